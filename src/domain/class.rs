@@ -1,0 +1,121 @@
+//! The classes a model names, in the model's own order, and the order in which a laboratory reads them.
+//!
+//! Labels are what is stored and compared; a position means something only beside its `ClassSet`.
+
+/// Clinical order of a differential: the five mature classes first, in the order of laboratory reports.
+const CLINICAL_ORDER: [&str; 5] = [
+    "neutrophil",
+    "lymphocyte",
+    "monocyte",
+    "eosinophil",
+    "basophil",
+];
+
+/// Place of a class in a laboratory report; classes without a fixed place come after those that have one.
+///
+/// Spelling is forgiving about case and a plural "s" ("Neutrophils" is "neutrophil").
+#[must_use]
+pub fn clinical_rank(label: &str) -> usize {
+    let lower = label.trim().to_lowercase();
+    let singular = lower.strip_suffix('s').unwrap_or(&lower);
+    CLINICAL_ORDER
+        .iter()
+        .position(|c| *c == singular)
+        .unwrap_or(CLINICAL_ORDER.len())
+}
+
+/// Why a list of labels is not a set of classes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClassSetError {
+    /// Fewer than two labels.
+    #[error("a classifier needs at least two classes, this one names {0}")]
+    TooFew(usize),
+    /// A label is blank.
+    #[error("class {0} has an empty name")]
+    Blank(usize),
+    /// Two labels are the same apart from case and outer space.
+    #[error("the class name \"{0}\" occurs twice")]
+    Repeated(String),
+}
+
+/// The labels of a model in the order of its outputs. At least two, none blank, none twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassSet(Vec<String>);
+
+impl ClassSet {
+    /// Checks and takes the labels.
+    ///
+    /// # Errors
+    /// [`ClassSetError`] names what is wrong with the list.
+    pub fn new(labels: Vec<String>) -> Result<Self, ClassSetError> {
+        if labels.len() < 2 {
+            return Err(ClassSetError::TooFew(labels.len()));
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for (i, label) in labels.iter().enumerate() {
+            let key = label.trim().to_lowercase();
+            if key.is_empty() {
+                return Err(ClassSetError::Blank(i));
+            }
+            if !seen.insert(key) {
+                return Err(ClassSetError::Repeated(label.clone()));
+            }
+        }
+        Ok(Self(labels))
+    }
+
+    /// The labels in the model's order.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        &self.0
+    }
+
+    /// How many classes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Never true; here because a `len` without it surprises.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The label at an output's position.
+    #[must_use]
+    pub fn label(&self, index: usize) -> Option<&str> {
+        self.0.get(index).map(String::as_str)
+    }
+
+    /// Positions in clinical order; classes without a clinical place keep the model's order at the end.
+    #[must_use]
+    pub fn clinical_order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.0.len()).collect();
+        order.sort_by_key(|&i| clinical_rank(&self.0[i]));
+        order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(labels: &[&str]) -> Result<ClassSet, ClassSetError> {
+        ClassSet::new(labels.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_clinical_order_is_not_the_models_order() {
+        let classes = set(&["basophil", "eosinophil", "lymphocyte", "blast", "neutrophil"]).expect("valid");
+        assert_eq!(classes.clinical_order(), [4, 2, 1, 0, 3]);
+        assert_eq!(clinical_rank(" Neutrophils"), 0);
+    }
+
+    #[test]
+    fn bad_lists_are_named() {
+        assert_eq!(set(&["a"]), Err(ClassSetError::TooFew(1)));
+        assert_eq!(set(&["a", " "]), Err(ClassSetError::Blank(1)));
+        assert_eq!(set(&["a", "A "]), Err(ClassSetError::Repeated("A ".into())));
+    }
+}

@@ -1,0 +1,179 @@
+//! What the program says of an image: its cells, their squares and probabilities, or why there are none.
+//!
+//! These are the rows of every table and the tiles of the gallery. No pixel is kept in them.
+
+use super::Digest;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A square in pixels of the upright image. `x` and `y` are its top left corner and may be negative.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Square {
+    /// Left edge, pixels.
+    pub x: f32,
+    /// Top edge, pixels.
+    pub y: f32,
+    /// Length of a side, pixels.
+    pub side: f32,
+}
+
+impl Square {
+    /// The middle of the square, pixels.
+    #[must_use]
+    pub fn centre(&self) -> (f32, f32) {
+        (self.x + self.side / 2.0, self.y + self.side / 2.0)
+    }
+}
+
+/// Probabilities of the classes, in the order of the model's [`super::ClassSet`]. They sum to one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probabilities(Vec<f32>);
+
+impl Probabilities {
+    /// The softmax of logits, computed with the largest one subtracted so that nothing overflows.
+    ///
+    /// `None` when a value is not finite: such an output means nothing and must not become a label.
+    #[must_use]
+    pub fn from_logits(logits: &[f32]) -> Option<Self> {
+        if logits.is_empty() || logits.iter().any(|v| !v.is_finite()) {
+            return None;
+        }
+        let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let exp: Vec<f64> = logits.iter().map(|v| f64::from(v - top).exp()).collect();
+        let sum: f64 = exp.iter().sum();
+        #[expect(clippy::cast_possible_truncation, reason = "a probability needs no double")]
+        Some(Self(exp.iter().map(|v| (v / sum) as f32).collect()))
+    }
+
+    /// Takes values that are probabilities already; `None` unless each is in 0..=1 and they sum to one within 1e-3.
+    #[must_use]
+    pub fn new(values: Vec<f32>) -> Option<Self> {
+        let sum: f32 = values.iter().sum();
+        let fine = values.iter().all(|v| (0.0..=1.0001).contains(v)) && (sum - 1.0).abs() < 1e-3;
+        fine.then_some(Self(values))
+    }
+
+    /// The values, in the model's order.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        &self.0
+    }
+
+    /// Position and value of the largest; the first one on a tie.
+    #[must_use]
+    pub fn top(&self) -> (usize, f32) {
+        let mut best = (0, f32::NEG_INFINITY);
+        for (i, &v) in self.0.iter().enumerate() {
+            if v > best.1 {
+                best = (i, v);
+            }
+        }
+        best
+    }
+}
+
+/// The word in the `status` column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// A cell with a label.
+    Ok,
+    /// A cell whose confidence is below the model's abstain threshold.
+    Unidentified,
+    /// An image in which nothing looks like a white cell.
+    NoCell,
+    /// An image that could not be read or classified.
+    Failed,
+}
+
+impl Status {
+    /// The word of the contract.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unidentified => "unidentified",
+            Self::NoCell => "no-cell",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One cell and what the model makes of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellResult {
+    /// The square that the model saw.
+    pub square: Square,
+    /// Probabilities in the model's class order.
+    pub probabilities: Probabilities,
+    /// Whether the confidence reaches the model's abstain threshold (always true where it has none).
+    pub accepted: bool,
+}
+
+impl CellResult {
+    /// `ok` or `unidentified`.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        if self.accepted { Status::Ok } else { Status::Unidentified }
+    }
+}
+
+/// What became of one image.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Its cells, most evident first; empty means that nothing looked like a white cell.
+    Cells(Vec<CellResult>),
+    /// Why it could not be read or classified, in words for a person.
+    Failed(String),
+}
+
+/// One image's result: never missing, whatever happened to the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageResult {
+    /// Place in the input order, from 0.
+    pub index: usize,
+    /// The file as it was named.
+    pub path: PathBuf,
+    /// Digest of the file's bytes; absent when they could not be read.
+    pub digest: Option<Digest>,
+    /// Width and height of the upright image, pixels; absent when it could not be decoded.
+    pub size: Option<(u32, u32)>,
+    /// Cells or the reason why there are none.
+    pub outcome: Outcome,
+    /// What a person should know although the image was read ("first of 3 pages").
+    pub warnings: Vec<String>,
+    /// The execution provider that ran, where one did.
+    pub provider: Option<Arc<str>>,
+}
+
+impl ImageResult {
+    /// The status of the image as a whole.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match &self.outcome {
+            Outcome::Failed(_) => Status::Failed,
+            Outcome::Cells(cells) => cells.first().map_or(Status::NoCell, CellResult::status),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_stands_large_logits_and_refuses_nan() {
+        let p = Probabilities::from_logits(&[1000.0, 999.0]).expect("finite");
+        // scipy.special.softmax([1000, 999]) = 0.73105858, 0.26894142 (SciPy 1.14)
+        assert!((p.values()[0] - 0.731_058_6).abs() < 1e-6);
+        assert_eq!(p.top().0, 0);
+        assert!(Probabilities::from_logits(&[f32::NAN, 0.0]).is_none());
+        assert!(Probabilities::from_logits(&[]).is_none());
+    }
+
+    #[test]
+    fn what_does_not_sum_to_one_is_no_probability() {
+        assert!(Probabilities::new(vec![0.5, 0.4]).is_none());
+        assert!(Probabilities::new(vec![-0.5, 1.5]).is_none());
+        assert!(Probabilities::new(vec![0.25, 0.75]).is_some());
+    }
+}

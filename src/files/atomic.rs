@@ -1,0 +1,143 @@
+//! The one writer: a file appears whole or not at all, and keeps the permissions it had.
+//!
+//! Guarantee: after `commit` returns, a reader (also after a power cut) sees either the old content or the
+//! new one. Way: a temporary file in the same folder, written, flushed to the disk, renamed over the target,
+//! and the folder flushed. A process killed before the rename leaves a `.leukoscope-*.part` file, which the
+//! next write into that folder removes once it is a day old.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const PREFIX: &str = ".leukoscope-";
+const SUFFIX: &str = ".part";
+const LEFTOVER_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// A file being written; nothing is visible under its name before [`AtomicFile::commit`].
+#[derive(Debug)]
+pub struct AtomicFile {
+    target: PathBuf,
+    writer: BufWriter<tempfile::NamedTempFile>,
+}
+
+impl AtomicFile {
+    /// Starts writing what will be `target`.
+    ///
+    /// # Errors
+    /// When no temporary file can be made in the target's folder (missing, read-only, full), or the target is a folder.
+    pub fn create(target: &Path) -> io::Result<Self> {
+        if target.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "the target is a folder"));
+        }
+        let folder = folder_of(target);
+        sweep(folder);
+        let file = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder)?;
+        keep_mode(target, file.as_file())?;
+        Ok(Self { target: target.to_owned(), writer: BufWriter::with_capacity(1 << 16, file) })
+    }
+
+    /// Puts the content in place.
+    ///
+    /// # Errors
+    /// When flushing or renaming fails; the old file is then intact.
+    pub fn commit(self) -> io::Result<()> {
+        let file = self.writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.as_file().sync_all()?;
+        file.persist(&self.target).map_err(|e| e.error)?;
+        #[cfg(unix)]
+        File::open(folder_of(&self.target))?.sync_all()?;
+        Ok(())
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// Writes a whole file in one go.
+///
+/// # Errors
+/// As [`AtomicFile`].
+pub fn write_atomic(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = AtomicFile::create(target)?;
+    file.write_all(bytes)?;
+    file.commit()
+}
+
+fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
+}
+
+/// A temporary file is private (0600); what replaces a file keeps that file's mode, and a new one gets 0644 less the umask's
+/// usual bits.
+#[cfg(unix)]
+fn keep_mode(target: &Path, file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(target).map_or(0o644, |m| m.permissions().mode() & 0o7777);
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn keep_mode(_: &Path, _: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Removes what killed writers left behind long ago. Best effort: a leftover is no reason to refuse work.
+fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let old = || {
+            entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok())
+                .is_some_and(|age| age > LEFTOVER_AFTER)
+        };
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) && old() {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_shows_before_commit_and_a_dropped_write_leaves_the_old_file() {
+        let dir = tempfile::tempdir().expect("temp");
+        let target = dir.path().join("out.csv");
+        write_atomic(&target, b"old").expect("write");
+        let mut file = AtomicFile::create(&target).expect("create");
+        file.write_all(b"new").expect("write");
+        drop(file);
+        assert_eq!(std::fs::read(&target).expect("read"), b"old");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_mode_survives() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("temp");
+        let target = dir.path().join("out.csv");
+        write_atomic(&target, b"a").expect("write");
+        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o664)).expect("chmod");
+        write_atomic(&target, b"b").expect("write");
+        assert_eq!(std::fs::metadata(&target).expect("stat").permissions().mode() & 0o777, 0o664);
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error() {
+        assert!(write_atomic(Path::new("/nonexistent-folder/x"), b"a").is_err());
+    }
+}

@@ -1,0 +1,162 @@
+//! Turns the paths a person named into a list of files, in a fixed order, every trouble an item of the list.
+//!
+//! Order: the arguments as given; within a folder by name, sub-folders in their place. Links are followed,
+//! loops are items with an error. Hidden files and folders are left out of a folder (not when named).
+
+use std::path::{Path, PathBuf};
+
+/// A file to look at, or a place in the list where one could not be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The path as reached from the argument.
+    pub path: PathBuf,
+    /// Whether the person named this very file; a file found in a folder may turn out not to be a picture.
+    pub named: bool,
+    /// Why it cannot be read, where that is known already (a loop of links, a denied folder, nothing there).
+    pub error: Option<String>,
+}
+
+/// What a walk found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Files and troubles in order.
+    pub entries: Vec<Entry>,
+}
+
+/// Lists the files under `paths`. `stop` is asked now and then; a walk that was stopped returns what it has.
+#[must_use]
+pub fn walk(paths: &[PathBuf], stop: &dyn Fn() -> bool) -> Listing {
+    let mut listing = Listing::default();
+    for path in paths {
+        match std::fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => walk_folder(path, stop, &mut listing.entries),
+            Ok(_) => listing.entries.push(Entry { path: path.clone(), named: true, error: None }),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                listing.entries.push(Entry {
+                    path: path.clone(),
+                    named: true,
+                    error: Some("there is no such file or folder".into()),
+                });
+            }
+            Err(e) => listing.entries.push(Entry {
+                path: path.clone(),
+                named: true,
+                error: Some(format!("cannot be opened: {e}")),
+            }),
+        }
+        if stop() {
+            break;
+        }
+    }
+    listing
+}
+
+fn walk_folder(root: &Path, stop: &dyn Fn() -> bool, out: &mut Vec<Entry>) {
+    let walker = walkdir::WalkDir::new(root)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|e| e.depth() == 0 || !hidden(e.file_name()));
+    for (n, item) in walker.enumerate() {
+        if n % 256 == 0 && stop() {
+            return;
+        }
+        match item {
+            Ok(e) if e.file_type().is_dir() => {
+                // A folder called like a picture is a mistake worth a word; other folders are walked through.
+                if e.depth() > 0 && looks_like_picture(e.path()) {
+                    out.push(Entry {
+                        path: e.path().to_owned(),
+                        named: false,
+                        error: Some("this is a folder, although it is named like a picture".into()),
+                    });
+                }
+            }
+            Ok(e) => out.push(Entry { path: e.path().to_owned(), named: false, error: None }),
+            Err(e) => {
+                let path = e.path().unwrap_or(root).to_owned();
+                let reason = if e.loop_ancestor().is_some() {
+                    "a link that leads back to a folder above it; not followed".to_owned()
+                } else if e.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::PermissionDenied) {
+                    "no permission to open".to_owned()
+                } else if e.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+                    "a link to something that is not there, or it vanished while listing".to_owned()
+                } else {
+                    format!("cannot be listed: {e}")
+                };
+                out.push(Entry { path, named: false, error: Some(reason) });
+            }
+        }
+    }
+}
+
+fn hidden(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+fn looks_like_picture(path: &Path) -> bool {
+    path.extension().and_then(|e| e.to_str()).is_some_and(|e| {
+        ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"].contains(&e.to_lowercase().as_str())
+    })
+}
+
+/// The part `index` (1-based) of `count` of a listing: every `count`-th entry, so that shards are disjoint, together
+/// complete, and the same on every machine.
+#[must_use]
+pub fn shard(listing: Listing, index: usize, count: usize) -> Listing {
+    let entries = listing.entries.into_iter().enumerate();
+    Listing { entries: entries.filter(|(i, _)| i % count == index - 1).map(|(_, e)| e).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("temp");
+        std::fs::create_dir_all(dir.path().join("b/odd.jpg")).expect("mkdir");
+        for name in ["c.png", "a.png", "b/z.png", ".hidden.png"] {
+            std::fs::write(dir.path().join(name), b"x").expect("write");
+        }
+        dir
+    }
+
+    #[test]
+    fn the_order_is_by_name_and_a_folder_named_like_a_picture_is_an_item() {
+        let dir = tree();
+        let listing = walk(&[dir.path().to_owned()], &|| false);
+        let names: Vec<_> = listing.entries.iter()
+            .map(|e| (e.path.strip_prefix(dir.path()).expect("below").to_owned(), e.error.is_some()))
+            .collect();
+        let expected = [("a.png", false), ("b/odd.jpg", true), ("b/z.png", false), ("c.png", false)];
+        assert_eq!(names, expected.map(|(n, e)| (PathBuf::from(n), e)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_loop_of_links_and_a_dangling_one_are_items() {
+        let dir = tree();
+        std::os::unix::fs::symlink(dir.path(), dir.path().join("b/loop")).expect("link");
+        std::os::unix::fs::symlink("nowhere", dir.path().join("dangling.png")).expect("link");
+        let listing = walk(&[dir.path().to_owned()], &|| false);
+        let errors: Vec<_> = listing.entries.iter().filter_map(|e| e.error.as_deref()).collect();
+        assert_eq!(errors.len(), 3, "{errors:?}");
+        assert!(errors.iter().any(|e| e.contains("leads back")));
+    }
+
+    #[test]
+    fn what_was_named_and_is_not_there_is_an_item() {
+        let listing = walk(&[PathBuf::from("/no/such/thing.png")], &|| false);
+        assert!(listing.entries[0].named && listing.entries[0].error.is_some());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn shards_are_disjoint_and_complete(n in 0usize..50, count in 1usize..9) {
+            let all = Listing { entries: (0..n).map(|i| Entry { path: i.to_string().into(), named: false, error: None }).collect() };
+            let mut seen: Vec<_> = (1..=count).flat_map(|i| shard(all.clone(), i, count).entries).collect();
+            seen.sort_by_key(|e| e.path.to_string_lossy().parse::<usize>().unwrap_or(0));
+            proptest::prop_assert_eq!(seen, all.entries);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Bytes to an upright RGB picture, strictly and within bounds.
+//!
+//! Bounds are checked on the header, before a decoder allocates. A picture that is cut off is an error, never half a
+//! cell on grey. One policy for the whole program: EXIF orientation applied, alpha laid over white, CMYK converted,
+//! 16 bit scaled by the declared depth. Colours are never changed otherwise.
+
+use super::sniff::{Sniffed, sniff};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, RgbImage};
+use std::io::Cursor;
+use tiff::tags::Tag;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// How large a picture may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Longest side, pixels.
+    pub side: u32,
+    /// Pixels in all.
+    pub pixels: u64,
+    /// Bytes that a decoder may hold at once.
+    pub memory: u64,
+}
+
+impl Default for Limits {
+    /// 100 megapixels: more than any microscope camera's frame, less than 1 GiB while decoding 16-bit RGBA.
+    fn default() -> Self {
+        Self { side: 32_768, pixels: 100_000_000, memory: 1 << 30 }
+    }
+}
+
+/// Why bytes are not a picture that can be used. The text tells a person what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// No known signature.
+    #[error("not a picture: the content is no JPEG, PNG, BMP, TIFF or WebP, whatever the name says")]
+    NotAPicture,
+    /// A microscope's native file.
+    #[error("a {0} file; open it in the microscope's software and export as TIFF")]
+    Microscope(&'static str),
+    /// A picture format that is not read.
+    #[error("a {0} picture, which is not read here; save it as PNG or TIFF")]
+    OtherPicture(&'static str),
+    /// Too large to decode safely.
+    #[error("{width} × {height} pixels are more than the limit ({limit}); crop it or export it smaller")]
+    TooLarge {
+        /// Declared width.
+        width: u64,
+        /// Declared height.
+        height: u64,
+        /// The bound in words.
+        limit: String,
+    },
+    /// The data stops before the picture does.
+    #[error("the file is cut off: the {0} ends before the picture is complete; copy it again")]
+    Truncated(&'static str),
+    /// The decoder gives up.
+    #[error("the {format} is damaged or of a kind that is not supported ({reason})")]
+    Damaged {
+        /// Which format it claims to be.
+        format: &'static str,
+        /// The decoder's words.
+        reason: String,
+    },
+}
+
+/// An upright picture and what was noticed while decoding.
+#[derive(Debug)]
+pub struct Decoded {
+    /// RGB, 8 bit, upright.
+    pub picture: RgbImage,
+    /// Things a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// Decodes a picture.
+///
+/// # Errors
+/// [`DecodeError`], each with a remedy.
+pub fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded, DecodeError> {
+    let mut warnings = Vec::new();
+    let (mut picture, orientation) = match sniff(bytes) {
+        Sniffed::Jpeg => jpeg(bytes, limits)?,
+        Sniffed::Png => {
+            let decoder = image::codecs::png::PngDecoder::new(Cursor::new(bytes)).map_err(|e| failed("PNG", &e))?;
+            with_image("PNG", decoder, limits)?
+        }
+        Sniffed::Bmp => {
+            let decoder = image::codecs::bmp::BmpDecoder::new(Cursor::new(bytes)).map_err(|e| failed("BMP", &e))?;
+            with_image("BMP", decoder, limits)?
+        }
+        Sniffed::WebP => {
+            let decoder = image::codecs::webp::WebPDecoder::new(Cursor::new(bytes)).map_err(|e| failed("WebP", &e))?;
+            with_image("WebP", decoder, limits)?
+        }
+        Sniffed::Tiff => tiff_picture(bytes, limits, &mut warnings)?,
+        Sniffed::Microscope(name) => return Err(DecodeError::Microscope(name)),
+        Sniffed::OtherPicture(name) => return Err(DecodeError::OtherPicture(name)),
+        Sniffed::Unknown => return Err(DecodeError::NotAPicture),
+    };
+    if orientation != Orientation::NoTransforms {
+        let mut turned = DynamicImage::ImageRgb8(picture);
+        turned.apply_orientation(orientation);
+        picture = turned.into_rgb8();
+    }
+    Ok(Decoded { picture, warnings })
+}
+
+fn check(width: u64, height: u64, bytes_per_pixel: u64, limits: Limits) -> Result<(), DecodeError> {
+    let too_large = |limit: String| DecodeError::TooLarge { width, height, limit };
+    if width > u64::from(limits.side) || height > u64::from(limits.side) {
+        return Err(too_large(format!("{} a side", limits.side)));
+    }
+    if width * height > limits.pixels {
+        return Err(too_large(format!("{} megapixels", limits.pixels / 1_000_000)));
+    }
+    if width * height * bytes_per_pixel > limits.memory {
+        return Err(too_large(format!("{} MiB", limits.memory >> 20)));
+    }
+    Ok(())
+}
+
+fn damaged(format: &'static str, reason: impl ToString) -> DecodeError {
+    DecodeError::Damaged { format, reason: reason.to_string() }
+}
+
+fn failed(format: &'static str, error: &image::ImageError) -> DecodeError {
+    let text = error.to_string();
+    let cut = matches!(error, image::ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof)
+        || text.to_lowercase().contains("unexpected end")
+        || text.to_lowercase().contains("eof")
+        || text.to_lowercase().contains("failed to fill whole buffer");
+    if cut { DecodeError::Truncated(format) } else { damaged(format, text) }
+}
+
+/// `image` accepts JPEGs that are cut off and fills up with grey; the strict decoder and a look for the end marker do not.
+fn jpeg(bytes: &[u8], limits: Limits) -> Result<(RgbImage, Orientation), DecodeError> {
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let ends = bytes.windows(2).rposition(|w| w == [0xff, 0xd9]);
+    let starts = bytes.windows(2).rposition(|w| w == [0xff, 0xda]);
+    decoder.decode_headers().map_err(|e| {
+        if ends.is_none() { DecodeError::Truncated("JPEG") } else { damaged("JPEG", e) }
+    })?;
+    let (width, height) = decoder.dimensions().ok_or_else(|| damaged("JPEG", "no dimensions"))?;
+    check(width as u64, height as u64, 8, limits)?;
+    if ends.is_none_or(|end| starts.is_none_or(|start| end < start)) {
+        return Err(DecodeError::Truncated("JPEG"));
+    }
+    let orientation = decoder
+        .exif()
+        .and_then(|chunk| Orientation::from_exif_chunk(chunk))
+        .unwrap_or(Orientation::NoTransforms);
+    let pixels = decoder.decode().map_err(|e| damaged("JPEG", e))?;
+    let (w, h) = (to_u32(width)?, to_u32(height)?);
+    let picture = match pixels.len() / (width * height).max(1) {
+        3 => RgbImage::from_raw(w, h, pixels),
+        1 => image::GrayImage::from_raw(w, h, pixels).map(|g| DynamicImage::ImageLuma8(g).into_rgb8()),
+        _ => None,
+    };
+    Ok((picture.ok_or_else(|| damaged("JPEG", "unexpected pixel layout"))?, orientation))
+}
+
+fn to_u32(n: usize) -> Result<u32, DecodeError> {
+    u32::try_from(n).map_err(|_| damaged("JPEG", "dimensions"))
+}
+
+fn with_image(
+    format: &'static str,
+    mut decoder: impl ImageDecoder,
+    limits: Limits,
+) -> Result<(RgbImage, Orientation), DecodeError> {
+    let (w, h) = decoder.dimensions();
+    let per_pixel = u64::from(decoder.color_type().bytes_per_pixel()) + 3;
+    check(u64::from(w), u64::from(h), per_pixel, limits)?;
+    let mut bounds = image::Limits::no_limits();
+    bounds.max_image_width = Some(limits.side);
+    bounds.max_image_height = Some(limits.side);
+    bounds.max_alloc = Some(limits.memory);
+    decoder.set_limits(bounds).map_err(|e| failed(format, &e))?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let decoded = DynamicImage::from_decoder(decoder).map_err(|e| failed(format, &e))?;
+    Ok((over_white(decoded), orientation))
+}
+
+/// Alpha over white: a transparent border becomes background, as a slide's background is.
+fn over_white(picture: DynamicImage) -> RgbImage {
+    if !picture.color().has_alpha() {
+        return picture.into_rgb8();
+    }
+    let rgba = picture.into_rgba8();
+    let mut out = RgbImage::new(rgba.width(), rgba.height());
+    for (to, from) in out.pixels_mut().zip(rgba.pixels()) {
+        let a = u32::from(from[3]);
+        for c in 0..3 {
+            let v = (u32::from(from[c]) * a + 255 * (255 - a) + 127) / 255;
+            to[c] = u8::try_from(v).unwrap_or(255);
+        }
+    }
+    out
+}
+
+fn tiff_picture(
+    bytes: &[u8],
+    limits: Limits,
+    warnings: &mut Vec<String>,
+) -> Result<(RgbImage, Orientation), DecodeError> {
+    let bad = |e: tiff::TiffError| {
+        let text = e.to_string();
+        let cut = matches!(&e, tiff::TiffError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof);
+        if cut { DecodeError::Truncated("TIFF") } else { damaged("TIFF", text) }
+    };
+    let mut bounds = tiff::decoder::Limits::default();
+    bounds.decoding_buffer_size = usize::try_from(limits.memory).unwrap_or(usize::MAX);
+    bounds.intermediate_buffer_size = bounds.decoding_buffer_size;
+    let mut reader = tiff::decoder::Decoder::new(Cursor::new(bytes)).map_err(bad)?.with_limits(bounds);
+    let (w, h) = reader.dimensions().map_err(bad)?;
+    check(u64::from(w), u64::from(h), 8, limits)?;
+    if reader.more_images() {
+        warnings.push("the TIFF has several pages; the first one was used".into());
+    }
+    let orientation = reader
+        .find_tag_unsigned::<u16>(Tag::Orientation)
+        .ok()
+        .flatten()
+        .and_then(|v| u8::try_from(v).ok())
+        .and_then(Orientation::from_exif)
+        .unwrap_or(Orientation::NoTransforms);
+    if let tiff::ColorType::Palette(8) = reader.colortype().map_err(bad)? {
+        return Ok((palette(&mut reader, w, h).map_err(bad)?, orientation));
+    }
+    let decoder = image::codecs::tiff::TiffDecoder::new(Cursor::new(bytes)).map_err(|e| failed("TIFF", &e))?;
+    let (picture, _) = with_image("TIFF", decoder, limits)?;
+    Ok((picture, orientation))
+}
+
+/// `image` does not expand palettes; the colour map holds 256 reds, greens and blues of 16 bit.
+fn palette(
+    reader: &mut tiff::decoder::Decoder<Cursor<&[u8]>>,
+    w: u32,
+    h: u32,
+) -> Result<RgbImage, tiff::TiffError> {
+    let map = reader.get_tag_u16_vec(Tag::ColorMap)?;
+    let tiff::decoder::DecodingResult::U8(indices) = reader.read_image()? else {
+        return Err(tiff::TiffError::UnsupportedError(tiff::TiffUnsupportedError::UnknownInterpretation));
+    };
+    let n = map.len() / 3;
+    let value = |channel: usize, i: u8| map.get(channel * n + usize::from(i)).map_or(0, |v| v.to_be_bytes()[0]);
+    let pixels = indices.iter().flat_map(|&i| [value(0, i), value(1, i), value(2, i)]).collect();
+    RgbImage::from_raw(w, h, pixels)
+        .ok_or(tiff::TiffError::UnsupportedError(tiff::TiffUnsupportedError::UnknownInterpretation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alpha_lies_over_white() {
+        let rgba = image::RgbaImage::from_raw(2, 1, vec![10, 20, 30, 0, 100, 100, 100, 128]).expect("raw");
+        let rgb = over_white(DynamicImage::ImageRgba8(rgba));
+        assert_eq!(rgb.get_pixel(0, 0).0, [255, 255, 255]);
+        assert_eq!(rgb.get_pixel(1, 0).0, [177, 177, 177]);
+    }
+
+    #[test]
+    fn bounds_hold_before_anything_is_allocated() {
+        let limits = Limits::default();
+        assert!(matches!(check(100_000, 100_000, 3, limits), Err(DecodeError::TooLarge { .. })));
+        assert!(matches!(check(20_000, 20_000, 3, limits), Err(DecodeError::TooLarge { .. })));
+        assert!(check(4000, 3000, 8, limits).is_ok());
+    }
+}

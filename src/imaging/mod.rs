@@ -1,0 +1,31 @@
+//! From bytes to pixels to the square a model sees: sniff, strict bounded decode, orientation, finding the cells,
+//! cutting their squares, thumbnails.
+//!
+//! The only place that names an image codec. It reads no file: bytes come in, pictures go out.
+
+mod decode;
+mod find;
+mod light;
+mod mask;
+mod plane;
+mod resample;
+mod sniff;
+mod square;
+mod threshold;
+
+pub use decode::{DecodeError, Decoded, Limits, decode};
+pub use find::{FoundCell, Finding, Scene, find_cells};
+pub use image::RgbImage;
+pub use resample::{fit_within, thumbnail_of_square};
+pub use sniff::{Sniffed, sniff};
+pub use square::{CellPreprocessing, TensorSpec, cut_square, square_of, tensor_of_square, tensor_of_whole};
+
+/// Writes a picture as PNG bytes.
+///
+/// # Errors
+/// Only when the picture has no pixel.
+pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>, String> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Png).map_err(|e| e.to_string())?;
+    Ok(bytes.into_inner())
+}

@@ -1,0 +1,207 @@
+//! Shrinking by exact area averages, bilinear reading with a constant outside, thumbnails.
+//!
+//! Fixed order of operations throughout, so that the same picture gives the same numbers on every machine.
+//! Area averaging is OpenCV's `INTER_AREA`: each output pixel is the mean over the source rectangle it covers,
+//! border pixels by their covered part. The starter model was trained through it, so it is part of its contract.
+
+use crate::domain::Square;
+use image::RgbImage;
+
+/// The source span of one output pixel: first index and the weights from there (they sum to one).
+struct Span {
+    first: usize,
+    weights: Vec<f32>,
+}
+
+fn spans(out: usize, scale: f64, offset: f64, source: usize) -> Vec<Span> {
+    (0..out)
+        .map(|i| {
+            #[expect(clippy::cast_precision_loss, reason = "pixel positions are far below 2^52")]
+            let (a, b) = ((i as f64 * scale + offset).max(0.0), ((i as f64 + 1.0) * scale + offset).min(source as f64));
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both are within 0..=source")]
+            let (first, last) = ((a + 1e-9).floor() as usize, ((b - 1e-9).ceil() as usize).min(source));
+            let first = first.min(source - 1);
+            let weights: Vec<f64> = (first..last.max(first + 1))
+                .map(|j| {
+                    #[expect(clippy::cast_precision_loss, reason = "as above")]
+                    let j = j as f64;
+                    ((j + 1.0).min(b) - j.max(a)).max(0.0)
+                })
+                .collect();
+            let sum: f64 = weights.iter().sum();
+            #[expect(clippy::cast_possible_truncation, reason = "weights are within 0..=1")]
+            let weights = if sum > 0.0 { weights.iter().map(|w| (w / sum) as f32).collect() } else { vec![1.0] };
+            Span { first, weights }
+        })
+        .collect()
+}
+
+/// Area-averages the part of `picture` that output pixels `x0..x0+width`, `y0..y0+height` cover at `scale` source
+/// pixels per output pixel.
+pub(super) fn area_part(
+    picture: &RgbImage,
+    scale: (f64, f64),
+    (x0, y0): (usize, usize),
+    (width, height): (usize, usize),
+) -> RgbImage {
+    #[expect(clippy::cast_precision_loss, reason = "pixel positions")]
+    let columns = spans(width, scale.0, x0 as f64 * scale.0, picture.width() as usize);
+    #[expect(clippy::cast_precision_loss, reason = "pixel positions")]
+    let rows = spans(height, scale.1, y0 as f64 * scale.1, picture.height() as usize);
+    let stride = picture.width() as usize * 3;
+    let raw = picture.as_raw();
+    // Rows first: adding whole rows is what a processor does fastest.
+    let (Some(first), Some(last)) = (columns.first(), columns.last()) else { return RgbImage::new(0, 0) };
+    let (from, to) = (first.first * 3, (last.first + last.weights.len()) * 3);
+    let mut sum = vec![0f32; to - from];
+    let mut out = Vec::with_capacity(width * height * 3);
+    for row in &rows {
+        sum.fill(0.0);
+        for (k, &weight) in row.weights.iter().enumerate() {
+            let start = (row.first + k) * stride;
+            for (s, &v) in sum.iter_mut().zip(&raw[start + from..start + to]) {
+                *s += weight * f32::from(v);
+            }
+        }
+        for column in &columns {
+            let mut rgb = [0f32; 3];
+            for (k, &weight) in column.weights.iter().enumerate() {
+                let p = &sum[(column.first + k) * 3 - from..][..3];
+                for c in 0..3 {
+                    rgb[c] += weight * p[c];
+                }
+            }
+            out.extend(rgb.map(round_u8));
+        }
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "no larger than the source, which has u32 sides")]
+    RgbImage::from_raw(width as u32, height as u32, out).unwrap_or_default()
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=255")]
+fn round_u8(v: f32) -> u8 {
+    (v + 0.5).clamp(0.0, 255.0) as u8
+}
+
+/// A copy whose longer side is at most `side` (never enlarged), and the scale copy/original.
+pub fn fit_within(picture: &RgbImage, side: u32) -> (RgbImage, f64) {
+    let (w, h) = picture.dimensions();
+    let longer = w.max(h);
+    if longer <= side || longer == 0 {
+        return (picture.clone(), 1.0);
+    }
+    let scale = f64::from(side) / f64::from(longer);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most `side`")]
+    let to = |n: u32| ((f64::from(n) * scale).round() as usize).max(1);
+    (resize_area(picture, to(w), to(h)), scale)
+}
+
+/// Area-averages the whole picture to `width` × `height` (both at most the original's).
+pub(super) fn resize_area(picture: &RgbImage, width: usize, height: usize) -> RgbImage {
+    #[expect(clippy::cast_precision_loss, reason = "pixel counts")]
+    let scale = (f64::from(picture.width()) / width as f64, f64::from(picture.height()) / height as f64);
+    area_part(picture, scale, (0, 0), (width, height))
+}
+
+/// Reads `size`×`size` values of the square, bilinearly, after shrinking by area where the square is much larger
+/// than `size`; outside the picture it is `outside`. Values 0..=255 as f32, pixel by pixel, RGB.
+///
+/// The mapping is OpenCV's `warpAffine` with `m = [s 0 size/2 - s·x; 0 s size/2 - s·y]`: output pixel (i, j) reads
+/// the source at `((i - size/2)/s + x, (j - size/2)/s + y)`.
+pub(super) fn read_square(picture: &RgbImage, square: Square, size: usize, outside: [f32; 3]) -> Vec<f32> {
+    let (cx, cy) = square.centre();
+    let (mut cx, mut cy) = (f64::from(cx), f64::from(cy));
+    #[expect(clippy::cast_precision_loss, reason = "a model's input size")]
+    let n = size as f64;
+    let mut s = n / f64::from(square.side.max(1e-3));
+    let shrunk;
+    let mut view = picture;
+    if s < 0.6 {
+        let f = s / 0.8;
+        let (w, h) = (f64::from(picture.width()), f64::from(picture.height()));
+        let half = f64::from(square.side) / 2.0;
+        // Only the square's surroundings are shrunk; positions are those of the whole picture shrunk by f.
+        let bound = |v: f64, max: f64| v.clamp(0.0, max);
+        let (full_w, full_h) = ((w * f).round().max(1.0), (h * f).round().max(1.0));
+        let (x0, x1) = (bound(((cx - half) * f - 2.0).floor(), full_w), bound(((cx + half) * f + 3.0).ceil(), full_w));
+        let (y0, y1) = (bound(((cy - half) * f - 2.0).floor(), full_h), bound(((cy + half) * f + 3.0).ceil(), full_h));
+        if x1 <= x0 || y1 <= y0 {
+            return outside.repeat(size * size);
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the shrunken picture")]
+        let at = |v: f64| v as usize;
+        shrunk = area_part(picture, (1.0 / f, 1.0 / f), (at(x0), at(y0)), (at(x1 - x0), at(y1 - y0)));
+        view = &shrunk;
+        (cx, cy, s) = (cx * f - x0, cy * f - y0, s / f);
+    }
+    let (w, h) = (i64::from(view.width()), i64::from(view.height()));
+    let raw = view.as_raw();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked against the bounds")]
+    let pixel = |x: i64, y: i64| -> [f32; 3] {
+        if x < 0 || y < 0 || x >= w || y >= h {
+            return outside;
+        }
+        let p = &raw[(y * w + x) as usize * 3..][..3];
+        [f32::from(p[0]), f32::from(p[1]), f32::from(p[2])]
+    };
+    #[expect(clippy::cast_precision_loss, reason = "output positions")]
+    let positions = |c: f64| -> Vec<(i64, f32)> {
+        (0..size)
+            .map(|i| {
+                let v = (i as f64 - n / 2.0) / s + c;
+                #[expect(clippy::cast_possible_truncation, reason = "positions near the picture; a fraction")]
+                (v.floor() as i64, (v - v.floor()) as f32)
+            })
+            .collect()
+    };
+    let (columns, rows) = (positions(cx), positions(cy));
+    let mut out = Vec::with_capacity(size * size * 3);
+    for &(y, fy) in &rows {
+        for &(x, fx) in &columns {
+            let (a, b, c, d) = (pixel(x, y), pixel(x + 1, y), pixel(x, y + 1), pixel(x + 1, y + 1));
+            for k in 0..3 {
+                let top = a[k] + (b[k] - a[k]) * fx;
+                let bottom = c[k] + (d[k] - c[k]) * fx;
+                out.push(top + (bottom - top) * fy);
+            }
+        }
+    }
+    out
+}
+
+/// A small picture of a square and a little around it, colours untouched; outside the picture it is white.
+#[must_use]
+pub fn thumbnail_of_square(picture: &RgbImage, square: Square, size: u32) -> RgbImage {
+    let values = read_square(picture, square, size as usize, [255.0; 3]);
+    RgbImage::from_raw(size, size, values.into_iter().map(round_u8).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn area_averages_are_exact() {
+        // 3 → 2 columns: the middle one is shared. By hand: (0 + 30·½)/1.5 = 10, (30·½ + 90)/1.5 = 70.
+        let picture = RgbImage::from_raw(3, 1, vec![0, 0, 0, 30, 30, 30, 90, 90, 90]).expect("raw");
+        assert_eq!(resize_area(&picture, 2, 1).as_raw(), &[10, 10, 10, 70, 70, 70]);
+    }
+
+    #[test]
+    fn a_square_on_the_pixels_reads_them_back() {
+        let picture = RgbImage::from_fn(8, 8, |x, y| image::Rgb([x as u8, y as u8, 7]));
+        let square = Square { x: 2.0, y: 3.0, side: 4.0 };
+        let values = read_square(&picture, square, 4, [255.0; 3]);
+        assert_eq!(&values[..3], &[2.0, 3.0, 7.0]);
+        assert_eq!(&values[values.len() - 3..], &[5.0, 6.0, 7.0]);
+        let outside = read_square(&picture, Square { x: -50.0, y: -50.0, side: 4.0 }, 2, [9.0; 3]);
+        assert!(outside.iter().all(|v| (v - 9.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn nothing_is_enlarged() {
+        let picture = RgbImage::new(10, 20);
+        assert_eq!(fit_within(&picture, 100).0.dimensions(), (10, 20));
+        assert_eq!(fit_within(&picture, 10).0.dimensions(), (5, 10));
+    }
+}

@@ -1,0 +1,137 @@
+//! The square that the model sees: where it lies, how it is cut and balanced, and the tensor made of it.
+//!
+//! Every number comes from the model's own description ([`CellPreprocessing`], [`TensorSpec`]); nothing about a
+//! particular model is written here.
+
+use super::find::FoundCell;
+use super::resample::{area_part, read_square};
+use crate::domain::Square;
+use image::RgbImage;
+
+/// How a model wants its cell squares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellPreprocessing {
+    /// Side of the square in nucleus diameters.
+    pub side_factor: f64,
+    /// Where the background's brightness goes, 0..=255.
+    pub white: f32,
+    /// Percentile of the picture that is taken for background in a picture of one cell.
+    pub white_percentile: f64,
+}
+
+/// How a model wants its numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorSpec {
+    /// Pixels a side.
+    pub size: usize,
+    /// `true` for `[3, H, W]`, `false` for `[H, W, 3]`.
+    pub channels_first: bool,
+    /// `true` for blue first.
+    pub bgr: bool,
+    /// Subtracted from each 0..=255 value, in the order of the tensor's channels.
+    pub mean: [f32; 3],
+    /// Divides what is left, in the order of the tensor's channels.
+    pub std: [f32; 3],
+}
+
+/// A sprawling nucleus (band, lobes) is measured by its extent; this much of it equals a disc's diameter.
+const EXTENT_SHARE: f64 = 0.72;
+
+/// The square around a nucleus.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "pixel positions")]
+pub fn square_of(cell: &FoundCell, how: &CellPreprocessing) -> Square {
+    let side = how.side_factor * cell.diameter.max(EXTENT_SHARE * cell.extent);
+    Square { x: (cell.x - side / 2.0) as f32, y: (cell.y - side / 2.0) as f32, side: side as f32 }
+}
+
+/// The balanced square as a picture, `size` pixels a side. Outside the picture it is background.
+#[must_use]
+pub fn cut_square(picture: &RgbImage, square: Square, white: [f32; 3], how: &CellPreprocessing, size: usize) -> RgbImage {
+    let mut values = read_square(picture, square, size, white);
+    let gain = white.map(|w| how.white / w);
+    for pixel in values.chunks_exact_mut(3) {
+        for c in 0..3 {
+            pixel[c] = (pixel[c].round_ties_even() * gain[c] + 0.5).clamp(0.0, 255.0).floor();
+        }
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers in 0..=255")]
+    let bytes = values.into_iter().map(|v| v as u8).collect();
+    #[expect(clippy::cast_possible_truncation, reason = "a model's input size")]
+    RgbImage::from_raw(size as u32, size as u32, bytes).unwrap_or_default()
+}
+
+/// Appends the tensor of a cell's square to `out`.
+pub fn tensor_of_square(
+    picture: &RgbImage,
+    square: Square,
+    white: [f32; 3],
+    how: &CellPreprocessing,
+    spec: &TensorSpec,
+    out: &mut Vec<f32>,
+) {
+    tensor(&cut_square(picture, square, white, how, spec.size), spec, out);
+}
+
+/// Appends the tensor of the whole picture, stretched to the model's size, to `out`.
+pub fn tensor_of_whole(picture: &RgbImage, spec: &TensorSpec, out: &mut Vec<f32>) {
+    let (w, h) = picture.dimensions();
+    let n = spec.size;
+    let stretched = if (w as usize) >= n && (h as usize) >= n {
+        #[expect(clippy::cast_precision_loss, reason = "sizes")]
+        let scale = (f64::from(w) / n as f64, f64::from(h) / n as f64);
+        area_part(picture, scale, (0, 0), (n, n))
+    } else {
+        #[expect(clippy::cast_possible_truncation, reason = "a model's input size")]
+        image::imageops::resize(picture, n as u32, n as u32, image::imageops::FilterType::Triangle)
+    };
+    tensor(&stretched, spec, out);
+}
+
+fn tensor(picture: &RgbImage, spec: &TensorSpec, out: &mut Vec<f32>) {
+    // 256 values a channel are computed once instead of one division a pixel.
+    let tables: [[f32; 256]; 3] = std::array::from_fn(|c| {
+        std::array::from_fn(|v| {
+            #[expect(clippy::cast_precision_loss, reason = "0..256")]
+            let v = v as f32;
+            (v - spec.mean[c]) / spec.std[c]
+        })
+    });
+    let source = |c: usize| if spec.bgr { 2 - c } else { c };
+    if spec.channels_first {
+        for (c, table) in tables.iter().enumerate() {
+            out.extend(picture.as_raw().iter().skip(source(c)).step_by(3).map(|&v| table[usize::from(v)]));
+        }
+    } else {
+        for p in picture.as_raw().chunks_exact(3) {
+            out.extend((0..3).map(|c| tables[c][usize::from(p[source(c)])]));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layouts_hold_the_same_numbers() {
+        let picture = RgbImage::from_fn(2, 2, |x, y| image::Rgb([10 + x as u8, 20 + y as u8, 30]));
+        let mut spec = TensorSpec { size: 2, channels_first: true, bgr: false, mean: [0.0; 3], std: [1.0; 3] };
+        let (mut chw, mut hwc) = (Vec::new(), Vec::new());
+        tensor(&picture, &spec, &mut chw);
+        assert_eq!(chw, [10., 11., 10., 11., 20., 20., 21., 21., 30., 30., 30., 30.]);
+        spec.channels_first = false;
+        spec.bgr = true;
+        tensor(&picture, &spec, &mut hwc);
+        assert_eq!(&hwc[..6], &[30., 20., 10., 30., 20., 11.]);
+    }
+
+    #[test]
+    fn outside_is_balanced_background() {
+        let how = CellPreprocessing { side_factor: 2.6, white: 235.0, white_percentile: 95.0 };
+        let picture = RgbImage::from_pixel(10, 10, image::Rgb([100, 110, 120]));
+        let square = Square { x: -20.0, y: -20.0, side: 10.0 };
+        let cut = cut_square(&picture, square, [200.0, 210.0, 190.0], &how, 4);
+        assert!(cut.pixels().all(|p| p.0 == [235, 235, 235]));
+    }
+}

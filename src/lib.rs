@@ -1,0 +1,5 @@
+//! Leukoscope.
+pub mod domain;
+pub mod task;
+pub mod files;
+pub mod imaging;

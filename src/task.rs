@@ -1,0 +1,98 @@
+//! What every long job shares: a way to stop it, a way to see how far it is, and generations that tell a
+//! stale answer from a fresh one.
+//!
+//! Values and atomics only: no thread is started here and no clock is read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// A request to stop, shared by everyone who works on a job. Once set it stays set.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// A job that nobody has stopped yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the job to stop at the next image.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How far a job is: steps done of steps known. Cheap to read from another thread.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<(AtomicUsize, AtomicUsize)>);
+
+impl Progress {
+    /// Sets how many steps there are.
+    pub fn set_total(&self, n: usize) {
+        self.0.1.store(n, Ordering::Relaxed);
+    }
+
+    /// One step more is done.
+    pub fn step(&self) {
+        self.0.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Steps done.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.0.0.load(Ordering::Relaxed)
+    }
+
+    /// Steps known.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.0.1.load(Ordering::Relaxed)
+    }
+}
+
+/// The number of a job: an answer that carries an older one is dropped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation(pub u64);
+
+impl Generation {
+    /// The next job's number.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// Seconds left at the speed so far, or `None` before anything can be said (no step done, or no time passed).
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+pub fn seconds_left(done: usize, total: usize, elapsed_seconds: f64) -> Option<f64> {
+    (done > 0 && elapsed_seconds > 0.0)
+        .then(|| elapsed_seconds / done as f64 * total.saturating_sub(done) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancel_reaches_every_copy() {
+        let a = Cancel::new();
+        let b = a.clone();
+        a.cancel();
+        assert!(b.is_cancelled());
+    }
+
+    #[test]
+    fn time_left_follows_the_speed() {
+        assert_eq!(seconds_left(0, 10, 1.0), None);
+        assert_eq!(seconds_left(5, 10, 2.0), Some(2.0));
+        assert_eq!(seconds_left(12, 10, 2.0), Some(0.0));
+    }
+}
