@@ -3,3 +3,5 @@ pub mod domain;
 pub mod task;
 pub mod files;
 pub mod imaging;
+pub mod model;
+pub mod inference;

@@ -25,6 +25,8 @@ const FIELD_PART: f64 = 0.20;
 const FIELD_STRENGTH: f64 = 0.75;
 /// In a field, things whose disc is smaller than this share of their extent sprawl over several cells.
 const FIELD_COMPACT: f64 = 0.40;
+/// More than six things of a size are white cells only where they cover less than this share of the picture.
+const WHITE_CELL_COVER: f64 = 0.05;
 /// What is stained less than this is no nucleus at all, and neither is what stands out less than [`LEAST_CONTRAST`]
 /// from the middle of the picture's scores. The palest nucleus of 705 in four collections of fields has 38.
 const LEAST_STRENGTH: f64 = 34.0;
@@ -135,7 +137,10 @@ fn nucleus_parts(score: &super::plane::Plane<u8>, histogram: &[u32; 256]) -> Vec
         if cut + 5 >= high {
             return parts;
         }
-        let few = parts.iter().filter(|p| f64::from(p.area) > 0.25 * f64::from(main.area)).count() <= 6;
+        // Red cells cover a good part of a field; white cells do not, however many they are.
+        let alike: Vec<f64> = parts.iter().map(|p| f64::from(p.area)).filter(|a| *a > 0.25 * f64::from(main.area)).collect();
+        #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+        let few = alike.len() <= 6 || alike.iter().sum::<f64>() < WHITE_CELL_COVER * score.data.len() as f64;
         let (w, h) = (f64::from(main.width()), f64::from(main.height()));
         #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
         let spread = (w / score.width as f64).max(h / score.height as f64);

@@ -11,6 +11,7 @@ mod plane;
 mod resample;
 mod sniff;
 mod square;
+mod synthetic;
 mod threshold;
 
 pub use decode::{DecodeError, Decoded, Limits, decode};
@@ -19,6 +20,7 @@ pub use image::RgbImage;
 pub use resample::{fit_within, thumbnail_of_square};
 pub use sniff::{Sniffed, sniff};
 pub use square::{CellPreprocessing, TensorSpec, cut_square, square_of, tensor_of_square, tensor_of_whole};
+pub use synthetic::{DrawnCell, Slide, draw_slide};
 
 /// Writes a picture as PNG bytes.
 ///

@@ -1,0 +1,248 @@
+//! One session of one model on one provider: tensors in, probabilities out.
+//!
+//! A provider that was asked for by name and cannot be had is an error. With `auto` every refusal is kept and told.
+
+use super::provider::Provider;
+use super::runtime::{Runtime, RuntimeError};
+use crate::domain::Probabilities;
+use crate::model::{OutputKind, VettedModel};
+use ort::ep::{self, ExecutionProviderDispatch};
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Why a model could not be loaded or run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// No library.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The provider cannot be had.
+    #[error("the execution provider \"{provider}\" cannot be used here: {reason}. Use --provider auto or cpu")]
+    Provider {
+        /// Which.
+        provider: Provider,
+        /// Why not.
+        reason: String,
+    },
+    /// ONNX Runtime does not take the model.
+    #[error("ONNX Runtime refuses the model: {0}")]
+    Load(String),
+    /// A run failed.
+    #[error("classifying failed: {0}")]
+    Run(String),
+    /// The model's answer is not what its card promises.
+    #[error("the model's answer is unusable: {0}")]
+    Output(String),
+}
+
+/// What was asked for, what was tried, what runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineReport {
+    /// What was asked for.
+    pub requested: Provider,
+    /// The provider that runs the network (most of its nodes), in the contract's short words.
+    pub actual: Arc<str>,
+    /// Nodes of the graph by provider, read from the runtime's own record.
+    pub nodes: Vec<(String, usize)>,
+    /// With `auto`: what was tried before and why it is not used.
+    pub notes: Vec<String>,
+}
+
+impl EngineReport {
+    /// One line for a person: "cpu (102 of 102 nodes); cuda not used: …".
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        let total: usize = self.nodes.iter().map(|(_, n)| n).sum();
+        let mut line = self.actual.to_string();
+        if let Some((_, n)) = self.nodes.first() {
+            line = format!("{line} ({n} of {total} nodes)");
+        }
+        for note in &self.notes {
+            line = format!("{line}; {note}");
+        }
+        line
+    }
+}
+
+/// A loaded model.
+#[derive(Debug)]
+pub struct Engine {
+    session: Session,
+    model: VettedModel,
+    report: EngineReport,
+}
+
+impl Engine {
+    /// Loads a model on a provider, with `threads` threads inside one run.
+    ///
+    /// # Errors
+    /// [`EngineError`]; with [`Provider::Auto`] only what the processor cannot do either.
+    pub fn load(model: &VettedModel, provider: Provider, threads: usize) -> Result<Self, EngineError> {
+        let runtime = Runtime::get()?;
+        if provider != Provider::Auto {
+            return Self::on(runtime, model, provider, threads, provider, Vec::new());
+        }
+        let mut notes = Vec::new();
+        for &candidate in candidates() {
+            match Self::on(runtime, model, candidate, threads, provider, notes.clone()) {
+                Ok(engine) => return Ok(engine),
+                Err(EngineError::Provider { reason, .. }) => notes.push(format!("{candidate} not used: {reason}")),
+                Err(other) => notes.push(format!("{candidate} not used: {other}")),
+            }
+        }
+        Self::on(runtime, model, Provider::Cpu, threads, provider, notes)
+    }
+
+    fn on(
+        runtime: &Runtime,
+        model: &VettedModel,
+        provider: Provider,
+        threads: usize,
+        requested: Provider,
+        notes: Vec<String>,
+    ) -> Result<Self, EngineError> {
+        let no = |e: String| EngineError::Provider { provider, reason: first_line(&e) };
+        let dispatch = dispatch(runtime, provider).map_err(&no)?;
+        let built = Session::builder(&runtime.environment)
+            .map_err(|e| e.to_string())
+            .and_then(|b| b.with_optimization_level(GraphOptimizationLevel::Level3).map_err(|e| e.to_string()))
+            .and_then(|b| b.with_intra_threads(threads).map_err(|e| e.to_string()))
+            .and_then(|b| b.with_intra_op_spinning(false).map_err(|e| e.to_string()))
+            .and_then(|b| b.with_inter_op_spinning(false).map_err(|e| e.to_string()))
+            .and_then(|b| b.with_config_entry("session.record_ep_graph_assignment_info", "1").map_err(|e| e.to_string()))
+            .map_err(EngineError::Load)?;
+        let mut builder = built.with_execution_providers([dispatch]).map_err(|e| no(e.to_string()))?;
+        let session = builder.commit_from_memory(model.bytes()).map_err(|e| {
+            if provider == Provider::Cpu { EngineError::Load(e.to_string()) } else { no(e.to_string()) }
+        })?;
+        let nodes = assigned_nodes(&session);
+        let actual = nodes.first().map_or(provider.as_str().to_owned(), |(name, _)| short_name(name));
+        if provider != Provider::Cpu && actual == "cpu" {
+            return Err(no("it took no part of this model; everything would run on the processor".into()));
+        }
+        let report = EngineReport { requested, actual: actual.into(), nodes, notes };
+        let mut engine = Self { session, model: model.clone(), report };
+        // One answer before anybody waits for it: its shape must be what the card says.
+        let n = 3 * model.card().tensor.size * model.card().tensor.size;
+        engine.run(vec![0.0; n], 1)?;
+        Ok(engine)
+    }
+
+    /// What runs where.
+    #[must_use]
+    pub fn report(&self) -> &EngineReport {
+        &self.report
+    }
+
+    /// Classifies `n` tensors laid out as the model's card says; one [`Probabilities`] each, in order.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] from the runtime; [`EngineError::Output`] when a value is not finite or the shape is not
+    /// `[n, classes]`.
+    pub fn run(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Probabilities>, EngineError> {
+        let card = self.model.card();
+        let (side, classes) = (card.tensor.size, card.classes.len());
+        let shape = if card.tensor.channels_first { [n, 3, side, side] } else { [n, side, side, 3] };
+        let input = ort::value::Tensor::from_array((shape, tensors)).map_err(|e| EngineError::Run(e.to_string()))?;
+        let (OutputKind::Logits(name) | OutputKind::Probabilities(name)) = self.model.output();
+        let outputs = self
+            .session
+            .run(ort::inputs![card.input_name.as_str() => input])
+            .map_err(|e| EngineError::Run(e.to_string()))?;
+        let value = outputs.get(name.as_str()).ok_or_else(|| EngineError::Output(format!("no output \"{name}\"")))?;
+        let (shape, values) = value.try_extract_tensor::<f32>().map_err(|e| EngineError::Output(e.to_string()))?;
+        if values.len() != n * classes {
+            return Err(EngineError::Output(format!("shape {shape:?} for {n} images of {classes} classes")));
+        }
+        let temperature = card.calibration.as_ref().map_or(1.0, |c| c.temperature);
+        values
+            .chunks_exact(classes)
+            .map(|row| match self.model.output() {
+                OutputKind::Logits(_) => {
+                    let scaled: Vec<f32> = row.iter().map(|v| v / temperature).collect();
+                    Probabilities::from_logits(&scaled)
+                }
+                OutputKind::Probabilities(_) => Probabilities::new(row.to_vec()),
+            })
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| EngineError::Output("values that are no probabilities (not a number, or not summing to one)".into()))
+    }
+}
+
+/// What `auto` tries before the processor, by system.
+fn candidates() -> &'static [Provider] {
+    if cfg!(target_os = "macos") {
+        &[Provider::CoreMl]
+    } else if cfg!(windows) {
+        &[Provider::Cuda, Provider::DirectMl]
+    } else {
+        &[Provider::Cuda]
+    }
+}
+
+fn dispatch(runtime: &Runtime, provider: Provider) -> Result<ExecutionProviderDispatch, String> {
+    use ep::ExecutionProvider as _;
+    let (name, dispatch) = match provider {
+        // ort leaves the processor's arena off; with it a run costs fewer allocations.
+        Provider::Cpu | Provider::Auto => (ep::CPU::NAME, ep::CPU::default().with_arena_allocator(true).build()),
+        Provider::Cuda => (ep::CUDA::NAME, ep::CUDA::default().build()),
+        Provider::TensorRt => (ep::TensorRT::NAME, ep::TensorRT::default().build()),
+        Provider::CoreMl => (ep::CoreML::NAME, ep::CoreML::default().build()),
+        Provider::DirectMl => (ep::DirectML::NAME, ep::DirectML::default().build()),
+        Provider::WebGpu => (ep::WebGPU::NAME, ep::WebGPU::default().build()),
+        Provider::OpenVino => (ep::OpenVINO::NAME, ep::OpenVINO::default().build()),
+    };
+    if !runtime.providers().contains(&name) {
+        return Err(format!("this ONNX Runtime library was built without {name}"));
+    }
+    Ok(dispatch.error_on_failure())
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or("").trim().to_owned()
+}
+
+/// "CPUExecutionProvider" is "cpu" in the contract.
+fn short_name(name: &str) -> String {
+    name.trim_end_matches("ExecutionProvider").to_lowercase()
+}
+
+/// Nodes by provider, most first, from the runtime's own record of the partition (ONNX Runtime 1.24 and newer).
+#[expect(unsafe_code, reason = "ort has no safe call for the runtime's record of what runs where")]
+fn assigned_nodes(session: &Session) -> Vec<(String, usize)> {
+    use ort::AsPointer as _;
+    let api = ort::api();
+    let mut counts = BTreeMap::<String, usize>::new();
+    // SAFETY: the session outlives the calls; the arrays and strings belong to the session and are only read here;
+    // each call's status is checked before its output is used.
+    unsafe {
+        let ok = |status: ort::sys::OrtStatusPtr| {
+            if status.0.is_null() {
+                return true;
+            }
+            (api.ReleaseStatus)(status.0);
+            false
+        };
+        let (mut parts, mut n) = (std::ptr::null(), 0usize);
+        if !ok((api.Session_GetEpGraphAssignmentInfo)(session.ptr(), &raw mut parts, &raw mut n)) || parts.is_null() {
+            return Vec::new();
+        }
+        for i in 0..n {
+            let part = *parts.add(i);
+            let mut name = std::ptr::null();
+            let (mut nodes, mut count) = (std::ptr::null(), 0usize);
+            if ok((api.EpAssignedSubgraph_GetEpName)(part, &raw mut name))
+                && ok((api.EpAssignedSubgraph_GetNodes)(part, &raw mut nodes, &raw mut count))
+                && !name.is_null()
+            {
+                let name = std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned();
+                *counts.entry(name).or_default() += count;
+            }
+        }
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    counts
+}

@@ -1,0 +1,16 @@
+//! Running the network: ONNX Runtime's library, execution providers, and the pipeline from file to row.
+//!
+//! The only place that names ort. A provider is never changed without a word: what was asked for, what was tried and
+//! what really ran are all part of the answer.
+
+mod engine;
+mod pipeline;
+mod prepare;
+mod provider;
+mod runtime;
+
+pub use engine::{Engine, EngineError, EngineReport};
+pub use pipeline::{Options, PipelineError, Shape, Summary, run};
+pub use prepare::{Cells, Prepared, Skip, decode_file, prepare};
+pub use provider::Provider;
+pub use runtime::{Runtime, RuntimeError};

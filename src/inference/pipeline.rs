@@ -1,0 +1,312 @@
+//! The main loop: files in, rows out, in the order of the files, in bounded memory, stoppable between any two.
+//!
+//! Two shapes. On a processor every worker has its own single-threaded session and does everything for its image:
+//! nothing is handed over, and two cores are twice as fast as one. On a GPU the workers only prepare, and one thread
+//! feeds one session with batches.
+//!
+//! Memory is bounded by tickets: a file is only begun when it is at most [`WINDOW`] files ahead of the last row given
+//! out, so that one slow file cannot make finished rows pile up without end.
+
+use super::engine::{Engine, EngineError, EngineReport};
+use super::prepare::{Cells, Prepared, Skip, prepare};
+use super::provider::Provider;
+use crate::domain::{CellResult, ImageResult, Outcome, Probabilities};
+use crate::files::Entry;
+use crate::model::{ModelCard, VettedModel};
+use crate::task::{Cancel, Progress};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+/// How many files may be begun before the first of them has its row.
+const WINDOW: usize = 1024;
+
+/// Who does what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A session a worker: processors.
+    PerCore,
+    /// One session fed with batches: GPUs.
+    Batched,
+}
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The provider asked for.
+    pub provider: Provider,
+    /// Which cells of a picture.
+    pub cells: Cells,
+    /// Cells per run at most; `None` is 4 on a processor and 32 on a GPU.
+    pub batch: Option<usize>,
+    /// Worker threads; `None` is one per core.
+    pub workers: Option<usize>,
+    /// Only for tests and measurements: a shape other than the provider's own.
+    pub shape: Option<Shape>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { provider: Provider::Auto, cells: Cells::One, batch: None, workers: None, shape: None }
+    }
+}
+
+/// What the run as a whole did.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The engine's report.
+    pub engine: EngineReport,
+    /// Files found in folders that are no pictures.
+    pub skipped: usize,
+    /// Whether it was stopped early.
+    pub cancelled: bool,
+}
+
+/// Why a run could not begin, or had to end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PipelineError {
+    /// The model could not be loaded.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// No thread could be started.
+    #[error("no worker thread could be started: {0}")]
+    Threads(String),
+    /// The one who takes the rows cannot take more.
+    #[error("{0}")]
+    Sink(String),
+}
+
+type Done = (usize, Result<ImageResult, Skip>);
+
+/// Classifies `entries` with `model`, giving each row to `sink` in the order of the entries. `started` hears what runs,
+/// before the first row.
+///
+/// # Errors
+/// [`PipelineError`]; a file that fails is a row instead.
+pub fn run(
+    entries: &[Entry],
+    model: &VettedModel,
+    options: &Options,
+    cancel: &Cancel,
+    progress: &Progress,
+    started: &mut dyn FnMut(&EngineReport),
+    sink: &mut dyn FnMut(ImageResult) -> Result<(), String>,
+) -> Result<Summary, PipelineError> {
+    progress.set_total(entries.len());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = options.workers.unwrap_or(cores).clamp(1, entries.len().max(1));
+    let engine = Engine::load(model, options.provider, 1)?;
+    let report = engine.report().clone();
+    started(&report);
+    let shape = options.shape.unwrap_or(if &*report.actual == "cpu" { Shape::PerCore } else { Shape::Batched });
+    let batch = options.batch.unwrap_or(if shape == Shape::PerCore { 4 } else { 32 }).max(1);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(workers + usize::from(shape == Shape::Batched))
+        .thread_name(|i| format!("classify-{i}"))
+        .build()
+        .map_err(|e| PipelineError::Threads(e.to_string()))?;
+    let context = Context { entries, card: model.card(), cells: options.cells, cancel, actual: report.actual.clone(), batch };
+    let (tickets, take) = bounded::<usize>(WINDOW);
+    let (give, done) = bounded::<Done>(WINDOW);
+    let stopped = Cancel::new();
+    let mut skipped = 0;
+    let mut failure = None;
+    pool.in_place_scope(|scope| {
+        match shape {
+            Shape::PerCore => {
+                let mut first = Some(engine);
+                for _ in 0..workers {
+                    let (take, give, context, stopped) = (take.clone(), give.clone(), &context, &stopped);
+                    let own = first.take();
+                    scope.spawn(move |_| context.per_core(own, model, &take, &give, stopped));
+                }
+            }
+            Shape::Batched => {
+                let (hand, receive) = bounded::<(usize, Prepared)>(2 * batch);
+                for _ in 0..workers {
+                    let (take, give, hand, context, stopped) = (take.clone(), give.clone(), hand.clone(), &context, &stopped);
+                    scope.spawn(move |_| context.prepare_only(&take, &give, &hand, stopped));
+                }
+                let (give, context) = (give.clone(), &context);
+                scope.spawn(move |_| context.batched(engine, &receive, &give));
+            }
+        }
+        drop((take, give));
+        // This thread hands out tickets and puts the rows in order.
+        let mut waiting = BTreeMap::new();
+        let (mut issued, mut next) = (0, 0);
+        while next < entries.len() {
+            while issued < entries.len() && issued < next + WINDOW && !cancel.is_cancelled() && tickets.try_send(issued).is_ok() {
+                issued += 1;
+            }
+            if next >= issued {
+                break;
+            }
+            let Ok((index, row)) = done.recv() else { break };
+            waiting.insert(index, row);
+            while let Some(row) = waiting.remove(&next) {
+                next += 1;
+                progress.step();
+                match row {
+                    Err(Skip) => skipped += 1,
+                    Ok(row) if failure.is_none() => {
+                        if let Err(e) = sink(row) {
+                            failure = Some(PipelineError::Sink(e));
+                            stopped.cancel();
+                        }
+                    }
+                    Ok(_) => {}
+                }
+            }
+            if failure.is_some() {
+                break;
+            }
+        }
+        drop(tickets);
+        drop(done);
+    });
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(Summary { engine: report, skipped, cancelled: cancel.is_cancelled() }),
+    }
+}
+
+struct Context<'a> {
+    entries: &'a [Entry],
+    card: &'a ModelCard,
+    cells: Cells,
+    cancel: &'a Cancel,
+    actual: Arc<str>,
+    batch: usize,
+}
+
+impl Context<'_> {
+    fn per_core(&self, own: Option<Engine>, model: &VettedModel, take: &Receiver<usize>, give: &Sender<Done>, stopped: &Cancel) {
+        // The first worker has the engine that was probed; the others load their own, on the same provider.
+        let mut engine = own.map_or_else(|| Engine::load(model, provider_of(&self.actual), 1), Ok);
+        for index in take {
+            if self.cancel.is_cancelled() || stopped.is_cancelled() {
+                break;
+            }
+            let row = self.isolated(index, |prepared| match &mut engine {
+                Ok(engine) => self.classify(engine, prepared),
+                Err(e) => Err(e.to_string()),
+            });
+            if give.send((index, row)).is_err() {
+                break;
+            }
+        }
+    }
+
+    fn classify(&self, engine: &mut Engine, prepared: &mut Prepared) -> Result<Vec<Probabilities>, String> {
+        let per_cell = 3 * self.card.tensor.size * self.card.tensor.size;
+        let mut out = Vec::with_capacity(prepared.squares.len());
+        for chunk in std::mem::take(&mut prepared.tensors).chunks(per_cell * self.batch) {
+            out.extend(engine.run(chunk.to_vec(), chunk.len() / per_cell).map_err(|e| e.to_string())?);
+        }
+        Ok(out)
+    }
+
+    /// Prepares and finishes one file; a panic in a decoder costs this file alone.
+    fn isolated(
+        &self,
+        index: usize,
+        finish: impl FnOnce(&mut Prepared) -> Result<Vec<Probabilities>, String>,
+    ) -> Result<ImageResult, Skip> {
+        let entry = &self.entries[index];
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut prepared = prepare(entry, self.card, self.cells)?;
+            let probabilities = if prepared.squares.is_empty() { Ok(Vec::new()) } else { finish(&mut prepared) };
+            Ok(self.row(index, prepared, probabilities))
+        }));
+        outcome.unwrap_or_else(|_| {
+            let broken = Prepared::failed(None, "the program stumbled over this file; the others are not affected. Please report it".into());
+            Ok(self.row(index, broken, Ok(Vec::new())))
+        })
+    }
+
+    fn row(&self, index: usize, prepared: Prepared, probabilities: Result<Vec<Probabilities>, String>) -> ImageResult {
+        let ran = !prepared.squares.is_empty();
+        let threshold = self.card.calibration.as_ref().and_then(|c| c.abstain_threshold).unwrap_or(0.0);
+        let outcome = match (prepared.error, probabilities) {
+            (Some(error), _) | (None, Err(error)) => Outcome::Failed(error),
+            (None, Ok(all)) => Outcome::Cells(
+                prepared
+                    .squares
+                    .into_iter()
+                    .zip(all)
+                    .map(|(square, probabilities)| CellResult { square, accepted: probabilities.top().1 >= threshold, probabilities })
+                    .collect(),
+            ),
+        };
+        ImageResult {
+            index,
+            path: self.entries[index].path.clone(),
+            digest: prepared.digest,
+            size: prepared.size,
+            outcome,
+            warnings: prepared.warnings,
+            provider: ran.then(|| self.actual.clone()),
+        }
+    }
+
+    fn prepare_only(&self, take: &Receiver<usize>, give: &Sender<Done>, hand: &Sender<(usize, Prepared)>, stopped: &Cancel) {
+        for index in take {
+            if self.cancel.is_cancelled() || stopped.is_cancelled() {
+                break;
+            }
+            let ready = std::panic::catch_unwind(AssertUnwindSafe(|| prepare(&self.entries[index], self.card, self.cells)));
+            let sent = match ready {
+                Ok(Err(Skip)) => give.send((index, Err(Skip))).is_ok(),
+                Ok(Ok(prepared)) if prepared.squares.is_empty() => give.send((index, Ok(self.row(index, prepared, Ok(Vec::new()))))).is_ok(),
+                Ok(Ok(prepared)) => hand.send((index, prepared)).is_ok(),
+                Err(_) => {
+                    let broken = Prepared::failed(None, "the program stumbled over this file; the others are not affected. Please report it".into());
+                    give.send((index, Ok(self.row(index, broken, Ok(Vec::new()))))).is_ok()
+                }
+            };
+            if !sent {
+                break;
+            }
+        }
+    }
+
+    /// Takes what is ready, up to a batch, and runs it in one go.
+    fn batched(&self, mut engine: Engine, receive: &Receiver<(usize, Prepared)>, give: &Sender<Done>) {
+        while let Ok(first) = receive.recv() {
+            let mut group = vec![first];
+            let mut cells = group[0].1.squares.len();
+            while cells < self.batch {
+                let Ok(more) = receive.try_recv() else { break };
+                cells += more.1.squares.len();
+                group.push(more);
+            }
+            let per_cell = 3 * self.card.tensor.size * self.card.tensor.size;
+            let all: Vec<f32> = group.iter_mut().flat_map(|(_, p)| std::mem::take(&mut p.tensors)).collect();
+            let mut results = Ok(Vec::with_capacity(cells));
+            for chunk in all.chunks(per_cell * self.batch) {
+                match (&mut results, engine.run(chunk.to_vec(), chunk.len() / per_cell)) {
+                    (Ok(out), Ok(more)) => out.extend(more),
+                    (Ok(_), Err(e)) => results = Err(e.to_string()),
+                    (Err(_), _) => break,
+                }
+            }
+            let mut results = results.map(Vec::into_iter);
+            for (index, prepared) in group {
+                let n = prepared.squares.len();
+                let own = match &mut results {
+                    Ok(all) => Ok(all.by_ref().take(n).collect()),
+                    Err(e) => Err(e.clone()),
+                };
+                if give.send((index, Ok(self.row(index, prepared, own)))).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn provider_of(actual: &str) -> Provider {
+    actual.parse().unwrap_or(Provider::Cpu)
+}

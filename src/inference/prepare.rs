@@ -1,0 +1,130 @@
+//! From one file to the tensors of its cells: bounded read, strict decode, find, cut.
+//!
+//! What goes wrong is a value in words, so that a file that fails is a row and never a stopped batch.
+
+use crate::domain::{Digest, Square};
+use crate::files::{Entry, ReadError, read_bounded};
+use crate::imaging::{self, Decoded, DecodeError, Finding, FoundCell, Limits, Scene};
+use crate::model::{ModelCard, Preprocessing};
+use std::path::Path;
+
+/// The largest picture file that is read.
+pub const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// Which cells of a picture are classified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cells {
+    /// The most evident one.
+    #[default]
+    One,
+    /// Every white cell of the field.
+    All,
+    /// One where the picture is of one cell, all where it is a field: what the window does.
+    ByScene,
+}
+
+/// A file that is no picture and that nobody named: it is counted, not failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Skip;
+
+/// A picture ready for the network.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Digest of the file.
+    pub digest: Option<Digest>,
+    /// Width and height of the upright picture.
+    pub size: Option<(u32, u32)>,
+    /// The squares, most evident first; one "square" is the whole picture for a model that wants it.
+    pub squares: Vec<Square>,
+    /// The tensors of the squares, one after the other.
+    pub tensors: Vec<f32>,
+    /// Things to know.
+    pub warnings: Vec<String>,
+    /// Why there is nothing, when there is nothing.
+    pub error: Option<String>,
+}
+
+impl Prepared {
+    /// A file that failed.
+    #[must_use]
+    pub fn failed(digest: Option<Digest>, error: String) -> Self {
+        Self { digest, size: None, squares: Vec::new(), tensors: Vec::new(), warnings: Vec::new(), error: Some(error) }
+    }
+}
+
+/// Reads and decodes one picture within the usual bounds; the digest is that of the file's bytes.
+///
+/// # Errors
+/// Words for a person, and the digest where the file could be read.
+pub fn decode_file(path: &Path) -> Result<(Decoded, Digest), (Option<Digest>, String)> {
+    let snapshot = read_bounded(path, MAX_FILE_BYTES).map_err(|e: ReadError| (None, e.to_string()))?;
+    let decoded = imaging::decode(&snapshot.bytes, Limits::default()).map_err(|e| (Some(snapshot.digest), e.to_string()))?;
+    Ok((decoded, snapshot.digest))
+}
+
+/// Prepares one entry of a listing for a model.
+///
+/// # Errors
+/// [`Skip`] for a file found in a folder whose content is no picture.
+pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells) -> Result<Prepared, Skip> {
+    if let Some(error) = &entry.error {
+        return Ok(Prepared::failed(None, error.clone()));
+    }
+    let snapshot = match read_bounded(&entry.path, MAX_FILE_BYTES) {
+        Ok(s) => s,
+        // An empty file called like a picture failed; an empty marker file is nobody's picture.
+        Err(ReadError::Empty) if !entry.named && !named_like_picture(&entry.path) => return Err(Skip),
+        Err(e) => return Ok(Prepared::failed(None, e.to_string())),
+    };
+    let digest = Some(snapshot.digest);
+    let Decoded { picture, mut warnings } = match imaging::decode(&snapshot.bytes, Limits::default()) {
+        Ok(decoded) => decoded,
+        Err(DecodeError::NotAPicture) if !entry.named && !named_like_picture(&entry.path) => return Err(Skip),
+        Err(e) => return Ok(Prepared::failed(digest, e.to_string())),
+    };
+    drop(snapshot);
+    let size = Some(picture.dimensions());
+    let (mut squares, mut tensors) = (Vec::new(), Vec::new());
+    match &card.preprocessing {
+        Preprocessing::CellSquare(how) => {
+            let finding = imaging::find_cells(&picture, how.white_percentile);
+            for cell in chosen(&finding, cells) {
+                let square = imaging::square_of(cell, how);
+                imaging::tensor_of_square(&picture, square, cell.white, how, &card.tensor, &mut tensors);
+                squares.push(square);
+            }
+            if let Some(cell) = finding.cells.first()
+                && finding.scene == Scene::SingleCell
+                && no_background(cell, picture.dimensions())
+            {
+                warnings.push("the cell fills the picture: there is hardly any background to balance its colours by".into());
+            }
+        }
+        Preprocessing::WholeImage => {
+            imaging::tensor_of_whole(&picture, &card.tensor, &mut tensors);
+            #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+            let side = picture.width().max(picture.height()) as f32;
+            squares.push(Square { x: 0.0, y: 0.0, side });
+        }
+    }
+    Ok(Prepared { digest, size, squares, tensors, warnings, error: None })
+}
+
+fn chosen(finding: &Finding, cells: Cells) -> Vec<&FoundCell> {
+    let all = match cells {
+        Cells::One => false,
+        Cells::All => true,
+        Cells::ByScene => finding.scene == Scene::Field,
+    };
+    if all { finding.field_cells().collect() } else { finding.cells.iter().take(1).collect() }
+}
+
+/// The white level is then a guess: the nucleus takes more than 0.8 of the shorter side.
+fn no_background(cell: &FoundCell, (w, h): (u32, u32)) -> bool {
+    cell.extent > 0.8 * f64::from(w.min(h))
+}
+
+fn named_like_picture(path: &Path) -> bool {
+    const ENDINGS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
+    path.extension().and_then(|e| e.to_str()).is_some_and(|e| ENDINGS.contains(&e.to_lowercase().as_str()))
+}

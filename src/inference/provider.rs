@@ -1,0 +1,76 @@
+//! The execution providers by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What a person can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Provider {
+    /// The fastest that this machine and library have; the processor otherwise.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// NVIDIA.
+    Cuda,
+    /// NVIDIA TensorRT.
+    TensorRt,
+    /// Apple.
+    CoreMl,
+    /// Windows.
+    DirectMl,
+    /// Any GPU through WebGPU.
+    WebGpu,
+    /// Intel.
+    OpenVino,
+}
+
+impl Provider {
+    /// All of them, in the order of menus.
+    pub const ALL: [Self; 8] =
+        [Self::Auto, Self::Cpu, Self::Cuda, Self::TensorRt, Self::CoreMl, Self::DirectMl, Self::WebGpu, Self::OpenVino];
+
+    /// The word on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::TensorRt => "tensorrt",
+            Self::CoreMl => "coreml",
+            Self::DirectMl => "directml",
+            Self::WebGpu => "webgpu",
+            Self::OpenVino => "openvino",
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Provider {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|p| p.as_str() == s.to_lowercase()).ok_or_else(|| {
+            format!("\"{s}\" is no execution provider; known are {}", Self::ALL.map(Self::as_str).join(", "))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for p in Provider::ALL {
+            assert_eq!(p.as_str().parse(), Ok(p));
+        }
+        assert!("gpu".parse::<Provider>().is_err());
+    }
+}
