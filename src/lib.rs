@@ -5,3 +5,6 @@ pub mod files;
 pub mod imaging;
 pub mod model;
 pub mod inference;
+pub mod report;
+pub mod workflow;
+pub mod cli;

@@ -1,5 +1,5 @@
 use leukoscope::imaging::*;
-use leukoscope::domain::Square;
+use leukoscope::domain::*;
 use std::collections::BTreeMap;
 fn main(){
   let d=std::path::Path::new("/work/shared/data/fields");

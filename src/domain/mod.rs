@@ -5,9 +5,11 @@
 mod class;
 mod differential;
 mod digest;
+mod input;
 mod prediction;
 
 pub use class::{ClassSet, ClassSetError, clinical_rank};
 pub use differential::Differential;
 pub use digest::Digest;
+pub use input::{CellPreprocessing, TensorSpec};
 pub use prediction::{CellResult, ImageResult, Outcome, Probabilities, Square, Status};

@@ -19,3 +19,11 @@ pub use walk::{Entry, Listing, shard, walk};
 pub fn create_folder(path: &std::path::Path) -> std::io::Result<()> {
     std::fs::create_dir_all(path)
 }
+
+/// An empty folder that goes away with the value.
+///
+/// # Errors
+/// What the operating system says.
+pub fn scratch_folder() -> std::io::Result<tempfile::TempDir> {
+    tempfile::tempdir()
+}

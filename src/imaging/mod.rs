@@ -19,7 +19,7 @@ pub use find::{FoundCell, Finding, Scene, find_cells};
 pub use image::RgbImage;
 pub use resample::{fit_within, thumbnail_of_square};
 pub use sniff::{Sniffed, sniff};
-pub use square::{CellPreprocessing, TensorSpec, cut_square, square_of, tensor_of_square, tensor_of_whole};
+pub use square::{cut_square, square_of, tensor_of_square, tensor_of_whole};
 pub use synthetic::{DrawnCell, Slide, draw_slide};
 
 /// Writes a picture as PNG bytes.

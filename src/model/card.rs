@@ -3,8 +3,7 @@
 //! Our manifest is one JSON text under `leukoscope.manifest`. Nothing about a particular model is written in code:
 //! what the manifest does not say is not assumed.
 
-use crate::domain::{ClassSet, Digest};
-use crate::imaging::{CellPreprocessing, TensorSpec};
+use crate::domain::{CellPreprocessing, ClassSet, Digest, TensorSpec};
 use serde::Deserialize;
 use std::fmt::Write as _;
 

@@ -4,7 +4,7 @@
 
 mod card;
 mod embedded;
-#[expect(missing_docs, unused_qualifications, clippy::all, reason = "generated code")]
+#[expect(clippy::all, clippy::pedantic, reason = "generated code")]
 mod onnx;
 mod scan;
 mod vet;

@@ -1,0 +1,184 @@
+//! The command line: arguments as typed → a plan as meant → workflow → an exit code.
+//!
+//! Data goes to the standard output, everything else to the standard error. A closed pipe is success.
+
+mod args;
+mod show;
+
+use crate::report::RowFormat;
+use crate::task::{Cancel, Progress};
+use crate::workflow::{self, Request, Told, UserError};
+use args::{Cli, Command};
+use clap::Parser;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// The contract's exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All fine.
+    Fine = 0,
+    /// Some inputs failed.
+    SomeFailed = 1,
+    /// Nothing could be done.
+    Nothing = 2,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+/// What shall happen after the arguments were read.
+#[derive(Debug)]
+pub enum Next {
+    /// The command was done.
+    Exit(Exit),
+    /// The window shall open on these.
+    Window {
+        /// Files and folders.
+        paths: Vec<PathBuf>,
+        /// Whether to open the demo slide, and where it is drawn.
+        demo: Option<Option<PathBuf>>,
+    },
+}
+
+/// Reads the arguments and does what they say, unless that needs the window.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(e) => {
+            let code = if e.use_stderr() { Exit::Nothing } else { Exit::Fine };
+            let _ = e.print();
+            return Next::Exit(code);
+        }
+    };
+    let done = match cli.command {
+        None => return Next::Window { paths: cli.paths, demo: None },
+        Some(Command::Demo { out, no_window }) => {
+            if cfg!(feature = "app") && !no_window && has_display() {
+                return Next::Window { paths: Vec::new(), demo: Some(out) };
+            }
+            demo(out)
+        }
+        Some(Command::Classify(a)) => classify(&a),
+        Some(Command::Inspect { model, json }) => workflow::open_model(Some(&model)).and_then(|m| {
+            say(&if json { show::card_json(m.card()) } else { m.card().to_text() })
+        }),
+        Some(Command::Bench { model, json }) => workflow::open_model(model.as_deref()).and_then(|m| workflow::bench(&m)).and_then(|r| {
+            say(&if json { format!("{:#}\n", r.to_json()) } else { r.to_text() })
+        }),
+        Some(Command::Doctor { json }) => {
+            let report = workflow::doctor();
+            say(&if json { format!("{:#}\n", report.to_json()) } else { report.to_text() })
+                .map(|_| if report.healthy() { Exit::Fine } else { Exit::Nothing })
+        }
+    };
+    Next::Exit(done.unwrap_or_else(|e| {
+        complain(&e.to_string());
+        Exit::Nothing
+    }))
+}
+
+/// The demo without a window: the table, and where the picture is.
+#[must_use]
+pub fn demo_in_terminal(out: Option<PathBuf>) -> Exit {
+    demo(out).unwrap_or_else(|e| {
+        complain(&e.to_string());
+        Exit::Nothing
+    })
+}
+
+fn demo(out: Option<PathBuf>) -> Result<Exit, UserError> {
+    let demo = workflow::draw_demo(out.as_deref())?;
+    let model = workflow::default_model()?;
+    let request = Request { paths: vec![demo.path.clone()], cells: crate::inference::Cells::All, ..Request::default() };
+    let mut table = String::new();
+    let totals = workflow::classify(&request, &model, &Cancel::new(), &Progress::default(), &mut |told| {
+        if let Told::Row(row) = told {
+            table.push_str(&show::cell_table(&row, &model.card().classes));
+        }
+        Ok(())
+    })?;
+    table.push_str(&show::differential_table(&totals.differential, &model.card().classes));
+    table.push_str(&format!(
+        "\n{}\nmodel {} ({}), provider {}\npicture {}\nResearch use only.\n",
+        totals.to_line(&model),
+        model.card().name,
+        model.card().digest.short(),
+        totals.engine.to_line(),
+        crate::files::display_path(&demo.path)
+    ));
+    say(&table)?;
+    Ok(if totals.nothing_done() { Exit::Nothing } else { Exit::Fine })
+}
+
+fn classify(a: &args::Classify) -> Result<Exit, UserError> {
+    let model = workflow::open_model(a.model.as_deref())?;
+    let request = Request {
+        paths: a.paths.clone(),
+        provider: a.provider,
+        cells: if a.cells == args::CellsArg::All { crate::inference::Cells::All } else { crate::inference::Cells::One },
+        batch: a.batch.map(|b| b as usize),
+        shard: a.shard,
+    };
+    let cancel = Cancel::new();
+    let handler = cancel.clone();
+    // A second handler cannot be set in one process; without one ^C simply ends the program.
+    let _ = ctrlc::set_handler(move || handler.cancel());
+    let progress = Progress::default();
+    let mut bar = show::Bar::new();
+    let format = if a.format == args::FormatArg::Json { RowFormat::Json } else { RowFormat::Csv };
+    let name = format!("model {} ({})", model.card().name, model.card().digest.short());
+    let mut warned = 0;
+    let totals = workflow::classify_to(&request, &model, format, a.out.as_deref(), &cancel, &progress, &mut |told| match told {
+        Told::Listed(n) => bar.begin(*n),
+        Told::Started(report) => bar.line(&format!("{name}, provider {} → {}", report.requested, report.to_line())),
+        Told::Row(row) => {
+            bar.step(&progress);
+            for w in &row.warnings {
+                warned += 1;
+                if warned <= 20 {
+                    bar.line(&format!("note: {}: {w}", crate::files::display_path(&row.path)));
+                }
+            }
+        }
+    });
+    bar.end();
+    let totals = totals?;
+    complain(&totals.to_line(&model));
+    if warned > 20 {
+        complain(&format!("{} more notes; --format json has them all", warned - 20));
+    }
+    Ok(if totals.cancelled {
+        complain("interrupted; the rows that were written are complete");
+        Exit::Interrupted
+    } else if totals.differential.images == 0 && request.shard.is_none() {
+        complain("there is no picture to classify in what was named");
+        Exit::Nothing
+    } else if totals.differential.images > 0 && totals.nothing_done() {
+        Exit::Nothing
+    } else if totals.differential.failed > 0 {
+        Exit::SomeFailed
+    } else {
+        Exit::Fine
+    })
+}
+
+/// Writes to the standard output; a reader that has gone is no error.
+fn say(text: &str) -> Result<Exit, UserError> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(UserError::new(format!("the standard output cannot be written: {e}"))),
+        _ => Ok(Exit::Fine),
+    }
+}
+
+/// Writes a line to the standard error.
+pub fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+fn has_display() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    !cfg!(all(unix, not(target_os = "macos"))) || set("DISPLAY") || set("WAYLAND_DISPLAY")
+}

@@ -1,0 +1,7 @@
+//! Results as bytes: CSV and JSON. Nothing is written here, nothing is read, and there is no clock.
+
+mod escape;
+mod rows;
+
+pub use escape::csv_text;
+pub use rows::{RowFormat, RowWriter, Stamp};

@@ -1,0 +1,197 @@
+//! One row per cell, as `classify` promises: CSV in the contract's column order, or a JSON array of the same.
+//!
+//! Rows become bytes one image at a time, so that any number of images streams through.
+
+use super::escape::csv_text;
+use crate::domain::{CellResult, ClassSet, ImageResult, Outcome, Status};
+use crate::files::display_path;
+use serde_json::{Map, Value, json};
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowFormat {
+    /// Comma-separated, a header line, RFC 4180 quoting.
+    #[default]
+    Csv,
+    /// A JSON array, one object a row on its own line.
+    Json,
+}
+
+/// What every row carries beside its own result.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// Labels in the model's order.
+    pub classes: ClassSet,
+    /// SHA-256 of the model, hexadecimal.
+    pub model: String,
+}
+
+/// Turns results into bytes.
+#[derive(Debug)]
+pub struct RowWriter {
+    format: RowFormat,
+    stamp: Stamp,
+    rows: usize,
+}
+
+impl RowWriter {
+    /// A writer for one table.
+    #[must_use]
+    pub fn new(format: RowFormat, stamp: Stamp) -> Self {
+        Self { format, stamp, rows: 0 }
+    }
+
+    /// What comes before the first row.
+    #[must_use]
+    pub fn head(&self) -> Vec<u8> {
+        match self.format {
+            RowFormat::Json => b"[".to_vec(),
+            RowFormat::Csv => {
+                let mut columns: Vec<String> = ["path", "cell", "status", "label", "confidence"].map(String::from).into();
+                columns.extend(self.stamp.classes.labels().iter().map(|l| format!("p_{l}")));
+                columns.extend(["x", "y", "side", "width", "height", "sha256", "model", "provider", "error"].map(String::from));
+                csv_line(&columns)
+            }
+        }
+    }
+
+    /// The rows of one image.
+    #[must_use]
+    pub fn image(&mut self, result: &ImageResult) -> Vec<u8> {
+        let mut out = Vec::new();
+        match &result.outcome {
+            Outcome::Cells(cells) if !cells.is_empty() => {
+                for (i, cell) in cells.iter().enumerate() {
+                    out.extend(self.row(result, i + 1, Some(cell)));
+                }
+            }
+            _ => out.extend(self.row(result, 0, None)),
+        }
+        out
+    }
+
+    /// What comes after the last row.
+    #[must_use]
+    pub fn tail(&self) -> Vec<u8> {
+        match self.format {
+            RowFormat::Csv => Vec::new(),
+            RowFormat::Json => b"\n]\n".to_vec(),
+        }
+    }
+
+    fn row(&mut self, result: &ImageResult, number: usize, cell: Option<&CellResult>) -> Vec<u8> {
+        let status = cell.map_or_else(|| result.status(), CellResult::status);
+        let label = cell.map_or("", |c| match c.status() {
+            Status::Ok => self.stamp.classes.label(c.probabilities.top().0).unwrap_or(""),
+            _ => "unidentified",
+        });
+        let error = match &result.outcome {
+            Outcome::Failed(reason) => reason.as_str(),
+            Outcome::Cells(_) => "",
+        };
+        let path = display_path(&result.path);
+        let digest = result.digest.map_or_else(String::new, |d| d.to_string());
+        let provider = result.provider.as_deref().unwrap_or("");
+        self.rows += 1;
+        match self.format {
+            RowFormat::Csv => {
+                let mut f: Vec<String> = vec![csv_text(&path).into(), number.to_string(), status.as_str().into(), label.into()];
+                f.push(cell.map_or_else(String::new, |c| format!("{:.6}", c.probabilities.top().1)));
+                match cell {
+                    Some(c) => f.extend(c.probabilities.values().iter().map(|p| format!("{p:.6}"))),
+                    None => f.extend(self.stamp.classes.labels().iter().map(|_| String::new())),
+                }
+                match cell.map(|c| c.square) {
+                    Some(s) => f.extend([s.x, s.y, s.side].map(|v| format!("{v:.1}"))),
+                    None => f.extend([const { String::new() }; 3]),
+                }
+                match result.size {
+                    Some((w, h)) => f.extend([w.to_string(), h.to_string()]),
+                    None => f.extend([const { String::new() }; 2]),
+                }
+                f.extend([digest, self.stamp.model.clone(), provider.into(), csv_text(error).into()]);
+                csv_line(&f)
+            }
+            RowFormat::Json => {
+                let mut o = Map::new();
+                let mut put = |key: &str, value: Value| o.insert(key.into(), value);
+                put("path", path.into());
+                put("cell", number.into());
+                put("status", status.as_str().into());
+                put("label", if label.is_empty() { Value::Null } else { label.into() });
+                put("confidence", cell.map_or(Value::Null, |c| rounded(c.probabilities.top().1, 6)));
+                for (i, l) in self.stamp.classes.labels().iter().enumerate() {
+                    put(&format!("p_{l}"), cell.map_or(Value::Null, |c| rounded(c.probabilities.values()[i], 6)));
+                }
+                for (key, v) in [("x", cell.map(|c| c.square.x)), ("y", cell.map(|c| c.square.y)), ("side", cell.map(|c| c.square.side))] {
+                    put(key, v.map_or(Value::Null, |v| rounded(v, 1)));
+                }
+                put("width", result.size.map_or(Value::Null, |s| s.0.into()));
+                put("height", result.size.map_or(Value::Null, |s| s.1.into()));
+                put("sha256", if digest.is_empty() { Value::Null } else { digest.into() });
+                put("model", self.stamp.model.clone().into());
+                put("provider", if provider.is_empty() { Value::Null } else { provider.into() });
+                put("error", if error.is_empty() { Value::Null } else { error.into() });
+                put("warnings", json!(result.warnings));
+                let comma = if self.rows > 1 { "," } else { "" };
+                format!("{comma}\n{}", Value::Object(o)).into_bytes()
+            }
+        }
+    }
+}
+
+fn rounded(v: f32, decimals: i32) -> Value {
+    let scale = 10f64.powi(decimals);
+    json!((f64::from(v) * scale).round() / scale)
+}
+
+fn csv_line(fields: &[String]) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+    // Writing into memory does not fail.
+    let _ = writer.write_record(fields);
+    writer.into_inner().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Digest, Probabilities, Square};
+
+    fn result(path: &str, outcome: Outcome) -> ImageResult {
+        ImageResult { index: 0, path: path.into(), digest: Some(Digest([1; 32])), size: Some((640, 480)), outcome, warnings: vec![], provider: Some("cpu".into()) }
+    }
+
+    fn writer(format: RowFormat) -> RowWriter {
+        let classes = ClassSet::new(vec!["a".into(), "b".into()]).expect("classes");
+        RowWriter::new(format, Stamp { classes, model: "f".repeat(64) })
+    }
+
+    fn cell() -> CellResult {
+        let probabilities = Probabilities::new(vec![0.25, 0.75]).expect("sums to one");
+        CellResult { square: Square { x: -3.25, y: 10.0, side: 80.5 }, probabilities, accepted: true }
+    }
+
+    #[test]
+    fn the_columns_are_the_contracts() {
+        let mut w = writer(RowFormat::Csv);
+        assert_eq!(String::from_utf8(w.head()).expect("text"), "path,cell,status,label,confidence,p_a,p_b,x,y,side,width,height,sha256,model,provider,error\n");
+        let row = String::from_utf8(w.image(&result("=a,\"b\".png", Outcome::Cells(vec![cell()])))).expect("text");
+        assert!(row.starts_with("\"'=a,\"\"b\"\".png\",1,ok,b,0.750000,0.250000,0.750000,-3.2,10.0,80.5,640,480,0101"), "{row}");
+        let row = String::from_utf8(w.image(&result("x", Outcome::Failed("why".into())))).expect("text");
+        assert!(row.starts_with("x,0,failed,,,,,,,,640,480,") && row.ends_with(",cpu,why\n"), "{row}");
+    }
+
+    #[test]
+    fn json_is_an_array_whatever_is_in_it() {
+        for n in 0..3 {
+            let mut w = writer(RowFormat::Json);
+            let mut bytes = w.head();
+            for _ in 0..n {
+                bytes.extend(w.image(&result("p\n", Outcome::Cells(vec![cell(), cell()]))));
+            }
+            bytes.extend(w.tail());
+            let value: Value = serde_json::from_slice(&bytes).expect("JSON");
+            assert_eq!(value.as_array().map(Vec::len), Some(2 * n));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Measures this machine: how long each step takes and how many pictures a second come out.
+//!
+//! Drawn pictures, so that it runs anywhere. For comparing machines and providers, not for a model's quality.
+
+use super::{DEMO_SEED, UserError};
+use crate::files::{scratch_folder, write_atomic};
+use crate::imaging::{self, Limits, draw_slide, encode_png};
+use crate::inference::{self, Cells, Engine, Options, Provider};
+use crate::model::VettedModel;
+use crate::task::{Cancel, Progress};
+use serde_json::{Value, json};
+use std::time::Instant;
+
+/// What was measured.
+#[derive(Debug, Clone)]
+pub struct BenchReport {
+    /// Name, value, unit.
+    pub figures: Vec<(String, f64, &'static str)>,
+}
+
+const PICTURES: usize = 120;
+
+/// Measures with a model.
+///
+/// # Errors
+/// When there is no runtime, or the temporary folder cannot be written.
+pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
+    let mut figures = Vec::new();
+    let slide = draw_slide(640, 480, 1, DEMO_SEED);
+    let png = encode_png(&slide.picture).map_err(UserError::new)?;
+    let mut time = |name: &str, n: usize, work: &mut dyn FnMut()| {
+        let start = Instant::now();
+        (0..n).for_each(|_| work());
+        #[expect(clippy::cast_precision_loss, reason = "a count of repetitions")]
+        figures.push((name.to_owned(), start.elapsed().as_secs_f64() * 1e3 / n as f64, "ms"));
+    };
+    time("decode a 640×480 PNG", 20, &mut || drop(imaging::decode(&png, Limits::default())));
+    time("find its cell", 20, &mut || drop(imaging::find_cells(&slide.picture, 95.0)));
+    let n = 3 * model.card().tensor.size * model.card().tensor.size;
+    let start = Instant::now();
+    let mut engine = Engine::load(model, Provider::Auto, 1).map_err(|e| UserError::new(e.to_string()))?;
+    figures.push(("load the model".into(), start.elapsed().as_secs_f64() * 1e3, "ms"));
+    let name = engine.report().actual.to_string();
+    for batch in [1usize, 4, 16] {
+        let start = Instant::now();
+        let rounds = 48 / batch;
+        for _ in 0..rounds {
+            engine.run(vec![0.1; n * batch], batch).map_err(|e| UserError::new(e.to_string()))?;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a count of repetitions")]
+        let rate = (rounds * batch) as f64 / start.elapsed().as_secs_f64();
+        figures.push((format!("inference alone, {name}, one thread, batch {batch}"), rate, "cells/s"));
+    }
+    let folder = scratch_folder().map_err(|e| UserError::new(format!("no temporary folder: {e}")))?;
+    let entries: Vec<_> = (0..PICTURES)
+        .map(|i| {
+            let path = folder.path().join(format!("{i:03}.png"));
+            write_atomic(&path, &png).map(|()| crate::files::Entry { path, named: true, error: None })
+        })
+        .collect::<Result<_, _>>()
+        .map_err(|e| UserError::new(format!("the temporary folder cannot be written: {e}")))?;
+    let options = Options { cells: Cells::One, ..Options::default() };
+    let start = Instant::now();
+    inference::run(&entries, model, &options, &Cancel::new(), &Progress::default(), &mut |_| (), &mut |_| Ok(()))
+        .map_err(|e| UserError::new(e.to_string()))?;
+    #[expect(clippy::cast_precision_loss, reason = "a count of pictures")]
+    figures.push((format!("whole job, {PICTURES} pictures of 640×480"), PICTURES as f64 / start.elapsed().as_secs_f64(), "images/s"));
+    Ok(BenchReport { figures })
+}
+
+impl BenchReport {
+    /// For a person.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        self.figures.iter().map(|(name, v, unit)| format!("{name:<48}{v:>10.1} {unit}\n")).collect()
+    }
+
+    /// For a script.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let figures: Vec<Value> = self.figures.iter().map(|(n, v, u)| json!({"name": n, "value": v, "unit": u})).collect();
+        json!({"schema": 1, "figures": figures})
+    }
+}

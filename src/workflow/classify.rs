@@ -1,0 +1,206 @@
+//! Classify whatever was named: walk, run the pipeline, tell about it as it goes.
+
+use super::UserError;
+use crate::domain::{Differential, ImageResult, Status};
+use crate::files::{self, AtomicFile, Listing, walk};
+use crate::inference::{self, Cells, EngineReport, Options, PipelineError, Provider};
+use crate::model::VettedModel;
+use crate::report::{RowFormat, RowWriter, Stamp};
+use crate::task::{Cancel, Progress};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What to classify and how.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Files and folders, in the order in which their rows shall come.
+    pub paths: Vec<PathBuf>,
+    /// The provider asked for.
+    pub provider: Provider,
+    /// Which cells of a picture.
+    pub cells: Cells,
+    /// Cells per run at most.
+    pub batch: Option<usize>,
+    /// Part `.0` (from 1) of `.1`.
+    pub shard: Option<(usize, usize)>,
+}
+
+/// Why a listed file has no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SkipReason {
+    /// Found in a folder, and no picture.
+    NotAPicture,
+}
+
+/// What is told while it runs.
+#[derive(Debug)]
+pub enum Told {
+    /// So many files will be looked at.
+    Listed(usize),
+    /// The model is loaded; this is what runs.
+    Started(EngineReport),
+    /// One image's result, in input order.
+    Row(ImageResult),
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct Totals {
+    /// Counts by class and of what could not be counted.
+    pub differential: Differential,
+    /// Files found in folders that are no pictures.
+    pub skipped: usize,
+    /// Whether it was stopped early.
+    pub cancelled: bool,
+    /// What ran.
+    pub engine: EngineReport,
+}
+
+/// Classifies, telling `hear` as it goes; `hear` may stop the run with a reason.
+///
+/// # Errors
+/// When nothing can be done at all: no runtime, no provider, no file. A file that fails is a row.
+pub fn classify(
+    request: &Request,
+    model: &VettedModel,
+    cancel: &Cancel,
+    progress: &Progress,
+    hear: &mut dyn FnMut(Told) -> Result<(), String>,
+) -> Result<Totals, UserError> {
+    let mut listing: Listing = walk(&request.paths, &|| cancel.is_cancelled());
+    if let Some((index, count)) = request.shard {
+        listing = files::shard(listing, index, count);
+    }
+    hear(Told::Listed(listing.entries.len())).map_err(UserError::new)?;
+    let options = Options {
+        provider: request.provider,
+        cells: request.cells,
+        batch: request.batch,
+        ..Options::default()
+    };
+    let mut differential = Differential::new(model.card().classes.len());
+    let hear = std::cell::RefCell::new(hear);
+    let mut stopped = None;
+    let summary = inference::run(
+        &listing.entries,
+        model,
+        &options,
+        cancel,
+        progress,
+        &mut |report| {
+            if let Err(e) = (hear.borrow_mut())(Told::Started(report.clone())) {
+                stopped = Some(e);
+            }
+        },
+        &mut |row| {
+            differential.add(&row);
+            (hear.borrow_mut())(Told::Row(row))
+        },
+    )
+    .map_err(|e: PipelineError| UserError::new(e.to_string()))?;
+    match stopped {
+        Some(reason) => Err(UserError::new(reason)),
+        None => Ok(Totals { differential, skipped: summary.skipped, cancelled: summary.cancelled, engine: summary.engine }),
+    }
+}
+
+/// Where a table goes.
+#[derive(Debug)]
+enum Sink {
+    File(Box<AtomicFile>),
+    Stdout,
+}
+
+/// Classifies into a table: a file, which appears whole when the run ends or is stopped, or the standard output.
+///
+/// A closed pipe at the standard output ends the run quietly: who reads had enough.
+///
+/// # Errors
+/// As [`classify`]; also when the file cannot be written.
+pub fn classify_to(
+    request: &Request,
+    model: &VettedModel,
+    format: RowFormat,
+    out: Option<&Path>,
+    cancel: &Cancel,
+    progress: &Progress,
+    hear: &mut dyn FnMut(&Told),
+) -> Result<Totals, UserError> {
+    let named = |e: std::io::Error| match out {
+        Some(path) => format!("{} cannot be written: {e}", files::display_path(path)),
+        None => format!("the standard output cannot be written: {e}"),
+    };
+    let mut sink = match out {
+        Some(path) => Sink::File(Box::new(AtomicFile::create(path).map_err(|e| UserError::new(named(e)))?)),
+        None => Sink::Stdout,
+    };
+    let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut closed = false;
+    let mut rows = RowWriter::new(format, Stamp { classes: model.card().classes.clone(), model: model.card().digest.to_string() });
+    let mut put = |bytes: &[u8], flush: bool| -> Result<(), String> {
+        let written = match &mut sink {
+            Sink::File(file) => file.write_all(bytes),
+            Sink::Stdout if closed => Ok(()),
+            Sink::Stdout => stdout.write_all(bytes).and_then(|()| if flush { stdout.flush() } else { Ok(()) }),
+        };
+        match written {
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe && out.is_none() => {
+                closed = true;
+                cancel.cancel();
+                Ok(())
+            }
+            other => other.map_err(named),
+        }
+    };
+    put(&rows.head(), false).map_err(UserError::new)?;
+    let totals = classify(request, model, cancel, progress, &mut |told| {
+        hear(&told);
+        match told {
+            Told::Row(row) => put(&rows.image(&row), out.is_none()),
+            _ => Ok(()),
+        }
+    });
+    // Complete rows are worth keeping whatever ended the run, unless nothing ran at all.
+    if totals.is_ok() {
+        put(&rows.tail(), true).map_err(UserError::new)?;
+        if let Sink::File(file) = sink {
+            file.commit().map_err(|e| UserError::new(named(e)))?;
+        }
+    }
+    let mut totals = totals?;
+    if closed {
+        totals.cancelled = false;
+    }
+    Ok(totals)
+}
+
+impl Totals {
+    /// Whether nothing at all could be classified or looked at.
+    #[must_use]
+    pub fn nothing_done(&self) -> bool {
+        self.differential.images == self.differential.failed && !self.cancelled
+    }
+
+    /// A word for each image's fate, for a person: "300 cells: …; 2 failed, 1 without a white cell, 4 files skipped".
+    #[must_use]
+    pub fn to_line(&self, model: &VettedModel) -> String {
+        let classes = &model.card().classes;
+        let d = &self.differential;
+        let counts: Vec<String> = classes
+            .clinical_order()
+            .into_iter()
+            .map(|i| format!("{} {}", classes.label(i).unwrap_or(""), d.counts[i]))
+            .collect();
+        let mut line = format!("{} cells in {} images: {}", d.total() + d.unidentified, d.images, counts.join(", "));
+        let mut add = |n: usize, what: &str| {
+            if n > 0 {
+                line.push_str(&format!("; {n} {what}"));
+            }
+        };
+        add(d.unidentified, Status::Unidentified.as_str());
+        add(d.no_cell, "without a white cell");
+        add(d.failed, "failed");
+        add(self.skipped, "other files skipped");
+        line
+    }
+}

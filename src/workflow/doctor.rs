@@ -1,0 +1,79 @@
+//! The self-check: what this machine has, what is missing, and what to do about it.
+
+use super::{default_model, draw_demo};
+use crate::inference::{Engine, Provider, Runtime};
+use serde_json::{Value, json};
+use std::time::Instant;
+
+/// One finding.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// What was looked at.
+    pub name: &'static str,
+    /// Whether it is as it should be.
+    pub fine: bool,
+    /// What was found, or the remedy.
+    pub text: String,
+}
+
+/// All findings.
+#[derive(Debug, Clone)]
+pub struct DoctorReport {
+    /// In the order of looking.
+    pub findings: Vec<Finding>,
+}
+
+/// Looks.
+#[must_use]
+pub fn doctor() -> DoctorReport {
+    let mut findings = Vec::new();
+    let mut add = |name, fine, text: String| findings.push(Finding { name, fine, text });
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    add("version", true, format!("Leukoscope {} on {} {}, {cores} cores", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH));
+    match Runtime::get() {
+        Ok(runtime) => {
+            add("ONNX Runtime", true, format!("{} from {}", runtime.version(), runtime.path().display()));
+            let names: Vec<&str> = runtime.providers().iter().map(|n| n.trim_end_matches("ExecutionProvider")).collect();
+            add("providers", true, format!("in this library: {}", names.join(", ")));
+        }
+        Err(e) => add("ONNX Runtime", false, e.to_string()),
+    }
+    match default_model() {
+        Ok(model) => {
+            add("model", true, format!("{}, {} classes, sha256 {}", model.card().name, model.card().classes.len(), model.card().digest));
+            let start = Instant::now();
+            match Engine::load(&model, Provider::Auto, 1) {
+                Ok(engine) => add("classifying", true, format!("runs on {}; loaded in {} ms", engine.report().to_line(), start.elapsed().as_millis())),
+                Err(e) => add("classifying", false, e.to_string()),
+            }
+        }
+        Err(e) => add("model", false, e.to_string()),
+    }
+    match draw_demo(None) {
+        Ok(demo) => add("cache folder", true, format!("writable ({})", demo.path.parent().unwrap_or(&demo.path).display())),
+        Err(e) => add("cache folder", false, e.to_string()),
+    }
+    DoctorReport { findings }
+}
+
+impl DoctorReport {
+    /// Whether the program can do its main job here.
+    #[must_use]
+    pub fn healthy(&self) -> bool {
+        self.findings.iter().all(|f| f.fine || f.name == "cache folder")
+    }
+
+    /// For a person.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        self.findings.iter().map(|f| format!("{} {:<14}{}\n", if f.fine { "ok  " } else { "FAIL" }, f.name, f.text)).collect()
+    }
+
+    /// For a script.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let findings: Vec<Value> =
+            self.findings.iter().map(|f| json!({"name": f.name, "ok": f.fine, "text": f.text})).collect();
+        json!({"schema": 1, "healthy": self.healthy(), "findings": findings})
+    }
+}

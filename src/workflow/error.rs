@@ -1,0 +1,22 @@
+//! What a person is told when something cannot be done: what, why, and what to do, in one or two sentences.
+
+use std::fmt;
+
+/// An error in words for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserError(String);
+
+impl UserError {
+    /// Says it.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for UserError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UserError {}

@@ -1,0 +1,19 @@
+//! What one can do with Leukoscope, without a window or a terminal: the API that both faces call.
+//!
+//! Everything is headless, cancellable, and tells its troubles as a [`UserError`] or as rows.
+
+mod bench;
+mod classify;
+mod demo;
+mod doctor;
+mod error;
+mod models;
+mod recent;
+
+pub use bench::{BenchReport, bench};
+pub use classify::{Request, SkipReason, Told, classify, classify_to, Totals};
+pub use demo::{DEMO_SEED, DemoSlide, draw_demo};
+pub use doctor::{DoctorReport, doctor};
+pub use error::UserError;
+pub use models::{default_model, open_model};
+pub use recent::{load_recent, remember_recent, Settings, load_settings, save_settings};

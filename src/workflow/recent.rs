@@ -1,0 +1,54 @@
+//! What the program remembers between starts: folders opened lately and the choice of theme. Nothing of the user's work.
+
+use crate::files::{create_folder, read_bounded, write_atomic};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// How many places "Open Recent" lists.
+const KEEP: usize = 10;
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What is remembered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Newest first.
+    pub recent: Vec<PathBuf>,
+    /// `light`, `dark` or `system`.
+    pub theme: String,
+}
+
+fn place() -> Option<PathBuf> {
+    Some(directories::ProjectDirs::from("", "", "leukoscope")?.config_dir().join("settings.json"))
+}
+
+/// What was remembered; nothing where there is none or it cannot be read.
+#[must_use]
+pub fn load_settings() -> Settings {
+    let read = |path: PathBuf| read_bounded(&path, MAX_BYTES).ok();
+    place().and_then(read).and_then(|s| serde_json::from_slice(&s.bytes).ok()).unwrap_or_default()
+}
+
+/// Remembers.
+///
+/// # Errors
+/// When the settings' folder cannot be written, in words.
+pub fn save_settings(settings: &Settings) -> Result<(), String> {
+    let path = place().ok_or("this system has no place for settings")?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let bytes = serde_json::to_vec_pretty(settings).map_err(|e| e.to_string())?;
+    create_folder(folder).and_then(|()| write_atomic(&path, &bytes)).map_err(|e| format!("settings were not saved: {e}"))
+}
+
+/// The places of "Open Recent", newest first.
+#[must_use]
+pub fn load_recent() -> Vec<PathBuf> {
+    load_settings().recent
+}
+
+/// Puts a place at the top of a list of recent ones.
+pub fn remember_recent(recent: &mut Vec<PathBuf>, path: &Path) {
+    recent.retain(|p| p != path);
+    recent.insert(0, path.to_owned());
+    recent.truncate(KEEP);
+}
