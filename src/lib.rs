@@ -8,3 +8,5 @@ pub mod inference;
 pub mod report;
 pub mod workflow;
 pub mod cli;
+#[cfg(feature = "app")]
+pub mod app;

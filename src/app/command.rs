@@ -1,0 +1,217 @@
+//! Commands as data: one enum gives each its text, tooltip, shortcut and place in the menus. Menus, the palette, the
+//! shortcuts and the tests all read it; nothing here draws or does anything.
+
+use super::state::{GallerySort, Place, State, ThemeChoice};
+use crate::inference::Provider;
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+/// What a person can ask the window to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Choose a folder.
+    OpenFolder,
+    /// Choose pictures.
+    OpenImage,
+    /// Type a path.
+    OpenPath,
+    /// Draw and open the demo slide.
+    DemoSlide,
+    /// Write what is shown as a table.
+    ExportCsv,
+    /// Close the window.
+    Quit,
+    /// Choose a model file.
+    OpenModel,
+    /// Go back to the model inside the program.
+    UseBundledModel,
+    /// Classify what is open again.
+    Classify,
+    /// Stop the running job.
+    CancelJob,
+    /// Switch between every cell of a field and the most evident one.
+    ToggleCells,
+    /// Ask for an execution provider.
+    UseProvider(Provider),
+    /// Go to a place.
+    Go(Place),
+    /// Larger tiles.
+    LargerTiles,
+    /// Smaller tiles.
+    SmallerTiles,
+    /// Light, dark, or as the system.
+    Theme(ThemeChoice),
+    /// Order of the gallery.
+    Sort(GallerySort),
+    /// Show everything again.
+    ClearFilter,
+    /// Put the cursor into the filter.
+    FocusFilter,
+    /// Fit the picture into its pane.
+    FitImage,
+    /// Find a command by name.
+    Palette,
+    /// The keyboard's page.
+    Keyboard,
+    /// Look what is missing.
+    SelfCheck,
+    /// What happened.
+    Log,
+    /// Version, model, licences.
+    About,
+}
+
+const CTRL: Modifiers = Modifiers::COMMAND;
+const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
+
+impl Command {
+    /// All of them, in the order of the palette.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        use Command as C;
+        let mut all = vec![
+            C::OpenFolder, C::OpenImage, C::OpenPath, C::DemoSlide, C::ExportCsv, C::OpenModel, C::UseBundledModel, C::Classify,
+            C::CancelJob, C::ToggleCells, C::ClearFilter, C::FocusFilter, C::FitImage, C::LargerTiles, C::SmallerTiles,
+        ];
+        all.extend(Place::ALL.map(C::Go));
+        all.extend(GallerySort::ALL.map(C::Sort));
+        all.extend(ThemeChoice::ALL.map(C::Theme));
+        all.extend(Provider::ALL.map(C::UseProvider));
+        all.extend([C::Palette, C::Keyboard, C::SelfCheck, C::Log, C::About, C::Quit]);
+        all
+    }
+
+    /// The words in menus and the palette.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Self::OpenFolder => "Open Folder…".into(),
+            Self::OpenImage => "Open Image…".into(),
+            Self::OpenPath => "Open Path…".into(),
+            Self::DemoSlide => "Demo Slide".into(),
+            Self::ExportCsv => "Labels CSV…".into(),
+            Self::Quit => "Quit".into(),
+            Self::OpenModel => "Open Model…".into(),
+            Self::UseBundledModel => "Use Bundled Model".into(),
+            Self::Classify => "Classify".into(),
+            Self::CancelJob => "Cancel".into(),
+            Self::ToggleCells => "All Cells of a Field".into(),
+            Self::UseProvider(p) => format!("Execution Provider: {p}"),
+            Self::Go(place) => place.text().into(),
+            Self::LargerTiles => "Gallery: Larger".into(),
+            Self::SmallerTiles => "Gallery: Smaller".into(),
+            Self::Theme(t) => format!("Theme: {}", t.text()),
+            Self::Sort(s) => format!("Sort by {}", s.text()),
+            Self::ClearFilter => "Clear Filter".into(),
+            Self::FocusFilter => "Filter by Name".into(),
+            Self::FitImage => "Fit Image".into(),
+            Self::Palette => "Command Palette".into(),
+            Self::Keyboard => "Keyboard".into(),
+            Self::SelfCheck => "Self-check".into(),
+            Self::Log => "Log".into(),
+            Self::About => "About".into(),
+        }
+    }
+
+    /// A sentence about it.
+    #[must_use]
+    pub fn tooltip(self) -> &'static str {
+        match self {
+            Self::OpenFolder => "Classify every picture in a folder and the folders below it",
+            Self::OpenImage => "Classify one or several pictures",
+            Self::OpenPath => "Type or paste the path of a picture or folder",
+            Self::DemoSlide => "A slide that the program draws itself, with cells of all five classes",
+            Self::ExportCsv => "Write a row per cell, as `leukoscope classify` does",
+            Self::Quit => "Close the window",
+            Self::OpenModel => "Classify with another model file (ONNX)",
+            Self::UseBundledModel => "Classify with the model inside the program",
+            Self::Classify => "Classify what is open again, with the present model and provider",
+            Self::CancelJob => "Stop after the present image; what is done stays",
+            Self::ToggleCells => "Every white cell of a field, or only the most evident one",
+            Self::UseProvider(_) => "What runs the network; the status bar says what really ran",
+            Self::Go(place) => place.tooltip(),
+            Self::LargerTiles => "Show fewer, larger tiles",
+            Self::SmallerTiles => "Show more, smaller tiles",
+            Self::Theme(_) => "Light, dark, or as the system has it",
+            Self::Sort(_) => "Order of the gallery",
+            Self::ClearFilter => "Show all cells again",
+            Self::FocusFilter => "Show only files whose name contains what you type",
+            Self::FitImage => "Show the whole picture",
+            Self::Palette => "Find any command by name",
+            Self::Keyboard => "All keys on one page",
+            Self::SelfCheck => "Check ONNX Runtime, the model and this machine",
+            Self::Log => "What went wrong, and when",
+            Self::About => "Version, model and licences",
+        }
+    }
+
+    /// Its keys, where it has some.
+    #[must_use]
+    pub fn shortcut(self) -> Option<KeyboardShortcut> {
+        let keys = |m, k| Some(KeyboardShortcut::new(m, k));
+        match self {
+            Self::OpenFolder => keys(CTRL, Key::O),
+            Self::OpenImage => keys(CTRL_SHIFT, Key::O),
+            Self::OpenPath => keys(CTRL, Key::L),
+            Self::DemoSlide => keys(CTRL, Key::D),
+            Self::ExportCsv => keys(CTRL, Key::E),
+            Self::Quit => keys(CTRL, Key::Q),
+            Self::OpenModel => keys(CTRL, Key::M),
+            Self::Classify => keys(Modifiers::NONE, Key::F5),
+            Self::CancelJob => keys(CTRL, Key::Period),
+            Self::Go(Place::Review) => keys(CTRL, Key::Num1),
+            Self::Go(Place::Evaluate) => keys(CTRL, Key::Num2),
+            Self::Go(Place::Train) => keys(CTRL, Key::Num3),
+            Self::Go(Place::Models) => keys(CTRL, Key::Num4),
+            Self::LargerTiles => keys(CTRL, Key::Plus),
+            Self::SmallerTiles => keys(CTRL, Key::Minus),
+            Self::FocusFilter => keys(CTRL, Key::F),
+            Self::FitImage => keys(CTRL, Key::Num0),
+            Self::Palette => keys(CTRL, Key::K),
+            Self::Keyboard => keys(Modifiers::NONE, Key::F1),
+            _ => None,
+        }
+    }
+
+    /// Whether it makes sense now.
+    #[must_use]
+    pub fn enabled(self, state: &State) -> bool {
+        match self {
+            Self::ExportCsv => !state.images.is_empty() && state.job.is_none(),
+            Self::Classify => !state.opened.is_empty() && state.job.is_none(),
+            Self::CancelJob => state.job.is_some(),
+            Self::ClearFilter => state.filter != Default::default(),
+            Self::UseBundledModel => state.custom_model,
+            Self::FitImage => state.selected.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Whether it is the present choice of several.
+    #[must_use]
+    pub fn checked(self, state: &State) -> Option<bool> {
+        match self {
+            Self::UseProvider(p) => Some(state.provider == p),
+            Self::Go(p) => Some(state.place == p),
+            Self::Theme(t) => Some(state.theme == t),
+            Self::Sort(s) => Some(state.sort == s),
+            Self::ToggleCells => Some(state.all_cells),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_command_has_its_own_words_and_no_keys_are_shared() {
+        let all = Command::all();
+        let texts: BTreeSet<String> = all.iter().map(|c| c.text()).collect();
+        assert_eq!(texts.len(), all.len());
+        let keys: Vec<_> = all.iter().filter_map(|c| c.shortcut()).map(|k| format!("{k:?}")).collect();
+        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
+        assert!(all.iter().all(|c| c.tooltip().len() > 10));
+    }
+}

@@ -1,0 +1,200 @@
+//! The window: the only code that names egui.
+//!
+//! Input becomes [`Command`]s and [`update::Input`]s, jobs send [`update::Event`]s; [`update`] turns each into a new
+//! state and effects, and only here are effects carried out. `logic` does, `ui` draws.
+
+pub mod command;
+mod jobs;
+mod panels;
+mod pictures;
+pub mod state;
+mod theme;
+pub mod update;
+
+use command::Command;
+use jobs::{Ask, Jobs};
+use pictures::Pictures;
+use state::{State, ThemeChoice};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use update::{Effect, Event, Input};
+
+/// What the panels ask for while they draw.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    commands: Vec<Command>,
+    inputs: Vec<Input>,
+}
+
+impl Asked {
+    pub(crate) fn command(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    pub(crate) fn input(&mut self, input: Input) {
+        self.inputs.push(input);
+    }
+}
+
+/// The window as eframe runs it.
+pub struct Window {
+    state: State,
+    jobs: Jobs,
+    pictures: Pictures,
+    view: panels::ViewMemory,
+    /// A model that a job opened and the state has not heard of yet.
+    opened_model: Arc<Mutex<Option<crate::model::VettedModel>>>,
+    shown_theme: Option<ThemeChoice>,
+    demo_out: Option<PathBuf>,
+}
+
+/// Opens the window on some paths, or on the demo slide, and returns when it is closed.
+///
+/// # Errors
+/// When no window can be opened, in words.
+pub fn run(paths: Vec<PathBuf>, demo: Option<Option<PathBuf>>) -> Result<(), String> {
+    let options = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("Leukoscope")
+            .with_app_id("leukoscope")
+            .with_inner_size([1280.0, 800.0])
+            .with_min_inner_size([860.0, 560.0]),
+        ..Default::default()
+    };
+    eframe::run_native("leukoscope", options, Box::new(move |cc| Ok(Box::new(Window::new(&cc.egui_ctx, paths, demo).map_err(std::io::Error::other)?))))
+        .map_err(|e| format!("the window cannot be opened: {e}. The command line works without one: leukoscope --help"))
+}
+
+impl Window {
+    /// The window's content, in any egui context (tests have their own).
+    ///
+    /// # Errors
+    /// When the bundled model itself is damaged.
+    pub fn new(ctx: &egui::Context, paths: Vec<PathBuf>, demo: Option<Option<PathBuf>>) -> Result<Self, String> {
+        let model = crate::workflow::default_model().map_err(|e| e.to_string())?;
+        let settings = crate::workflow::load_settings();
+        theme::install(ctx);
+        let wake = ctx.clone();
+        let mut window = Self {
+            state: State::new(jobs::facts(&model), settings.recent, ThemeChoice::from_word(&settings.theme)),
+            jobs: Jobs::new(ctx.clone(), model),
+            pictures: Pictures::new(move || wake.request_repaint()),
+            view: panels::ViewMemory::default(),
+            opened_model: Arc::default(),
+            shown_theme: None,
+            demo_out: None,
+        };
+        if let Err(e) = crate::inference::Runtime::get() {
+            window.state.trouble = Some(e.to_string());
+        }
+        if let Some(out) = demo {
+            window.demo_out = out;
+            window.effect(Effect::Demo);
+        } else {
+            let effects = update::input(&mut window.state, Input::Open(paths), 0.0);
+            effects.into_iter().for_each(|e| window.effect(e));
+        }
+        Ok(window)
+    }
+
+    /// What the window knows; for tests.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Gives a command as a menu would; for tests and measurements.
+    pub fn command(&mut self, command: Command, now: f64) {
+        let effects = update::command(&mut self.state, command, now);
+        effects.into_iter().for_each(|e| self.effect(e));
+    }
+
+    /// Hears an event as from a job; for tests and measurements.
+    pub fn hear(&mut self, event: Event, now: f64) {
+        if let Event::Model(..) = &event
+            && let Some(model) = self.opened_model.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            self.jobs.use_model(model);
+        }
+        let effects = update::event(&mut self.state, event, now);
+        effects.into_iter().for_each(|e| self.effect(e));
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Classify(generation, paths) => {
+                self.pictures.clear();
+                self.jobs.classify(generation, paths, update::provider(&self.state), update::cells(&self.state));
+            }
+            Effect::Cancel => self.jobs.cancel(),
+            Effect::AskFolder => self.jobs.ask(Ask::Folder, &self.opened_model),
+            Effect::AskImages => self.jobs.ask(Ask::Images, &self.opened_model),
+            Effect::AskModel => self.jobs.ask(Ask::Model, &self.opened_model),
+            Effect::BundledModel => self.jobs.open_model(None, &self.opened_model),
+            Effect::AskExport => self.jobs.export(self.state.images.clone()),
+            Effect::Demo => self.jobs.demo(self.demo_out.clone()),
+            Effect::SelfCheck => self.jobs.self_check(),
+            Effect::Remember => self.jobs.remember(crate::workflow::Settings {
+                recent: self.state.recent.clone(),
+                theme: self.state.theme.text().to_lowercase(),
+            }),
+        }
+    }
+
+    /// Everything but drawing.
+    pub fn logic(&mut self, ctx: &egui::Context) {
+        let now = ctx.input(|i| i.time);
+        for event in self.jobs.arrived() {
+            self.hear(event, now);
+        }
+        let dropped: Vec<PathBuf> = ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
+        if !dropped.is_empty() {
+            let effects = update::input(&mut self.state, Input::Open(dropped), now);
+            effects.into_iter().for_each(|e| self.effect(e));
+        }
+        update::tick(&mut self.state, now);
+        if self.shown_theme != Some(self.state.theme) {
+            self.shown_theme = Some(self.state.theme);
+            theme::apply(ctx, self.state.theme);
+        }
+        if !self.state.toasts.is_empty() || self.state.job.is_some() {
+            ctx.request_repaint_after(std::time::Duration::from_millis(250));
+        }
+        if self.state.quit {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+    }
+
+    /// Drawing, and what was asked for while drawing.
+    pub fn draw(&mut self, ui: &mut egui::Ui) {
+        let now = ui.input(|i| i.time);
+        self.pictures.begin_frame(ui.ctx());
+        let mut asked = Asked::default();
+        panels::shortcuts(ui, &self.state, &mut asked);
+        panels::window(ui, &self.state, &mut self.view, &mut self.pictures, &mut asked, now);
+        // One-frame wishes were seen by the panels.
+        (self.state.fit, self.state.reveal, self.state.focus_filter) = (false, false, false);
+        for command in std::mem::take(&mut asked.commands) {
+            if !matches!(command, Command::Palette) && matches!(self.state.dialog, state::Dialog::Palette { .. }) {
+                self.state.dialog = state::Dialog::None;
+            }
+            self.command(command, now);
+            ui.ctx().request_repaint();
+        }
+        for input in std::mem::take(&mut asked.inputs) {
+            let effects = update::input(&mut self.state, input, now);
+            effects.into_iter().for_each(|e| self.effect(e));
+            ui.ctx().request_repaint();
+        }
+    }
+}
+
+impl eframe::App for Window {
+    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        Window::logic(self, ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        self.draw(ui);
+    }
+}

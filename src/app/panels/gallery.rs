@@ -1,0 +1,137 @@
+//! The gallery: only the rows on the screen are laid out, pictures come when they are ready.
+
+use super::ViewMemory;
+use crate::app::Asked;
+use crate::app::pictures::{Key, Look, Pictures};
+use crate::app::state::{State, Verdict};
+use crate::app::theme;
+use crate::app::update::Input;
+use crate::domain::{Outcome, Status};
+use crate::files::display_name;
+use egui::{Role, Align2, FontId, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+
+/// Height of the words under a tile's picture.
+const CAPTION: f32 = 40.0;
+const GAP: f32 = 8.0;
+
+pub(super) fn gallery(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures: &mut Pictures, asked: &mut Asked) {
+    if state.visible.is_empty() {
+        ui.vertical_centered(|ui| {
+            ui.add_space(ui.available_height() * 0.3);
+            ui.label(match (&state.trouble, state.job.is_some(), state.tiles.is_empty()) {
+                (Some(trouble), false, true) => trouble.as_str(),
+                (_, true, true) => "Looking at the first images…",
+                (_, false, true) => "There is no picture in what was opened.",
+                _ => "Nothing fits the filter.",
+            });
+        });
+        return;
+    }
+    let size = state.tile_size;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a handful of columns")]
+    let columns = (((ui.available_width() - 12.0 + GAP) / (size + GAP)).floor() as usize).max(1);
+    memory.columns = columns;
+    let row_height = size + CAPTION;
+    let rows = state.visible.len().div_ceil(columns);
+    let mut area = ScrollArea::vertical().id_salt("gallery").auto_shrink([false, false]);
+    if state.reveal
+        && let Some(at) = state.selected.and_then(|s| state.visible.iter().position(|&v| v == s))
+    {
+        #[expect(clippy::cast_precision_loss, reason = "rows")]
+        let top = (at / columns) as f32 * (row_height + GAP);
+        let (height, offset) = (ui.available_height(), memory.offset);
+        if top < offset {
+            area = area.vertical_scroll_offset(top);
+        } else if top + row_height > offset + height {
+            area = area.vertical_scroll_offset(top + row_height - height);
+        }
+    }
+    ui.spacing_mut().item_spacing = vec2(GAP, GAP);
+    let shown = area.show_rows(ui, row_height, rows, |ui, range| {
+        for row in range {
+            ui.horizontal(|ui| {
+                for &tile in state.visible.iter().skip(row * columns).take(columns) {
+                    draw(ui, state, pictures, asked, tile, size);
+                }
+            });
+        }
+    });
+    memory.offset = shown.state.unclamped_offset().y;
+}
+
+fn draw(ui: &mut Ui, state: &State, pictures: &mut Pictures, asked: &mut Asked, index: usize, size: f32) {
+    let tile = state.tiles[index];
+    let image = &state.images[tile.image];
+    let verdict = state.verdict(tile);
+    let chosen = state.selected == Some(index);
+    let (rect, response) = ui.allocate_exact_size(vec2(size, size + CAPTION), Sense::click());
+    let name = display_name(&image.path);
+    let words = spoken(&name, &verdict);
+    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &words));
+    if response.clicked() {
+        asked.input(Input::Select(index));
+    }
+    let dark = ui.visuals().dark_mode;
+    let picture = Rect::from_min_size(rect.min, vec2(size, size));
+    ui.painter().rect_filled(rect, 6.0, theme::tile_back(dark));
+    let square = match (&image.outcome, tile.cell) {
+        (Outcome::Cells(cells), Some(i)) => cells.get(i).map(|c| c.square),
+        _ => None,
+    };
+    let inner = picture.shrink(3.0);
+    ui.painter().rect_filled(inner, 4.0, theme::picture_back(dark));
+    let middle = |text: &str| {
+        ui.painter().text(inner.center(), Align2::CENTER_CENTER, text, FontId::proportional(12.0), ui.visuals().weak_text_color());
+    };
+    if verdict.status == Status::Failed {
+        let galley = ui.painter().layout(verdict.reason.to_owned(), FontId::proportional(11.5), theme::error_colour(ui), inner.width() - 8.0);
+        ui.painter().with_clip_rect(inner).galley(inner.min + vec2(4.0, 4.0), galley, theme::error_colour(ui));
+    } else {
+        match pictures.get(Key::Tile(tile.image, tile.cell), &image.path, square) {
+            Look::Ready(texture) => {
+                let s = texture.size_vec2();
+                let scale = (inner.width() / s.x).min(inner.height() / s.y);
+                let place = Rect::from_center_size(inner.center(), s * scale);
+                ui.painter().image(texture.id(), place, Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0)), theme::untinted());
+            }
+            Look::Coming => middle("…"),
+            Look::Broken => middle("cannot be shown now"),
+        }
+    }
+    let font = FontId::proportional(13.0);
+    let text = ui.visuals().text_color();
+    let painter = ui.painter().with_clip_rect(rect);
+    let line = picture.bottom() + 11.0;
+    let mut left = rect.left() + 7.0;
+    if let Some(class) = verdict.class {
+        painter.rect_filled(Rect::from_center_size(pos2(left + 5.0, line), vec2(10.0, 10.0)), 3.0, theme::class_colour(Some(class)));
+        left += 15.0;
+    }
+    painter.text(pos2(left, line), Align2::LEFT_CENTER, verdict.label, font.clone(), text);
+    if let Some(p) = verdict.confidence {
+        painter.text(pos2(rect.right() - 6.0, line), Align2::RIGHT_CENTER, format!("{:.0} %", p * 100.0), font, text);
+    }
+    let small = FontId::proportional(11.0);
+    let below = match tile.cell {
+        Some(i) if matches!(&image.outcome, Outcome::Cells(c) if c.len() > 1) => format!("{name} · {}", i + 1),
+        _ => name,
+    };
+    let weak = ui.visuals().weak_text_color();
+    let mut job = egui::text::LayoutJob::simple_singleline(below, small, weak);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(size - 14.0);
+    let galley = ui.ctx().fonts_mut(|f| f.layout_job(job));
+    painter.galley(pos2(rect.left() + 7.0, line + 9.0), galley, weak);
+    if chosen || response.hovered() || response.has_focus() {
+        let stroke = if chosen { Stroke::new(2.5, theme::accent(dark)) } else { Stroke::new(1.0, ui.visuals().weak_text_color()) };
+        ui.painter().rect_stroke(rect, 6.0, stroke, StrokeKind::Inside);
+    }
+}
+
+/// What a screen reader says of a tile.
+fn spoken(name: &str, v: &Verdict<'_>) -> String {
+    match v.confidence {
+        Some(p) => format!("{name}, {}, {:.0} %", v.label, p * 100.0),
+        None if v.reason.is_empty() => format!("{name}, {}", v.label),
+        None => format!("{name}, {}: {}", v.label, v.reason),
+    }
+}

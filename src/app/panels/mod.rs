@@ -1,0 +1,92 @@
+//! What is drawn. Panels read the state and ask for commands and inputs; they change nothing themselves.
+
+mod details;
+mod dialogs;
+mod frame;
+mod gallery;
+mod places;
+mod review;
+
+use super::command::Command;
+use super::pictures::Pictures;
+use super::state::{Dialog, Place, State};
+use super::update::Input;
+use super::{Asked, theme};
+use egui::{Key, Modifiers, Ui};
+
+/// What only drawing needs to remember: zoom, columns, text being typed.
+#[derive(Debug, Default)]
+pub(crate) struct ViewMemory {
+    /// Zoom and pan of the image pane.
+    pub(super) view: details::View,
+    /// Columns of the gallery in the last frame, for the arrow keys.
+    pub(super) columns: usize,
+    /// Where the gallery was scrolled to in the last frame, points.
+    pub(super) offset: f32,
+}
+
+/// The whole window.
+pub(crate) fn window(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures: &mut Pictures, asked: &mut Asked, now: f64) {
+    frame::menu_bar(ui, state, asked);
+    frame::status_bar(ui, state, asked, now);
+    frame::rail(ui, state, asked);
+    match state.place {
+        Place::Review if state.opened.is_empty() && state.job.is_none() => places::first_run(ui, state, asked),
+        Place::Review => review::place(ui, state, memory, pictures, asked),
+        Place::Evaluate => places::evaluate(ui, state, asked),
+        Place::Train => places::train(ui, state, asked),
+        Place::Models => places::models(ui, state, asked),
+    }
+    dialogs::dialog(ui, state, asked);
+    frame::toasts(ui, state);
+    drop_veil(ui);
+    if memory.columns == 0 {
+        memory.columns = 1;
+    }
+    keys(ui, state, memory, asked);
+}
+
+/// The commands' own keys.
+pub(crate) fn shortcuts(ui: &Ui, state: &State, asked: &mut Asked) {
+    for command in Command::all() {
+        if let Some(keys) = command.shortcut()
+            && command.enabled(state)
+            && ui.input_mut(|i| i.consume_shortcut(&keys))
+        {
+            asked.command(command);
+        }
+    }
+}
+
+/// Arrows and the like, unless something is being typed.
+fn keys(ui: &Ui, state: &State, memory: &ViewMemory, asked: &mut Asked) {
+    if state.dialog != Dialog::None || ui.ctx().egui_wants_keyboard_input() || state.place != Place::Review {
+        return;
+    }
+    let columns = memory.columns.cast_signed();
+    for (key, by) in [
+        (Key::ArrowRight, 1),
+        (Key::ArrowLeft, -1),
+        (Key::ArrowDown, columns),
+        (Key::ArrowUp, -columns),
+        (Key::PageDown, 4 * columns),
+        (Key::PageUp, -4 * columns),
+        (Key::Home, isize::MIN / 2),
+        (Key::End, isize::MAX / 2),
+    ] {
+        if ui.input_mut(|i| i.consume_key(Modifiers::NONE, key)) {
+            asked.input(Input::Move(by));
+        }
+    }
+}
+
+/// While files hang over the window it says what dropping them does.
+fn drop_veil(ui: &Ui) {
+    if ui.input(|i| i.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let painter = ui.ctx().layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop")));
+    let rect = ui.ctx().content_rect();
+    painter.rect_filled(rect, 0.0, theme::veil());
+    painter.text(rect.center(), egui::Align2::CENTER_CENTER, "Drop pictures or folders to classify them", egui::FontId::proportional(26.0), theme::on_veil());
+}

@@ -1,0 +1,103 @@
+//! The places other than Review, and the page of the first start.
+
+use super::frame::command_button;
+use crate::app::Asked;
+use crate::app::command::Command;
+use crate::app::state::State;
+use crate::app::theme;
+use crate::app::update::Input;
+use crate::files::display_path;
+use egui::{CentralPanel, RichText, ScrollArea, Ui};
+
+pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
+    CentralPanel::default().show(ui, |ui| {
+        ui.vertical_centered(|ui| {
+            ui.add_space((ui.available_height() * 0.14).max(16.0));
+            ui.label(RichText::new("Leukoscope").size(34.0).strong());
+            ui.label(RichText::new("White blood cells of stained smears: found, classified, counted. Offline.").size(15.0));
+            ui.add_space(22.0);
+            if let Some(trouble) = &state.trouble {
+                ui.set_max_width(620.0);
+                ui.colored_label(theme::error_colour(ui), trouble);
+                ui.add_space(14.0);
+            }
+            for command in [Command::OpenFolder, Command::OpenImage, Command::DemoSlide] {
+                let keys = command.shortcut().map(|k| ui.ctx().format_shortcut(&k)).unwrap_or_default();
+                let button = egui::Button::new(RichText::new(command.text()).size(16.0)).shortcut_text(keys).min_size(egui::vec2(300.0, 42.0));
+                if ui.add(button).on_hover_text(command.tooltip()).clicked() {
+                    asked.command(command);
+                }
+            }
+            ui.add_space(8.0);
+            ui.weak("or drop pictures and folders anywhere on this window");
+            if !state.recent.is_empty() {
+                ui.add_space(20.0);
+                ui.label(RichText::new("Recent").strong());
+                for path in state.recent.iter().take(6) {
+                    if ui.link(display_path(path)).clicked() {
+                        asked.input(Input::Open(vec![path.clone()]));
+                    }
+                }
+            }
+            ui.add_space(26.0);
+            ui.weak(format!("Model: {}. It knows {}.", state.model.name, state.model.classes.labels().join(", ")));
+            ui.weak("It cannot name blasts, immature granulocytes or atypical cells. Research use only.");
+        });
+    });
+}
+
+fn coming(ui: &mut Ui, title: &str, lines: &[&str]) {
+    CentralPanel::default().show(ui, |ui| {
+        ui.vertical_centered(|ui| {
+            ui.add_space((ui.available_height() * 0.2).max(16.0));
+            ui.heading(title);
+            ui.label(RichText::new("Not in this version. This is what it will hold:").weak());
+            ui.add_space(10.0);
+            for line in lines {
+                ui.label(*line);
+            }
+        });
+    });
+}
+
+pub(super) fn evaluate(ui: &mut Ui, _: &State, _: &mut Asked) {
+    coming(ui, "Evaluate", &[
+        "a confusion matrix whose every number shows the images behind it,",
+        "the classification report with its intervals,",
+        "reliability, ROC and risk against coverage,",
+        "two models side by side on the same images.",
+    ]);
+}
+
+pub(super) fn train(ui: &mut Ui, _: &State, _: &mut Asked) {
+    coming(ui, "Train", &[
+        "classes, imbalance and near-duplicates of your own labelled images,",
+        "splits that keep copies of one cell on one side,",
+        "live curves of loss and accuracy, pause and resume,",
+        "the held-out result beside the present model's.",
+    ]);
+}
+
+pub(super) fn models(ui: &mut Ui, state: &State, asked: &mut Asked) {
+    CentralPanel::default().show(ui, |ui| {
+        ui.heading("Model in use");
+        ui.horizontal(|ui| {
+            command_button(ui, state, asked, Command::OpenModel);
+            command_button(ui, state, asked, Command::UseBundledModel);
+            command_button(ui, state, asked, Command::SelfCheck);
+        });
+        ui.separator();
+        ScrollArea::vertical().show(ui, |ui| {
+            egui::Grid::new("card").num_columns(2).spacing([18.0, 8.0]).show(ui, |ui| {
+                for line in state.model.card.lines() {
+                    let (key, value) = line.split_at_checked(15).unwrap_or((line, ""));
+                    ui.label(RichText::new(key.trim()).strong());
+                    ui.add(egui::Label::new(value).wrap());
+                    ui.end_row();
+                }
+            });
+            ui.add_space(16.0);
+            ui.weak("Comparing, installing and measuring models on this machine's execution providers come in a later version.");
+        });
+    });
+}

@@ -1,0 +1,168 @@
+//! Review: folders, counts and filters on the left, the gallery in the middle, the image on the right.
+
+use super::{ViewMemory, details, gallery};
+use crate::app::Asked;
+use crate::app::command::Command;
+use crate::app::pictures::Pictures;
+use crate::app::state::{Filter, GallerySort, Kind, State};
+use crate::app::theme;
+use crate::app::update::Input;
+use crate::files::{display_name, display_path};
+use egui::{Role, CentralPanel, Panel, RichText, ScrollArea, Sense, Ui, WidgetInfo};
+use egui_plot::{Bar, BarChart, Plot};
+
+pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures: &mut Pictures, asked: &mut Asked) {
+    Panel::left("folders").default_size(218.0).size_range(170.0..=360.0).show(ui, |ui| {
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            folders(ui, state);
+            ui.separator();
+            counts(ui, state, asked);
+            ui.separator();
+            confidence(ui, state, asked);
+        });
+    });
+    let half = (ui.available_width() * 0.46).clamp(300.0, 900.0);
+    Panel::right("image").default_size(half).size_range(280.0..=1400.0).show(ui, |ui| details::pane(ui, state, memory, pictures, asked));
+    CentralPanel::default().show(ui, |ui| {
+        bar(ui, state, asked);
+        ui.separator();
+        gallery::gallery(ui, state, memory, pictures, asked);
+    });
+}
+
+fn folders(ui: &mut Ui, state: &State) {
+    ui.add_space(4.0);
+    ui.label(RichText::new("Opened").strong());
+    for (path, (images, failed)) in state.opened.iter().zip(&state.per_folder) {
+        ui.horizontal_wrapped(|ui| {
+            ui.label(display_name(path)).on_hover_text(display_path(path));
+            ui.weak(format!("{images} images"));
+            if *failed > 0 {
+                ui.colored_label(theme::error_colour(ui), format!("{failed} failed"));
+            }
+        });
+    }
+    if state.skipped > 0 {
+        ui.weak(format!("{} other files skipped", state.skipped)).on_hover_text("Found in the folder, and not pictures");
+    }
+}
+
+/// Counts per class, live; a click filters.
+fn counts(ui: &mut Ui, state: &State, asked: &mut Asked) {
+    let d = &state.counts;
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("Cells").strong());
+        ui.weak(format!("{}", d.total() + d.unidentified));
+    });
+    let mut row = |ui: &mut Ui, kind: Kind, text: &str, n: usize, share: Option<f64>, class: Option<usize>| {
+        let chosen = state.filter.kind == kind;
+        let (rect, response) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 24.0), Sense::click());
+        let words = format!("{text}, {n}");
+        response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, &words));
+        let visuals = ui.style().interact_selectable(&response, chosen);
+        if chosen || response.hovered() || response.has_focus() {
+            ui.painter().rect_filled(rect, visuals.corner_radius, visuals.bg_fill);
+        }
+        let painter = ui.painter();
+        let middle = rect.center().y;
+        if class.is_some() {
+            let chip = egui::Rect::from_center_size(egui::pos2(rect.left() + 11.0, middle), egui::vec2(11.0, 11.0));
+            painter.rect_filled(chip, 3.0, theme::class_colour(class));
+        }
+        let font = egui::TextStyle::Body.resolve(ui.style());
+        let colour = visuals.text_color();
+        painter.text(egui::pos2(rect.left() + 24.0, middle), egui::Align2::LEFT_CENTER, text, font.clone(), colour);
+        let percent = share.map_or(String::new(), |s| format!("{:.0} %", s * 100.0));
+        painter.text(egui::pos2(rect.right() - 54.0, middle), egui::Align2::RIGHT_CENTER, n.to_string(), font.clone(), colour);
+        painter.text(egui::pos2(rect.right() - 6.0, middle), egui::Align2::RIGHT_CENTER, percent, font, colour);
+        if response.clicked() {
+            let kind = if chosen { Kind::All } else { kind };
+            asked.input(Input::Filter(Filter { kind, ..state.filter.clone() }));
+        }
+    };
+    row(ui, Kind::All, "all", state.tiles.len(), None, None);
+    for class in state.model.classes.clinical_order() {
+        let label = state.model.classes.label(class).unwrap_or("");
+        row(ui, Kind::Class(class), label, d.counts.get(class).copied().unwrap_or(0), d.share(class), Some(class));
+    }
+    if d.unidentified > 0 {
+        row(ui, Kind::Unidentified, "unidentified", d.unidentified, None, None);
+    }
+    row(ui, Kind::NoCell, "no white cell", d.no_cell, None, None);
+    row(ui, Kind::Failed, "failed", d.failed, None, None);
+}
+
+/// How sure the model is: a histogram, and the range that is shown.
+fn confidence(ui: &mut Ui, state: &State, asked: &mut Asked) {
+    ui.label(RichText::new("Confidence").strong()).on_hover_text("The network's own, before calibration: usually too high");
+    let (from, to) = (f64::from(state.filter.from), f64::from(state.filter.to));
+    let (inside, outside) = (theme::accent(ui.visuals().dark_mode), ui.visuals().weak_text_color());
+    let bars: Vec<Bar> = state
+        .bins
+        .iter()
+        .enumerate()
+        .map(|(i, &n)| {
+            #[expect(clippy::cast_precision_loss, reason = "counts")]
+            let (x, n) = (i as f64 * 5.0 + 2.5, n as f64);
+            Bar::new(x, n).width(4.4).fill(if x >= from && x <= to { inside } else { outside })
+        })
+        .collect();
+    Plot::new("confidence")
+        .height(74.0)
+        .show_axes([true, false])
+        .show_grid([false, false])
+        .show_background(false)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_double_click_reset(false)
+        .include_x(0.0)
+        .include_x(100.0)
+        .include_y(1.0)
+        .show_x(false)
+        .show_y(false)
+        .show(ui, |plot| plot.bar_chart(BarChart::new("cells", bars).allow_hover(false)));
+    let mut filter = state.filter.clone();
+    let slider = |ui: &mut Ui, name: &str, value: &mut u8| {
+        let label = ui.label(name);
+        ui.add(egui::Slider::new(value, 0..=100).suffix(" %")).labelled_by(label.id).changed()
+    };
+    let lower = slider(ui, "at least", &mut filter.from);
+    let upper = slider(ui, "at most", &mut filter.to);
+    if lower {
+        filter.to = filter.to.max(filter.from);
+    }
+    if upper {
+        filter.from = filter.from.min(filter.to);
+    }
+    if lower || upper {
+        asked.input(Input::Filter(filter));
+    }
+}
+
+/// Above the gallery: name filter, order, how many are shown.
+fn bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
+    ui.horizontal(|ui| {
+        let mut name = state.filter.name.clone();
+        let edit = ui.add(egui::TextEdit::singleline(&mut name).hint_text("Filter by name").desired_width(130.0));
+        edit.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Filter by name"));
+        if state.focus_filter {
+            edit.request_focus();
+        }
+        if edit.changed() {
+            asked.input(Input::Filter(Filter { name, ..state.filter.clone() }));
+        }
+        egui::ComboBox::from_id_salt("sort").selected_text(state.sort.text()).width(150.0).show_ui(ui, |ui| {
+            for sort in GallerySort::ALL {
+                if ui.selectable_label(state.sort == sort, sort.text()).clicked() {
+                    asked.command(Command::Sort(sort));
+                }
+            }
+        });
+        if state.filter != Filter::default() && ui.button("Clear Filter").clicked() {
+            asked.command(Command::ClearFilter);
+        }
+        ui.weak(format!("{} of {}", state.visible.len(), state.tiles.len()));
+    });
+}

@@ -1,0 +1,101 @@
+//! Colours and sizes: the only place where they are chosen.
+//!
+//! Class colours are Okabe and Ito's, which stay apart for colour-blind eyes (Okabe & Ito 2008, "Color Universal
+//! Design"); a class never goes by its colour alone, its name is always beside it.
+
+use super::state::ThemeChoice;
+use egui::{Color32, CornerRadius, Stroke, Theme, Visuals};
+
+/// Okabe–Ito without black and yellow, which vanish on one of the two backgrounds.
+const CLASS_COLOURS: [Color32; 6] = [
+    Color32::from_rgb(0xcc, 0x79, 0xa7),
+    Color32::from_rgb(0xd5, 0x5e, 0x00),
+    Color32::from_rgb(0x00, 0x72, 0xb2),
+    Color32::from_rgb(0x56, 0xb4, 0xe9),
+    Color32::from_rgb(0x00, 0x9e, 0x73),
+    Color32::from_rgb(0xe6, 0x9f, 0x00),
+];
+
+/// The colour of a class, by its position among the labels.
+#[must_use]
+pub fn class_colour(class: Option<usize>) -> Color32 {
+    class.map_or(Color32::from_gray(128), |c| CLASS_COLOURS[c % CLASS_COLOURS.len()])
+}
+
+/// What is wrong.
+#[must_use]
+pub fn error_colour(ui: &egui::Ui) -> Color32 {
+    ui.visuals().error_fg_color
+}
+
+/// The chosen tile and square.
+#[must_use]
+pub fn accent(dark: bool) -> Color32 {
+    if dark { Color32::from_rgb(0x6c, 0xb6, 0xff) } else { Color32::from_rgb(0x1f, 0x6f, 0xeb) }
+}
+
+/// Behind pictures.
+#[must_use]
+pub fn picture_back(dark: bool) -> Color32 {
+    if dark { Color32::from_gray(18) } else { Color32::from_gray(226) }
+}
+
+/// A tile's ground.
+#[must_use]
+pub fn tile_back(dark: bool) -> Color32 {
+    if dark { Color32::from_gray(38) } else { Color32::from_gray(255) }
+}
+
+/// Over the window while files are dragged.
+#[must_use]
+pub fn veil() -> Color32 {
+    Color32::from_black_alpha(150)
+}
+
+/// Words on the veil.
+#[must_use]
+pub fn on_veil() -> Color32 {
+    Color32::WHITE
+}
+
+/// Tints a picture not at all.
+#[must_use]
+pub fn untinted() -> Color32 {
+    Color32::WHITE
+}
+
+/// Sets both themes up and chooses one.
+pub fn apply(ctx: &egui::Context, choice: ThemeChoice) {
+    ctx.set_theme(match choice {
+        ThemeChoice::System => egui::ThemePreference::System,
+        ThemeChoice::Light => egui::ThemePreference::Light,
+        ThemeChoice::Dark => egui::ThemePreference::Dark,
+    });
+}
+
+/// Spacing, rounding and contrast of both themes.
+pub fn install(ctx: &egui::Context) {
+    for theme in [Theme::Light, Theme::Dark] {
+        let dark = theme == Theme::Dark;
+        let mut visuals = if dark { Visuals::dark() } else { Visuals::light() };
+        visuals.panel_fill = if dark { Color32::from_gray(27) } else { Color32::from_gray(246) };
+        visuals.window_fill = if dark { Color32::from_gray(34) } else { Color32::from_gray(252) };
+        visuals.extreme_bg_color = if dark { Color32::from_gray(16) } else { Color32::from_gray(255) };
+        visuals.selection.bg_fill = if dark { Color32::from_rgb(0x1d, 0x4e, 0x89) } else { Color32::from_rgb(0xbb, 0xd9, 0xff) };
+        visuals.selection.stroke = Stroke::new(1.0, if dark { Color32::WHITE } else { Color32::from_rgb(0x0a, 0x2f, 0x66) });
+        // The stock greys are under 4.5:1 against these grounds.
+        visuals.widgets.noninteractive.fg_stroke.color = if dark { Color32::from_gray(205) } else { Color32::from_gray(40) };
+        visuals.widgets.inactive.fg_stroke.color = if dark { Color32::from_gray(225) } else { Color32::from_gray(30) };
+        visuals.weak_text_color = Some(if dark { Color32::from_gray(160) } else { Color32::from_gray(92) });
+        let round = CornerRadius::same(5);
+        for w in [&mut visuals.widgets.noninteractive, &mut visuals.widgets.inactive, &mut visuals.widgets.hovered, &mut visuals.widgets.active, &mut visuals.widgets.open] {
+            w.corner_radius = round;
+        }
+        ctx.set_visuals_of(theme, visuals);
+        ctx.style_mut_of(theme, |style| {
+            style.spacing.item_spacing = egui::vec2(8.0, 6.0);
+            style.spacing.button_padding = egui::vec2(9.0, 4.0);
+            style.spacing.interact_size.y = 24.0;
+        });
+    }
+}

@@ -1,0 +1,423 @@
+//! How the window's state answers: commands and events in, effects out. No egui, no disk, no thread, no clock.
+
+use super::command::Command;
+use super::state::{Dialog, Filter, GallerySort, Job, Kind, ModelFacts, State, Toast};
+use crate::domain::{Differential, ImageResult};
+use crate::inference::Provider;
+use crate::task::Generation;
+use std::path::PathBuf;
+
+/// How long a toast stays, seconds.
+const TOAST_SECONDS: f64 = 6.0;
+/// How many lines the log keeps; the failed tiles have their reasons anyway.
+const LOG_LINES: usize = 5000;
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Event {
+    /// So many files will be looked at.
+    Listed(Generation, usize),
+    /// This provider runs.
+    Started(Generation, String),
+    /// One image's result.
+    Row(Generation, Box<ImageResult>),
+    /// The job ended: files skipped, whether it was stopped.
+    Finished(Generation, usize, bool),
+    /// The job could not be done.
+    Failed(Generation, String),
+    /// A dialog was answered with paths to open.
+    Chosen(Vec<PathBuf>),
+    /// No file dialog answered.
+    NoDialog,
+    /// A model was opened.
+    Model(Box<ModelFacts>, bool),
+    /// A file was written.
+    Written(PathBuf),
+    /// Something went wrong outside a job.
+    Trouble(String),
+    /// The self-check's text.
+    Checked(String),
+}
+
+/// What a person did that is no command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Chose a tile, by its position in `tiles`.
+    Select(usize),
+    /// Moved the selection within what is shown.
+    Move(isize),
+    /// Changed the filter.
+    Filter(Filter),
+    /// Opened paths (dropped, typed, recent).
+    Open(Vec<PathBuf>),
+    /// Changed or closed a dialog.
+    Dialog(Dialog),
+}
+
+/// What shall be done outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Classify these.
+    Classify(Generation, Vec<PathBuf>),
+    /// Stop the running job.
+    Cancel,
+    /// Ask for a folder.
+    AskFolder,
+    /// Ask for pictures.
+    AskImages,
+    /// Ask for a model.
+    AskModel,
+    /// Go back to the bundled model.
+    BundledModel,
+    /// Ask where, then write the table.
+    AskExport,
+    /// Draw the demo slide and open it.
+    Demo,
+    /// Remember recent places and theme.
+    Remember,
+    /// Look at the machine.
+    SelfCheck,
+}
+
+/// A person's command.
+pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
+    if !command.enabled(state) {
+        return Vec::new();
+    }
+    match command {
+        Command::OpenFolder => return vec![Effect::AskFolder],
+        Command::OpenImage => return vec![Effect::AskImages],
+        Command::OpenModel => return vec![Effect::AskModel],
+        Command::UseBundledModel => return vec![Effect::BundledModel],
+        Command::ExportCsv => return vec![Effect::AskExport],
+        Command::DemoSlide => return vec![Effect::Demo],
+        Command::OpenPath => state.dialog = Dialog::Path { text: String::new(), why: String::new() },
+        Command::Quit => {
+            state.quit = true;
+            return vec![Effect::Cancel];
+        }
+        Command::Classify => return reopen(state, now),
+        Command::CancelJob => {
+            if let Some(job) = &mut state.job {
+                job.stopping = true;
+            }
+            return vec![Effect::Cancel];
+        }
+        Command::ToggleCells => {
+            state.all_cells = !state.all_cells;
+            return reopen(state, now);
+        }
+        Command::UseProvider(p) => {
+            if state.provider != p {
+                state.provider = p;
+                return reopen(state, now);
+            }
+        }
+        Command::Go(place) => state.place = place,
+        Command::LargerTiles => state.tile_size = (state.tile_size * 1.25).min(320.0),
+        Command::SmallerTiles => state.tile_size = (state.tile_size / 1.25).max(64.0),
+        Command::Theme(t) => {
+            state.theme = t;
+            return vec![Effect::Remember];
+        }
+        Command::Sort(s) => {
+            state.sort = s;
+            state.stale = true;
+            state.reveal = true;
+        }
+        Command::ClearFilter => {
+            state.filter = Filter::default();
+            state.stale = true;
+        }
+        Command::FocusFilter => state.focus_filter = true,
+        Command::FitImage => state.fit = true,
+        Command::Palette => state.dialog = Dialog::Palette { query: String::new(), chosen: 0 },
+        Command::Keyboard => state.dialog = Dialog::Keyboard,
+        Command::Log => state.dialog = Dialog::Log,
+        Command::About => state.dialog = Dialog::About,
+        Command::SelfCheck => {
+            state.dialog = Dialog::SelfCheck(None);
+            return vec![Effect::SelfCheck];
+        }
+    }
+    Vec::new()
+}
+
+/// A person's other input.
+pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
+    match input {
+        Input::Select(tile) => {
+            let other_image = state.selected.and_then(|s| state.tiles.get(s)).map(|t| t.image) != state.tiles.get(tile).map(|t| t.image);
+            state.fit |= other_image;
+            state.selected = Some(tile);
+        }
+        Input::Move(by) => {
+            if state.visible.is_empty() {
+                return Vec::new();
+            }
+            let at = state.selected.and_then(|s| state.visible.iter().position(|&v| v == s));
+            let last = state.visible.len() - 1;
+            let to = at.map_or(0, |a| a.saturating_add_signed(by).min(last));
+            state.reveal = true;
+            return self::input(state, Input::Select(state.visible[to]), now);
+        }
+        Input::Filter(filter) => {
+            state.filter = filter;
+            state.stale = true;
+        }
+        Input::Open(paths) => return open(state, paths, now),
+        Input::Dialog(dialog) => state.dialog = dialog,
+    }
+    Vec::new()
+}
+
+/// Something that happened outside.
+pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
+    let current = |state: &State, g: Generation| state.job.as_ref().is_some_and(|j| j.generation == g);
+    match event {
+        Event::Listed(g, n) if current(state, g) => {
+            if let Some(job) = &mut state.job {
+                job.total = n;
+            }
+        }
+        Event::Started(g, engine) if current(state, g) => {
+            if let Some((_, note)) = engine.split_once("; ") {
+                say(state, format!("Running on the processor is fine; for the record: {note}"), false, now, false);
+            }
+            state.trouble = None;
+            state.engine = Some(engine);
+        }
+        Event::Row(g, result) if current(state, g) => {
+            if let Some(job) = &mut state.job {
+                job.done += 1;
+            }
+            let failed = match &result.outcome {
+                crate::domain::Outcome::Failed(reason) => Some(reason),
+                crate::domain::Outcome::Cells(_) => None,
+            };
+            for text in result.warnings.iter().chain(failed).take(LOG_LINES.saturating_sub(state.log.len())) {
+                state.log.push(format!("{}: {text}", crate::files::display_name(&result.path)));
+            }
+            let first = state.tiles.is_empty();
+            state.add(*result);
+            if first {
+                state.selected = Some(0);
+                state.fit = true;
+            }
+        }
+        Event::Finished(g, skipped, stopped) if current(state, g) => {
+            state.job = None;
+            state.skipped = skipped;
+            let d = &state.counts;
+            let mut text = format!("{} cells in {} images", d.total() + d.unidentified, d.images);
+            for (n, what) in [(d.failed, "failed"), (d.no_cell, "without a white cell"), (skipped, "other files skipped")] {
+                if n > 0 {
+                    text = format!("{text}, {n} {what}");
+                }
+            }
+            if d.images == 0 && !stopped {
+                text = "There is no picture to classify in what was opened".into();
+            }
+            let bad = d.images == 0 && !stopped;
+            say(state, if stopped { format!("Stopped: {text}") } else { text }, bad, now, true);
+        }
+        Event::Failed(g, reason) if current(state, g) => {
+            state.job = None;
+            state.trouble = Some(reason.clone());
+            say(state, reason, true, now, true);
+        }
+        Event::Chosen(paths) => return open(state, paths, now),
+        Event::NoDialog => {
+            let why = "No file dialog answered on this system. Type or paste a path, or drop files onto the window.";
+            state.dialog = Dialog::Path { text: String::new(), why: why.into() };
+        }
+        Event::Model(facts, custom) => {
+            say(state, format!("Model: {}", facts.name), false, now, true);
+            state.model = *facts;
+            state.custom_model = custom;
+            state.counts = Differential::new(state.model.classes.len());
+            state.filter.kind = Kind::All;
+            return reopen(state, now);
+        }
+        Event::Written(path) => say(state, format!("Written: {}", crate::files::display_path(&path)), false, now, true),
+        Event::Trouble(text) => say(state, text, true, now, true),
+        Event::Checked(text) => {
+            if matches!(state.dialog, Dialog::SelfCheck(_)) {
+                state.dialog = Dialog::SelfCheck(Some(text));
+            }
+        }
+        // An answer of a job that is no longer wanted.
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Lets time pass: toasts go, the gallery catches up.
+pub fn tick(state: &mut State, now: f64) {
+    state.toasts.retain(|t| t.until > now);
+    // While results pour in, a large gallery is put in order four times a second, not at every frame.
+    let due = state.tiles.len() < 4000 || now - state.refreshed > 0.25;
+    if state.stale || (state.grown && due) {
+        state.refresh();
+        state.refreshed = now;
+    }
+}
+
+fn open(state: &mut State, paths: Vec<PathBuf>, now: f64) -> Vec<Effect> {
+    if paths.is_empty() {
+        return Vec::new();
+    }
+    for path in paths.iter().rev() {
+        crate::workflow::remember_recent(&mut state.recent, path);
+    }
+    state.opened = paths;
+    state.filter = Filter::default();
+    state.sort = GallerySort::Name;
+    state.place = super::state::Place::Review;
+    state.dialog = Dialog::None;
+    let mut effects = vec![Effect::Remember];
+    effects.extend(reopen(state, now));
+    effects
+}
+
+/// Classifies what is open from the start.
+fn reopen(state: &mut State, now: f64) -> Vec<Effect> {
+    if state.opened.is_empty() {
+        return Vec::new();
+    }
+    state.generation = state.generation.next();
+    state.images.clear();
+    state.tiles.clear();
+    state.visible.clear();
+    state.selected = None;
+    (state.stale, state.grown) = (false, false);
+    state.per_folder = vec![(0, 0); state.opened.len()];
+    state.bins = [0; 20];
+    state.skipped = 0;
+    state.engine = None;
+    state.counts = Differential::new(state.model.classes.len());
+    state.job = Some(Job { generation: state.generation, title: "Classifying".into(), done: 0, total: 0, since: now, stopping: false });
+    vec![Effect::Cancel, Effect::Classify(state.generation, state.opened.clone())]
+}
+
+fn say(state: &mut State, text: String, error: bool, now: f64, toast: bool) {
+    state.log.push(text.clone());
+    if toast {
+        state.toasts.push(Toast { text, error, until: now + if error { 2.0 * TOAST_SECONDS } else { TOAST_SECONDS } });
+    }
+}
+
+/// Which cells the pipeline shall take.
+#[must_use]
+pub fn cells(state: &State) -> crate::inference::Cells {
+    if state.all_cells { crate::inference::Cells::ByScene } else { crate::inference::Cells::One }
+}
+
+/// The provider asked for.
+#[must_use]
+pub fn provider(state: &State) -> Provider {
+    state.provider
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CellResult, ClassSet, Outcome, Probabilities, Square};
+
+    fn state() -> State {
+        let classes = ClassSet::new(vec!["lymphocyte".into(), "neutrophil".into()]).expect("classes");
+        State::new(ModelFacts { name: "m".into(), digest: "d".into(), classes, card: String::new() }, vec![], Default::default())
+    }
+
+    fn row(index: usize, outcome: Outcome) -> Box<ImageResult> {
+        Box::new(ImageResult { index, path: format!("/slides/{index}.png").into(), digest: None, size: None, outcome, warnings: vec![], provider: None })
+    }
+
+    fn cells_of(ps: &[f32]) -> Outcome {
+        Outcome::Cells(ps.iter().map(|&p| CellResult {
+            square: Square { x: 0.0, y: 0.0, side: 9.0 },
+            probabilities: Probabilities::new(vec![p, 1.0 - p]).expect("sums to one"),
+            accepted: true,
+        }).collect())
+    }
+
+    fn opened() -> State {
+        let mut s = state();
+        let effects = input(&mut s, Input::Open(vec!["/slides".into()]), 1.0);
+        assert!(effects.contains(&Effect::Classify(Generation(1), vec!["/slides".into()])));
+        for (i, outcome) in [cells_of(&[0.9]), cells_of(&[0.2, 0.6]), Outcome::Failed("broken".into()), cells_of(&[])].into_iter().enumerate() {
+            event(&mut s, Event::Row(Generation(1), row(i, outcome)), 2.0);
+        }
+        tick(&mut s, 2.0);
+        s
+    }
+
+    #[test]
+    fn rows_become_tiles_and_counts_while_the_job_runs() {
+        let mut s = opened();
+        assert_eq!((s.tiles.len(), s.visible.len(), s.selected), (5, 5, Some(0)));
+        assert_eq!((s.counts.counts.as_slice(), s.counts.failed, s.counts.no_cell), ([2, 1].as_slice(), 1, 1));
+        event(&mut s, Event::Finished(Generation(1), 2, false), 3.0);
+        assert!(s.job.is_none() && s.toasts[0].text.contains("3 cells in 4 images") && s.toasts[0].text.contains("2 other files"));
+        tick(&mut s, 60.0);
+        assert!(s.toasts.is_empty());
+    }
+
+    #[test]
+    fn answers_of_an_older_job_are_dropped() {
+        let mut s = opened();
+        input(&mut s, Input::Open(vec!["/other".into()]), 5.0);
+        event(&mut s, Event::Row(Generation(1), row(0, cells_of(&[0.9]))), 6.0);
+        event(&mut s, Event::Finished(Generation(1), 0, true), 6.0);
+        assert!(s.images.is_empty() && s.job.is_some());
+    }
+
+    #[test]
+    fn filters_and_orders_work_together() {
+        let mut s = opened();
+        input(&mut s, Input::Filter(Filter { kind: Kind::Class(0), ..Filter::default() }), 3.0);
+        tick(&mut s, 3.0);
+        assert_eq!(s.visible, [0, 2]);
+        command(&mut s, Command::Sort(GallerySort::LeastConfident), 3.0);
+        tick(&mut s, 3.0);
+        assert_eq!(s.visible, [2, 0]);
+        command(&mut s, Command::ClearFilter, 3.0);
+        tick(&mut s, 3.0);
+        assert_eq!(s.visible, [3, 4, 2, 1, 0]);
+        input(&mut s, Input::Filter(Filter { from: 85, ..Filter::default() }), 3.0);
+        tick(&mut s, 3.0);
+        assert_eq!(s.visible, [0]);
+        input(&mut s, Input::Filter(Filter { name: "2.PNG".into(), ..Filter::default() }), 3.0);
+        tick(&mut s, 3.0);
+        assert_eq!((s.visible.as_slice(), s.selected), ([3].as_slice(), Some(3)));
+    }
+
+    #[test]
+    fn arrows_stay_within_what_is_shown() {
+        let mut s = opened();
+        input(&mut s, Input::Move(1), 3.0);
+        assert_eq!(s.selected, Some(1));
+        input(&mut s, Input::Move(100), 3.0);
+        assert_eq!(s.selected, Some(4));
+        input(&mut s, Input::Move(-100), 3.0);
+        assert_eq!(s.selected, Some(0));
+    }
+
+    #[test]
+    fn a_job_that_cannot_be_done_says_why_and_stays_said() {
+        let mut s = opened();
+        event(&mut s, Event::Failed(Generation(1), "no ONNX Runtime".into()), 4.0);
+        assert_eq!(s.trouble.as_deref(), Some("no ONNX Runtime"));
+        assert!(s.job.is_none() && s.toasts.iter().any(|t| t.error));
+    }
+
+    #[test]
+    fn cancel_and_disabled_commands() {
+        let mut s = state();
+        assert!(command(&mut s, Command::CancelJob, 0.0).is_empty());
+        let mut s = opened();
+        assert_eq!(command(&mut s, Command::CancelJob, 3.0), [Effect::Cancel]);
+        assert!(s.job.as_ref().is_some_and(|j| j.stopping));
+        assert!(command(&mut s, Command::ExportCsv, 3.0).is_empty());
+    }
+}
