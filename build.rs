@@ -33,7 +33,9 @@ fn main() {
     }
     if let Err(reason) = fetch() {
         println!("cargo::warning=ONNX Runtime was not fetched: {reason}");
-        println!("cargo::warning=The build goes on; the program will say how to get it. Usually: install python3-pip, then build again.");
+        println!(
+            "cargo::warning=The build goes on; the program will say how to get it. Usually: install python3-pip, then build again."
+        );
         // A file that never exists: the next build tries again.
         println!("cargo::rerun-if-changed=packaging/onnxruntime/never");
     }
@@ -80,7 +82,8 @@ fn fetch() -> Result<(), String> {
         .map(|e| e.path())
         .find(|p| p.extension().is_some_and(|e| e == "whl"))
         .ok_or("pip brought no wheel")?;
-    let unpack = Command::new(python).args(["-c", UNPACK]).arg(&wheel).arg(beside).status().map_err(|e| e.to_string())?;
+    let unpack =
+        Command::new(python).args(["-c", UNPACK]).arg(&wheel).arg(beside).status().map_err(|e| e.to_string())?;
     if !unpack.success() || !has_library(beside) {
         return Err("the wheel could not be unpacked".into());
     }

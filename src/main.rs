@@ -18,7 +18,8 @@ fn main() -> ExitCode {
 fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
         tracing::error!("{info}");
-        let worker = std::thread::current().name().is_some_and(|n| n.starts_with("classify-") || n.starts_with("thumbnails-"));
+        let worker =
+            std::thread::current().name().is_some_and(|n| n.starts_with("classify-") || n.starts_with("thumbnails-"));
         if !worker {
             cli::complain(&format!("Leukoscope stumbled: {info}. Please report it."));
         }

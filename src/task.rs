@@ -73,8 +73,7 @@ impl Generation {
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 pub fn seconds_left(done: usize, total: usize, elapsed_seconds: f64) -> Option<f64> {
-    (done > 0 && elapsed_seconds > 0.0)
-        .then(|| elapsed_seconds / done as f64 * total.saturating_sub(done) as f64)
+    (done > 0 && elapsed_seconds > 0.0).then(|| elapsed_seconds / done as f64 * total.saturating_sub(done) as f64)
 }
 
 #[cfg(test)]

@@ -69,8 +69,21 @@ impl Command {
     pub fn all() -> Vec<Self> {
         use Command as C;
         let mut all = vec![
-            C::OpenFolder, C::OpenImage, C::OpenPath, C::DemoSlide, C::ExportCsv, C::OpenModel, C::UseBundledModel, C::Classify,
-            C::CancelJob, C::ToggleCells, C::ClearFilter, C::FocusFilter, C::FitImage, C::LargerTiles, C::SmallerTiles,
+            C::OpenFolder,
+            C::OpenImage,
+            C::OpenPath,
+            C::DemoSlide,
+            C::ExportCsv,
+            C::OpenModel,
+            C::UseBundledModel,
+            C::Classify,
+            C::CancelJob,
+            C::ToggleCells,
+            C::ClearFilter,
+            C::FocusFilter,
+            C::FitImage,
+            C::LargerTiles,
+            C::SmallerTiles,
         ];
         all.extend(Place::ALL.map(C::Go));
         all.extend(GallerySort::ALL.map(C::Sort));

@@ -39,12 +39,6 @@ impl Jobs {
         self.take.try_iter().take(256).collect()
     }
 
-    /// The model in use.
-    #[must_use]
-    pub fn model(&self) -> &VettedModel {
-        &self.model
-    }
-
     /// Another model from now on.
     pub fn use_model(&mut self, model: VettedModel) {
         self.model = model;
@@ -119,8 +113,14 @@ impl Jobs {
             let pictures = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
             let answer = match what {
                 Ask::Folder => dialog.set_title("Open a folder of blood smears").pick_folder().map(|p| vec![p]),
-                Ask::Images => dialog.set_title("Open pictures").add_filter("Pictures", &pictures).add_filter("All files", &["*"]).pick_files(),
-                Ask::Model => dialog.set_title("Open a model").add_filter("ONNX", &["onnx"]).pick_file().map(|p| vec![p]),
+                Ask::Images => dialog
+                    .set_title("Open pictures")
+                    .add_filter("Pictures", &pictures)
+                    .add_filter("All files", &["*"])
+                    .pick_files(),
+                Ask::Model => {
+                    dialog.set_title("Open a model").add_filter("ONNX", &["onnx"]).pick_file().map(|p| vec![p])
+                }
             };
             match (answer, what) {
                 (Some(paths), Ask::Model) => {
@@ -219,5 +219,10 @@ impl Voice {
 #[must_use]
 pub fn facts(model: &VettedModel) -> ModelFacts {
     let card = model.card();
-    ModelFacts { name: card.name.clone(), digest: card.digest.short(), classes: card.classes.clone(), card: card.to_text() }
+    ModelFacts {
+        name: card.name.clone(),
+        digest: card.digest.short(),
+        classes: card.classes.clone(),
+        card: card.to_text(),
+    }
 }

@@ -61,8 +61,12 @@ pub fn run(paths: Vec<PathBuf>, demo: Option<Option<PathBuf>>) -> Result<(), Str
             .with_min_inner_size([860.0, 560.0]),
         ..Default::default()
     };
-    eframe::run_native("leukoscope", options, Box::new(move |cc| Ok(Box::new(Window::new(&cc.egui_ctx, paths, demo).map_err(std::io::Error::other)?))))
-        .map_err(|e| format!("the window cannot be opened: {e}. The command line works without one: leukoscope --help"))
+    eframe::run_native(
+        "leukoscope",
+        options,
+        Box::new(move |cc| Ok(Box::new(Window::new(&cc.egui_ctx, paths, demo).map_err(std::io::Error::other)?))),
+    )
+    .map_err(|e| format!("the window cannot be opened: {e}. The command line works without one: leukoscope --help"))
 }
 
 impl Window {
@@ -101,6 +105,12 @@ impl Window {
     #[must_use]
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Bytes of the pictures held for the screen; for tests and measurements.
+    #[must_use]
+    pub fn picture_bytes(&self) -> usize {
+        self.pictures.bytes()
     }
 
     /// Gives a command as a menu would; for tests and measurements.

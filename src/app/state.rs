@@ -390,11 +390,14 @@ impl State {
     pub fn verdict(&self, tile: Tile) -> Verdict<'_> {
         let image = &self.images[tile.image];
         match (&image.outcome, tile.cell) {
-            (Outcome::Failed(reason), _) => Verdict { label: "failed", class: None, confidence: None, status: Status::Failed, reason },
+            (Outcome::Failed(reason), _) => {
+                Verdict { label: "failed", class: None, confidence: None, status: Status::Failed, reason }
+            }
             (Outcome::Cells(cells), Some(i)) if i < cells.len() => {
                 let (top, p) = cells[i].probabilities.top();
                 let status = cells[i].status();
-                let label = if status == Status::Ok { self.model.classes.label(top).unwrap_or("?") } else { "unidentified" };
+                let label =
+                    if status == Status::Ok { self.model.classes.label(top).unwrap_or("?") } else { "unidentified" };
                 Verdict { label, class: (status == Status::Ok).then_some(top), confidence: Some(p), status, reason: "" }
             }
             _ => Verdict { label: "no white cell", class: None, confidence: None, status: Status::NoCell, reason: "" },
@@ -415,25 +418,34 @@ impl State {
                 Kind::Failed => v.status == Status::Failed,
             };
             let sure = match v.confidence {
-                Some(p) => p * 100.0 >= f32::from(self.filter.from) - 0.5 && p * 100.0 <= f32::from(self.filter.to) + 0.5,
+                Some(p) => {
+                    p * 100.0 >= f32::from(self.filter.from) - 0.5 && p * 100.0 <= f32::from(self.filter.to) + 0.5
+                }
                 None => self.filter.from == 0,
             };
-            kind && sure && (needle.is_empty() || display_name(&self.images[tile.image].path).to_lowercase().contains(&needle))
+            kind && sure
+                && (needle.is_empty() || display_name(&self.images[tile.image].path).to_lowercase().contains(&needle))
         };
         let mut visible: Vec<usize> = (0..self.tiles.len()).filter(|&i| shown(&self.tiles[i])).collect();
         let sure = |i: usize| self.verdict(self.tiles[i]).confidence;
         match self.sort {
             GallerySort::Name => {}
             // What has no confidence needs eyes first, and comes last among the sure ones.
-            GallerySort::LeastConfident => visible.sort_by(|&a, &b| sure(a).unwrap_or(-1.0).total_cmp(&sure(b).unwrap_or(-1.0))),
-            GallerySort::MostConfident => visible.sort_by(|&a, &b| sure(b).unwrap_or(-1.0).total_cmp(&sure(a).unwrap_or(-1.0))),
+            GallerySort::LeastConfident => {
+                visible.sort_by(|&a, &b| sure(a).unwrap_or(-1.0).total_cmp(&sure(b).unwrap_or(-1.0)))
+            }
+            GallerySort::MostConfident => {
+                visible.sort_by(|&a, &b| sure(b).unwrap_or(-1.0).total_cmp(&sure(a).unwrap_or(-1.0)))
+            }
             GallerySort::Class => {
                 let mut rank = vec![0; self.model.classes.len()];
                 for (place, class) in self.model.classes.clinical_order().into_iter().enumerate() {
                     rank[class] = place;
                 }
                 let key = |i: usize| self.verdict(self.tiles[i]).class.map_or(usize::MAX, |c| rank[c]);
-                visible.sort_by(|&a, &b| key(a).cmp(&key(b)).then(sure(a).unwrap_or(-1.0).total_cmp(&sure(b).unwrap_or(-1.0))));
+                visible.sort_by(|&a, &b| {
+                    key(a).cmp(&key(b)).then(sure(a).unwrap_or(-1.0).total_cmp(&sure(b).unwrap_or(-1.0)))
+                });
             }
         }
         if let Some(s) = self.selected

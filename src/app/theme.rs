@@ -81,14 +81,23 @@ pub fn install(ctx: &egui::Context) {
         visuals.panel_fill = if dark { Color32::from_gray(27) } else { Color32::from_gray(246) };
         visuals.window_fill = if dark { Color32::from_gray(34) } else { Color32::from_gray(252) };
         visuals.extreme_bg_color = if dark { Color32::from_gray(16) } else { Color32::from_gray(255) };
-        visuals.selection.bg_fill = if dark { Color32::from_rgb(0x1d, 0x4e, 0x89) } else { Color32::from_rgb(0xbb, 0xd9, 0xff) };
-        visuals.selection.stroke = Stroke::new(1.0, if dark { Color32::WHITE } else { Color32::from_rgb(0x0a, 0x2f, 0x66) });
+        visuals.selection.bg_fill =
+            if dark { Color32::from_rgb(0x1d, 0x4e, 0x89) } else { Color32::from_rgb(0xbb, 0xd9, 0xff) };
+        visuals.selection.stroke =
+            Stroke::new(1.0, if dark { Color32::WHITE } else { Color32::from_rgb(0x0a, 0x2f, 0x66) });
         // The stock greys are under 4.5:1 against these grounds.
-        visuals.widgets.noninteractive.fg_stroke.color = if dark { Color32::from_gray(205) } else { Color32::from_gray(40) };
+        visuals.widgets.noninteractive.fg_stroke.color =
+            if dark { Color32::from_gray(205) } else { Color32::from_gray(40) };
         visuals.widgets.inactive.fg_stroke.color = if dark { Color32::from_gray(225) } else { Color32::from_gray(30) };
         visuals.weak_text_color = Some(if dark { Color32::from_gray(160) } else { Color32::from_gray(92) });
         let round = CornerRadius::same(5);
-        for w in [&mut visuals.widgets.noninteractive, &mut visuals.widgets.inactive, &mut visuals.widgets.hovered, &mut visuals.widgets.active, &mut visuals.widgets.open] {
+        for w in [
+            &mut visuals.widgets.noninteractive,
+            &mut visuals.widgets.inactive,
+            &mut visuals.widgets.hovered,
+            &mut visuals.widgets.active,
+            &mut visuals.widgets.open,
+        ] {
             w.corner_radius = round;
         }
         ctx.set_visuals_of(theme, visuals);

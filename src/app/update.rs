@@ -147,7 +147,8 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
 pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
     match input {
         Input::Select(tile) => {
-            let other_image = state.selected.and_then(|s| state.tiles.get(s)).map(|t| t.image) != state.tiles.get(tile).map(|t| t.image);
+            let other_image = state.selected.and_then(|s| state.tiles.get(s)).map(|t| t.image)
+                != state.tiles.get(tile).map(|t| t.image);
             state.fit |= other_image;
             state.selected = Some(tile);
         }
@@ -209,8 +210,11 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             state.job = None;
             state.skipped = skipped;
             let d = &state.counts;
-            let mut text = format!("{} cells in {} images", d.total() + d.unidentified, d.images);
-            for (n, what) in [(d.failed, "failed"), (d.no_cell, "without a white cell"), (skipped, "other files skipped")] {
+            let images = if d.images == 1 { "1 image".to_owned() } else { format!("{} images", d.images) };
+            let mut text = format!("{} cells in {images}", d.total() + d.unidentified);
+            for (n, what) in
+                [(d.failed, "failed"), (d.no_cell, "without a white cell"), (skipped, "other files skipped")]
+            {
                 if n > 0 {
                     text = format!("{text}, {n} {what}");
                 }
@@ -296,7 +300,14 @@ fn reopen(state: &mut State, now: f64) -> Vec<Effect> {
     state.skipped = 0;
     state.engine = None;
     state.counts = Differential::new(state.model.classes.len());
-    state.job = Some(Job { generation: state.generation, title: "Classifying".into(), done: 0, total: 0, since: now, stopping: false });
+    state.job = Some(Job {
+        generation: state.generation,
+        title: "Classifying".into(),
+        done: 0,
+        total: 0,
+        since: now,
+        stopping: false,
+    });
     vec![Effect::Cancel, Effect::Classify(state.generation, state.opened.clone())]
 }
 
@@ -326,26 +337,45 @@ mod tests {
 
     fn state() -> State {
         let classes = ClassSet::new(vec!["lymphocyte".into(), "neutrophil".into()]).expect("classes");
-        State::new(ModelFacts { name: "m".into(), digest: "d".into(), classes, card: String::new() }, vec![], Default::default())
+        State::new(
+            ModelFacts { name: "m".into(), digest: "d".into(), classes, card: String::new() },
+            vec![],
+            Default::default(),
+        )
     }
 
     fn row(index: usize, outcome: Outcome) -> Box<ImageResult> {
-        Box::new(ImageResult { index, path: format!("/slides/{index}.png").into(), digest: None, size: None, outcome, warnings: vec![], provider: None })
+        Box::new(ImageResult {
+            index,
+            path: format!("/slides/{index}.png").into(),
+            digest: None,
+            size: None,
+            outcome,
+            warnings: vec![],
+            provider: None,
+        })
     }
 
     fn cells_of(ps: &[f32]) -> Outcome {
-        Outcome::Cells(ps.iter().map(|&p| CellResult {
-            square: Square { x: 0.0, y: 0.0, side: 9.0 },
-            probabilities: Probabilities::new(vec![p, 1.0 - p]).expect("sums to one"),
-            accepted: true,
-        }).collect())
+        Outcome::Cells(
+            ps.iter()
+                .map(|&p| CellResult {
+                    square: Square { x: 0.0, y: 0.0, side: 9.0 },
+                    probabilities: Probabilities::new(vec![p, 1.0 - p]).expect("sums to one"),
+                    accepted: true,
+                })
+                .collect(),
+        )
     }
 
     fn opened() -> State {
         let mut s = state();
         let effects = input(&mut s, Input::Open(vec!["/slides".into()]), 1.0);
         assert!(effects.contains(&Effect::Classify(Generation(1), vec!["/slides".into()])));
-        for (i, outcome) in [cells_of(&[0.9]), cells_of(&[0.2, 0.6]), Outcome::Failed("broken".into()), cells_of(&[])].into_iter().enumerate() {
+        for (i, outcome) in [cells_of(&[0.9]), cells_of(&[0.2, 0.6]), Outcome::Failed("broken".into()), cells_of(&[])]
+            .into_iter()
+            .enumerate()
+        {
             event(&mut s, Event::Row(Generation(1), row(i, outcome)), 2.0);
         }
         tick(&mut s, 2.0);
@@ -358,7 +388,11 @@ mod tests {
         assert_eq!((s.tiles.len(), s.visible.len(), s.selected), (5, 5, Some(0)));
         assert_eq!((s.counts.counts.as_slice(), s.counts.failed, s.counts.no_cell), ([2, 1].as_slice(), 1, 1));
         event(&mut s, Event::Finished(Generation(1), 2, false), 3.0);
-        assert!(s.job.is_none() && s.toasts[0].text.contains("3 cells in 4 images") && s.toasts[0].text.contains("2 other files"));
+        assert!(
+            s.job.is_none()
+                && s.toasts[0].text.contains("3 cells in 4 images")
+                && s.toasts[0].text.contains("2 other files")
+        );
         tick(&mut s, 60.0);
         assert!(s.toasts.is_empty());
     }

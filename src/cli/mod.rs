@@ -61,12 +61,11 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
             demo(out)
         }
         Some(Command::Classify(a)) => classify(&a),
-        Some(Command::Inspect { model, json }) => workflow::open_model(Some(&model)).and_then(|m| {
-            say(&if json { show::card_json(m.card()) } else { m.card().to_text() })
-        }),
-        Some(Command::Bench { model, json }) => workflow::open_model(model.as_deref()).and_then(|m| workflow::bench(&m)).and_then(|r| {
-            say(&if json { format!("{:#}\n", r.to_json()) } else { r.to_text() })
-        }),
+        Some(Command::Inspect { model, json }) => workflow::open_model(Some(&model))
+            .and_then(|m| say(&if json { show::card_json(m.card()) } else { m.card().to_text() })),
+        Some(Command::Bench { model, json }) => workflow::open_model(model.as_deref())
+            .and_then(|m| workflow::bench(&m))
+            .and_then(|r| say(&if json { format!("{:#}\n", r.to_json()) } else { r.to_text() })),
         Some(Command::Doctor { json }) => {
             let report = workflow::doctor();
             say(&if json { format!("{:#}\n", report.to_json()) } else { report.to_text() })
@@ -130,19 +129,20 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
     let format = if a.format == args::FormatArg::Json { RowFormat::Json } else { RowFormat::Csv };
     let name = format!("model {} ({})", model.card().name, model.card().digest.short());
     let mut warned = 0;
-    let totals = workflow::classify_to(&request, &model, format, a.out.as_deref(), &cancel, &progress, &mut |told| match told {
-        Told::Listed(n) => bar.begin(*n),
-        Told::Started(report) => bar.line(&format!("{name}, provider {} → {}", report.requested, report.to_line())),
-        Told::Row(row) => {
-            bar.step(&progress);
-            for w in &row.warnings {
-                warned += 1;
-                if warned <= 20 {
-                    bar.line(&format!("note: {}: {w}", crate::files::display_path(&row.path)));
+    let totals =
+        workflow::classify_to(&request, &model, format, a.out.as_deref(), &cancel, &progress, &mut |told| match told {
+            Told::Listed(n) => bar.begin(*n),
+            Told::Started(report) => bar.line(&format!("{name}, provider {} → {}", report.requested, report.to_line())),
+            Told::Row(row) => {
+                bar.step(&progress);
+                for w in &row.warnings {
+                    warned += 1;
+                    if warned <= 20 {
+                        bar.line(&format!("note: {}: {w}", crate::files::display_path(&row.path)));
+                    }
                 }
             }
-        }
-    });
+        });
     bar.end();
     let totals = totals?;
     complain(&totals.to_line(&model));
@@ -168,7 +168,9 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
 fn say(text: &str) -> Result<Exit, UserError> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(UserError::new(format!("the standard output cannot be written: {e}"))),
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(UserError::new(format!("the standard output cannot be written: {e}")))
+        }
         _ => Ok(Exit::Fine),
     }
 }

@@ -22,7 +22,8 @@ pub(super) fn cell_table(row: &ImageResult, classes: &ClassSet) -> String {
                 let (top, p) = c.probabilities.top();
                 let label = if c.accepted { classes.label(top).unwrap_or("") } else { "unidentified" };
                 let s = c.square;
-                let _ = writeln!(t, "{:>4}  {label:<14}{:>10.1}%{:>8.0}{:>8.0}{:>7.0}", i + 1, p * 100.0, s.x, s.y, s.side);
+                let _ =
+                    writeln!(t, "{:>4}  {label:<14}{:>10.1}%{:>8.0}{:>8.0}{:>7.0}", i + 1, p * 100.0, s.x, s.y, s.side);
             }
         }
     }
@@ -79,7 +80,8 @@ impl Bar {
     pub(super) fn begin(&mut self, n: usize) {
         if std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {per_sec}  {eta} left");
-            self.bar = Some(ProgressBar::new(n as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
+            self.bar =
+                Some(ProgressBar::new(n as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
         }
     }
 

@@ -3,13 +3,7 @@
 //! Labels are what is stored and compared; a position means something only beside its `ClassSet`.
 
 /// Clinical order of a differential: the five mature classes first, in the order of laboratory reports.
-const CLINICAL_ORDER: [&str; 5] = [
-    "neutrophil",
-    "lymphocyte",
-    "monocyte",
-    "eosinophil",
-    "basophil",
-];
+const CLINICAL_ORDER: [&str; 5] = ["neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil"];
 
 /// Place of a class in a laboratory report; classes without a fixed place come after those that have one.
 ///
@@ -18,10 +12,7 @@ const CLINICAL_ORDER: [&str; 5] = [
 pub fn clinical_rank(label: &str) -> usize {
     let lower = label.trim().to_lowercase();
     let singular = lower.strip_suffix('s').unwrap_or(&lower);
-    CLINICAL_ORDER
-        .iter()
-        .position(|c| *c == singular)
-        .unwrap_or(CLINICAL_ORDER.len())
+    CLINICAL_ORDER.iter().position(|c| *c == singular).unwrap_or(CLINICAL_ORDER.len())
 }
 
 /// Why a list of labels is not a set of classes.

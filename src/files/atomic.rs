@@ -99,7 +99,11 @@ fn sweep(folder: &Path) {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         let old = || {
-            entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok())
+            entry
+                .metadata()
+                .and_then(|m| m.modified())
+                .ok()
+                .and_then(|t| t.elapsed().ok())
                 .is_some_and(|age| age > LEFTOVER_AFTER)
         };
         if name.starts_with(PREFIX) && name.ends_with(SUFFIX) && old() {

@@ -7,6 +7,10 @@ use sha2::{Digest as _, Sha256};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Longer than a tick of the clocks that file systems stamp with (4 ms on most kernels, 10 on some).
+const TICK: Duration = Duration::from_millis(20);
 
 /// Why a file's bytes could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +67,25 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Snapshot, ReadError> {
     if !std::fs::metadata(path).map_err(classify)?.is_file() {
         return Err(ReadError::NotAFile);
     }
+    let begun = SystemTime::now();
+    let (bytes, modified) = read_once(path, limit)?;
+    // A file system's clock ticks every few milliseconds: a write in the tick of the last one leaves no trace in the
+    // file's time. So a file that was written a moment ago is read twice.
+    let fresh = modified.is_none_or(|m| m + TICK > begun);
+    if fresh {
+        std::thread::sleep(TICK);
+        if read_once(path, limit)?.0 != bytes {
+            return Err(ReadError::Changed);
+        }
+    }
+    if bytes.is_empty() {
+        return Err(ReadError::Empty);
+    }
+    let digest = digest_of(&bytes);
+    Ok(Snapshot { bytes, digest })
+}
+
+fn read_once(path: &Path, limit: u64) -> Result<(Vec<u8>, Option<SystemTime>), ReadError> {
     let mut file = File::open(path).map_err(classify)?;
     let before = file.metadata().map_err(classify)?;
     if !before.is_file() {
@@ -78,11 +101,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Snapshot, ReadError> {
     if read != before.len() || !same(&before, &after) {
         return Err(ReadError::Changed);
     }
-    if bytes.is_empty() {
-        return Err(ReadError::Empty);
-    }
-    let digest = digest_of(&bytes);
-    Ok(Snapshot { bytes, digest })
+    Ok((bytes, before.modified().ok()))
 }
 
 fn same(a: &Metadata, b: &Metadata) -> bool {

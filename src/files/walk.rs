@@ -95,9 +95,9 @@ fn hidden(name: &std::ffi::OsStr) -> bool {
 }
 
 fn looks_like_picture(path: &Path) -> bool {
-    path.extension().and_then(|e| e.to_str()).is_some_and(|e| {
-        ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"].contains(&e.to_lowercase().as_str())
-    })
+    path.extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"].contains(&e.to_lowercase().as_str()))
 }
 
 /// The part `index` (1-based) of `count` of a listing: every `count`-th entry, so that shards are disjoint, together
@@ -125,7 +125,9 @@ mod tests {
     fn the_order_is_by_name_and_a_folder_named_like_a_picture_is_an_item() {
         let dir = tree();
         let listing = walk(&[dir.path().to_owned()], &|| false);
-        let names: Vec<_> = listing.entries.iter()
+        let names: Vec<_> = listing
+            .entries
+            .iter()
             .map(|e| (e.path.strip_prefix(dir.path()).expect("below").to_owned(), e.error.is_some()))
             .collect();
         let expected = [("a.png", false), ("b/odd.jpg", true), ("b/z.png", false), ("c.png", false)];

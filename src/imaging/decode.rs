@@ -146,18 +146,16 @@ fn jpeg(bytes: &[u8], limits: Limits) -> Result<(RgbImage, Orientation), DecodeE
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     let ends = bytes.windows(2).rposition(|w| w == [0xff, 0xd9]);
     let starts = bytes.windows(2).rposition(|w| w == [0xff, 0xda]);
-    decoder.decode_headers().map_err(|e| {
-        if ends.is_none() { DecodeError::Truncated("JPEG") } else { damaged("JPEG", e) }
-    })?;
+    decoder
+        .decode_headers()
+        .map_err(|e| if ends.is_none() { DecodeError::Truncated("JPEG") } else { damaged("JPEG", e) })?;
     let (width, height) = decoder.dimensions().ok_or_else(|| damaged("JPEG", "no dimensions"))?;
     check(width as u64, height as u64, 8, limits)?;
     if ends.is_none_or(|end| starts.is_none_or(|start| end < start)) {
         return Err(DecodeError::Truncated("JPEG"));
     }
-    let orientation = decoder
-        .exif()
-        .and_then(|chunk| Orientation::from_exif_chunk(chunk))
-        .unwrap_or(Orientation::NoTransforms);
+    let orientation =
+        decoder.exif().and_then(|chunk| Orientation::from_exif_chunk(chunk)).unwrap_or(Orientation::NoTransforms);
     let pixels = decoder.decode().map_err(|e| damaged("JPEG", e))?;
     let (w, h) = (to_u32(width)?, to_u32(height)?);
     let picture = match pixels.len() / (width * height).max(1) {
@@ -220,7 +218,7 @@ fn tiff_picture(
     let mut bounds = tiff::decoder::Limits::default();
     bounds.decoding_buffer_size = usize::try_from(limits.memory).unwrap_or(usize::MAX);
     bounds.intermediate_buffer_size = bounds.decoding_buffer_size;
-    let mut reader = tiff::decoder::Decoder::new(Cursor::new(bytes)).map_err(bad)?.with_limits(bounds);
+    let mut reader = tiff::decoder::Decoder::new(Cursor::new(bytes)).map_err(bad)?.with_limits(bounds.clone());
     let (w, h) = reader.dimensions().map_err(bad)?;
     check(u64::from(w), u64::from(h), 8, limits)?;
     if reader.more_images() {
@@ -233,29 +231,54 @@ fn tiff_picture(
         .and_then(|v| u8::try_from(v).ok())
         .and_then(Orientation::from_exif)
         .unwrap_or(Orientation::NoTransforms);
-    if let tiff::ColorType::Palette(8) = reader.colortype().map_err(bad)? {
-        return Ok((palette(&mut reader, w, h).map_err(bad)?, orientation));
+    const PALETTE: u16 = 3;
+    if reader.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation).map_err(bad)? == Some(PALETTE) {
+        if reader.find_tag_unsigned::<u16>(Tag::BitsPerSample).map_err(bad)? != Some(8) {
+            return Err(damaged("TIFF", "a palette of other than 8 bit; save it as RGB"));
+        }
+        let map = reader.get_tag_u16_vec(Tag::ColorMap).map_err(bad)?;
+        return Ok((palette(bytes, bounds, &map, w, h)?, orientation));
     }
     let decoder = image::codecs::tiff::TiffDecoder::new(Cursor::new(bytes)).map_err(|e| failed("TIFF", &e))?;
     let (picture, _) = with_image("TIFF", decoder, limits)?;
     Ok((picture, orientation))
 }
 
-/// `image` does not expand palettes; the colour map holds 256 reds, greens and blues of 16 bit.
-fn palette(
-    reader: &mut tiff::decoder::Decoder<Cursor<&[u8]>>,
-    w: u32,
-    h: u32,
-) -> Result<RgbImage, tiff::TiffError> {
-    let map = reader.get_tag_u16_vec(Tag::ColorMap)?;
-    let tiff::decoder::DecodingResult::U8(indices) = reader.read_image()? else {
-        return Err(tiff::TiffError::UnsupportedError(tiff::TiffUnsupportedError::UnknownInterpretation));
+/// No decoder at hand expands palettes: the indices are read as grey values, from a copy that says so, and looked up in
+/// the colour map, which holds 256 reds, greens and blues of 16 bit.
+fn palette(bytes: &[u8], limits: tiff::decoder::Limits, map: &[u16], w: u32, h: u32) -> Result<RgbImage, DecodeError> {
+    let as_grey = grey_instead_of_palette(bytes).ok_or_else(|| damaged("TIFF", "a palette in a BigTIFF"))?;
+    let bad = |e: tiff::TiffError| damaged("TIFF", e);
+    let mut reader = tiff::decoder::Decoder::new(Cursor::new(&as_grey[..])).map_err(bad)?.with_limits(limits);
+    let tiff::decoder::DecodingResult::U8(indices) = reader.read_image().map_err(bad)? else {
+        return Err(damaged("TIFF", "a palette of more than 8 bit"));
     };
     let n = map.len() / 3;
     let value = |channel: usize, i: u8| map.get(channel * n + usize::from(i)).map_or(0, |v| v.to_be_bytes()[0]);
     let pixels = indices.iter().flat_map(|&i| [value(0, i), value(1, i), value(2, i)]).collect();
-    RgbImage::from_raw(w, h, pixels)
-        .ok_or(tiff::TiffError::UnsupportedError(tiff::TiffUnsupportedError::UnknownInterpretation))
+    RgbImage::from_raw(w, h, pixels).ok_or(DecodeError::Truncated("TIFF"))
+}
+
+/// A copy of a classic TIFF whose first directory says "black is zero" (1) where it said "palette" (3).
+fn grey_instead_of_palette(bytes: &[u8]) -> Option<Vec<u8>> {
+    const PHOTOMETRIC: u16 = 262;
+    let little = bytes.starts_with(b"II*\0");
+    if !little && !bytes.starts_with(b"MM\0*") {
+        return None;
+    }
+    let short = |at: usize| {
+        let b: [u8; 2] = bytes.get(at..at + 2)?.try_into().ok()?;
+        Some(if little { u16::from_le_bytes(b) } else { u16::from_be_bytes(b) })
+    };
+    let first: [u8; 4] = bytes.get(4..8)?.try_into().ok()?;
+    let directory = usize::try_from(if little { u32::from_le_bytes(first) } else { u32::from_be_bytes(first) }).ok()?;
+    let entries = usize::from(short(directory)?);
+    // An entry has 12 bytes: tag, type, count, value; a short value lies at its start.
+    let entry = (0..entries).map(|i| directory + 2 + 12 * i).find(|&at| short(at) == Some(PHOTOMETRIC))?;
+    let mut copy = bytes.to_vec();
+    let value = if little { 1u16.to_le_bytes() } else { 1u16.to_be_bytes() };
+    copy.get_mut(entry + 8..entry + 10)?.copy_from_slice(&value);
+    Some(copy)
 }
 
 #[cfg(test)]

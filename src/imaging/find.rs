@@ -75,7 +75,8 @@ impl Finding {
     /// a fifth of the largest one's area. The most evident one is always among them.
     pub fn field_cells(&self) -> impl Iterator<Item = &FoundCell> {
         let strongest = self.cells.first().map_or(0.0, |c| c.strength);
-        let like = move |c: &FoundCell| c.diameter > FIELD_COMPACT * c.extent && c.strength >= FIELD_STRENGTH * strongest;
+        let like =
+            move |c: &FoundCell| c.diameter > FIELD_COMPACT * c.extent && c.strength >= FIELD_STRENGTH * strongest;
         let largest = self.cells.iter().filter(|c| like(c)).map(|c| c.area).fold(0.0, f64::max);
         let all = self.cells.iter().enumerate();
         all.filter(move |(i, c)| *i == 0 || (like(c) && c.area >= FIELD_PART * largest)).map(|(_, c)| c)
@@ -138,7 +139,8 @@ fn nucleus_parts(score: &super::plane::Plane<u8>, histogram: &[u32; 256]) -> Vec
             return parts;
         }
         // Red cells cover a good part of a field; white cells do not, however many they are.
-        let alike: Vec<f64> = parts.iter().map(|p| f64::from(p.area)).filter(|a| *a > 0.25 * f64::from(main.area)).collect();
+        let alike: Vec<f64> =
+            parts.iter().map(|p| f64::from(p.area)).filter(|a| *a > 0.25 * f64::from(main.area)).collect();
         #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
         let few = alike.len() <= 6 || alike.iter().sum::<f64>() < WHITE_CELL_COVER * score.data.len() as f64;
         let (w, h) = (f64::from(main.width()), f64::from(main.height()));
@@ -273,7 +275,8 @@ mod tests {
 
     #[test]
     fn near_lobes_are_one_nucleus() {
-        let found = find_cells(&smear(&[(90.0, 100.0, 14.0), (122.0, 100.0, 14.0), (106.0, 128.0, 14.0)], 240, 200), 95.0);
+        let found =
+            find_cells(&smear(&[(90.0, 100.0, 14.0), (122.0, 100.0, 14.0), (106.0, 128.0, 14.0)], 240, 200), 95.0);
         assert_eq!(found.cells.len(), 1, "{:?}", found.cells);
     }
 }

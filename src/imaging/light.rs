@@ -24,7 +24,12 @@ pub(super) fn white_level(picture: &RgbImage, percentile: f64) -> [f32; 3] {
 }
 
 /// The value below which `percent` of the counted values lie (linear interpolation between ranks).
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "ranks of pixels")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "ranks of pixels"
+)]
 pub(super) fn percentile(histogram: &[u32; 256], percent: f64) -> f32 {
     let n: u64 = histogram.iter().map(|&c| u64::from(c)).sum();
     if n == 0 {
@@ -33,10 +38,13 @@ pub(super) fn percentile(histogram: &[u32; 256], percent: f64) -> f32 {
     let rank = (n - 1) as f64 * percent / 100.0;
     let value_at = |k: u64| {
         let mut seen = 0;
-        histogram.iter().position(|&c| {
-            seen += u64::from(c);
-            seen > k
-        }).unwrap_or(255) as f64
+        histogram
+            .iter()
+            .position(|&c| {
+                seen += u64::from(c);
+                seen > k
+            })
+            .unwrap_or(255) as f64
     };
     let (a, b) = (value_at(rank.floor() as u64), value_at(rank.ceil() as u64));
     (a + (b - a) * rank.fract()) as f32
@@ -56,17 +64,15 @@ impl Light {
     pub(super) fn at(&self, x: f32, y: f32) -> [f32; 3] {
         match self {
             Self::Even(white) => *white,
-            Self::Surface { grid, width, height } => {
-                std::array::from_fn(|c| {
-                    let g = &grid[c];
-                    let (x0, x1, fx) = between(x, *width, g.width);
-                    let (y0, y1, fy) = between(y, *height, g.height);
-                    let v = |x: usize, y: usize| f32::from(g.data[y * g.width + x]);
-                    let top = v(x0, y0) + (v(x1, y0) - v(x0, y0)) * fx;
-                    let bottom = v(x0, y1) + (v(x1, y1) - v(x0, y1)) * fx;
-                    (top + (bottom - top) * fy).max(DARKEST_WHITE)
-                })
-            }
+            Self::Surface { grid, width, height } => std::array::from_fn(|c| {
+                let g = &grid[c];
+                let (x0, x1, fx) = between(x, *width, g.width);
+                let (y0, y1, fy) = between(y, *height, g.height);
+                let v = |x: usize, y: usize| f32::from(g.data[y * g.width + x]);
+                let top = v(x0, y0) + (v(x1, y0) - v(x0, y0)) * fx;
+                let bottom = v(x0, y1) + (v(x1, y1) - v(x0, y1)) * fx;
+                (top + (bottom - top) * fy).max(DARKEST_WHITE)
+            }),
         }
     }
 
@@ -103,7 +109,12 @@ impl Light {
 }
 
 /// Neighbours on a grid of `n` cells for position `at` of `extent`, and the share of the second.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "grid positions, clamped")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "grid positions, clamped"
+)]
 fn between(at: f32, extent: f32, n: usize) -> (usize, usize, f32) {
     let p = (at / extent * n as f32 - 0.5).clamp(0.0, (n - 1) as f32);
     let i = p.floor() as usize;
@@ -157,7 +168,12 @@ fn crop(plane: &Plane<u8>, by: usize, width: usize, height: usize) -> Plane<u8> 
 /// Extremum over an octagon about `k` wide.
 fn octagon(plane: &Plane<u8>, k: usize, pick: impl Fn(u8, u8) -> u8 + Copy) -> Plane<u8> {
     // A regular octagon of width k has sides k/(1+√2): the straight lines take that much, the diagonals the rest.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small sizes")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "small sizes"
+    )]
     let straight = ((k as f64 / (1.0 + std::f64::consts::SQRT_2)) as usize) | 1;
     let diagonal = ((k - straight) / 2) | 1;
     let mut out = plane.clone();
@@ -167,7 +183,11 @@ fn octagon(plane: &Plane<u8>, k: usize, pick: impl Fn(u8, u8) -> u8 + Copy) -> P
         let step = dy * w.cast_signed() + dx;
         for (x, y) in line_starts(w, h, dx, dy) {
             let across = if dx == 0 { usize::MAX } else { w - x };
-            let down = match dy { 0 => usize::MAX, 1 => h - y, _ => y + 1 };
+            let down = match dy {
+                0 => usize::MAX,
+                1 => h - y,
+                _ => y + 1,
+            };
             let n = across.min(down);
             let start = (y * w + x).cast_signed();
             let place = |i: usize| (start + i.cast_signed() * step).cast_unsigned();

@@ -118,7 +118,10 @@ pub(super) fn parts_above(score: &Plane<u8>, cut: u8) -> Vec<Part> {
         let b = &mut part.bounds;
         *b = [b[0].min(run.start), b[1].min(run.y), b[2].max(run.end), b[3].max(run.y + 1)];
         let row = score.row(run.y.cast_unsigned() as usize);
-        part.score += row[run.start.cast_unsigned() as usize..run.end.cast_unsigned() as usize].iter().map(|&v| u64::from(v)).sum::<u64>();
+        part.score += row[run.start.cast_unsigned() as usize..run.end.cast_unsigned() as usize]
+            .iter()
+            .map(|&v| u64::from(v))
+            .sum::<u64>();
         part.runs.push(run);
     }
     parts
@@ -138,7 +141,11 @@ fn root(owner: &mut [usize], mut i: usize) -> usize {
 
 /// Erosion then dilation with a cross; outside the picture neither erodes nor adds.
 fn open_cross(score: &Plane<u8>, cut: u8) -> Plane<u8> {
-    let above = Plane { width: score.width, height: score.height, data: score.data.iter().map(|&v| u8::from(v > cut)).collect() };
+    let above = Plane {
+        width: score.width,
+        height: score.height,
+        data: score.data.iter().map(|&v| u8::from(v > cut)).collect(),
+    };
     cross(&cross(&above, 1, |a, b| a & b), 0, |a, b| a | b)
 }
 
@@ -177,14 +184,17 @@ mod tests {
 
     #[test]
     fn touching_corners_join_and_specks_are_opened_away() {
-        let parts = parts_above(&plane(&[
-            "###......", //
-            "###......", //
-            "###......", //
-            "...###...", //
-            "...###..#", //
-            "...###...",
-        ]), 100);
+        let parts = parts_above(
+            &plane(&[
+                "###......", //
+                "###......", //
+                "###......", //
+                "...###...", //
+                "...###..#", //
+                "...###...",
+            ]),
+            100,
+        );
         // The corners where the blocks touch go with the opening, so they part; the speck is gone.
         assert_eq!(parts.iter().map(|p| p.area).sum::<u32>(), 15, "{parts:?}");
         assert!(parts.iter().all(|p| p.area > 1));
@@ -192,14 +202,17 @@ mod tests {
 
     #[test]
     fn a_bowl_is_one_part_with_the_right_numbers() {
-        let parts = parts_above(&plane(&[
-            "###...###", //
-            "###...###", //
-            "###...###", //
-            "#########", //
-            "#########", //
-            "#########",
-        ]), 100);
+        let parts = parts_above(
+            &plane(&[
+                "###...###", //
+                "###...###", //
+                "###...###", //
+                "#########", //
+                "#########", //
+                "#########",
+            ]),
+            100,
+        );
         assert_eq!(parts.len(), 1);
         assert_eq!(parts[0].bounds, [0, 0, 9, 6]);
         assert!((parts[0].centre().0 - 4.0).abs() < 1e-9);
@@ -208,11 +221,14 @@ mod tests {
 
     #[test]
     fn the_gap_is_between_nearest_pixels() {
-        let parts = parts_above(&plane(&[
-            "###....###", //
-            "###....###", //
-            "###....###",
-        ]), 100);
+        let parts = parts_above(
+            &plane(&[
+                "###....###", //
+                "###....###", //
+                "###....###",
+            ]),
+            100,
+        );
         assert_eq!(parts.len(), 2);
         assert!((parts[0].gap(&parts[1]) - 5.0).abs() < 1e-9, "{}", parts[0].gap(&parts[1]));
     }

@@ -15,7 +15,7 @@ mod synthetic;
 mod threshold;
 
 pub use decode::{DecodeError, Decoded, Limits, decode};
-pub use find::{FoundCell, Finding, Scene, find_cells};
+pub use find::{Finding, FoundCell, Scene, find_cells};
 pub use image::RgbImage;
 pub use resample::{fit_within, thumbnail_of_square};
 pub use sniff::{Sniffed, sniff};

@@ -21,7 +21,13 @@ pub fn square_of(cell: &FoundCell, how: &CellPreprocessing) -> Square {
 
 /// The balanced square as a picture, `size` pixels a side. Outside the picture it is background.
 #[must_use]
-pub fn cut_square(picture: &RgbImage, square: Square, white: [f32; 3], how: &CellPreprocessing, size: usize) -> RgbImage {
+pub fn cut_square(
+    picture: &RgbImage,
+    square: Square,
+    white: [f32; 3],
+    how: &CellPreprocessing,
+    size: usize,
+) -> RgbImage {
     let mut values = read_square(picture, square, size, white);
     let gain = white.map(|w| how.white / w);
     for pixel in values.chunks_exact_mut(3) {

@@ -43,14 +43,16 @@ pub fn draw_slide(width: u32, height: u32, count: usize, seed: u64) -> Slide {
     let mut cells = Vec::new();
     for i in 0..count {
         let class = if i < MIX.len() { MIX[i].0 } else { pick(&mut rng) };
-        let radius = RED * match class {
-            "lymphocyte" => 1.12 + 0.2 * rng.f64(),
-            "monocyte" => 1.85 + 0.25 * rng.f64(),
-            "basophil" => 1.5 + 0.15 * rng.f64(),
-            _ => 1.6 + 0.2 * rng.f64(),
-        };
+        let radius = RED
+            * match class {
+                "lymphocyte" => 1.12 + 0.2 * rng.f64(),
+                "monocyte" => 1.85 + 0.25 * rng.f64(),
+                "basophil" => 1.5 + 0.15 * rng.f64(),
+                _ => 1.6 + 0.2 * rng.f64(),
+            };
         // A free place; when the field is full the cell is left out.
-        let place = (0..400).map(|_| (radius * 1.3 + rng.f64() * (w - 2.6 * radius), radius * 1.3 + rng.f64() * (h - 2.6 * radius)))
+        let place = (0..400)
+            .map(|_| (radius * 1.3 + rng.f64() * (w - 2.6 * radius), radius * 1.3 + rng.f64() * (h - 2.6 * radius)))
             .find(|&(x, y)| cells.iter().all(|c: &DrawnCell| (c.x - x).hypot(c.y - y) > 1.6 * (c.radius + radius)));
         if let Some((x, y)) = place {
             cells.push(DrawnCell { x, y, radius, class });
@@ -117,7 +119,12 @@ impl Canvas {
 
     /// Paints where `cover(dx, dy)` (0..=1) is positive within `reach` of a point; the colour may depend on the place.
     fn paint(&mut self, x: f64, y: f64, reach: f64, mut ink: impl FnMut(f64, f64) -> ([f32; 3], f32)) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "clamped to the canvas")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "clamped to the canvas"
+        )]
         let range = |c: f64, n: usize| {
             let clamp = |v: f64| v.clamp(0.0, n as f64) as usize;
             clamp((c - reach).floor())..clamp((c + reach).ceil())
@@ -178,10 +185,18 @@ impl Canvas {
             "monocyte" => (0i32..7)
                 .map(|i| {
                     let (px, py) = at(f64::from(i - 3) * 0.42, r * 0.36);
-                    (px - r * 0.12 * turn.cos(), py - r * 0.12 * turn.sin(), r * (0.36 + 0.03 * f64::from(3 - (i - 3).abs())))
+                    (
+                        px - r * 0.12 * turn.cos(),
+                        py - r * 0.12 * turn.sin(),
+                        r * (0.36 + 0.03 * f64::from(3 - (i - 3).abs())),
+                    )
                 })
                 .collect(),
-            "eosinophil" => vec![lobe(at(-0.85, r * 0.4), r * 0.36), lobe(at(0.85, r * 0.4), r * 0.36), lobe(at(0.0, r * 0.34), r * 0.12)],
+            "eosinophil" => vec![
+                lobe(at(-0.85, r * 0.4), r * 0.36),
+                lobe(at(0.85, r * 0.4), r * 0.36),
+                lobe(at(0.0, r * 0.34), r * 0.12),
+            ],
             "basophil" => vec![lobe(at(0.5, r * 0.2), r * 0.44), lobe(at(-0.9, r * 0.26), r * 0.4)],
             _ => {
                 let n = 3 + rng.i32(0..2);
@@ -202,7 +217,8 @@ impl Canvas {
         let contrast = if cell.class == "monocyte" { 15.0 } else { 11.0 };
         let wobble = Wobble::new(0.04, rng);
         self.paint(x, y, r * 1.1, |dx, dy| {
-            let inside = lobes.iter().map(|&(lx, ly, lr)| (x + dx - lx).hypot(y + dy - ly) - lr).fold(f64::MAX, f64::min);
+            let inside =
+                lobes.iter().map(|&(lx, ly, lr)| (x + dx - lx).hypot(y + dy - ly) - lr).fold(f64::MAX, f64::min);
             let n = chromatin.at(dx / 4.0, dy / 4.0) * contrast;
             let d = inside + (wobble.at(dx, dy) - 1.0) * r * 0.6;
             (nucleus.map(|c| c + n), 0.97 * edge(d + 10.0, 10.0, 2.0))

@@ -145,7 +145,12 @@ mod tests {
 
     #[test]
     fn purple_scores_and_pink_does_not() {
-        let picture = RgbImage::from_fn(2, 2, |x, _| if x == 0 { image::Rgb([90, 40, 140]) } else { image::Rgb([230, 180, 190]) });
+        let picture =
+            RgbImage::from_fn(
+                2,
+                2,
+                |x, _| if x == 0 { image::Rgb([90, 40, 140]) } else { image::Rgb([230, 180, 190]) },
+            );
         let score = nuclear_score(&picture, &Light::Even([WHITE; 3]));
         assert!(score.data[0] > 130 && score.data[1] < 70, "{:?}", score.data);
     }

@@ -111,7 +111,9 @@ impl Engine {
             .and_then(|b| b.with_intra_threads(threads).map_err(|e| e.to_string()))
             .and_then(|b| b.with_intra_op_spinning(false).map_err(|e| e.to_string()))
             .and_then(|b| b.with_inter_op_spinning(false).map_err(|e| e.to_string()))
-            .and_then(|b| b.with_config_entry("session.record_ep_graph_assignment_info", "1").map_err(|e| e.to_string()))
+            .and_then(|b| {
+                b.with_config_entry("session.record_ep_graph_assignment_info", "1").map_err(|e| e.to_string())
+            })
             .map_err(EngineError::Load)?;
         let mut builder = built.with_execution_providers([dispatch]).map_err(|e| no(e.to_string()))?;
         let session = builder.commit_from_memory(model.bytes()).map_err(|e| {
@@ -167,7 +169,9 @@ impl Engine {
                 OutputKind::Probabilities(_) => Probabilities::new(row.to_vec()),
             })
             .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| EngineError::Output("values that are no probabilities (not a number, or not summing to one)".into()))
+            .ok_or_else(|| {
+                EngineError::Output("values that are no probabilities (not a number, or not summing to one)".into())
+            })
     }
 }
 

@@ -106,7 +106,8 @@ pub fn run(
         .thread_name(|i| format!("classify-{i}"))
         .build()
         .map_err(|e| PipelineError::Threads(e.to_string()))?;
-    let context = Context { entries, card: model.card(), cells: options.cells, cancel, actual: report.actual.clone(), batch };
+    let context =
+        Context { entries, card: model.card(), cells: options.cells, cancel, actual: report.actual.clone(), batch };
     let (tickets, take) = bounded::<usize>(WINDOW);
     let (give, done) = bounded::<Done>(WINDOW);
     let stopped = Cancel::new();
@@ -125,7 +126,8 @@ pub fn run(
             Shape::Batched => {
                 let (hand, receive) = bounded::<(usize, Prepared)>(2 * batch);
                 for _ in 0..workers {
-                    let (take, give, hand, context, stopped) = (take.clone(), give.clone(), hand.clone(), &context, &stopped);
+                    let (take, give, hand, context, stopped) =
+                        (take.clone(), give.clone(), hand.clone(), &context, &stopped);
                     scope.spawn(move |_| context.prepare_only(&take, &give, &hand, stopped));
                 }
                 let (give, context) = (give.clone(), &context);
@@ -137,7 +139,11 @@ pub fn run(
         let mut waiting = BTreeMap::new();
         let (mut issued, mut next) = (0, 0);
         while next < entries.len() {
-            while issued < entries.len() && issued < next + WINDOW && !cancel.is_cancelled() && tickets.try_send(issued).is_ok() {
+            while issued < entries.len()
+                && issued < next + WINDOW
+                && !cancel.is_cancelled()
+                && tickets.try_send(issued).is_ok()
+            {
                 issued += 1;
             }
             if next >= issued {
@@ -182,7 +188,14 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn per_core(&self, own: Option<Engine>, model: &VettedModel, take: &Receiver<usize>, give: &Sender<Done>, stopped: &Cancel) {
+    fn per_core(
+        &self,
+        own: Option<Engine>,
+        model: &VettedModel,
+        take: &Receiver<usize>,
+        give: &Sender<Done>,
+        stopped: &Cancel,
+    ) {
         // The first worker has the engine that was probed; the others load their own, on the same provider.
         let mut engine = own.map_or_else(|| Engine::load(model, provider_of(&self.actual), 1), Ok);
         for index in take {
@@ -221,7 +234,10 @@ impl Context<'_> {
             Ok(self.row(index, prepared, probabilities))
         }));
         outcome.unwrap_or_else(|_| {
-            let broken = Prepared::failed(None, "the program stumbled over this file; the others are not affected. Please report it".into());
+            let broken = Prepared::failed(
+                None,
+                "the program stumbled over this file; the others are not affected. Please report it".into(),
+            );
             Ok(self.row(index, broken, Ok(Vec::new())))
         })
     }
@@ -236,7 +252,11 @@ impl Context<'_> {
                     .squares
                     .into_iter()
                     .zip(all)
-                    .map(|(square, probabilities)| CellResult { square, accepted: probabilities.top().1 >= threshold, probabilities })
+                    .map(|(square, probabilities)| CellResult {
+                        square,
+                        accepted: probabilities.top().1 >= threshold,
+                        probabilities,
+                    })
                     .collect(),
             ),
         };
@@ -251,18 +271,30 @@ impl Context<'_> {
         }
     }
 
-    fn prepare_only(&self, take: &Receiver<usize>, give: &Sender<Done>, hand: &Sender<(usize, Prepared)>, stopped: &Cancel) {
+    fn prepare_only(
+        &self,
+        take: &Receiver<usize>,
+        give: &Sender<Done>,
+        hand: &Sender<(usize, Prepared)>,
+        stopped: &Cancel,
+    ) {
         for index in take {
             if self.cancel.is_cancelled() || stopped.is_cancelled() {
                 break;
             }
-            let ready = std::panic::catch_unwind(AssertUnwindSafe(|| prepare(&self.entries[index], self.card, self.cells)));
+            let ready =
+                std::panic::catch_unwind(AssertUnwindSafe(|| prepare(&self.entries[index], self.card, self.cells)));
             let sent = match ready {
                 Ok(Err(Skip)) => give.send((index, Err(Skip))).is_ok(),
-                Ok(Ok(prepared)) if prepared.squares.is_empty() => give.send((index, Ok(self.row(index, prepared, Ok(Vec::new()))))).is_ok(),
+                Ok(Ok(prepared)) if prepared.squares.is_empty() => {
+                    give.send((index, Ok(self.row(index, prepared, Ok(Vec::new()))))).is_ok()
+                }
                 Ok(Ok(prepared)) => hand.send((index, prepared)).is_ok(),
                 Err(_) => {
-                    let broken = Prepared::failed(None, "the program stumbled over this file; the others are not affected. Please report it".into());
+                    let broken = Prepared::failed(
+                        None,
+                        "the program stumbled over this file; the others are not affected. Please report it".into(),
+                    );
                     give.send((index, Ok(self.row(index, broken, Ok(Vec::new()))))).is_ok()
                 }
             };

@@ -4,7 +4,7 @@
 
 use crate::domain::{Digest, Square};
 use crate::files::{Entry, ReadError, read_bounded};
-use crate::imaging::{self, Decoded, DecodeError, Finding, FoundCell, Limits, Scene};
+use crate::imaging::{self, DecodeError, Decoded, Finding, FoundCell, Limits, Scene};
 use crate::model::{ModelCard, Preprocessing};
 use std::path::Path;
 
@@ -58,7 +58,8 @@ impl Prepared {
 /// Words for a person, and the digest where the file could be read.
 pub fn decode_file(path: &Path) -> Result<(Decoded, Digest), (Option<Digest>, String)> {
     let snapshot = read_bounded(path, MAX_FILE_BYTES).map_err(|e: ReadError| (None, e.to_string()))?;
-    let decoded = imaging::decode(&snapshot.bytes, Limits::default()).map_err(|e| (Some(snapshot.digest), e.to_string()))?;
+    let decoded =
+        imaging::decode(&snapshot.bytes, Limits::default()).map_err(|e| (Some(snapshot.digest), e.to_string()))?;
     Ok((decoded, snapshot.digest))
 }
 
@@ -97,7 +98,9 @@ pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells) -> Result<Prepared
                 && finding.scene == Scene::SingleCell
                 && no_background(cell, picture.dimensions())
             {
-                warnings.push("the cell fills the picture: there is hardly any background to balance its colours by".into());
+                warnings.push(
+                    "the cell fills the picture: there is hardly any background to balance its colours by".into(),
+                );
             }
         }
         Preprocessing::WholeImage => {

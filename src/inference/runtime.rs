@@ -10,7 +10,10 @@ use std::sync::OnceLock;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuntimeError {
     /// No library in any of the places.
-    #[error("ONNX Runtime was not found, so nothing can be classified. Install python3-pip and build again, or put {} beside the program, or name it in ORT_DYLIB_PATH", library_name())]
+    #[error(
+        "ONNX Runtime was not found, so nothing can be classified. Install python3-pip and build again, or put {} beside the program, or name it in ORT_DYLIB_PATH",
+        library_name()
+    )]
     NotFound,
     /// It is there and does not open.
     #[error("the ONNX Runtime library {path} cannot be used: {reason}. Remove it or name another in ORT_DYLIB_PATH")]
@@ -44,9 +47,9 @@ impl Runtime {
         let unusable = |reason: String| RuntimeError::Unusable { path: path.display().to_string(), reason };
         // ort panics on some versions that it does not know; that must not take the program down.
         let opened = std::panic::catch_unwind(|| {
-            ort::init_from(&path)
-                .map_err(|e| e.to_string())
-                .and_then(|builder| builder.with_name("leukoscope").with_telemetry(false).build().map_err(|e| e.to_string()))
+            ort::init_from(&path).map_err(|e| e.to_string()).and_then(|builder| {
+                builder.with_name("leukoscope").with_telemetry(false).build().map_err(|e| e.to_string())
+            })
         });
         match opened {
             Ok(Ok(environment)) => {
@@ -55,7 +58,9 @@ impl Runtime {
                 Ok(Self { environment, path })
             }
             Ok(Err(reason)) => Err(unusable(reason)),
-            Err(_) => Err(unusable("it is not a version of ONNX Runtime that this program knows (1.24 or newer)".into())),
+            Err(_) => {
+                Err(unusable("it is not a version of ONNX Runtime that this program knows (1.24 or newer)".into()))
+            }
         }
     }
 
@@ -120,7 +125,8 @@ fn locate() -> Option<PathBuf> {
     }
     let exe = std::env::current_exe().ok()?;
     let home = exe.parent()?;
-    let mut places = vec![home.to_owned(), home.join("lib"), home.join("../lib/leukoscope"), home.join("../Frameworks")];
+    let mut places =
+        vec![home.to_owned(), home.join("lib"), home.join("../lib/leukoscope"), home.join("../Frameworks")];
     if cfg!(debug_assertions) || home.file_name().is_some_and(|n| n == "deps" || n == "examples") {
         places.push(home.join(".."));
     }

@@ -185,10 +185,16 @@ impl Manifest {
                 let fine = (1.0..=8.0).contains(&how.side_factor)
                     && (64.0..=255.0).contains(&how.white)
                     && (50.0..=100.0).contains(&how.white_percentile);
-                if fine { Ok(Preprocessing::CellSquare(how)) } else { Err("cell-square with numbers out of range".into()) }
+                if fine {
+                    Ok(Preprocessing::CellSquare(how))
+                } else {
+                    Err("cell-square with numbers out of range".into())
+                }
             }
             ("whole-image", 0 | 1) => Ok(Preprocessing::WholeImage),
-            (kind, version) => Err(format!("preprocessing \"{kind}\" version {version}; a newer Leukoscope may know it")),
+            (kind, version) => {
+                Err(format!("preprocessing \"{kind}\" version {version}; a newer Leukoscope may know it"))
+            }
         }
     }
 }
@@ -209,20 +215,44 @@ impl ModelCard {
         let t3 = &self.tensor;
         let layout = if t3.channels_first { "NCHW" } else { "NHWC" };
         let order = if t3.bgr { "BGR" } else { "RGB" };
-        line("input", &format!("{} {layout} {order} {1} × {1}, (value − {2:?}) / {3:?}", self.input_name, t3.size, t3.mean, t3.std));
-        line("preprocessing", &match &self.preprocessing {
-            Preprocessing::CellSquare(p) => format!(
-                "cell square of {} nucleus diameters, background (percentile {}) to {}", p.side_factor, p.white_percentile, p.white),
-            Preprocessing::WholeImage => "whole image, stretched".into(),
-        });
+        line(
+            "input",
+            &format!(
+                "{} {layout} {order} {1} × {1}, (value − {2:?}) / {3:?}",
+                self.input_name, t3.size, t3.mean, t3.std
+            ),
+        );
+        line(
+            "preprocessing",
+            &match &self.preprocessing {
+                Preprocessing::CellSquare(p) => format!(
+                    "cell square of {} nucleus diameters, background (percentile {}) to {}",
+                    p.side_factor, p.white_percentile, p.white
+                ),
+                Preprocessing::WholeImage => "whole image, stretched".into(),
+            },
+        );
         line("outputs", &self.outputs.iter().map(|(m, n)| format!("{m} = {n}")).collect::<Vec<_>>().join(", "));
-        line("calibration", &match &self.calibration {
-            None => "none: the confidence is the network's own and usually too high".into(),
-            Some(c) => format!("temperature {}, abstains below {}", c.temperature,
-                c.abstain_threshold.map_or("never".into(), |t| format!("{t}"))),
-        });
-        line("graph", &format!("opset {}, IR {}; {}", self.versions.0, self.versions.1,
-            self.operators.iter().map(|(o, n)| format!("{o} ×{n}")).collect::<Vec<_>>().join(", ")));
+        line(
+            "calibration",
+            &match &self.calibration {
+                None => "none: the confidence is the network's own and usually too high".into(),
+                Some(c) => format!(
+                    "temperature {}, abstains below {}",
+                    c.temperature,
+                    c.abstain_threshold.map_or("never".into(), |t| format!("{t}"))
+                ),
+            },
+        );
+        line(
+            "graph",
+            &format!(
+                "opset {}, IR {}; {}",
+                self.versions.0,
+                self.versions.1,
+                self.operators.iter().map(|(o, n)| format!("{o} ×{n}")).collect::<Vec<_>>().join(", ")
+            ),
+        );
         if !self.author.is_empty() {
             line("author", &self.author);
         }

@@ -121,7 +121,13 @@ pub fn vet(bytes: &[u8], digest: Digest) -> Result<VettedModel, VetError> {
     }
     scan(bytes).map_err(|e| match e {
         ScanError::NotProtobuf => VetError::NotOnnx,
-        ScanError::Truncated => if looks_like_onnx(bytes) { VetError::Truncated } else { VetError::NotOnnx },
+        ScanError::Truncated => {
+            if looks_like_onnx(bytes) {
+                VetError::Truncated
+            } else {
+                VetError::NotOnnx
+            }
+        }
         ScanError::Structure(n) => VetError::Structure(n),
     })?;
     let model = ModelProto::decode(bytes).map_err(|_| VetError::NotOnnx)?;
@@ -148,7 +154,12 @@ pub fn vet(bytes: &[u8], digest: Digest) -> Result<VettedModel, VetError> {
     }
     let property = |key: &str| model.metadata_props.iter().find(|p| p.key() == key).map(|p| p.value().to_owned());
     let o = &manifest.outputs;
-    let named = [("logits", &o.logits), ("probabilities", &o.probabilities), ("features", &o.features), ("feature_map", &o.feature_map)];
+    let named = [
+        ("logits", &o.logits),
+        ("probabilities", &o.probabilities),
+        ("features", &o.features),
+        ("feature_map", &o.feature_map),
+    ];
     let card = ModelCard {
         name: if manifest.name.is_empty() { "unnamed model".into() } else { manifest.name.clone() },
         digest,
@@ -159,7 +170,11 @@ pub fn vet(bytes: &[u8], digest: Digest) -> Result<VettedModel, VetError> {
         preprocessing: manifest.preprocessing().map_err(VetError::Manifest)?,
         calibration: manifest.calibration.clone(),
         outputs: named.into_iter().filter_map(|(m, n)| n.clone().map(|n| (m, n))).collect(),
-        licence: if manifest.licence.is_empty() { property("model_license").unwrap_or_default() } else { manifest.licence.clone() },
+        licence: if manifest.licence.is_empty() {
+            property("model_license").unwrap_or_default()
+        } else {
+            manifest.licence.clone()
+        },
         intended_use: manifest.intended_use.clone(),
         author: property("model_author").unwrap_or_default(),
         operators,
@@ -346,26 +361,52 @@ mod tests {
         let bytes = embedded_bytes();
         assert_eq!(vet(&bytes[..bytes.len() / 2], Digest([0; 32])).err(), Some(VetError::Truncated));
         let graph = |f: fn(&mut crate::model::onnx::GraphProto)| changed(|m| f(m.graph.as_mut().expect("graph"))).err();
-        assert!(matches!(graph(|g| {
-            g.initializer[0].external_data.push(StringStringEntryProto { key: Some("location".into()), value: Some("/etc/passwd".into()) });
-        }), Some(VetError::ExternalData(_))));
+        assert!(matches!(
+            graph(|g| {
+                g.initializer[0]
+                    .external_data
+                    .push(StringStringEntryProto { key: Some("location".into()), value: Some("/etc/passwd".into()) });
+            }),
+            Some(VetError::ExternalData(_))
+        ));
         assert!(matches!(graph(|g| g.initializer[0].dims[0] += 1), Some(VetError::WeightSize(_))));
         assert!(matches!(graph(|g| g.initializer[0].dims = vec![i64::MAX, 9]), Some(VetError::WeightSize(_))));
         assert!(matches!(graph(|g| g.node[0].domain = Some("evil".into())), Some(VetError::ForeignDomain(..))));
         assert!(matches!(graph(|g| g.node[0].op_type = Some("Loop".into())), Some(VetError::ControlFlow(_))));
         assert!(matches!(graph(|g| g.node.swap(0, 5)), Some(VetError::Graph(..))));
-        assert!(matches!(graph(|g| { let n = g.node[0].clone(); g.node.push(n); }), Some(VetError::Graph(..))));
-        assert!(matches!(graph(|g| g.node.push(NodeProto { op_type: Some("NonMaxSuppression".into()), ..NodeProto::default() })), Some(VetError::Detector(_))));
-        assert!(matches!(graph(|g| { let t = g.initializer[0].clone(); g.initializer.push(t); }), Some(VetError::Graph(..))));
+        assert!(matches!(
+            graph(|g| {
+                let n = g.node[0].clone();
+                g.node.push(n);
+            }),
+            Some(VetError::Graph(..))
+        ));
+        assert!(matches!(
+            graph(|g| g.node.push(NodeProto { op_type: Some("NonMaxSuppression".into()), ..NodeProto::default() })),
+            Some(VetError::Detector(_))
+        ));
+        assert!(matches!(
+            graph(|g| {
+                let t = g.initializer[0].clone();
+                g.initializer.push(t);
+            }),
+            Some(VetError::Graph(..))
+        ));
     }
 
     #[test]
     fn labels_are_never_guessed() {
-        assert_eq!(with_manifest(|m| m["labels"] = serde_json::json!(["a", "b", "c"])).err(), Some(VetError::LabelCount { labels: 3, outputs: 5 }));
+        assert_eq!(
+            with_manifest(|m| m["labels"] = serde_json::json!(["a", "b", "c"])).err(),
+            Some(VetError::LabelCount { labels: 3, outputs: 5 })
+        );
         assert_eq!(changed(|m| m.metadata_props.retain(|p| p.key() != MANIFEST_KEY)).err(), Some(VetError::NoManifest));
         assert_eq!(with_manifest(|m| m["schema"] = 99.into()).err(), Some(VetError::NewerSchema(99)));
         assert!(matches!(with_manifest(|m| m["input"]["layout"] = "CHWN".into()), Err(VetError::Manifest(_))));
         assert!(matches!(with_manifest(|m| m["preprocessing"]["version"] = 7.into()), Err(VetError::Manifest(_))));
-        assert!(matches!(with_manifest(|m| m["input"]["std"] = serde_json::json!([0, 1, 1])), Err(VetError::Manifest(_))));
+        assert!(matches!(
+            with_manifest(|m| m["input"]["std"] = serde_json::json!([0, 1, 1])),
+            Err(VetError::Manifest(_))
+        ));
     }
 }

@@ -47,9 +47,12 @@ impl RowWriter {
         match self.format {
             RowFormat::Json => b"[".to_vec(),
             RowFormat::Csv => {
-                let mut columns: Vec<String> = ["path", "cell", "status", "label", "confidence"].map(String::from).into();
+                let mut columns: Vec<String> =
+                    ["path", "cell", "status", "label", "confidence"].map(String::from).into();
                 columns.extend(self.stamp.classes.labels().iter().map(|l| format!("p_{l}")));
-                columns.extend(["x", "y", "side", "width", "height", "sha256", "model", "provider", "error"].map(String::from));
+                columns.extend(
+                    ["x", "y", "side", "width", "height", "sha256", "model", "provider", "error"].map(String::from),
+                );
                 csv_line(&columns)
             }
         }
@@ -95,7 +98,8 @@ impl RowWriter {
         self.rows += 1;
         match self.format {
             RowFormat::Csv => {
-                let mut f: Vec<String> = vec![csv_text(&path).into(), number.to_string(), status.as_str().into(), label.into()];
+                let mut f: Vec<String> =
+                    vec![csv_text(&path).into(), number.to_string(), status.as_str().into(), label.into()];
                 f.push(cell.map_or_else(String::new, |c| format!("{:.6}", c.probabilities.top().1)));
                 match cell {
                     Some(c) => f.extend(c.probabilities.values().iter().map(|p| format!("{p:.6}"))),
@@ -123,7 +127,11 @@ impl RowWriter {
                 for (i, l) in self.stamp.classes.labels().iter().enumerate() {
                     put(&format!("p_{l}"), cell.map_or(Value::Null, |c| rounded(c.probabilities.values()[i], 6)));
                 }
-                for (key, v) in [("x", cell.map(|c| c.square.x)), ("y", cell.map(|c| c.square.y)), ("side", cell.map(|c| c.square.side))] {
+                for (key, v) in [
+                    ("x", cell.map(|c| c.square.x)),
+                    ("y", cell.map(|c| c.square.y)),
+                    ("side", cell.map(|c| c.square.side)),
+                ] {
                     put(key, v.map_or(Value::Null, |v| rounded(v, 1)));
                 }
                 put("width", result.size.map_or(Value::Null, |s| s.0.into()));
@@ -158,7 +166,15 @@ mod tests {
     use crate::domain::{Digest, Probabilities, Square};
 
     fn result(path: &str, outcome: Outcome) -> ImageResult {
-        ImageResult { index: 0, path: path.into(), digest: Some(Digest([1; 32])), size: Some((640, 480)), outcome, warnings: vec![], provider: Some("cpu".into()) }
+        ImageResult {
+            index: 0,
+            path: path.into(),
+            digest: Some(Digest([1; 32])),
+            size: Some((640, 480)),
+            outcome,
+            warnings: vec![],
+            provider: Some("cpu".into()),
+        }
     }
 
     fn writer(format: RowFormat) -> RowWriter {
@@ -174,9 +190,15 @@ mod tests {
     #[test]
     fn the_columns_are_the_contracts() {
         let mut w = writer(RowFormat::Csv);
-        assert_eq!(String::from_utf8(w.head()).expect("text"), "path,cell,status,label,confidence,p_a,p_b,x,y,side,width,height,sha256,model,provider,error\n");
+        assert_eq!(
+            String::from_utf8(w.head()).expect("text"),
+            "path,cell,status,label,confidence,p_a,p_b,x,y,side,width,height,sha256,model,provider,error\n"
+        );
         let row = String::from_utf8(w.image(&result("=a,\"b\".png", Outcome::Cells(vec![cell()])))).expect("text");
-        assert!(row.starts_with("\"'=a,\"\"b\"\".png\",1,ok,b,0.750000,0.250000,0.750000,-3.2,10.0,80.5,640,480,0101"), "{row}");
+        assert!(
+            row.starts_with("\"'=a,\"\"b\"\".png\",1,ok,b,0.750000,0.250000,0.750000,-3.2,10.0,80.5,640,480,0101"),
+            "{row}"
+        );
         let row = String::from_utf8(w.image(&result("x", Outcome::Failed("why".into())))).expect("text");
         assert!(row.starts_with("x,0,failed,,,,,,,,640,480,") && row.ends_with(",cpu,why\n"), "{row}");
     }

@@ -64,7 +64,11 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
     inference::run(&entries, model, &options, &Cancel::new(), &Progress::default(), &mut |_| (), &mut |_| Ok(()))
         .map_err(|e| UserError::new(e.to_string()))?;
     #[expect(clippy::cast_precision_loss, reason = "a count of pictures")]
-    figures.push((format!("whole job, {PICTURES} pictures of 640×480"), PICTURES as f64 / start.elapsed().as_secs_f64(), "images/s"));
+    figures.push((
+        format!("whole job, {PICTURES} pictures of 640×480"),
+        PICTURES as f64 / start.elapsed().as_secs_f64(),
+        "images/s",
+    ));
     Ok(BenchReport { figures })
 }
 
@@ -78,7 +82,8 @@ impl BenchReport {
     /// For a script.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let figures: Vec<Value> = self.figures.iter().map(|(n, v, u)| json!({"name": n, "value": v, "unit": u})).collect();
+        let figures: Vec<Value> =
+            self.figures.iter().map(|(n, v, u)| json!({"name": n, "value": v, "unit": u})).collect();
         json!({"schema": 1, "figures": figures})
     }
 }

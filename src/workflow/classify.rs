@@ -72,12 +72,8 @@ pub fn classify(
         listing = files::shard(listing, index, count);
     }
     hear(Told::Listed(listing.entries.len())).map_err(UserError::new)?;
-    let options = Options {
-        provider: request.provider,
-        cells: request.cells,
-        batch: request.batch,
-        ..Options::default()
-    };
+    let options =
+        Options { provider: request.provider, cells: request.cells, batch: request.batch, ..Options::default() };
     let mut differential = Differential::new(model.card().classes.len());
     let hear = std::cell::RefCell::new(hear);
     let mut stopped = None;
@@ -100,7 +96,9 @@ pub fn classify(
     .map_err(|e: PipelineError| UserError::new(e.to_string()))?;
     match stopped {
         Some(reason) => Err(UserError::new(reason)),
-        None => Ok(Totals { differential, skipped: summary.skipped, cancelled: summary.cancelled, engine: summary.engine }),
+        None => {
+            Ok(Totals { differential, skipped: summary.skipped, cancelled: summary.cancelled, engine: summary.engine })
+        }
     }
 }
 
@@ -136,7 +134,8 @@ pub fn classify_to(
     };
     let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
     let mut closed = false;
-    let mut rows = RowWriter::new(format, Stamp { classes: model.card().classes.clone(), model: model.card().digest.to_string() });
+    let mut rows =
+        RowWriter::new(format, Stamp { classes: model.card().classes.clone(), model: model.card().digest.to_string() });
     let mut put = |bytes: &[u8], flush: bool| -> Result<(), String> {
         let written = match &mut sink {
             Sink::File(file) => file.write_all(bytes),

@@ -29,7 +29,10 @@ pub fn draw_demo(folder: Option<&Path>) -> Result<DemoSlide, UserError> {
             .join("demo"),
     };
     let cannot = |e: &dyn std::fmt::Display| {
-        UserError::new(format!("the demo slide cannot be written to {}: {e}. Name a folder with --out", display_path(&folder)))
+        UserError::new(format!(
+            "the demo slide cannot be written to {}: {e}. Name a folder with --out",
+            display_path(&folder)
+        ))
     };
     create_folder(&folder).map_err(|e| cannot(&e))?;
     let slide = draw_slide(1600, 1100, 30, DEMO_SEED);

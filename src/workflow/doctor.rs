@@ -29,28 +29,53 @@ pub fn doctor() -> DoctorReport {
     let mut findings = Vec::new();
     let mut add = |name, fine, text: String| findings.push(Finding { name, fine, text });
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    add("version", true, format!("Leukoscope {} on {} {}, {cores} cores", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH));
+    add(
+        "version",
+        true,
+        format!(
+            "Leukoscope {} on {} {}, {cores} cores",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        ),
+    );
     match Runtime::get() {
         Ok(runtime) => {
             add("ONNX Runtime", true, format!("{} from {}", runtime.version(), runtime.path().display()));
-            let names: Vec<&str> = runtime.providers().iter().map(|n| n.trim_end_matches("ExecutionProvider")).collect();
+            let names: Vec<&str> =
+                runtime.providers().iter().map(|n| n.trim_end_matches("ExecutionProvider")).collect();
             add("providers", true, format!("in this library: {}", names.join(", ")));
         }
         Err(e) => add("ONNX Runtime", false, e.to_string()),
     }
     match default_model() {
         Ok(model) => {
-            add("model", true, format!("{}, {} classes, sha256 {}", model.card().name, model.card().classes.len(), model.card().digest));
+            add(
+                "model",
+                true,
+                format!(
+                    "{}, {} classes, sha256 {}",
+                    model.card().name,
+                    model.card().classes.len(),
+                    model.card().digest
+                ),
+            );
             let start = Instant::now();
             match Engine::load(&model, Provider::Auto, 1) {
-                Ok(engine) => add("classifying", true, format!("runs on {}; loaded in {} ms", engine.report().to_line(), start.elapsed().as_millis())),
+                Ok(engine) => add(
+                    "classifying",
+                    true,
+                    format!("runs on {}; loaded in {} ms", engine.report().to_line(), start.elapsed().as_millis()),
+                ),
                 Err(e) => add("classifying", false, e.to_string()),
             }
         }
         Err(e) => add("model", false, e.to_string()),
     }
     match draw_demo(None) {
-        Ok(demo) => add("cache folder", true, format!("writable ({})", demo.path.parent().unwrap_or(&demo.path).display())),
+        Ok(demo) => {
+            add("cache folder", true, format!("writable ({})", demo.path.parent().unwrap_or(&demo.path).display()))
+        }
         Err(e) => add("cache folder", false, e.to_string()),
     }
     DoctorReport { findings }
@@ -66,7 +91,10 @@ impl DoctorReport {
     /// For a person.
     #[must_use]
     pub fn to_text(&self) -> String {
-        self.findings.iter().map(|f| format!("{} {:<14}{}\n", if f.fine { "ok  " } else { "FAIL" }, f.name, f.text)).collect()
+        self.findings
+            .iter()
+            .map(|f| format!("{} {:<14}{}\n", if f.fine { "ok  " } else { "FAIL" }, f.name, f.text))
+            .collect()
     }
 
     /// For a script.

@@ -11,9 +11,9 @@ mod models;
 mod recent;
 
 pub use bench::{BenchReport, bench};
-pub use classify::{Request, SkipReason, Told, classify, classify_to, Totals};
+pub use classify::{Request, SkipReason, Told, Totals, classify, classify_to};
 pub use demo::{DEMO_SEED, DemoSlide, draw_demo};
 pub use doctor::{DoctorReport, doctor};
 pub use error::UserError;
 pub use models::{default_model, open_model};
-pub use recent::{load_recent, remember_recent, Settings, load_settings, save_settings};
+pub use recent::{Settings, load_recent, load_settings, remember_recent, save_settings};

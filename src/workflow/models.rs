@@ -20,7 +20,8 @@ pub fn default_model() -> Result<VettedModel, UserError> {
 /// What is wrong with the file, and what to do about it.
 pub fn open_model(path: Option<&Path>) -> Result<VettedModel, UserError> {
     let Some(path) = path else { return default_model() };
-    let refuse = |e: &dyn std::fmt::Display| UserError::new(format!("the model {} is refused: {e}", display_path(path)));
+    let refuse =
+        |e: &dyn std::fmt::Display| UserError::new(format!("the model {} is refused: {e}", display_path(path)));
     let snapshot = read_bounded(path, MAX_MODEL_BYTES).map_err(|e| refuse(&e))?;
     vet(&snapshot.bytes, snapshot.digest).map_err(|e| refuse(&e))
 }

@@ -37,7 +37,9 @@ pub fn save_settings(settings: &Settings) -> Result<(), String> {
     let path = place().ok_or("this system has no place for settings")?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let bytes = serde_json::to_vec_pretty(settings).map_err(|e| e.to_string())?;
-    create_folder(folder).and_then(|()| write_atomic(&path, &bytes)).map_err(|e| format!("settings were not saved: {e}"))
+    create_folder(folder)
+        .and_then(|()| write_atomic(&path, &bytes))
+        .map_err(|e| format!("settings were not saved: {e}"))
 }
 
 /// The places of "Open Recent", newest first.

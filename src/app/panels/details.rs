@@ -8,7 +8,9 @@ use crate::app::theme;
 use crate::app::update::Input;
 use crate::domain::{CellResult, ImageResult, Outcome, Square};
 use crate::files::{display_name, display_path};
-use egui::{Role, Align2, FontId, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, FontId, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
+};
 
 /// Zoom and pan.
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +65,20 @@ pub(super) fn pane(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures
     });
 }
 
-#[expect(clippy::too_many_arguments, reason = "a drawing function of one caller; a struct would be named once and taken apart once")]
-fn picture(ui: &mut Ui, state: &State, view: &mut View, pictures: &mut Pictures, asked: &mut Asked, tile: Tile, image: &ImageResult, size: Vec2) {
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a drawing function of one caller; a struct would be named once and taken apart once"
+)]
+fn picture(
+    ui: &mut Ui,
+    state: &State,
+    view: &mut View,
+    pictures: &mut Pictures,
+    asked: &mut Asked,
+    tile: Tile,
+    image: &ImageResult,
+    size: Vec2,
+) {
     let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
     let words = format!("Image {}", display_name(&image.path));
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &words));
@@ -107,7 +121,13 @@ fn picture(ui: &mut Ui, state: &State, view: &mut View, pictures: &mut Pictures,
             ui.put(Rect::from_center_size(rect.center(), vec2(24.0, 24.0)), egui::Spinner::new());
         }
         Look::Broken => {
-            painter.text(rect.center(), Align2::CENTER_CENTER, "The picture cannot be shown now; was it moved?", FontId::proportional(13.0), theme::error_colour(ui));
+            painter.text(
+                rect.center(),
+                Align2::CENTER_CENTER,
+                "The picture cannot be shown now; was it moved?",
+                FontId::proportional(13.0),
+                theme::error_colour(ui),
+            );
         }
     }
     let Outcome::Cells(cells) = &image.outcome else { return };
@@ -126,7 +146,10 @@ fn picture(ui: &mut Ui, state: &State, view: &mut View, pictures: &mut Pictures,
             let galley = painter.layout_no_wrap(label.to_owned(), FontId::proportional(11.5), theme::on_veil());
             // Above the square, or inside it where the pane ends.
             let above = square.left_top() - vec2(0.0, galley.size().y + 5.0);
-            let at = pos2(above.x.clamp(rect.left() + 2.0, (rect.right() - galley.size().x - 8.0).max(rect.left() + 2.0)), above.y.max(rect.top() + 2.0));
+            let at = pos2(
+                above.x.clamp(rect.left() + 2.0, (rect.right() - galley.size().x - 8.0).max(rect.left() + 2.0)),
+                above.y.max(rect.top() + 2.0),
+            );
             painter.rect_filled(Rect::from_min_size(at, galley.size() + vec2(8.0, 3.0)), 3.0, theme::veil());
             painter.galley(at + vec2(4.0, 1.0), galley, theme::on_veil());
         }
@@ -161,7 +184,13 @@ fn bars(ui: &mut Ui, state: &State, cell: &CellResult) {
         painter.rect_filled(track, 3.0, ui.visuals().extreme_bg_color);
         let filled = Rect::from_min_max(track.min, pos2(track.left() + track.width() * p, track.bottom()));
         painter.rect_filled(filled, 3.0, theme::class_colour(Some(class)));
-        painter.text(pos2(rect.right() - 4.0, middle), Align2::RIGHT_CENTER, format!("{:.1} %", p * 100.0), font, colour);
+        painter.text(
+            pos2(rect.right() - 4.0, middle),
+            Align2::RIGHT_CENTER,
+            format!("{:.1} %", p * 100.0),
+            font,
+            colour,
+        );
     }
 }
 

@@ -30,11 +30,16 @@ pub(super) fn dialog(ui: &Ui, state: &State, asked: &mut Asked) {
             if state.log.is_empty() {
                 ui.label("Nothing happened yet.");
             }
-            ScrollArea::vertical().max_height(420.0).auto_shrink([false, true]).show_rows(ui, 18.0, state.log.len(), |ui, rows| {
-                for line in &state.log[rows] {
-                    ui.label(line);
-                }
-            });
+            ScrollArea::vertical().max_height(420.0).auto_shrink([false, true]).show_rows(
+                ui,
+                18.0,
+                state.log.len(),
+                |ui, rows| {
+                    for line in &state.log[rows] {
+                        ui.label(line);
+                    }
+                },
+            );
         }),
         Dialog::About => page(ui, "About Leukoscope", asked, |ui| {
             ui.label(format!("Leukoscope {}", env!("CARGO_PKG_VERSION")));
@@ -103,7 +108,8 @@ fn path(ui: &Ui, text: &str, why: &str, asked: &mut Asked) {
 
 fn palette(ui: &Ui, state: &State, query: &str, chosen: usize, asked: &mut Asked) {
     close_on_escape(ui, asked);
-    let fitting: Vec<Command> = Command::all().into_iter().filter(|c| *c != Command::Palette && fits(&c.text(), query)).collect();
+    let fitting: Vec<Command> =
+        Command::all().into_iter().filter(|c| *c != Command::Palette && fits(&c.text(), query)).collect();
     let mut chosen = chosen.min(fitting.len().saturating_sub(1));
     let before = chosen;
     if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::ArrowDown)) {
@@ -117,12 +123,17 @@ fn palette(ui: &Ui, state: &State, query: &str, chosen: usize, asked: &mut Asked
     let answer = egui::Modal::new(egui::Id::unique("palette")).show(ui.ctx(), |ui| {
         ui.set_width(480.0);
         let label = ui.label("Command");
-        let edit = ui.add(TextEdit::singleline(&mut text).hint_text("Type what you want to do").desired_width(f32::INFINITY)).labelled_by(label.id);
+        let edit = ui
+            .add(TextEdit::singleline(&mut text).hint_text("Type what you want to do").desired_width(f32::INFINITY))
+            .labelled_by(label.id);
         edit.request_focus();
         let mut clicked = None;
         ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
             for (i, command) in fitting.iter().enumerate() {
-                let mut button = egui::Button::new(command.text()).selected(i == chosen).min_size(egui::vec2(ui.available_width(), 26.0)).frame_when_inactive(false);
+                let mut button = egui::Button::new(command.text())
+                    .selected(i == chosen)
+                    .min_size(egui::vec2(ui.available_width(), 26.0))
+                    .frame_when_inactive(false);
                 if let Some(keys) = command.shortcut() {
                     button = button.shortcut_text(ui.ctx().format_shortcut(&keys));
                 }

@@ -131,12 +131,19 @@ pub(super) fn menu_bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
 }
 
 pub(super) fn rail(ui: &mut Ui, state: &State, asked: &mut Asked) {
-    Panel::left("rail").resizable(false).exact_size(84.0).show(ui, |ui| {
+    Panel::left("rail").resizable(false).exact_size(92.0).show(ui, |ui| {
         ui.add_space(8.0);
         for place in Place::ALL {
             let command = Command::Go(place);
+            let chosen = state.place == place;
             let text = RichText::new(place.text()).size(14.0);
-            let button = Button::new(text).selected(state.place == place).min_size(egui::vec2(ui.available_width(), 40.0)).frame_when_inactive(false);
+            let mut button = Button::new(text)
+                .selected(chosen)
+                .min_size(egui::vec2(ui.available_width(), 40.0))
+                .frame_when_inactive(chosen);
+            if chosen {
+                button = button.fill(ui.visuals().selection.bg_fill);
+            }
             let hint = match command.shortcut() {
                 Some(k) => format!("{} ({})", place.tooltip(), ui.ctx().format_shortcut(&k)),
                 None => place.tooltip().into(),
@@ -151,7 +158,8 @@ pub(super) fn rail(ui: &mut Ui, state: &State, asked: &mut Asked) {
 pub(super) fn status_bar(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
     Panel::bottom("status").show(ui, |ui| {
         ui.horizontal(|ui| {
-            ui.label(format!("{} ({})", state.model.name, state.model.digest)).on_hover_text("The model in use; its card is in Models");
+            ui.label(format!("{} ({})", state.model.name, state.model.digest))
+                .on_hover_text("The model in use; its card is in Models");
             ui.separator();
             match (&state.trouble, &state.engine) {
                 (Some(trouble), _) => {
@@ -161,10 +169,11 @@ pub(super) fn status_bar(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64
                 (None, Some(engine)) => {
                     let short = engine.split(';').next().unwrap_or(engine);
                     let more = if engine.contains(';') { ", others not available" } else { "" };
-                    ui.label(format!("{} → {short}{more}", state.provider)).on_hover_text(engine);
+                    ui.label(format!("{}: {short}{more}", state.provider)).on_hover_text(engine);
                 }
                 (None, None) => {
-                    ui.weak(format!("provider: {}", state.provider)).on_hover_text("What really runs is shown here once something ran");
+                    ui.weak(format!("provider: {}", state.provider))
+                        .on_hover_text("What really runs is shown here once something ran");
                 }
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -175,7 +184,11 @@ pub(super) fn status_bar(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64
                         ui.weak("Ready");
                     }
                     Some(job) => {
-                        if ui.add_enabled(!job.stopping, Button::new("Cancel")).on_hover_text("Stop after the present image (Ctrl+.)").clicked() {
+                        if ui
+                            .add_enabled(!job.stopping, Button::new("Cancel"))
+                            .on_hover_text("Stop after the present image (Ctrl+.)")
+                            .clicked()
+                        {
                             asked.command(Command::CancelJob);
                         }
                         let (speed, left) = job.pace(now);
@@ -184,7 +197,9 @@ pub(super) fn status_bar(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64
                         let text = match (job.total, left) {
                             (0, _) => "Listing files…".to_owned(),
                             (total, None) => format!("0 of {total}"),
-                            (total, Some(s)) => format!("{} of {total}, {speed:.0} images/s, {} left", job.done, duration(s)),
+                            (total, Some(s)) => {
+                                format!("{} of {total}, {speed:.0} images/s, {} left", job.done, duration(s))
+                            }
                         };
                         ui.label(&text);
                         ui.add(egui::ProgressBar::new(share).desired_width(140.0));
@@ -203,16 +218,19 @@ pub(super) fn toasts(ui: &Ui, state: &State) {
     if state.toasts.is_empty() {
         return;
     }
-    egui::Area::new(egui::Id::unique("toasts")).anchor(egui::Align2::RIGHT_BOTTOM, [-16.0, -44.0]).interactable(false).show(ui.ctx(), |ui| {
-        for toast in state.toasts.iter().rev().take(4).rev() {
-            egui::Frame::popup(ui.style()).show(ui, |ui| {
-                ui.set_max_width(420.0);
-                if toast.error {
-                    ui.colored_label(theme::error_colour(ui), &toast.text);
-                } else {
-                    ui.label(&toast.text);
-                }
-            });
-        }
-    });
+    egui::Area::new(egui::Id::unique("toasts"))
+        .anchor(egui::Align2::RIGHT_BOTTOM, [-16.0, -44.0])
+        .interactable(false)
+        .show(ui.ctx(), |ui| {
+            for toast in state.toasts.iter().rev().take(4).rev() {
+                egui::Frame::popup(ui.style()).show(ui, |ui| {
+                    ui.set_max_width(420.0);
+                    if toast.error {
+                        ui.colored_label(theme::error_colour(ui), &toast.text);
+                    } else {
+                        ui.label(&toast.text);
+                    }
+                });
+            }
+        });
 }

@@ -8,11 +8,12 @@ use crate::app::theme;
 use crate::app::update::Input;
 use crate::domain::{Outcome, Status};
 use crate::files::display_name;
-use egui::{Role, Align2, FontId, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 /// Height of the words under a tile's picture.
 const CAPTION: f32 = 40.0;
 const GAP: f32 = 8.0;
+const SCROLL_BAR: f32 = 12.0;
 
 pub(super) fn gallery(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures: &mut Pictures, asked: &mut Asked) {
     if state.visible.is_empty() {
@@ -27,10 +28,12 @@ pub(super) fn gallery(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictu
         });
         return;
     }
-    let size = state.tile_size;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a handful of columns")]
-    let columns = (((ui.available_width() - 12.0 + GAP) / (size + GAP)).floor() as usize).max(1);
+    let columns = (((ui.available_width() - SCROLL_BAR + GAP) / (state.tile_size + GAP)).floor() as usize).max(1);
     memory.columns = columns;
+    // The tiles share the width that is left over.
+    #[expect(clippy::cast_precision_loss, reason = "a handful of columns")]
+    let size = ((ui.available_width() - SCROLL_BAR + GAP) / columns as f32 - GAP).floor();
     let row_height = size + CAPTION;
     let rows = state.visible.len().div_ceil(columns);
     let mut area = ScrollArea::vertical().id_salt("gallery").auto_shrink([false, false]);
@@ -81,10 +84,21 @@ fn draw(ui: &mut Ui, state: &State, pictures: &mut Pictures, asked: &mut Asked, 
     let inner = picture.shrink(3.0);
     ui.painter().rect_filled(inner, 4.0, theme::picture_back(dark));
     let middle = |text: &str| {
-        ui.painter().text(inner.center(), Align2::CENTER_CENTER, text, FontId::proportional(12.0), ui.visuals().weak_text_color());
+        ui.painter().text(
+            inner.center(),
+            Align2::CENTER_CENTER,
+            text,
+            FontId::proportional(12.0),
+            ui.visuals().weak_text_color(),
+        );
     };
     if verdict.status == Status::Failed {
-        let galley = ui.painter().layout(verdict.reason.to_owned(), FontId::proportional(11.5), theme::error_colour(ui), inner.width() - 8.0);
+        let galley = ui.painter().layout(
+            verdict.reason.to_owned(),
+            FontId::proportional(11.5),
+            theme::error_colour(ui),
+            inner.width() - 8.0,
+        );
         ui.painter().with_clip_rect(inner).galley(inner.min + vec2(4.0, 4.0), galley, theme::error_colour(ui));
     } else {
         match pictures.get(Key::Tile(tile.image, tile.cell), &image.path, square) {
@@ -92,7 +106,12 @@ fn draw(ui: &mut Ui, state: &State, pictures: &mut Pictures, asked: &mut Asked, 
                 let s = texture.size_vec2();
                 let scale = (inner.width() / s.x).min(inner.height() / s.y);
                 let place = Rect::from_center_size(inner.center(), s * scale);
-                ui.painter().image(texture.id(), place, Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0)), theme::untinted());
+                ui.painter().image(
+                    texture.id(),
+                    place,
+                    Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0)),
+                    theme::untinted(),
+                );
             }
             Look::Coming => middle("…"),
             Look::Broken => middle("cannot be shown now"),
@@ -104,7 +123,11 @@ fn draw(ui: &mut Ui, state: &State, pictures: &mut Pictures, asked: &mut Asked, 
     let line = picture.bottom() + 11.0;
     let mut left = rect.left() + 7.0;
     if let Some(class) = verdict.class {
-        painter.rect_filled(Rect::from_center_size(pos2(left + 5.0, line), vec2(10.0, 10.0)), 3.0, theme::class_colour(Some(class)));
+        painter.rect_filled(
+            Rect::from_center_size(pos2(left + 5.0, line), vec2(10.0, 10.0)),
+            3.0,
+            theme::class_colour(Some(class)),
+        );
         left += 15.0;
     }
     painter.text(pos2(left, line), Align2::LEFT_CENTER, verdict.label, font.clone(), text);
@@ -122,7 +145,11 @@ fn draw(ui: &mut Ui, state: &State, pictures: &mut Pictures, asked: &mut Asked, 
     let galley = ui.ctx().fonts_mut(|f| f.layout_job(job));
     painter.galley(pos2(rect.left() + 7.0, line + 9.0), galley, weak);
     if chosen || response.hovered() || response.has_focus() {
-        let stroke = if chosen { Stroke::new(2.5, theme::accent(dark)) } else { Stroke::new(1.0, ui.visuals().weak_text_color()) };
+        let stroke = if chosen {
+            Stroke::new(2.5, theme::accent(dark))
+        } else {
+            Stroke::new(1.0, ui.visuals().weak_text_color())
+        };
         ui.painter().rect_stroke(rect, 6.0, stroke, StrokeKind::Inside);
     }
 }

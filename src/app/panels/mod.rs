@@ -26,7 +26,14 @@ pub(crate) struct ViewMemory {
 }
 
 /// The whole window.
-pub(crate) fn window(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures: &mut Pictures, asked: &mut Asked, now: f64) {
+pub(crate) fn window(
+    ui: &mut Ui,
+    state: &State,
+    memory: &mut ViewMemory,
+    pictures: &mut Pictures,
+    asked: &mut Asked,
+    now: f64,
+) {
     frame::menu_bar(ui, state, asked);
     frame::status_bar(ui, state, asked, now);
     frame::rail(ui, state, asked);
@@ -88,5 +95,11 @@ fn drop_veil(ui: &Ui) {
     let painter = ui.ctx().layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop")));
     let rect = ui.ctx().content_rect();
     painter.rect_filled(rect, 0.0, theme::veil());
-    painter.text(rect.center(), egui::Align2::CENTER_CENTER, "Drop pictures or folders to classify them", egui::FontId::proportional(26.0), theme::on_veil());
+    painter.text(
+        rect.center(),
+        egui::Align2::CENTER_CENTER,
+        "Drop pictures or folders to classify them",
+        egui::FontId::proportional(26.0),
+        theme::on_veil(),
+    );
 }

@@ -14,7 +14,9 @@ pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
         ui.vertical_centered(|ui| {
             ui.add_space((ui.available_height() * 0.14).max(16.0));
             ui.label(RichText::new("Leukoscope").size(34.0).strong());
-            ui.label(RichText::new("White blood cells of stained smears: found, classified, counted. Offline.").size(15.0));
+            ui.label(
+                RichText::new("White blood cells of stained smears: found, classified, counted. Offline.").size(15.0),
+            );
             ui.add_space(22.0);
             if let Some(trouble) = &state.trouble {
                 ui.set_max_width(620.0);
@@ -23,7 +25,9 @@ pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
             }
             for command in [Command::OpenFolder, Command::OpenImage, Command::DemoSlide] {
                 let keys = command.shortcut().map(|k| ui.ctx().format_shortcut(&k)).unwrap_or_default();
-                let button = egui::Button::new(RichText::new(command.text()).size(16.0)).shortcut_text(keys).min_size(egui::vec2(300.0, 42.0));
+                let button = egui::Button::new(RichText::new(command.text()).size(16.0))
+                    .shortcut_text(keys)
+                    .min_size(egui::vec2(300.0, 42.0));
                 if ui.add(button).on_hover_text(command.tooltip()).clicked() {
                     asked.command(command);
                 }
@@ -61,21 +65,29 @@ fn coming(ui: &mut Ui, title: &str, lines: &[&str]) {
 }
 
 pub(super) fn evaluate(ui: &mut Ui, _: &State, _: &mut Asked) {
-    coming(ui, "Evaluate", &[
-        "a confusion matrix whose every number shows the images behind it,",
-        "the classification report with its intervals,",
-        "reliability, ROC and risk against coverage,",
-        "two models side by side on the same images.",
-    ]);
+    coming(
+        ui,
+        "Evaluate",
+        &[
+            "a confusion matrix whose every number shows the images behind it,",
+            "the classification report with its intervals,",
+            "reliability, ROC and risk against coverage,",
+            "two models side by side on the same images.",
+        ],
+    );
 }
 
 pub(super) fn train(ui: &mut Ui, _: &State, _: &mut Asked) {
-    coming(ui, "Train", &[
-        "classes, imbalance and near-duplicates of your own labelled images,",
-        "splits that keep copies of one cell on one side,",
-        "live curves of loss and accuracy, pause and resume,",
-        "the held-out result beside the present model's.",
-    ]);
+    coming(
+        ui,
+        "Train",
+        &[
+            "classes, imbalance and near-duplicates of your own labelled images,",
+            "splits that keep copies of one cell on one side,",
+            "live curves of loss and accuracy, pause and resume,",
+            "the held-out result beside the present model's.",
+        ],
+    );
 }
 
 pub(super) fn models(ui: &mut Ui, state: &State, asked: &mut Asked) {

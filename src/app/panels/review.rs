@@ -8,7 +8,7 @@ use crate::app::state::{Filter, GallerySort, Kind, State};
 use crate::app::theme;
 use crate::app::update::Input;
 use crate::files::{display_name, display_path};
-use egui::{Role, CentralPanel, Panel, RichText, ScrollArea, Sense, Ui, WidgetInfo};
+use egui::{CentralPanel, Panel, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo};
 use egui_plot::{Bar, BarChart, Plot};
 
 pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures: &mut Pictures, asked: &mut Asked) {
@@ -22,7 +22,10 @@ pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, picture
         });
     });
     let half = (ui.available_width() * 0.46).clamp(300.0, 900.0);
-    Panel::right("image").default_size(half).size_range(280.0..=1400.0).show(ui, |ui| details::pane(ui, state, memory, pictures, asked));
+    Panel::right("image")
+        .default_size(half)
+        .size_range(280.0..=1400.0)
+        .show(ui, |ui| details::pane(ui, state, memory, pictures, asked));
     CentralPanel::default().show(ui, |ui| {
         bar(ui, state, asked);
         ui.separator();
@@ -36,14 +39,15 @@ fn folders(ui: &mut Ui, state: &State) {
     for (path, (images, failed)) in state.opened.iter().zip(&state.per_folder) {
         ui.horizontal_wrapped(|ui| {
             ui.label(display_name(path)).on_hover_text(display_path(path));
-            ui.weak(format!("{images} images"));
+            ui.weak(if *images == 1 { "1 image".to_owned() } else { format!("{images} images") });
             if *failed > 0 {
                 ui.colored_label(theme::error_colour(ui), format!("{failed} failed"));
             }
         });
     }
     if state.skipped > 0 {
-        ui.weak(format!("{} other files skipped", state.skipped)).on_hover_text("Found in the folder, and not pictures");
+        ui.weak(format!("{} other files skipped", state.skipped))
+            .on_hover_text("Found in the folder, and not pictures");
     }
 }
 
@@ -73,7 +77,13 @@ fn counts(ui: &mut Ui, state: &State, asked: &mut Asked) {
         let colour = visuals.text_color();
         painter.text(egui::pos2(rect.left() + 24.0, middle), egui::Align2::LEFT_CENTER, text, font.clone(), colour);
         let percent = share.map_or(String::new(), |s| format!("{:.0} %", s * 100.0));
-        painter.text(egui::pos2(rect.right() - 54.0, middle), egui::Align2::RIGHT_CENTER, n.to_string(), font.clone(), colour);
+        painter.text(
+            egui::pos2(rect.right() - 54.0, middle),
+            egui::Align2::RIGHT_CENTER,
+            n.to_string(),
+            font.clone(),
+            colour,
+        );
         painter.text(egui::pos2(rect.right() - 6.0, middle), egui::Align2::RIGHT_CENTER, percent, font, colour);
         if response.clicked() {
             let kind = if chosen { Kind::All } else { kind };
@@ -94,7 +104,8 @@ fn counts(ui: &mut Ui, state: &State, asked: &mut Asked) {
 
 /// How sure the model is: a histogram, and the range that is shown.
 fn confidence(ui: &mut Ui, state: &State, asked: &mut Asked) {
-    ui.label(RichText::new("Confidence").strong()).on_hover_text("The network's own, before calibration: usually too high");
+    ui.label(RichText::new("Confidence").strong())
+        .on_hover_text("The network's own, before calibration: usually too high");
     let (from, to) = (f64::from(state.filter.from), f64::from(state.filter.to));
     let (inside, outside) = (theme::accent(ui.visuals().dark_mode), ui.visuals().weak_text_color());
     let bars: Vec<Bar> = state
@@ -153,13 +164,17 @@ fn bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
         if edit.changed() {
             asked.input(Input::Filter(Filter { name, ..state.filter.clone() }));
         }
-        egui::ComboBox::from_id_salt("sort").selected_text(state.sort.text()).width(150.0).show_ui(ui, |ui| {
-            for sort in GallerySort::ALL {
-                if ui.selectable_label(state.sort == sort, sort.text()).clicked() {
-                    asked.command(Command::Sort(sort));
+        let order =
+            egui::ComboBox::from_id_salt("sort").selected_text(state.sort.text()).width(150.0).show_ui(ui, |ui| {
+                for sort in GallerySort::ALL {
+                    if ui.selectable_label(state.sort == sort, sort.text()).clicked() {
+                        asked.command(Command::Sort(sort));
+                    }
                 }
-            }
-        });
+            });
+        order
+            .response
+            .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, format!("Sort by {}", state.sort.text())));
         if state.filter != Filter::default() && ui.button("Clear Filter").clicked() {
             asked.command(Command::ClearFilter);
         }

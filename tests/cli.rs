@@ -1,0 +1,244 @@
+//! The command line as a script sees it: columns, order, exit codes, streams, signals.
+
+use crate::common::{classify, drawn, drawn_folder, leukoscope, table, text};
+use std::process::Stdio;
+
+const HEADER: &str = "path,cell,status,label,confidence,p_basophil,p_eosinophil,p_lymphocyte,p_monocyte,p_neutrophil,x,y,side,width,height,sha256,model,provider,error";
+
+#[test]
+fn a_folder_becomes_rows_in_order_with_all_columns() {
+    let dir = drawn_folder(7);
+    let out = classify(&[dir.path().to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert_eq!(text(&out.stdout).lines().next(), Some(HEADER));
+    let rows = table(&out.stdout);
+    assert_eq!(rows.len(), 7);
+    for (i, row) in rows.iter().enumerate() {
+        assert!(row["path"].ends_with(&format!("{i:03}.png")), "{row:?}");
+        assert_eq!((row["cell"].as_str(), row["status"].as_str(), row["provider"].as_str()), ("1", "ok", "cpu"));
+        let p: f64 = row.iter().filter(|(k, _)| k.starts_with("p_")).map(|(_, v)| v.parse::<f64>().unwrap()).sum();
+        assert!((p - 1.0).abs() < 1e-4);
+        assert_eq!((row["sha256"].len(), row["model"].len()), (64, 64));
+        assert_eq!((row["width"].as_str(), row["height"].as_str()), ("240", "200"));
+    }
+    assert!(
+        text(&out.stderr).contains("provider auto") && text(&out.stderr).contains("nodes"),
+        "{}",
+        text(&out.stderr)
+    );
+}
+
+#[test]
+fn every_shape_batch_and_run_gives_the_same_bytes() {
+    let dir = drawn_folder(9);
+    let path = dir.path().to_str().unwrap();
+    let first = classify(&[path, "--cells", "all"]).stdout;
+    for batch in ["1", "3", "32"] {
+        assert_eq!(text(&classify(&[path, "--cells", "all", "--batch", batch]).stdout), text(&first), "batch {batch}");
+    }
+    // The GPU's shape on the processor: the same labels, the same squares, probabilities within rounding.
+    use leukoscope::inference::{Cells, Options, Shape, run};
+    use leukoscope::task::{Cancel, Progress};
+    let model = leukoscope::workflow::default_model().unwrap();
+    let listing = leukoscope::files::walk(&[dir.path().to_owned()], &|| false);
+    let all = |shape| {
+        let options = Options { shape: Some(shape), cells: Cells::All, ..Options::default() };
+        let mut rows = Vec::new();
+        run(&listing.entries, &model, &options, &Cancel::new(), &Progress::default(), &mut |_| (), &mut |r| {
+            rows.push(r);
+            Ok(())
+        })
+        .unwrap();
+        rows
+    };
+    let (a, b) = (all(Shape::PerCore), all(Shape::Batched));
+    assert_eq!(a.len(), 9);
+    for (a, b) in a.iter().zip(&b) {
+        assert_eq!((a.index, &a.path, a.digest), (b.index, &b.path, b.digest));
+        let cells = |r: &leukoscope::domain::ImageResult| match &r.outcome {
+            leukoscope::domain::Outcome::Cells(c) => c.clone(),
+            leukoscope::domain::Outcome::Failed(e) => panic!("{e}"),
+        };
+        let (a, b) = (cells(a), cells(b));
+        assert_eq!(a.len(), b.len());
+        for (a, b) in a.iter().zip(&b) {
+            assert_eq!(a.square, b.square);
+            let far = a.probabilities.values().iter().zip(b.probabilities.values()).any(|(a, b)| (a - b).abs() > 1e-4);
+            assert!(!far);
+        }
+    }
+}
+
+#[test]
+fn shards_together_are_the_whole() {
+    let dir = drawn_folder(5);
+    let path = dir.path().to_str().unwrap();
+    let whole = table(&classify(&[path]).stdout);
+    let mut parts: Vec<_> =
+        (1..=3).flat_map(|i| table(&classify(&[path, "--shard", &format!("{i}/3")]).stdout)).collect();
+    parts.sort_by_key(|r| r["path"].clone());
+    assert_eq!(parts, whole);
+    assert_eq!(classify(&[path, "--shard", "4/3"]).status.code(), Some(2));
+}
+
+#[test]
+fn json_has_the_same_fields() {
+    let dir = drawn_folder(2);
+    let out = classify(&[dir.path().to_str().unwrap(), "--format", "json"]);
+    let value: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let rows = value.as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for column in HEADER.split(',') {
+        assert!(rows[0].get(column).is_some(), "{column}");
+    }
+}
+
+#[test]
+fn the_table_goes_to_a_file_whole() {
+    let dir = drawn_folder(3);
+    let target = dir.path().join("out/t.csv");
+    let arguments = [dir.path().to_str().unwrap(), "--out", target.to_str().unwrap()];
+    let out = classify(&arguments);
+    assert_eq!(out.status.code(), Some(2), "a missing folder is said before anything is classified");
+    std::fs::create_dir(dir.path().join("out")).unwrap();
+    let out = classify(&arguments);
+    assert_eq!((out.status.code(), out.stdout.len()), (Some(0), 0));
+    assert_eq!(table(&std::fs::read(&target).unwrap()).len(), 3);
+}
+
+#[test]
+fn a_provider_that_cannot_be_had_is_an_error_and_auto_says_what_it_tried() {
+    let dir = drawn_folder(1);
+    let path = dir.path().to_str().unwrap();
+    let runtime = leukoscope::inference::Runtime::get().unwrap();
+    if runtime.providers().iter().any(|p| p.starts_with("CUDA")) {
+        eprintln!("skipped: this library has CUDA");
+        return;
+    }
+    let out = classify(&[path, "--provider", "cuda"]);
+    assert_eq!((out.status.code(), out.stdout.is_empty() || text(&out.stdout).lines().count() <= 1), (Some(2), true));
+    assert!(
+        text(&out.stderr).contains("cuda") && text(&out.stderr).contains("--provider auto"),
+        "{}",
+        text(&out.stderr)
+    );
+    #[cfg(target_os = "linux")]
+    assert!(text(&classify(&[path]).stderr).contains("cuda not used"), "auto says why it is the processor");
+    assert_eq!(classify(&[path, "--provider", "gpu"]).status.code(), Some(2));
+}
+
+#[test]
+fn without_the_library_there_is_one_clear_sentence() {
+    let dir = drawn_folder(1);
+    let out = leukoscope()
+        .env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so")
+        .args(["classify"])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    let said = text(&out.stderr);
+    assert!(
+        said.contains("/nowhere/libonnxruntime.so") && said.contains("ORT_DYLIB_PATH") && !said.contains("panicked"),
+        "{said}"
+    );
+    let doctor = leukoscope().env("ORT_DYLIB_PATH", "/nowhere/x.so").arg("doctor").output().unwrap();
+    assert_eq!(doctor.status.code(), Some(2));
+    assert!(text(&doctor.stdout).contains("FAIL ONNX Runtime"));
+}
+
+#[test]
+fn doctor_inspect_and_demo_tell_what_they_should() {
+    let doctor = leukoscope().args(["doctor", "--json"]).output().unwrap();
+    assert_eq!(doctor.status.code(), Some(0), "{}", text(&doctor.stdout));
+    let value: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    assert_eq!(value["healthy"], true);
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/leukoscope-wbc5-128-starter.onnx");
+    let card = leukoscope().args(["inspect", model]).output().unwrap();
+    assert!(text(&card.stdout).contains("basophil, eosinophil, lymphocyte, monocyte, neutrophil"));
+    let json = leukoscope().args(["inspect", model, "--json"]).output().unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(value["input"]["size"], 128);
+    let dir = tempfile::tempdir().unwrap();
+    let demo = leukoscope().args(["demo", "--out"]).arg(dir.path()).output().unwrap();
+    assert_eq!(demo.status.code(), Some(0), "{}", text(&demo.stderr));
+    assert!(dir.path().join("demo-slide.png").is_file());
+    let said = text(&demo.stdout);
+    assert!(
+        said.contains("neutrophil") && said.contains("demo-slide.png") && said.contains("Research use only"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_demo_shows_the_classes_that_it_draws() {
+    use leukoscope::domain::Outcome;
+    let dir = tempfile::tempdir().unwrap();
+    let demo = leukoscope::workflow::draw_demo(Some(dir.path())).unwrap();
+    let model = leukoscope::workflow::default_model().unwrap();
+    let request = leukoscope::workflow::Request {
+        paths: vec![demo.path],
+        cells: leukoscope::inference::Cells::All,
+        ..Default::default()
+    };
+    let mut right = 0;
+    let mut found = 0;
+    leukoscope::workflow::classify(&request, &model, &Default::default(), &Default::default(), &mut |told| {
+        if let leukoscope::workflow::Told::Row(row) = told
+            && let Outcome::Cells(cells) = row.outcome
+        {
+            for c in cells {
+                found += 1;
+                let (x, y) = c.square.centre();
+                let drawn = demo.slide.cells.iter().find(|d| (d.x - f64::from(x)).hypot(d.y - f64::from(y)) < d.radius);
+                right += usize::from(
+                    drawn.is_some_and(|d| Some(d.class) == model.card().classes.label(c.probabilities.top().0)),
+                );
+            }
+        }
+        Ok(())
+    })
+    .unwrap();
+    let drawn = demo.slide.cells.len();
+    assert!(found + 1 >= drawn && found <= drawn + 1, "{found} of {drawn}");
+    assert!(right * 10 >= drawn * 9, "{right} of {drawn} as drawn");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_complete_rows_and_says_130() {
+    let dir = drawn_folder(1);
+    let picture = drawn(3);
+    for i in 0..3000 {
+        std::fs::write(dir.path().join(format!("x{i:05}.png")), &picture).unwrap();
+    }
+    let target = dir.path().join("t.csv");
+    let mut child =
+        leukoscope().arg("classify").arg(dir.path()).arg("--out").arg(&target).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let rows = table(&std::fs::read(&target).unwrap());
+    assert!(!rows.is_empty() && rows.len() < 3001, "{} rows", rows.len());
+    assert!(rows.iter().all(|r| r["status"] == "ok" && r["sha256"].len() == 64));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let dir = drawn_folder(12);
+    let command = format!("'{}' classify '{}' | head -n 2", env!("CARGO_BIN_EXE_leukoscope"), dir.path().display());
+    let out = std::process::Command::new("bash").args(["-c", &format!("set -o pipefail; {command}")]).output().unwrap();
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert!(!text(&out.stderr).contains("panicked"));
+}
+
+#[test]
+fn bench_measures_and_help_is_help() {
+    let out = leukoscope().args(["bench", "--json"]).output().unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert!(value["figures"].as_array().unwrap().iter().all(|f| f["value"].as_f64().unwrap() > 0.0));
+    assert_eq!(leukoscope().arg("--help").output().unwrap().status.code(), Some(0));
+    assert_eq!(leukoscope().args(["classify"]).output().unwrap().status.code(), Some(2));
+}

@@ -1,0 +1,67 @@
+//! What the tests share: the executable, its table, pictures, the folder of real images.
+
+use leukoscope::imaging::{draw_slide, encode_png};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The real executable.
+pub fn leukoscope() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leukoscope"));
+    // The tests write nowhere near the user's own settings.
+    command
+        .env("XDG_CACHE_HOME", scratch())
+        .env("XDG_CONFIG_HOME", scratch())
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY");
+    command
+}
+
+fn scratch() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("home")
+}
+
+/// Runs `classify` with arguments.
+pub fn classify(arguments: &[&str]) -> Output {
+    leukoscope().arg("classify").args(arguments).output().unwrap()
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A CSV as rows of column → value.
+pub fn table(csv_bytes: &[u8]) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_reader(csv_bytes);
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
+/// A folder with `n` drawn fields of one cell each, named `000.png` and so on.
+pub fn drawn_folder(n: usize) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for i in 0..n {
+        std::fs::write(dir.path().join(format!("{i:03}.png")), drawn(i as u64)).unwrap();
+    }
+    dir
+}
+
+/// A small drawn field with a cell, as PNG.
+pub fn drawn(seed: u64) -> Vec<u8> {
+    encode_png(&draw_slide(240, 200, 1, seed).picture).unwrap()
+}
+
+/// The folder of real images, or `None` and a word about it.
+pub fn real_images(part: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("LEUKOSCOPE_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
+    let folder = root.join(part);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: the real images {part} are not here (set LEUKOSCOPE_DATA)");
+    None
+}
+
+pub fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
+}

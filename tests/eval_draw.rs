@@ -1,1 +1,0 @@
-fn main(){ use leukoscope::imaging::*; let s=draw_slide(1600,1100,30,7); std::fs::write("/tmp/w/slide.png",encode_png(&s.picture).unwrap()).unwrap(); let f=find_cells(&s.picture,95.0); println!("{} drawn {} all {}",s.cells.len(),f.field_cells().count(),f.cells.len()); }

@@ -1,0 +1,16 @@
+//! The one integration binary: the house's law, the command line as it is run, hostile files, real images, the window.
+//!
+//! Tests that need real images look in `LEUKOSCOPE_DATA` or `../shared/data` and say `skipped: why` where it is absent.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test stops at what it did not expect, and says what it skips"
+)]
+
+mod cli;
+mod common;
+mod data;
+mod faults;
+mod house;
+#[cfg(feature = "app")]
+mod window;

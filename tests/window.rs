@@ -1,0 +1,147 @@
+//! The window, driven by accessible names in egui's own test harness: no display, no GPU.
+
+use crate::common::{drawn, drawn_folder};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use leukoscope::app::Window;
+use leukoscope::app::command::Command;
+use leukoscope::app::state::{GallerySort, Place};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+fn open(paths: Vec<PathBuf>) -> Harness<'static, Window> {
+    let ctx = egui::Context::default();
+    let window = Window::new(&ctx, paths, None).unwrap();
+    Harness::builder().with_size([1280.0, 800.0]).with_max_steps(64).build_ui_state(
+        |ui, window: &mut Window| {
+            window.logic(&ui.ctx().clone());
+            window.draw(ui);
+        },
+        window,
+    )
+}
+
+/// Steps until something holds; the jobs run on their own threads.
+fn until(harness: &mut Harness<'_, Window>, what: &str, holds: impl Fn(&Window) -> bool) {
+    let begun = Instant::now();
+    while !holds(harness.state()) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "waited for {what}");
+        harness.step();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    harness.run_steps(3);
+}
+
+fn finished(w: &Window) -> bool {
+    w.state().job.is_none() && !w.state().images.is_empty()
+}
+
+#[test]
+fn the_first_page_offers_what_one_needs() {
+    let mut harness = open(Vec::new());
+    harness.run_steps(3);
+    for label in ["Open Folder…", "Open Image…", "Demo Slide"] {
+        assert!(harness.query_by_label_contains(label).is_some(), "{label}");
+    }
+    for place in ["Evaluate", "Train", "Models"] {
+        harness.get_by_label(place).click();
+        harness.run_steps(3);
+        assert_eq!(harness.state().state().place.text(), place);
+    }
+    assert!(harness.query_by_label_contains("basophil, eosinophil").is_some(), "the card is on the Models page");
+}
+
+#[test]
+fn a_folder_becomes_tiles_that_can_be_chosen_filtered_and_sorted() {
+    let dir = drawn_folder(6);
+    std::fs::write(dir.path().join("broken.png"), &drawn(1)[..500]).unwrap();
+    let mut harness = open(vec![dir.path().to_owned()]);
+    until(&mut harness, "the batch", finished);
+    assert_eq!(harness.state().state().tiles.len(), 7);
+    assert!(
+        harness.query_by_label_contains("broken.png, failed: ").is_some(),
+        "a failed file is a tile with its reason"
+    );
+    harness.get_by_label_contains("002.png, ").click();
+    harness.run_steps(3);
+    let chosen = harness.state().state().selected.unwrap();
+    assert!(harness.state().state().image_of(chosen).unwrap().path.ends_with("002.png"));
+    harness.key_press(egui::Key::ArrowRight);
+    harness.run_steps(3);
+    let next = harness.state().state().selected.unwrap();
+    assert!(harness.state().state().image_of(next).unwrap().path.ends_with("003.png"));
+    harness.get_by_label_contains("failed, 1").click();
+    harness.run_steps(3);
+    assert_eq!(harness.state().state().visible.len(), 1);
+    harness.state_mut().command(Command::ClearFilter, 1.0);
+    harness.state_mut().command(Command::Sort(GallerySort::LeastConfident), 1.0);
+    harness.run_steps(3);
+    let state = harness.state().state();
+    let sure: Vec<f32> = state.visible.iter().filter_map(|&t| state.verdict(state.tiles[t]).confidence).collect();
+    assert!(sure.len() == 6 && sure.windows(2).all(|w| w[0] <= w[1]), "{sure:?}");
+}
+
+#[test]
+fn the_palette_finds_a_command_by_typing() {
+    let mut harness = open(Vec::new());
+    harness.run_steps(2);
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
+    harness.run_steps(3);
+    harness.event(egui::Event::Text("models".into()));
+    harness.run_steps(3);
+    harness.key_press(egui::Key::Enter);
+    harness.run_steps(3);
+    assert_eq!(harness.state().state().place, Place::Models);
+    assert_eq!(harness.state().state().dialog, leukoscope::app::state::Dialog::None);
+}
+
+#[test]
+fn a_batch_can_be_cancelled_and_what_is_done_stays() {
+    let dir = drawn_folder(1);
+    let picture = drawn(2);
+    for i in 0..1500 {
+        std::fs::write(dir.path().join(format!("x{i:04}.png")), &picture).unwrap();
+    }
+    let mut harness = open(vec![dir.path().to_owned()]);
+    until(&mut harness, "the first rows", |w| w.state().images.len() > 5);
+    harness.get_by_label("Cancel").click();
+    until(&mut harness, "the end", |w| w.state().job.is_none());
+    let n = harness.state().state().images.len();
+    assert!(n > 5 && n < 1501, "{n}");
+}
+
+#[test]
+fn everything_that_can_be_pressed_has_a_name() {
+    let dir = drawn_folder(3);
+    let mut harness = open(vec![dir.path().to_owned()]);
+    until(&mut harness, "the batch", finished);
+    for place in Place::ALL {
+        harness.state_mut().command(Command::Go(place), 1.0);
+        harness.run_steps(3);
+        let mut unnamed = Vec::new();
+        let mut stack = vec![harness.root()];
+        while let Some(node) = stack.pop() {
+            let inner = node.accesskit_node();
+            use egui::accesskit::Role;
+            let pressable = matches!(
+                inner.role(),
+                Role::Button
+                    | Role::CheckBox
+                    | Role::RadioButton
+                    | Role::Link
+                    | Role::ListBoxOption
+                    | Role::TextInput
+                    | Role::Slider
+                    | Role::ComboBox
+            );
+            let named = inner.label().is_some_and(|l| !l.trim().is_empty())
+                || inner.value().is_some_and(|v| !v.trim().is_empty())
+                || inner.labelled_by().next().is_some();
+            if pressable && !named {
+                unnamed.push(format!("{:?} at {:?}", inner.role(), node.rect()));
+            }
+            stack.extend(node.children());
+        }
+        assert!(unnamed.is_empty(), "{}: {unnamed:#?}", place.text());
+    }
+}
