@@ -8,7 +8,7 @@
 use super::light::{Light, illumination, percentile, white_level};
 use super::mask::{Part, parts_above};
 use super::resample::fit_within;
-use super::threshold::{nuclear_score, soften, two_thresholds};
+use super::threshold::{Channels, nuclear_score, soften, two_thresholds};
 use image::RgbImage;
 
 /// The search runs on a copy whose longer side is at most this.
@@ -104,7 +104,7 @@ pub fn find_cells(picture: &RgbImage, white_percentile: f64) -> Finding {
     Finding { scene: Scene::Field, cells: search(&soft, scale, (width, height), &light) }
 }
 
-fn search(soft: &RgbImage, scale: f64, size: (f64, f64), light: &Light) -> Vec<FoundCell> {
+fn search(soft: &Channels, scale: f64, size: (f64, f64), light: &Light) -> Vec<FoundCell> {
     let score = nuclear_score(soft, light);
     let mut histogram = [0u32; 256];
     for &v in &score.data {
@@ -113,7 +113,7 @@ fn search(soft: &RgbImage, scale: f64, size: (f64, f64), light: &Light) -> Vec<F
     let least = LEAST_STRENGTH.max(f64::from(percentile(&histogram, 50.0)) + LEAST_CONTRAST);
     let parts = nucleus_parts(&score, &histogram);
     // A nucleus that fills nearly the whole picture leaves no background: it is not one.
-    let whole = 0.9 * f64::from(soft.width()) * f64::from(soft.height());
+    let whole = 0.9 * score.data.len() as f64;
     let plausible = |p: &Part| p.strength() >= least && f64::from(p.area) < whole;
     let largest = parts.iter().filter(|p| plausible(p)).map(|p| p.area).max().unwrap_or(0);
     let parts: Vec<Part> = parts

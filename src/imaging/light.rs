@@ -10,14 +10,18 @@ use image::RgbImage;
 /// The least brightness that is believed to be background, so that a black frame does not blow the colours up.
 const DARKEST_WHITE: f32 = 60.0;
 /// Longer side of the copy on which the surface is computed.
-const SURFACE_SIDE: usize = 64;
+const SURFACE_SIDE: usize = 48;
 
 /// Per-channel percentile of the picture's values, at least [`DARKEST_WHITE`]. Linear interpolation, as NumPy's default.
 pub(super) fn white_level(picture: &RgbImage, percentile: f64) -> [f32; 3] {
     let mut histograms = [[0u32; 256]; 3];
-    for p in picture.pixels() {
-        for c in 0..3 {
-            histograms[c][usize::from(p[c])] += 1;
+    // Whole rows are left out of large pictures: a hundred thousand pixels know the percentile to a fraction of a level.
+    let every = (picture.width() as usize * picture.height() as usize / 100_000).max(1);
+    for row in picture.rows().step_by(every) {
+        for p in row {
+            for c in 0..3 {
+                histograms[c][usize::from(p[c])] += 1;
+            }
         }
     }
     histograms.map(|h| self::percentile(&h, percentile).max(DARKEST_WHITE))
@@ -76,12 +80,13 @@ impl Light {
         }
     }
 
-    /// The brightness over a copy of the picture with `width` × `height` pixels, row after row; `each` is given the row
-    /// number and the three channels' whites.
-    pub(super) fn rows(&self, width: usize, height: usize, mut each: impl FnMut(usize, &[Vec<f32>; 3])) {
+    /// What brings the background to `target`, over a copy of the picture with `width` × `height` pixels, row after row:
+    /// `each` is given the row number and three rows of factors. Between the grid's cells it is the factors that are
+    /// interpolated, which needs no division a pixel.
+    pub(super) fn gains(&self, target: f32, width: usize, height: usize, mut each: impl FnMut(usize, &[Vec<f32>; 3])) {
         match self {
             Self::Even(white) => {
-                let row = white.map(|w| vec![w; width]);
+                let row = white.map(|w| vec![target / w; width]);
                 (0..height).for_each(|y| each(y, &row));
             }
             Self::Surface { grid, .. } => {
@@ -95,10 +100,11 @@ impl Light {
                 for (y, &(y0, y1, fy)) in rows.iter().enumerate() {
                     for (g, row) in grid.iter().zip(&mut row) {
                         for ((l, &a), &b) in line.iter_mut().zip(g.row(y0)).zip(g.row(y1)) {
-                            *l = f32::from(a) + (f32::from(b) - f32::from(a)) * fy;
+                            let white = f32::from(a) + (f32::from(b) - f32::from(a)) * fy;
+                            *l = target / white.max(DARKEST_WHITE);
                         }
                         for (v, &(x0, x1, fx)) in row.iter_mut().zip(&columns) {
-                            *v = (line[x0] + (line[x1] - line[x0]) * fx).max(DARKEST_WHITE);
+                            *v = line[x0] + (line[x1] - line[x0]) * fx;
                         }
                     }
                     each(y, &row);
@@ -135,8 +141,7 @@ pub(super) fn illumination(work: &RgbImage, (width, height): (f64, f64), floor: 
         let padded = pad(&plane, k);
         let closed = octagon(&octagon(&padded, k, u8::max), k, u8::min);
         // A Gaussian of k/3, as three box means of the same variance.
-        let smooth = (0..3).fold(closed, |p, _| box_mean(&p, k / 3));
-        let mut out = crop(&smooth, k, gw, gh);
+        let mut out = (0..3).fold(crop(&closed, k, gw, gh), |p, _| box_mean(&p, k / 3));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a brightness")]
         let least = (0.55 * floor[c]) as u8;
         for v in &mut out.data {
@@ -251,16 +256,19 @@ fn running(
 fn box_mean(plane: &Plane<u8>, r: usize) -> Plane<u8> {
     let (w, h) = (plane.width, plane.height);
     let mut out = plane.clone();
-    let mut line = Vec::new();
+    // The line with its ends repeated; the quotient as a product, which rounds the same on every machine.
+    let mut line: Vec<u32> = Vec::new();
+    let size = 2 * r + 1;
+    let inverse = (1u32 << 16) / u32::try_from(size).unwrap_or(1) + 1;
     let mut mean = |data: &mut [u8], start: usize, step: usize, n: usize| {
         line.clear();
-        line.extend((0..n).map(|i| data[start + i * step]));
-        let at = |i: isize| u32::from(line[i.clamp(0, n.cast_signed() - 1).cast_unsigned()]);
-        let (ri, size) = (r.cast_signed(), 2 * u32::try_from(r).unwrap_or(0) + 1);
-        let mut sum: u32 = (-ri..=ri).map(at).sum();
+        let at = |i: usize| u32::from(data[start + i.clamp(r, n - 1 + r).saturating_sub(r) * step]);
+        line.extend((0..n + 2 * r).map(at));
+        let mut sum: u32 = line[..size - 1].iter().sum();
         for i in 0..n {
-            data[start + i * step] = u8::try_from((sum + size / 2) / size).unwrap_or(255);
-            sum = sum + at(i.cast_signed() + ri + 1) - at(i.cast_signed() - ri);
+            sum += line[i + size - 1];
+            data[start + i * step] = u8::try_from((sum * inverse) >> 16).unwrap_or(255);
+            sum -= line[i];
         }
     };
     (0..h).for_each(|y| mean(&mut out.data, y * w, 1, w));

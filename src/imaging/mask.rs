@@ -104,13 +104,13 @@ pub(super) fn parts_above(score: &Plane<u8>, cut: u8) -> Vec<Part> {
     }
     let mut index = vec![usize::MAX; runs.len()];
     let mut parts: Vec<Part> = Vec::new();
-    for i in 0..runs.len() {
+    for (i, &run) in runs.iter().enumerate() {
         let r = root(&mut owner, i);
         if index[r] == usize::MAX {
             index[r] = parts.len();
             parts.push(Part { bounds: [i32::MAX, i32::MAX, i32::MIN, i32::MIN], ..Part::default() });
         }
-        let (run, part) = (runs[i], &mut parts[index[r]]);
+        let part = &mut parts[index[r]];
         let n = i64::from(run.end - run.start);
         part.area += (run.end - run.start).cast_unsigned();
         part.moments.0 += i64::from(run.start + run.end - 1) * n / 2;

@@ -53,6 +53,13 @@ pub(super) fn area_part(
     // Rows first: adding whole rows is what a processor does fastest.
     let (Some(first), Some(last)) = (columns.first(), columns.last()) else { return RgbImage::new(0, 0) };
     let (from, to) = (first.first * 3, (last.first + last.weights.len()) * 3);
+    // Where each column starts in a row's sums, how many weights it has, and where those lie.
+    let mut all_weights: Vec<f32> = Vec::new();
+    let mut flat = Vec::with_capacity(columns.len());
+    for column in &columns {
+        flat.push((column.first * 3 - from, column.weights.len(), all_weights.len()));
+        all_weights.extend(&column.weights);
+    }
     let mut sum = vec![0f32; to - from];
     let mut out = Vec::with_capacity(width * height * 3);
     for row in &rows {
@@ -63,15 +70,14 @@ pub(super) fn area_part(
                 *s += weight * f32::from(v);
             }
         }
-        for column in &columns {
+        for &(at, n, weights) in &flat {
             let mut rgb = [0f32; 3];
-            for (k, &weight) in column.weights.iter().enumerate() {
-                let p = &sum[(column.first + k) * 3 - from..][..3];
-                for c in 0..3 {
-                    rgb[c] += weight * p[c];
-                }
+            for (&weight, p) in all_weights[weights..weights + n].iter().zip(sum[at..].chunks_exact(3)) {
+                rgb[0] += weight * p[0];
+                rgb[1] += weight * p[1];
+                rgb[2] += weight * p[2];
             }
-            out.extend(rgb.map(round_u8));
+            out.extend_from_slice(&rgb.map(round_u8));
         }
     }
     #[expect(clippy::cast_possible_truncation, reason = "no larger than the source, which has u32 sides")]

@@ -42,7 +42,7 @@ pub fn draw_slide(width: u32, height: u32, count: usize, seed: u64) -> Slide {
     let (w, h) = (f64::from(width), f64::from(height));
     let mut cells = Vec::new();
     for i in 0..count {
-        let class = if i < MIX.len() { MIX[i].0 } else { pick(&mut rng) };
+        let class = MIX.get(i).map_or_else(|| pick(&mut rng), |m| m.0);
         let radius = RED
             * match class {
                 "lymphocyte" => 1.12 + 0.2 * rng.f64(),
@@ -255,7 +255,10 @@ impl Canvas {
             #[expect(clippy::cast_sign_loss, reason = "clamped")]
             Rgb(p.map(|v| (v + 0.5).clamp(0.0, 255.0) as u8))
         });
-        let mut soft = super::threshold::soften(&sharp);
+        let soft = super::threshold::soften(&sharp);
+        let [r, g, b] = &soft.planes;
+        let mixed = r.iter().zip(g).zip(b).flat_map(|((&r, &g), &b)| [r, g, b]).collect();
+        let mut soft = RgbImage::from_raw(sharp.width(), sharp.height(), mixed).unwrap_or(sharp);
         for p in soft.pixels_mut() {
             for c in 0..3 {
                 let noise = i16::from(rng.u8(0..5)) + i16::from(rng.u8(0..5)) - 4;

@@ -12,12 +12,17 @@ pub(super) const WHITE: f32 = 235.0;
 /// Gaussian of sigma 1.2, nine taps of 1/256 (OpenCV's own size for 8-bit pictures and that sigma).
 const KERNEL: [u16; 9] = [0, 4, 21, 61, 84, 61, 21, 4, 0];
 
+/// The three channels of a picture apart: what a processor's vector units want.
+pub(super) struct Channels {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// Red, green, blue; row by row.
+    pub(super) planes: [Vec<u8>; 3],
+}
+
 /// Smooths each channel; the border is mirrored without repeating the edge, as OpenCV does.
-pub(super) fn soften(picture: &RgbImage) -> RgbImage {
+pub(super) fn soften(picture: &RgbImage) -> Channels {
     let (w, h) = (picture.width() as usize, picture.height() as usize);
-    if w < 2 || h < 2 {
-        return picture.clone();
-    }
     let raw = picture.as_raw();
     let stride = w * 3;
     let mirror = |i: isize, n: usize| -> usize {
@@ -25,75 +30,80 @@ pub(super) fn soften(picture: &RgbImage) -> RgbImage {
         let i = if i < 0 { -i } else { i };
         (if i >= n { 2 * (n - 1) - i } else { i }).clamp(0, n - 1).cast_unsigned()
     };
-    // Seven taps matter: the outer two of nine round to nothing.
-    let (mut down, mut across) = (vec![0u16; stride], vec![0u16; stride]);
-    let mut padded = vec![0u8; stride + 18];
-    let mut out = vec![0u8; raw.len()];
+    let mut planes: [Vec<u8>; 3] = std::array::from_fn(|_| vec![0; w * h]);
+    let mut down = vec![0u16; stride];
+    let (mut line, mut across) = (vec![0u16; w + 6], vec![0u16; w]);
     for y in 0..h {
         down.fill(128);
+        // Seven taps matter: the outer two of nine round to nothing.
         for (k, &weight) in KERNEL.iter().enumerate().take(8).skip(1) {
             let from = mirror(y.cast_signed() + k.cast_signed() - 4, h) * stride;
             for (d, &v) in down.iter_mut().zip(&raw[from..from + stride]) {
                 *d += weight * u16::from(v);
             }
         }
-        for (p, d) in padded[9..].iter_mut().zip(&down) {
-            *p = d.to_be_bytes()[0];
-        }
-        for i in 1..=3 {
-            let (left, right) = (mirror(-i, w), mirror(w.cast_signed() - 1 + i, w));
-            for c in 0..3 {
-                padded[9 + c - i.cast_unsigned() * 3] = down[left * 3 + c].to_be_bytes()[0];
-                padded[9 + c + (w - 1 + i.cast_unsigned()) * 3] = down[right * 3 + c].to_be_bytes()[0];
+        for (c, plane) in planes.iter_mut().enumerate() {
+            for (l, pixel) in line[3..].iter_mut().zip(down.chunks_exact(3)) {
+                *l = pixel[c] >> 8;
             }
-        }
-        let row = &mut out[y * stride..(y + 1) * stride];
-        across.fill(128);
-        for (k, &weight) in KERNEL.iter().enumerate().take(8).skip(1) {
-            for (a, &v) in across.iter_mut().zip(&padded[(k - 1) * 3..]) {
-                *a += weight * u16::from(v);
+            for i in 1..=3usize {
+                line[3 - i] = line[3 + mirror(-i.cast_signed(), w)];
+                line[w + 2 + i] = line[3 + mirror(w.cast_signed() - 1 + i.cast_signed(), w)];
             }
-        }
-        for (o, a) in row.iter_mut().zip(&across) {
-            *o = a.to_be_bytes()[0];
+            across.fill(128);
+            for (k, &weight) in KERNEL.iter().enumerate().take(8).skip(1) {
+                for (a, &v) in across.iter_mut().zip(&line[k - 1..]) {
+                    *a += weight * v;
+                }
+            }
+            for (o, a) in plane[y * w..(y + 1) * w].iter_mut().zip(&across) {
+                *o = a.to_be_bytes()[0];
+            }
         }
     }
-    RgbImage::from_raw(picture.width(), picture.height(), out).unwrap_or_default()
+    Channels { width: w, height: h, planes }
 }
 
 /// The nuclear score of each pixel of a softened picture, 0..=255: magenta, absorbing green, bluer than red.
-pub(super) fn nuclear_score(soft: &RgbImage, light: &Light) -> Plane<u8> {
-    let (w, h) = (soft.width() as usize, soft.height() as usize);
+pub(super) fn nuclear_score(soft: &Channels, light: &Light) -> Plane<u8> {
+    let (w, h) = (soft.width, soft.height);
     let mut out = Plane::filled(w, h, 0u8);
     let even = matches!(light, Light::Even(_));
     let mut gains: [Vec<u16>; 3] = std::array::from_fn(|_| vec![0; w]);
-    let raw = soft.as_raw();
-    light.rows(w, h, |y, whites| {
+    light.gains(WHITE, w, h, |y, factors| {
         if y == 0 || !even {
-            for (gain, white) in gains.iter_mut().zip(whites) {
-                for (g, &v) in gain.iter_mut().zip(white) {
-                    // 8.8 fixed point; white is at least 60, so the gain is below 4.
-                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 1024")]
-                    let fixed = (256.0 * WHITE / v + 0.5) as i32;
-                    *g = u16::try_from(fixed).unwrap_or(1023);
+            for (gain, factors) in gains.iter_mut().zip(factors) {
+                for (g, &factor) in gain.iter_mut().zip(factors) {
+                    // White is at least 60, so the factor is below 4: 4.12 fixed point, in steps of 1/256.
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1..16384")]
+                    let fixed = ((256.0 * factor + 0.5) as i32 * 16) as u16;
+                    *g = fixed;
                 }
             }
         }
-        let pixels = &raw[y * w * 3..(y + 1) * w * 3];
-        let scores = &mut out.data[y * w..(y + 1) * w];
-        let gains = gains[0].iter().zip(&gains[1]).zip(&gains[2]);
-        for ((p, score), ((&gr, &gg), &gb)) in pixels.chunks_exact(3).zip(scores.iter_mut()).zip(gains) {
-            let level = |v: u8, g: u16| ((u32::from(v) * u32::from(g)) >> 8).min(255).cast_signed();
-            let (r, g, b) = (level(p[0], gr), level(p[1], gg), level(p[2], gb));
-            // 1.6·clip((r+b)/2−g, 0, 120) + 0.6·(255−g) + 0.4·clip(b−r, −60, 60), times ten; 4000 → 255.
-            let tenfold = 8 * (r + b - 2 * g).clamp(0, 240) + 6 * (255 - g) + 4 * (b - r).clamp(-60, 60);
-            // ·255/4000 as a product and a shift: exact to the integer over the whole range.
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=255 after the clamp")]
-            let byte = ((tenfold.clamp(0, 4000) as u32 * 66_847) >> 20) as u8;
-            *score = byte;
+        let row = y * w..(y + 1) * w;
+        let scores = &mut out.data[row.clone()];
+        let [r, g, b] = std::array::from_fn(|c| &soft.planes[c][row.clone()]);
+        let [gr, gg, gb] = std::array::from_fn(|c| &gains[c][..w]);
+        for i in 0..w {
+            scores[i] = score_of([r[i], g[i], b[i]], [gr[i], gg[i], gb[i]]);
         }
     });
     out
+}
+
+/// `1.6·clip((r+b)/2−g, 0, 120) + 0.6·(255−g) + 0.4·clip(b−r, −60, 60)` of the balanced values, 400 → 255, in 16-bit
+/// integers so that eight or sixteen pixels fit a vector.
+#[inline]
+fn score_of(rgb: [u8; 3], gains: [u16; 3]) -> u8 {
+    #[expect(clippy::cast_possible_wrap, reason = "(255·16 · 16383) >> 16 is below 1024")]
+    let level = |v: u8, gain: u16| ((((u32::from(v) << 4) * u32::from(gain)) >> 16) as u16).min(255) as i16;
+    let (r, g, b) = (level(rgb[0], gains[0]), level(rgb[1], gains[1]), level(rgb[2], gains[2]));
+    let tenfold = 8 * (r + b - 2 * g).clamp(0, 240) + 6 * (255 - g) + 4 * (b - r).clamp(-60, 60);
+    // ·255/4000 as a product and a shift: never more than one off (a test).
+    #[expect(clippy::cast_possible_truncation, reason = "at most 235")]
+    let byte = ((u32::from(tenfold.max(0).cast_unsigned()) * 16_712) >> 18) as u8;
+    byte
 }
 
 /// Otsu's method for three classes (Otsu 1979, the multi-threshold form): both cuts; a value above a cut is in the
@@ -139,19 +149,27 @@ mod tests {
 
     #[test]
     fn a_flat_picture_stays_flat_when_softened() {
-        let picture = RgbImage::from_pixel(17, 9, image::Rgb([200, 3, 77]));
-        assert_eq!(soften(&picture), picture);
+        let soft = soften(&RgbImage::from_pixel(17, 9, image::Rgb([200, 3, 77])));
+        for (plane, v) in soft.planes.iter().zip([200, 3, 77]) {
+            assert!(plane.iter().all(|p| *p == v));
+        }
+    }
+
+    #[test]
+    fn the_score_is_the_formula() {
+        for t in 0i64..=3690 {
+            assert!(((t * 16_712) >> 18) - t * 255 / 4000 <= 1);
+        }
+        // By hand for a nucleus under a white of 235 (gain 1): 8·(90+140−80) + 6·215 + 4·50 = 2690 → 171.
+        assert_eq!(score_of([90, 40, 140], [4096; 3]), 171);
+        assert_eq!(score_of([255, 255, 255], [4096; 3]), 0);
     }
 
     #[test]
     fn purple_scores_and_pink_does_not() {
-        let picture =
-            RgbImage::from_fn(
-                2,
-                2,
-                |x, _| if x == 0 { image::Rgb([90, 40, 140]) } else { image::Rgb([230, 180, 190]) },
-            );
-        let score = nuclear_score(&picture, &Light::Even([WHITE; 3]));
-        assert!(score.data[0] > 130 && score.data[1] < 70, "{:?}", score.data);
+        let colours = [image::Rgb([90, 40, 140]), image::Rgb([230, 180, 190])];
+        let scores =
+            colours.map(|c| nuclear_score(&soften(&RgbImage::from_pixel(8, 8, c)), &Light::Even([WHITE; 3])).data[0]);
+        assert!(scores[0] > 130 && scores[1] < 70, "{scores:?}");
     }
 }
