@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 fn open(paths: Vec<PathBuf>) -> Harness<'static, Window> {
     let ctx = egui::Context::default();
-    let window = Window::new(&ctx, paths, None).unwrap();
+    let window = Window::new(&ctx, paths, None, None).unwrap();
     Harness::builder().with_size([1280.0, 800.0]).with_max_steps(64).build_ui_state(
         |ui, window: &mut Window| {
             window.logic(&ui.ctx().clone());

@@ -46,6 +46,8 @@ pub struct Window {
     opened_model: Arc<Mutex<Option<crate::model::VettedModel>>>,
     shown_theme: Option<ThemeChoice>,
     demo_out: Option<PathBuf>,
+    /// Whether recent places and the theme are kept between starts.
+    remembers: bool,
 }
 
 /// Opens the window on some paths, or on the demo slide, and returns when it is closed.
@@ -64,19 +66,31 @@ pub fn run(paths: Vec<PathBuf>, demo: Option<Option<PathBuf>>) -> Result<(), Str
     eframe::run_native(
         "leukoscope",
         options,
-        Box::new(move |cc| Ok(Box::new(Window::new(&cc.egui_ctx, paths, demo).map_err(std::io::Error::other)?))),
+        Box::new(move |cc| {
+            Ok(Box::new(
+                Window::new(&cc.egui_ctx, paths, demo, Some(crate::workflow::load_settings()))
+                    .map_err(std::io::Error::other)?,
+            ))
+        }),
     )
     .map_err(|e| format!("the window cannot be opened: {e}. The command line works without one: leukoscope --help"))
 }
 
 impl Window {
-    /// The window's content, in any egui context (tests have their own).
+    /// The window's content, in any egui context (tests have their own). `settings` are those of the last start; without
+    /// them nothing is remembered for the next one.
     ///
     /// # Errors
     /// When the bundled model itself is damaged.
-    pub fn new(ctx: &egui::Context, paths: Vec<PathBuf>, demo: Option<Option<PathBuf>>) -> Result<Self, String> {
+    pub fn new(
+        ctx: &egui::Context,
+        paths: Vec<PathBuf>,
+        demo: Option<Option<PathBuf>>,
+        settings: Option<crate::workflow::Settings>,
+    ) -> Result<Self, String> {
         let model = crate::workflow::default_model().map_err(|e| e.to_string())?;
-        let settings = crate::workflow::load_settings();
+        let remembers = settings.is_some();
+        let settings = settings.unwrap_or_default();
         theme::install(ctx);
         let wake = ctx.clone();
         let mut window = Self {
@@ -87,6 +101,7 @@ impl Window {
             opened_model: Arc::default(),
             shown_theme: None,
             demo_out: None,
+            remembers,
         };
         if let Err(e) = crate::inference::Runtime::get() {
             window.state.trouble = Some(e.to_string());
@@ -144,6 +159,7 @@ impl Window {
             Effect::AskExport => self.jobs.export(self.state.images.clone()),
             Effect::Demo => self.jobs.demo(self.demo_out.clone()),
             Effect::SelfCheck => self.jobs.self_check(),
+            Effect::Remember if !self.remembers => {}
             Effect::Remember => self.jobs.remember(crate::workflow::Settings {
                 recent: self.state.recent.clone(),
                 theme: self.state.theme.text().to_lowercase(),

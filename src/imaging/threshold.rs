@@ -9,6 +9,9 @@ use image::RgbImage;
 /// Where the bright background goes after balancing.
 pub(super) const WHITE: f32 = 235.0;
 
+/// A pixel whose brightest channel is below this, balanced, was never lit.
+const BLACK: i16 = 28;
+
 /// Gaussian of sigma 1.2, nine taps of 1/256 (OpenCV's own size for 8-bit pictures and that sigma).
 const KERNEL: [u16; 9] = [0, 4, 21, 61, 84, 61, 21, 4, 0];
 
@@ -99,6 +102,10 @@ fn score_of(rgb: [u8; 3], gains: [u16; 3]) -> u8 {
     #[expect(clippy::cast_possible_wrap, reason = "(255·16 · 16383) >> 16 is below 1024")]
     let level = |v: u8, gain: u16| ((((u32::from(v) << 4) * u32::from(gain)) >> 16) as u16).min(255) as i16;
     let (r, g, b) = (level(rgb[0], gains[0]), level(rgb[1], gains[1]), level(rgb[2], gains[2]));
+    // Black is no stain but no light: a turned picture's corners, the edge of the field of view.
+    if r.max(g).max(b) < BLACK {
+        return 0;
+    }
     let tenfold = 8 * (r + b - 2 * g).clamp(0, 240) + 6 * (255 - g) + 4 * (b - r).clamp(-60, 60);
     // ·255/4000 as a product and a shift: never more than one off (a test).
     #[expect(clippy::cast_possible_truncation, reason = "at most 235")]
@@ -163,6 +170,7 @@ mod tests {
         // By hand for a nucleus under a white of 235 (gain 1): 8·(90+140−80) + 6·215 + 4·50 = 2690 → 171.
         assert_eq!(score_of([90, 40, 140], [4096; 3]), 171);
         assert_eq!(score_of([255, 255, 255], [4096; 3]), 0);
+        assert_eq!(score_of([9, 9, 9], [4096; 3]), 0);
     }
 
     #[test]

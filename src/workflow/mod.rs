@@ -16,4 +16,4 @@ pub use demo::{DEMO_SEED, DemoSlide, draw_demo};
 pub use doctor::{DoctorReport, doctor};
 pub use error::UserError;
 pub use models::{default_model, open_model};
-pub use recent::{Settings, load_recent, load_settings, remember_recent, save_settings};
+pub use recent::{Settings, load_settings, remember_recent, save_settings};

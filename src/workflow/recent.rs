@@ -42,12 +42,6 @@ pub fn save_settings(settings: &Settings) -> Result<(), String> {
         .map_err(|e| format!("settings were not saved: {e}"))
 }
 
-/// The places of "Open Recent", newest first.
-#[must_use]
-pub fn load_recent() -> Vec<PathBuf> {
-    load_settings().recent
-}
-
 /// Puts a place at the top of a list of recent ones.
 pub fn remember_recent(recent: &mut Vec<PathBuf>, path: &Path) {
     recent.retain(|p| p != path);

@@ -18,7 +18,7 @@ fn main() {
     let n: usize = std::env::var("IMAGES").ok().and_then(|v| v.parse().ok()).unwrap_or(10_000);
     let folder = tempfile::tempdir().unwrap();
     let ctx = egui::Context::default();
-    let mut window = Window::new(&ctx, vec![folder.path().to_owned()], None).unwrap();
+    let mut window = Window::new(&ctx, vec![folder.path().to_owned()], None, None).unwrap();
     let picture = leukoscope::imaging::encode_png(&leukoscope::imaging::draw_slide(240, 200, 1, 1).picture).unwrap();
     let file = folder.path().join("cell.png");
     std::fs::write(&file, picture).unwrap();
