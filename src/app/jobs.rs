@@ -9,12 +9,16 @@ use crate::report::{RowFormat, RowWriter, Stamp};
 use crate::task::{Cancel, Generation, Progress};
 use crate::workflow::{self, Request, Told};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Events that wait for the window at most; a job that is ahead waits.
 const EVENTS: usize = 512;
+/// Where the table goes when no dialog can ask.
+const UNASKED: &str = "leukoscope-labels.csv";
+/// A dialog that is answered faster than this was not answered by a person: there is none on this system.
+const TOO_FAST: Duration = Duration::from_millis(400);
 
 /// Starts jobs and hears from them.
 pub struct Jobs {
@@ -90,22 +94,13 @@ impl Jobs {
     }
 
     /// Opens a model file, or the bundled one.
-    pub fn open_model(&self, path: Option<PathBuf>, into: &Arc<std::sync::Mutex<Option<VettedModel>>>) {
+    pub fn open_model(&self, path: Option<PathBuf>, into: &OpenedModel) {
         let into = into.clone();
-        self.spawn("open-model", move |voice| {
-            voice.say(match workflow::open_model(path.as_deref()) {
-                Ok(model) => {
-                    let facts = facts(&model);
-                    *into.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(model);
-                    Event::Model(Box::new(facts), path.is_some())
-                }
-                Err(e) => Event::Trouble(e.to_string()),
-            });
-        });
+        self.spawn("open-model", move |voice| voice.say(opened(path.as_deref(), &into)));
     }
 
     /// Asks for a folder or pictures, by the system's own dialog.
-    pub fn ask(&self, what: Ask, model_into: &Arc<std::sync::Mutex<Option<VettedModel>>>) {
+    pub fn ask(&self, what: Ask, model_into: &OpenedModel) {
         let into = model_into.clone();
         self.spawn("dialog", move |voice| {
             let begun = Instant::now();
@@ -123,19 +118,9 @@ impl Jobs {
                 }
             };
             match (answer, what) {
-                (Some(paths), Ask::Model) => {
-                    voice.say(match workflow::open_model(paths.first().map(PathBuf::as_path)) {
-                        Ok(model) => {
-                            let facts = facts(&model);
-                            *into.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(model);
-                            Event::Model(Box::new(facts), true)
-                        }
-                        Err(e) => Event::Trouble(e.to_string()),
-                    });
-                }
+                (Some(paths), Ask::Model) => voice.say(opened(paths.first().map(PathBuf::as_path), &into)),
                 (Some(paths), _) => voice.say(Event::Chosen(paths)),
-                // No person cancels a dialog this fast: there is no portal on this system.
-                (None, _) if begun.elapsed() < Duration::from_millis(400) => voice.say(Event::NoDialog),
+                (None, _) if begun.elapsed() < TOO_FAST => voice.say(Event::NoDialog),
                 (None, _) => {}
             }
         });
@@ -149,10 +134,15 @@ impl Jobs {
             let answer = rfd::FileDialog::new().set_title("Write the labels").set_file_name("labels.csv").save_file();
             let path = match answer {
                 Some(path) => path,
-                None if begun.elapsed() < Duration::from_millis(400) => {
+                None if begun.elapsed() < TOO_FAST => {
                     // Without a dialog there is still a place that can be named afterwards.
                     match std::env::current_dir() {
-                        Ok(folder) => folder.join("leukoscope-labels.csv"),
+                        Ok(folder) if folder.join(UNASKED).exists() => {
+                            let text =
+                                format!("No file dialog answered, and {UNASKED} is there already; it was not replaced");
+                            return voice.say(Event::Trouble(text));
+                        }
+                        Ok(folder) => folder.join(UNASKED),
                         Err(e) => return voice.say(Event::Trouble(e.to_string())),
                     }
                 }
@@ -212,6 +202,21 @@ impl Voice {
         // A window that has gone hears nothing, and that is fine.
         let _ = self.give.send(event);
         self.ctx.request_repaint();
+    }
+}
+
+/// Where a job leaves a model that it opened, for the window to take.
+pub type OpenedModel = Arc<std::sync::Mutex<Option<VettedModel>>>;
+
+/// Opens a model file, or the bundled one, leaves it in `into` and says what it is.
+fn opened(path: Option<&Path>, into: &OpenedModel) -> Event {
+    match workflow::open_model(path) {
+        Ok(model) => {
+            let facts = facts(&model);
+            *into.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(model);
+            Event::Model(Box::new(facts), path.is_some())
+        }
+        Err(e) => Event::Trouble(e.to_string()),
     }
 }
 

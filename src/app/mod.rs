@@ -16,7 +16,7 @@ use jobs::{Ask, Jobs};
 use pictures::Pictures;
 use state::{State, ThemeChoice};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use update::{Effect, Event, Input};
 
 /// What the panels ask for while they draw.
@@ -43,7 +43,7 @@ pub struct Window {
     pictures: Pictures,
     view: panels::ViewMemory,
     /// A model that a job opened and the state has not heard of yet.
-    opened_model: Arc<Mutex<Option<crate::model::VettedModel>>>,
+    opened_model: jobs::OpenedModel,
     shown_theme: Option<ThemeChoice>,
     demo_out: Option<PathBuf>,
     /// Whether recent places and the theme are kept between starts.
