@@ -182,9 +182,7 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             }
         }
         Event::Started(g, engine) if current(state, g) => {
-            if let Some((_, note)) = engine.split_once("; ") {
-                say(state, format!("Running on the processor is fine; for the record: {note}"), false, now, false);
-            }
+            state.log.push(format!("Execution provider: {engine}"));
             state.trouble = None;
             state.engine = Some(engine);
         }
@@ -223,12 +221,12 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                 text = "There is no picture to classify in what was opened".into();
             }
             let bad = d.images == 0 && !stopped;
-            say(state, if stopped { format!("Stopped: {text}") } else { text }, bad, now, true);
+            say(state, if stopped { format!("Stopped: {text}") } else { text }, bad, now);
         }
         Event::Failed(g, reason) if current(state, g) => {
             state.job = None;
             state.trouble = Some(reason.clone());
-            say(state, reason, true, now, true);
+            say(state, reason, true, now);
         }
         Event::Chosen(paths) => return open(state, paths, now),
         Event::NoDialog => {
@@ -236,15 +234,15 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             state.dialog = Dialog::Path { text: String::new(), why: why.into() };
         }
         Event::Model(facts, custom) => {
-            say(state, format!("Model: {}", facts.name), false, now, true);
+            say(state, format!("Model: {}", facts.name), false, now);
             state.model = *facts;
             state.custom_model = custom;
             state.counts = Differential::new(state.model.classes.len());
             state.filter.kind = Kind::All;
             return reopen(state, now);
         }
-        Event::Written(path) => say(state, format!("Written: {}", crate::files::display_path(&path)), false, now, true),
-        Event::Trouble(text) => say(state, text, true, now, true),
+        Event::Written(path) => say(state, format!("Written: {}", crate::files::display_path(&path)), false, now),
+        Event::Trouble(text) => say(state, text, true, now),
         Event::Checked(text) => {
             if matches!(state.dialog, Dialog::SelfCheck(_)) {
                 state.dialog = Dialog::SelfCheck(Some(text));
@@ -311,11 +309,10 @@ fn reopen(state: &mut State, now: f64) -> Vec<Effect> {
     vec![Effect::Cancel, Effect::Classify(state.generation, state.opened.clone())]
 }
 
-fn say(state: &mut State, text: String, error: bool, now: f64, toast: bool) {
+/// Says it on the screen for a while, and in the log for good.
+fn say(state: &mut State, text: String, error: bool, now: f64) {
     state.log.push(text.clone());
-    if toast {
-        state.toasts.push(Toast { text, error, until: now + if error { 2.0 * TOAST_SECONDS } else { TOAST_SECONDS } });
-    }
+    state.toasts.push(Toast { text, error, until: now + if error { 2.0 * TOAST_SECONDS } else { TOAST_SECONDS } });
 }
 
 /// Which cells the pipeline shall take.
