@@ -337,3 +337,40 @@ fn hostile_models_are_refused_with_their_reason() {
         assert_eq!((out.status.code(), out.stdout.len()), (Some(2), 0));
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said_and_nothing_pretends_to_be_written() {
+    let dir = crate::common::drawn_folder(1);
+    let out = classify(&[dir.path().to_str().unwrap(), "--out", "/dev/full"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("/dev/full cannot be written"), "{}", text(&out.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_kill_while_writing_leaves_the_old_table_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let picture = drawn(2);
+    for i in 0..400 {
+        std::fs::write(dir.path().join(format!("{i:04}.png")), &picture).unwrap();
+    }
+    let target = dir.path().join("table.csv");
+    for round in 0..6u64 {
+        std::fs::write(&target, b"the old table").unwrap();
+        let mut child = leukoscope()
+            .arg("classify")
+            .arg(dir.path())
+            .arg("--out")
+            .arg(&target)
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(120 + 110 * round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let now = std::fs::read(&target).unwrap();
+        let whole = now == b"the old table" || table(&now).len() == 400;
+        assert!(whole, "round {round}: {} bytes", now.len());
+    }
+}

@@ -3,7 +3,8 @@
 //! Guarantee: after `commit` returns, a reader (also after a power cut) sees either the old content or the
 //! new one. Way: a temporary file in the same folder, written, flushed to the disk, renamed over the target,
 //! and the folder flushed. A process killed before the rename leaves a `.leukoscope-*.part` file, which the
-//! next write into that folder removes once it is a day old.
+//! next write into that folder removes once it is a day old. A link is followed: it is the file behind it that is
+//! replaced. A device or pipe (`/dev/null`, a named pipe) cannot be replaced and must not be: it is written directly.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -16,9 +17,12 @@ const LEFTOVER_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// A file being written; nothing is visible under its name before [`AtomicFile::commit`].
 #[derive(Debug)]
-pub struct AtomicFile {
-    target: PathBuf,
-    writer: BufWriter<tempfile::NamedTempFile>,
+pub struct AtomicFile(Way);
+
+#[derive(Debug)]
+enum Way {
+    Replace { target: PathBuf, writer: BufWriter<tempfile::NamedTempFile> },
+    Direct(BufWriter<File>),
 }
 
 impl AtomicFile {
@@ -27,14 +31,21 @@ impl AtomicFile {
     /// # Errors
     /// When no temporary file can be made in the target's folder (missing, read-only, full), or the target is a folder.
     pub fn create(target: &Path) -> io::Result<Self> {
-        if target.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "the target is a folder"));
+        let target = target.canonicalize().unwrap_or_else(|_| target.to_owned());
+        if let Ok(there) = std::fs::metadata(&target) {
+            if there.is_dir() {
+                return Err(io::Error::new(io::ErrorKind::IsADirectory, "the target is a folder"));
+            }
+            if !there.is_file() {
+                let file = std::fs::OpenOptions::new().write(true).open(&target)?;
+                return Ok(Self(Way::Direct(BufWriter::with_capacity(1 << 16, file))));
+            }
         }
-        let folder = folder_of(target);
+        let folder = folder_of(&target);
         sweep(folder);
         let file = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder)?;
-        keep_mode(target, file.as_file())?;
-        Ok(Self { target: target.to_owned(), writer: BufWriter::with_capacity(1 << 16, file) })
+        keep_mode(&target, file.as_file())?;
+        Ok(Self(Way::Replace { target, writer: BufWriter::with_capacity(1 << 16, file) }))
     }
 
     /// Puts the content in place.
@@ -42,22 +53,33 @@ impl AtomicFile {
     /// # Errors
     /// When flushing or renaming fails; the old file is then intact.
     pub fn commit(self) -> io::Result<()> {
-        let file = self.writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.target).map_err(|e| e.error)?;
-        #[cfg(unix)]
-        File::open(folder_of(&self.target))?.sync_all()?;
-        Ok(())
+        match self.0 {
+            Way::Direct(mut writer) => writer.flush(),
+            Way::Replace { target, writer } => {
+                let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+                file.as_file().sync_all()?;
+                file.persist(&target).map_err(|e| e.error)?;
+                #[cfg(unix)]
+                File::open(folder_of(&target))?.sync_all()?;
+                Ok(())
+            }
+        }
     }
 }
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
+        match &mut self.0 {
+            Way::Direct(w) => w.write(bytes),
+            Way::Replace { writer, .. } => writer.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        match &mut self.0 {
+            Way::Direct(w) => w.flush(),
+            Way::Replace { writer, .. } => writer.flush(),
+        }
     }
 }
 
@@ -138,6 +160,21 @@ mod tests {
         std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o664)).expect("chmod");
         write_atomic(&target, b"b").expect("write");
         assert_eq!(std::fs::metadata(&target).expect("stat").permissions().mode() & 0o777, 0o664);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_and_a_device_is_never_replaced() {
+        use std::os::unix::fs::FileTypeExt;
+        let dir = tempfile::tempdir().expect("temp");
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        write_atomic(&file, b"a").expect("write");
+        std::os::unix::fs::symlink(&file, &link).expect("link");
+        write_atomic(&link, b"b").expect("write");
+        assert!(std::fs::symlink_metadata(&link).expect("stat").is_symlink());
+        assert_eq!(std::fs::read(&file).expect("read"), b"b");
+        write_atomic(Path::new("/dev/null"), b"c").expect("write");
+        assert!(std::fs::metadata("/dev/null").expect("stat").file_type().is_char_device());
     }
 
     #[test]

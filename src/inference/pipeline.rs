@@ -342,3 +342,29 @@ impl Context<'_> {
 fn provider_of(actual: &str) -> Provider {
     actual.parse().unwrap_or(Provider::Cpu)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_over_one_file_is_that_files_row() {
+        let dir = tempfile::tempdir().expect("temp");
+        let path = dir.path().join("a.png");
+        let picture = crate::imaging::draw_slide(240, 200, 1, 1).picture;
+        std::fs::write(&path, crate::imaging::encode_png(&picture).expect("PNG")).expect("write");
+        let model = crate::workflow::default_model().expect("model");
+        let entries = [Entry { path, named: true, error: None }];
+        let cancel = Cancel::new();
+        let context = Context {
+            entries: &entries,
+            card: model.card(),
+            cells: Cells::One,
+            cancel: &cancel,
+            actual: "cpu".into(),
+            batch: 1,
+        };
+        let row = context.isolated(0, |_| panic!("a decoder stumbles")).expect("a row");
+        assert!(matches!(row.outcome, Outcome::Failed(reason) if reason.contains("others are not affected")));
+    }
+}
