@@ -89,6 +89,8 @@ pub fn install(ctx: &egui::Context) {
         visuals.widgets.noninteractive.fg_stroke.color =
             if dark { Color32::from_gray(205) } else { Color32::from_gray(40) };
         visuals.widgets.inactive.fg_stroke.color = if dark { Color32::from_gray(225) } else { Color32::from_gray(30) };
+        visuals.error_fg_color =
+            if dark { Color32::from_rgb(0xff, 0x8a, 0x80) } else { Color32::from_rgb(0xb3, 0x1d, 0x1d) };
         visuals.weak_text_color = Some(if dark { Color32::from_gray(160) } else { Color32::from_gray(92) });
         let round = CornerRadius::same(5);
         for w in [
