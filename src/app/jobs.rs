@@ -105,12 +105,11 @@ impl Jobs {
         self.spawn("dialog", move |voice| {
             let begun = Instant::now();
             let dialog = rfd::FileDialog::new();
-            let pictures = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
             let answer = match what {
                 Ask::Folder => dialog.set_title("Open a folder of blood smears").pick_folder().map(|p| vec![p]),
                 Ask::Images => dialog
                     .set_title("Open pictures")
-                    .add_filter("Pictures", &pictures)
+                    .add_filter("Pictures", &crate::files::PICTURE_ENDINGS)
                     .add_filter("All files", &["*"])
                     .pick_files(),
                 Ask::Model => {

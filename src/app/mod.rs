@@ -149,7 +149,7 @@ impl Window {
         match effect {
             Effect::Classify(generation, paths) => {
                 self.pictures.clear();
-                self.jobs.classify(generation, paths, update::provider(&self.state), update::cells(&self.state));
+                self.jobs.classify(generation, paths, self.state.provider, update::cells(&self.state));
             }
             Effect::Cancel => self.jobs.cancel(),
             Effect::AskFolder => self.jobs.ask(Ask::Folder, &self.opened_model),

@@ -3,7 +3,6 @@
 use super::command::Command;
 use super::state::{Dialog, Filter, GallerySort, Job, Kind, ModelFacts, State, Toast};
 use crate::domain::{Differential, ImageResult};
-use crate::inference::Provider;
 use crate::task::Generation;
 use std::path::PathBuf;
 
@@ -319,12 +318,6 @@ fn say(state: &mut State, text: String, error: bool, now: f64) {
 #[must_use]
 pub fn cells(state: &State) -> crate::inference::Cells {
     if state.all_cells { crate::inference::Cells::ByScene } else { crate::inference::Cells::One }
-}
-
-/// The provider asked for.
-#[must_use]
-pub fn provider(state: &State) -> Provider {
-    state.provider
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod walk;
 pub use atomic::{AtomicFile, write_atomic};
 pub use names::{display_name, display_path};
 pub use read::{ReadError, Snapshot, digest_of, read_bounded};
-pub use walk::{Entry, Listing, shard, walk};
+pub use walk::{Entry, Listing, PICTURE_ENDINGS, named_like_picture, shard, walk};
 
 /// Creates a folder and its parents.
 ///

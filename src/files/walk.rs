@@ -64,7 +64,7 @@ fn walk_folder(root: &Path, stop: &dyn Fn() -> bool, out: &mut Vec<Entry>) {
         match item {
             Ok(e) if e.file_type().is_dir() => {
                 // A folder called like a picture is a mistake worth a word; other folders are walked through.
-                if e.depth() > 0 && looks_like_picture(e.path()) {
+                if e.depth() > 0 && named_like_picture(e.path()) {
                     out.push(Entry {
                         path: e.path().to_owned(),
                         named: false,
@@ -94,10 +94,14 @@ fn hidden(name: &std::ffi::OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
-fn looks_like_picture(path: &Path) -> bool {
-    path.extension()
-        .and_then(|e| e.to_str())
-        .is_some_and(|e| ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"].contains(&e.to_lowercase().as_str()))
+/// Endings of picture files that are read here, lower case.
+pub const PICTURE_ENDINGS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
+
+/// Whether a file's name says that it is a picture. Only for wording and for what may be passed over: what a file is,
+/// its content says.
+#[must_use]
+pub fn named_like_picture(path: &Path) -> bool {
+    path.extension().and_then(|e| e.to_str()).is_some_and(|e| PICTURE_ENDINGS.contains(&e.to_lowercase().as_str()))
 }
 
 /// The part `index` (1-based) of `count` of a listing: every `count`-th entry, so that shards are disjoint, together

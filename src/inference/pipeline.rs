@@ -203,7 +203,7 @@ impl Context<'_> {
                 break;
             }
             let row = self.isolated(index, |prepared| match &mut engine {
-                Ok(engine) => self.classify(engine, prepared),
+                Ok(engine) => self.classify(engine, &std::mem::take(&mut prepared.tensors)),
                 Err(e) => Err(e.to_string()),
             });
             if give.send((index, row)).is_err() {
@@ -212,10 +212,11 @@ impl Context<'_> {
         }
     }
 
-    fn classify(&self, engine: &mut Engine, prepared: &mut Prepared) -> Result<Vec<Probabilities>, String> {
+    /// Runs any number of cells, at most a batch at a time.
+    fn classify(&self, engine: &mut Engine, tensors: &[f32]) -> Result<Vec<Probabilities>, String> {
         let per_cell = 3 * self.card.tensor.size * self.card.tensor.size;
-        let mut out = Vec::with_capacity(prepared.squares.len());
-        for chunk in std::mem::take(&mut prepared.tensors).chunks(per_cell * self.batch) {
+        let mut out = Vec::with_capacity(tensors.len() / per_cell);
+        for chunk in tensors.chunks(per_cell * self.batch) {
             out.extend(engine.run(chunk.to_vec(), chunk.len() / per_cell).map_err(|e| e.to_string())?);
         }
         Ok(out)
@@ -233,13 +234,13 @@ impl Context<'_> {
             let probabilities = if prepared.squares.is_empty() { Ok(Vec::new()) } else { finish(&mut prepared) };
             Ok(self.row(index, prepared, probabilities))
         }));
-        outcome.unwrap_or_else(|_| {
-            let broken = Prepared::failed(
-                None,
-                "the program stumbled over this file; the others are not affected. Please report it".into(),
-            );
-            Ok(self.row(index, broken, Ok(Vec::new())))
-        })
+        outcome.unwrap_or_else(|_| Ok(self.stumbled(index)))
+    }
+
+    /// The row of a file over which a decoder panicked.
+    fn stumbled(&self, index: usize) -> ImageResult {
+        let reason = "the program stumbled over this file; the others are not affected. Please report it";
+        self.row(index, Prepared::failed(None, reason.into()), Ok(Vec::new()))
     }
 
     fn row(&self, index: usize, prepared: Prepared, probabilities: Result<Vec<Probabilities>, String>) -> ImageResult {
@@ -290,13 +291,7 @@ impl Context<'_> {
                     give.send((index, Ok(self.row(index, prepared, Ok(Vec::new()))))).is_ok()
                 }
                 Ok(Ok(prepared)) => hand.send((index, prepared)).is_ok(),
-                Err(_) => {
-                    let broken = Prepared::failed(
-                        None,
-                        "the program stumbled over this file; the others are not affected. Please report it".into(),
-                    );
-                    give.send((index, Ok(self.row(index, broken, Ok(Vec::new()))))).is_ok()
-                }
+                Err(_) => give.send((index, Ok(self.stumbled(index)))).is_ok(),
             };
             if !sent {
                 break;
@@ -314,17 +309,8 @@ impl Context<'_> {
                 cells += more.1.squares.len();
                 group.push(more);
             }
-            let per_cell = 3 * self.card.tensor.size * self.card.tensor.size;
             let all: Vec<f32> = group.iter_mut().flat_map(|(_, p)| std::mem::take(&mut p.tensors)).collect();
-            let mut results = Ok(Vec::with_capacity(cells));
-            for chunk in all.chunks(per_cell * self.batch) {
-                match (&mut results, engine.run(chunk.to_vec(), chunk.len() / per_cell)) {
-                    (Ok(out), Ok(more)) => out.extend(more),
-                    (Ok(_), Err(e)) => results = Err(e.to_string()),
-                    (Err(_), _) => break,
-                }
-            }
-            let mut results = results.map(Vec::into_iter);
+            let mut results = self.classify(&mut engine, &all).map(Vec::into_iter);
             for (index, prepared) in group {
                 let n = prepared.squares.len();
                 let own = match &mut results {

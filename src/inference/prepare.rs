@@ -3,7 +3,7 @@
 //! What goes wrong is a value in words, so that a file that fails is a row and never a stopped batch.
 
 use crate::domain::{Digest, Square};
-use crate::files::{Entry, ReadError, read_bounded};
+use crate::files::{Entry, ReadError, named_like_picture, read_bounded};
 use crate::imaging::{self, DecodeError, Decoded, Finding, FoundCell, Limits, Scene};
 use crate::model::{ModelCard, Preprocessing};
 use std::path::Path;
@@ -125,9 +125,4 @@ fn chosen(finding: &Finding, cells: Cells) -> Vec<&FoundCell> {
 /// The white level is then a guess: the nucleus takes more than 0.8 of the shorter side.
 fn no_background(cell: &FoundCell, (w, h): (u32, u32)) -> bool {
     cell.extent > 0.8 * f64::from(w.min(h))
-}
-
-fn named_like_picture(path: &Path) -> bool {
-    const ENDINGS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
-    path.extension().and_then(|e| e.to_str()).is_some_and(|e| ENDINGS.contains(&e.to_lowercase().as_str()))
 }

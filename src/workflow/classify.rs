@@ -25,13 +25,6 @@ pub struct Request {
     pub shard: Option<(usize, usize)>,
 }
 
-/// Why a listed file has no row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SkipReason {
-    /// Found in a folder, and no picture.
-    NotAPicture,
-}
-
 /// What is told while it runs.
 #[derive(Debug)]
 pub enum Told {

@@ -11,7 +11,7 @@ mod models;
 mod recent;
 
 pub use bench::{BenchReport, bench};
-pub use classify::{Request, SkipReason, Told, Totals, classify, classify_to};
+pub use classify::{Request, Told, Totals, classify, classify_to};
 pub use demo::{DEMO_SEED, DemoSlide, draw_demo};
 pub use doctor::{DoctorReport, doctor};
 pub use error::UserError;
