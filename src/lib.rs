@@ -36,6 +36,8 @@ pub mod model;
 pub mod inference;
 pub mod report;
 
+pub mod training;
+
 pub mod workflow;
 
 #[cfg(feature = "app")]

@@ -4,6 +4,7 @@
 
 mod card;
 mod embedded;
+mod network;
 #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
 mod onnx;
 mod scan;
@@ -11,4 +12,7 @@ mod vet;
 
 pub use card::{Calibration, Manifest, ModelCard, Preprocessing};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
-pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedModel, vet};
+pub use network::{
+    FEATURE_MAP, FEATURES, INPUT, LOGITS, Layer, LayerKind, Network, NetworkError, ReadNetwork, read_network, write_network,
+};
+pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedGraph, VettedModel, vet, vet_graph};

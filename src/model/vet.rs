@@ -116,30 +116,8 @@ impl VettedModel {
 /// # Errors
 /// [`VetError`] names the first thing that is wrong.
 pub fn vet(bytes: &[u8], digest: Digest) -> Result<VettedModel, VetError> {
-    if bytes.len() as u64 > MAX_MODEL_BYTES {
-        return Err(VetError::TooLarge(bytes.len()));
-    }
-    scan(bytes).map_err(|e| match e {
-        ScanError::NotProtobuf => VetError::NotOnnx,
-        ScanError::Truncated => {
-            if looks_like_onnx(bytes) {
-                VetError::Truncated
-            } else {
-                VetError::NotOnnx
-            }
-        }
-        ScanError::Structure(n) => VetError::Structure(n),
-    })?;
-    let model = ModelProto::decode(bytes).map_err(|_| VetError::NotOnnx)?;
+    let Looked { model, parameters, operators } = look(bytes)?;
     let graph = model.graph.as_ref().ok_or(VetError::NotOnnx)?;
-    if !graph.sparse_initializer.is_empty() || !model.training_info.is_empty() || !model.functions.is_empty() {
-        return Err(VetError::Unsupported);
-    }
-    let mut parameters = 0u64;
-    for tensor in &graph.initializer {
-        parameters += check_weights(tensor)?;
-    }
-    let operators = check_nodes(&model)?;
     let manifest = manifest_of(&model)?;
     let output = match (&manifest.outputs.logits, &manifest.outputs.probabilities) {
         (Some(name), _) => OutputKind::Logits(name.clone()),
@@ -185,6 +163,62 @@ pub fn vet(bytes: &[u8], digest: Digest) -> Result<VettedModel, VetError> {
         parameters,
     };
     Ok(VettedModel { bytes: bytes.into(), card: Arc::new(card), output })
+}
+
+struct Looked {
+    model: ModelProto,
+    parameters: u64,
+    operators: Vec<(String, usize)>,
+}
+
+/// What every graph must be, whatever it is for: bounded, self-contained, of known operators.
+fn look(bytes: &[u8]) -> Result<Looked, VetError> {
+    if bytes.len() as u64 > MAX_MODEL_BYTES {
+        return Err(VetError::TooLarge(bytes.len()));
+    }
+    scan(bytes).map_err(|e| match e {
+        ScanError::NotProtobuf => VetError::NotOnnx,
+        ScanError::Truncated => {
+            if looks_like_onnx(bytes) {
+                VetError::Truncated
+            } else {
+                VetError::NotOnnx
+            }
+        }
+        ScanError::Structure(n) => VetError::Structure(n),
+    })?;
+    let model = ModelProto::decode(bytes).map_err(|_| VetError::NotOnnx)?;
+    let graph = model.graph.as_ref().ok_or(VetError::NotOnnx)?;
+    if !graph.sparse_initializer.is_empty() || !model.training_info.is_empty() || !model.functions.is_empty() {
+        return Err(VetError::Unsupported);
+    }
+    let mut parameters = 0u64;
+    for tensor in &graph.initializer {
+        parameters += check_weights(tensor)?;
+    }
+    let operators = check_nodes(&model)?;
+    Ok(Looked { model, parameters, operators })
+}
+
+/// A graph whose bytes were looked at, without a word about what its input means: a backbone to train from. Only
+/// [`vet_graph`] makes one.
+#[derive(Debug, Clone)]
+pub struct VettedGraph(Arc<[u8]>);
+
+impl VettedGraph {
+    /// The bytes that were vetted.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Looks at a model file's bytes as at a graph alone: it needs no manifest and no classes.
+///
+/// # Errors
+/// [`VetError`] names the first thing that is wrong.
+pub fn vet_graph(bytes: &[u8]) -> Result<VettedGraph, VetError> {
+    look(bytes).map(|_| VettedGraph(bytes.into()))
 }
 
 /// A cut-off ONNX file still starts with its version field or names its producer early.

@@ -1,0 +1,257 @@
+//! Gradients of a batch on the processor: the batch is cut into fixed pieces, each computed by one thread, and the pieces'
+//! gradients are added in their order. So the result has the same bits whatever the number of threads.
+
+use super::network::{Net, Workspace};
+use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
+
+/// Images of a piece. Four fill the matrix products of the late layers and still leave eight pieces of a batch of 32.
+const PIECE: usize = 4;
+/// Numbers that one task adds over all pieces.
+const ADD: usize = 1 << 14;
+
+/// A batch ready to learn from.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// `[n, input_len(first)]`.
+    pub inputs: Vec<f32>,
+    /// Target probabilities, `[n, classes]`.
+    pub targets: Vec<f32>,
+    /// What multiplies the pooled features, `[n, features]`; empty without dropout.
+    pub keep: Vec<f32>,
+}
+
+/// What a batch came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BatchResult {
+    /// Mean cross-entropy.
+    pub loss: f64,
+    /// `[n, classes]`.
+    pub logits: Vec<f32>,
+}
+
+/// The processor as training engine.
+#[derive(Debug)]
+pub struct CpuEngine {
+    net: Net,
+    first: usize,
+    pool: rayon::ThreadPool,
+    rooms: Mutex<Vec<Workspace>>,
+    pieces: Vec<Vec<f32>>,
+}
+
+impl CpuEngine {
+    /// An engine for layers `first..` of a network; `threads` 0 is one per core.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn new(net: Net, first: usize, threads: usize) -> Result<Self, String> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("train-{i}"))
+            .build()
+            .map_err(|e| format!("no training thread could be started: {e}"))?;
+        Ok(Self { net, first, pool, rooms: Mutex::new(Vec::new()), pieces: Vec::new() })
+    }
+
+    /// The network's layout.
+    #[must_use]
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// Threads to share other work with, so that preparing and learning do not fight for cores.
+    #[must_use]
+    pub fn pool(&self) -> &rayon::ThreadPool {
+        &self.pool
+    }
+
+    fn room(&self) -> Workspace {
+        let free = self.rooms.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        free.unwrap_or_else(|| self.net.workspace(self.first, PIECE))
+    }
+
+    fn leave(&self, room: Workspace) {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).push(room);
+    }
+
+    /// Mean loss and logits of a batch; `gradient` is set to the mean loss' gradient by the numbers from
+    /// `net.offset(first)` on.
+    pub fn gradients(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> BatchResult {
+        let classes = self.net.network().classes;
+        let (one, f) = (self.net.input_len(self.first), self.net.network().features());
+        let n = batch.targets.len() / classes;
+        let count = n.div_ceil(PIECE);
+        let mut pieces = std::mem::take(&mut self.pieces);
+        pieces.resize_with(count.max(pieces.len()), Vec::new);
+        let this = &*self;
+        let results: Vec<(f64, Vec<f32>)> = self.pool.install(|| {
+            pieces[..count]
+                .par_iter_mut()
+                .enumerate()
+                .map(|(i, piece)| {
+                    piece.clear();
+                    piece.resize(gradient.len(), 0.0);
+                    let images = PIECE.min(n - i * PIECE);
+                    let inputs = &batch.inputs[i * PIECE * one..][..images * one];
+                    let targets = &batch.targets[i * PIECE * classes..][..images * classes];
+                    let keep = (!batch.keep.is_empty()).then(|| &batch.keep[i * PIECE * f..][..images * f]);
+                    let mut room = this.room();
+                    this.net.forward(values, this.first, inputs, images, keep, &mut room);
+                    let logits = room.logits()[..images * classes].to_vec();
+                    let (loss, dlogits) = cross_entropy(&logits, targets, classes, n);
+                    this.net.backward(values, this.first, inputs, images, keep, &dlogits, &mut room, piece);
+                    this.leave(room);
+                    (loss, logits)
+                })
+                .collect()
+        });
+        self.pool.install(|| {
+            gradient.par_chunks_mut(ADD).enumerate().for_each(|(i, sum)| {
+                sum.copy_from_slice(&pieces[0][i * ADD..][..sum.len()]);
+                for piece in &pieces[1..count] {
+                    sum.iter_mut().zip(&piece[i * ADD..]).for_each(|(s, v)| *s += v);
+                }
+            });
+        });
+        self.pieces = pieces;
+        let loss = results.iter().map(|(l, _)| l).sum();
+        BatchResult { loss, logits: results.into_iter().flat_map(|(_, l)| l).collect() }
+    }
+
+    /// Logits of `n` inputs of layer `first`, `[n, classes]`, without learning.
+    #[must_use]
+    pub fn logits(&self, values: &[f32], inputs: &[f32]) -> Vec<f32> {
+        let classes = self.net.network().classes;
+        self.each_piece(self.first, inputs, |x, images, room| {
+            self.net.forward(values, self.first, x, images, None, room);
+            room.logits()[..images * classes].to_vec()
+        })
+    }
+
+    fn each_piece(&self, first: usize, inputs: &[f32], work: impl Fn(&[f32], usize, &mut Workspace) -> Vec<f32> + Sync) -> Vec<f32> {
+        let one = self.net.input_len(first);
+        let parts: Vec<Vec<f32>> = self.pool.install(|| {
+            inputs
+                .par_chunks(PIECE * one)
+                .map(|x| {
+                    let mut room = self.room();
+                    let out = work(x, x.len() / one, &mut room);
+                    self.leave(room);
+                    out
+                })
+                .collect()
+        });
+        parts.concat()
+    }
+}
+
+/// Cross-entropy of softmax(logits) against target probabilities, summed over the rows and divided by `total`, and its
+/// gradient by the logits: (softmax − target) / total. Goodfellow et al., Deep Learning, 6.2.2.
+fn cross_entropy(logits: &[f32], targets: &[f32], classes: usize, total: usize) -> (f64, Vec<f32>) {
+    let mut gradient = Vec::with_capacity(logits.len());
+    let mut loss = 0.0;
+    #[expect(clippy::cast_precision_loss, reason = "a batch size")]
+    let total = total as f64;
+    for (row, target) in logits.chunks_exact(classes).zip(targets.chunks_exact(classes)) {
+        let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let exp: Vec<f64> = row.iter().map(|v| f64::from(v - top).exp()).collect();
+        let sum: f64 = exp.iter().sum();
+        for ((v, e), t) in row.iter().zip(&exp).zip(target) {
+            let t = f64::from(*t);
+            loss += t * (sum.ln() - f64::from(v - top));
+            #[expect(clippy::cast_possible_truncation, reason = "a gradient needs no double")]
+            gradient.push(((e / sum - t) / total) as f32);
+        }
+    }
+    (loss / total, gradient)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Layer, LayerKind, Network};
+
+    fn layer(kind: LayerKind, inputs: usize, outputs: usize, stride: usize, relu6: bool, skip: Option<usize>) -> Layer {
+        let pad = usize::from(kind != LayerKind::Pointwise);
+        let before = if stride == 2 { 0 } else { pad };
+        Layer { name: format!("{inputs}-{outputs}"), kind, inputs, outputs, stride, before, after: pad, relu6, skip }
+    }
+
+    /// Every kind of layer, a stride, a skip, odd widths that fill no vector.
+    fn small() -> Network {
+        use LayerKind::{Depthwise, Pointwise, Stem};
+        let layers = vec![
+            layer(Stem, 3, 10, 2, true, None),
+            layer(Depthwise, 10, 10, 1, true, None),
+            layer(Pointwise, 10, 18, 1, false, None),
+            layer(Pointwise, 18, 20, 1, true, None),
+            layer(Depthwise, 20, 20, 1, true, None),
+            layer(Pointwise, 20, 18, 1, false, Some(2)),
+            layer(Pointwise, 18, 21, 1, true, None),
+            layer(Depthwise, 21, 21, 2, true, None),
+            layer(Pointwise, 21, 7, 1, false, None),
+            layer(Pointwise, 7, 12, 1, true, None),
+        ];
+        Network { layers, hidden: 6, classes: 3 }
+    }
+
+    fn case(first: usize, n: usize) -> (Net, Vec<f32>, Batch) {
+        let net = Net::new(&small(), 12);
+        let mut random = fastrand::Rng::with_seed(5);
+        let mut numbers = |n: usize, scale: f32| (0..n).map(|_| (random.f32() - 0.45) * scale).collect::<Vec<_>>();
+        let values = numbers(net.network().len(), 0.9);
+        let inputs = numbers(n * net.input_len(first), 2.0);
+        let targets = (0..n).flat_map(|i| [[0.8, 0.1, 0.1], [0.0, 1.0, 0.0], [0.2, 0.2, 0.6]][i % 3]).collect();
+        let keep = (0..n * 12).map(|i| if i % 5 == 0 { 0.0 } else { 1.25 }).collect();
+        (net, values, Batch { inputs, targets, keep })
+    }
+
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        for first in [0, 3, 6, 10] {
+            let (net, mut values, batch) = case(first, 6);
+            let base = net.offset(first);
+            let mut engine = CpuEngine::new(net, first, 2).expect("threads");
+            let mut gradient = vec![0.0; values.len() - base];
+            engine.gradients(&values, &batch, &mut gradient);
+            let mut scratch = gradient.clone();
+            let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+            let (mut off, mut n) = (0.0, 0);
+            for i in (0..gradient.len()).step_by(5) {
+                let (v, h) = (values[base + i], 2e-3f32);
+                values[base + i] = v + h;
+                let up = engine.gradients(&values, &batch, &mut scratch).loss;
+                values[base + i] = v - h;
+                let down = engine.gradients(&values, &batch, &mut scratch).loss;
+                values[base + i] = v;
+                let numeric = (up - down) / (2.0 * f64::from(h));
+                off += (numeric - f64::from(gradient[i])).powi(2);
+                n += 1;
+            }
+            let relative = off.sqrt() / norm;
+            assert!(n > 30 && norm > 1e-2 && relative < 0.01, "from layer {first}: {relative} of {norm}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let (net, values, batch) = case(0, 23);
+        let of = |threads| {
+            let mut engine = CpuEngine::new(net.clone(), 0, threads).expect("threads");
+            let mut gradient = vec![0.0; values.len()];
+            let result = engine.gradients(&values, &batch, &mut gradient);
+            (result, gradient)
+        };
+        assert_eq!(of(1), of(3));
+    }
+
+    #[test]
+    fn cross_entropy_is_pytorchs() {
+        // torch.nn.functional.cross_entropy(torch.tensor([[1.,2.,.5],[0.,0.,3.]]), torch.tensor([[0.,1.,0.],[.2,.3,.5]]))
+        // = 1.0296459; PyTorch 2.15.
+        let (loss, gradient) = cross_entropy(&[1.0, 2.0, 0.5, 0.0, 0.0, 3.0], &[0.0, 1.0, 0.0, 0.2, 0.3, 0.5], 3, 2);
+        assert!((loss - 1.029_645_9).abs() < 1e-6, "{loss}");
+        assert!(gradient.iter().sum::<f32>().abs() < 1e-6);
+    }
+}
