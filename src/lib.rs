@@ -31,8 +31,10 @@ pub mod task;
 
 pub mod files;
 pub mod imaging;
+pub mod metrics;
 pub mod model;
 
+pub mod dataset;
 pub mod inference;
 pub mod report;
 

@@ -4,11 +4,13 @@
 
 mod atomic;
 mod names;
+mod pack;
 mod read;
 mod walk;
 
 pub use atomic::{AtomicFile, write_atomic};
 pub use names::{display_name, display_path};
+pub use pack::Pack;
 pub use read::{ReadError, Snapshot, digest_of, read_bounded};
 pub use walk::{Entry, Listing, PICTURE_ENDINGS, named_like_picture, shard, walk};
 
@@ -26,4 +28,21 @@ pub fn create_folder(path: &std::path::Path) -> std::io::Result<()> {
 /// What the operating system says.
 pub fn scratch_folder() -> std::io::Result<tempfile::TempDir> {
     tempfile::tempdir()
+}
+
+/// The folder of things that can be made again: `name` inside the user's cache folder, or `None` where there is none.
+#[must_use]
+pub fn cache_folder(name: &str) -> Option<std::path::PathBuf> {
+    Some(directories::ProjectDirs::from("", "", "leukoscope")?.cache_dir().join(name))
+}
+
+/// Removes a file; one that is not there is fine.
+///
+/// # Errors
+/// What the operating system says.
+pub fn remove_file(path: &std::path::Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
 }

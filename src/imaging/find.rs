@@ -11,6 +11,9 @@ use super::resample::fit_within;
 use super::threshold::{Channels, nuclear_score, soften, two_thresholds};
 use image::RgbImage;
 
+/// Counted up whenever the same picture may give another square than before: cut cells are cached under it.
+pub const FINDER_VERSION: u32 = 1;
+
 /// The search runs on a copy whose longer side is at most this.
 const WORK_SIDE: u32 = 512;
 /// Lobes nearer than this times the square root of the larger one's area are one nucleus.

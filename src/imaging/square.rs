@@ -4,7 +4,7 @@
 //! particular model is written here.
 
 use super::find::FoundCell;
-use super::resample::{area_part, read_square};
+use super::resample::{read_square, resize_area};
 use crate::domain::{CellPreprocessing, Square, TensorSpec};
 use image::RgbImage;
 
@@ -55,20 +55,22 @@ pub fn tensor_of_square(
 
 /// Appends the tensor of the whole picture, stretched to the model's size, to `out`.
 pub fn tensor_of_whole(picture: &RgbImage, spec: &TensorSpec, out: &mut Vec<f32>) {
-    let (w, h) = picture.dimensions();
-    let n = spec.size;
-    let stretched = if (w as usize) >= n && (h as usize) >= n {
-        #[expect(clippy::cast_precision_loss, reason = "sizes")]
-        let scale = (f64::from(w) / n as f64, f64::from(h) / n as f64);
-        area_part(picture, scale, (0, 0), (n, n))
-    } else {
-        #[expect(clippy::cast_possible_truncation, reason = "a model's input size")]
-        image::imageops::resize(picture, n as u32, n as u32, image::imageops::FilterType::Triangle)
-    };
-    tensor(&stretched, spec, out);
+    tensor(&stretch(picture, spec.size), spec, out);
 }
 
-fn tensor(picture: &RgbImage, spec: &TensorSpec, out: &mut Vec<f32>) {
+/// The whole picture stretched to a square of `size` pixels: by area averages where it shrinks, else bilinear.
+#[must_use]
+pub fn stretch(picture: &RgbImage, size: usize) -> RgbImage {
+    let (w, h) = picture.dimensions();
+    if (w as usize) >= size && (h as usize) >= size {
+        return resize_area(picture, size, size);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a model's input size")]
+    image::imageops::resize(picture, size as u32, size as u32, image::imageops::FilterType::Triangle)
+}
+
+/// Appends the tensor of a picture that has the model's size already.
+pub fn tensor(picture: &RgbImage, spec: &TensorSpec, out: &mut Vec<f32>) {
     // 256 values a channel are computed once instead of one division a pixel.
     let tables: [[f32; 256]; 3] = std::array::from_fn(|c| {
         std::array::from_fn(|v| {

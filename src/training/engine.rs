@@ -129,6 +129,19 @@ impl CpuEngine {
         })
     }
 
+    /// Activations before layer `first` of images (an engine for layer 0 on), `[n, input_len(first)]`; the pooled
+    /// features where `first` is beyond the last layer.
+    #[must_use]
+    pub fn prefix(&self, values: &[f32], first: usize, inputs: &[f32]) -> Vec<f32> {
+        let last = self.net.network().layers.len();
+        self.each_piece(0, inputs, |x, images, room| {
+            if first == last {
+                return self.net.pool(values, x, images, room).to_vec();
+            }
+            if first == 0 { x.to_vec() } else { self.net.convolutions(values, (0, first), x, images, room).to_vec() }
+        })
+    }
+
     fn each_piece(&self, first: usize, inputs: &[f32], work: impl Fn(&[f32], usize, &mut Workspace) -> Vec<f32> + Sync) -> Vec<f32> {
         let one = self.net.input_len(first);
         let parts: Vec<Vec<f32>> = self.pool.install(|| {
@@ -230,7 +243,7 @@ mod tests {
                 n += 1;
             }
             let relative = off.sqrt() / norm;
-            assert!(n > 30 && norm > 1e-2 && relative < 0.01, "from layer {first}: {relative} of {norm}");
+            assert!(n > 20 && norm > 1e-2 && relative < 0.01, "from layer {first}: {relative} of {norm}");
         }
     }
 

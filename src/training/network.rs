@@ -91,6 +91,20 @@ impl Net {
         self.offsets.get(first).copied().unwrap_or(self.head)
     }
 
+    /// Which numbers from layer `first` on are weights that may decay (`true`) and which are biases (`false`).
+    #[must_use]
+    pub fn decays(&self, first: usize) -> Vec<bool> {
+        let mut decays = Vec::new();
+        for layer in self.network.layers.iter().skip(first) {
+            decays.extend(std::iter::repeat_n(true, layer.weights()));
+            decays.extend(std::iter::repeat_n(false, layer.outputs));
+        }
+        for (i, n) in self.network.head_lens().into_iter().enumerate() {
+            decays.extend(std::iter::repeat_n(i % 2 == 0, n));
+        }
+        decays
+    }
+
     /// Room for `images` images from layer `first` on.
     #[must_use]
     pub fn workspace(&self, first: usize, images: usize) -> Workspace {
@@ -183,10 +197,7 @@ impl Net {
         let (count, f) = (self.network.layers.len(), self.network.features());
         if first < count {
             self.convolutions(values, (first, count), input, n, w);
-            let map = &w.activations[count - 1][..n * self.output_len(count - 1)];
-            for (map, mean) in map.chunks_exact(self.output_len(count - 1)).zip(w.pooled.chunks_exact_mut(f)) {
-                kernels::mean_rows(map, mean);
-            }
+            self.pool_map(n, w);
         } else {
             w.pooled[..n * f].copy_from_slice(&input[..n * f]);
         }
@@ -199,6 +210,21 @@ impl Net {
         kernels::pointwise(&w.dropped[..n * f], hw, hb, false, None, hidden);
         hidden.iter_mut().for_each(|v| *v = v.max(0.0));
         kernels::pointwise(hidden, ow, ob, false, None, &mut w.logits[..n * ob.len()]);
+    }
+
+    /// Pooled features of `n` images, `[n, features]`.
+    pub fn pool<'w>(&self, values: &[f32], input: &[f32], n: usize, w: &'w mut Workspace) -> &'w [f32] {
+        self.convolutions(values, (0, self.network.layers.len()), input, n, w);
+        self.pool_map(n, w);
+        &w.pooled[..n * self.network.features()]
+    }
+
+    fn pool_map(&self, n: usize, w: &mut Workspace) {
+        let last = self.network.layers.len() - 1;
+        let map = &w.activations[last][..n * self.output_len(last)];
+        for (map, mean) in map.chunks_exact(self.output_len(last)).zip(w.pooled.chunks_exact_mut(self.network.features())) {
+            kernels::mean_rows(map, mean);
+        }
     }
 
     fn head<'a>(&self, values: &'a [f32]) -> [&'a [f32]; 4] {

@@ -1,0 +1,200 @@
+//! Cells cut once: each image's digest → its square as the model sees it, as bytes, in a pack of the cache folder.
+//!
+//! The key is the image's content and the name of the pack says the preprocessing, so a renamed file is known and a
+//! changed one is cut again. Labels are not in the cache.
+
+use super::scan::Item;
+use crate::domain::Digest;
+use crate::files::{Pack, cache_folder, display_path, read_bounded};
+use crate::imaging::{self, FINDER_VERSION, Limits, RgbImage};
+use crate::model::Preprocessing;
+use crate::task::{Cancel, Progress};
+use rayon::prelude::*;
+use std::path::Path;
+
+/// The largest picture file that is read.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+/// The note of an image without a white cell.
+const NO_CELL: &str = "no-cell";
+/// Images cut between two savings of the index.
+const SAVE_EVERY: usize = 512;
+
+/// How a model wants its pictures, and their size.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// The square of the cell, or the whole picture.
+    pub preprocessing: Preprocessing,
+    /// Pixels a side.
+    pub size: usize,
+}
+
+impl View {
+    /// Bytes of a cut picture: RGB, `size` × `size`.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        3 * self.size * self.size
+    }
+
+    /// What is outside the picture: the model's white, or nothing known for whole pictures.
+    #[must_use]
+    pub fn white(&self) -> Option<f32> {
+        match &self.preprocessing {
+            Preprocessing::CellSquare(how) => Some(how.white),
+            Preprocessing::WholeImage => None,
+        }
+    }
+
+    fn name(&self) -> String {
+        match &self.preprocessing {
+            Preprocessing::CellSquare(p) => format!(
+                "cell-{}-side{}-white{}-pct{}-f{FINDER_VERSION}",
+                self.size, p.side_factor, p.white, p.white_percentile
+            ),
+            Preprocessing::WholeImage => format!("whole-{}", self.size),
+        }
+    }
+}
+
+/// A cut cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CutCell {
+    /// Its place in the cache.
+    pub record: u32,
+    /// Digest of its image.
+    pub digest: Digest,
+}
+
+/// What became of one labelled image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CellState {
+    /// Its cell was cut.
+    Cell(CutCell),
+    /// Nothing in it looks like a white cell.
+    NoCell,
+    /// Why it could not be read.
+    Failed(String),
+    /// It was not looked at: the work was stopped.
+    Stopped,
+}
+
+/// The cache of one preprocessing.
+#[derive(Debug)]
+pub struct CellCache {
+    pack: Pack,
+    view: View,
+}
+
+impl CellCache {
+    /// Opens the cache in the user's cache folder, or in `folder`.
+    ///
+    /// # Errors
+    /// When neither the folder nor a temporary file can be written, in words.
+    pub fn open(view: View, folder: Option<&Path>) -> Result<Self, String> {
+        let own = folder.map(ToOwned::to_owned).or_else(|| cache_folder("training"));
+        let pack = match own {
+            Some(folder) => Pack::open(&folder, &view.name(), view.bytes())
+                .map_err(|e| format!("the cache folder {} cannot be written: {e}", display_path(&folder)))?,
+            None => Pack::private(view.bytes()).map_err(|e| format!("no temporary file can be made: {e}"))?,
+        };
+        Ok(Self { pack, view })
+    }
+
+    /// How its pictures are cut.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Cuts the cells of `items` that are not known yet; one state an item, in order. A panic over one file is that
+    /// file's failure.
+    ///
+    /// # Errors
+    /// When the cache cannot be written (a full disk), in words.
+    pub fn cut(&self, items: &[Item], cancel: &Cancel, progress: &Progress) -> Result<Vec<CellState>, String> {
+        progress.set_total(progress.total() + items.len());
+        let mut states = Vec::with_capacity(items.len());
+        for part in items.chunks(SAVE_EVERY) {
+            let done: Vec<Result<CellState, String>> = part
+                .par_iter()
+                .map(|item| {
+                    if cancel.is_cancelled() {
+                        return Ok(CellState::Stopped);
+                    }
+                    let state = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.one(item)))
+                        .unwrap_or_else(|_| Ok(CellState::Failed("the program stumbled over this file; please report it".into())));
+                    progress.step();
+                    state
+                })
+                .collect();
+            for state in done {
+                states.push(state?);
+            }
+            self.pack.save().map_err(|e| full(&e))?;
+        }
+        Ok(states)
+    }
+
+    fn one(&self, item: &Item) -> Result<CellState, String> {
+        if let Some(error) = &item.error {
+            return Ok(CellState::Failed(error.clone()));
+        }
+        let snapshot = match read_bounded(&item.path, MAX_FILE_BYTES) {
+            Ok(s) => s,
+            Err(e) => return Ok(CellState::Failed(e.to_string())),
+        };
+        let digest = snapshot.digest;
+        match self.pack.find(&digest.0) {
+            Some((Some(record), _)) => return Ok(CellState::Cell(CutCell { record, digest })),
+            Some((None, note)) if note == NO_CELL => return Ok(CellState::NoCell),
+            Some((None, note)) => return Ok(CellState::Failed(note)),
+            None => {}
+        }
+        let picture = match imaging::decode(&snapshot.bytes, Limits::default()) {
+            Ok(decoded) => decoded.picture,
+            Err(e) => {
+                let why = e.to_string();
+                self.pack.add_note(digest.0, &why);
+                return Ok(CellState::Failed(why));
+            }
+        };
+        drop(snapshot);
+        let cut = match &self.view.preprocessing {
+            Preprocessing::WholeImage => imaging::stretch(&picture, self.view.size),
+            Preprocessing::CellSquare(how) => {
+                let finding = imaging::find_cells(&picture, how.white_percentile);
+                let Some(cell) = finding.cells.first() else {
+                    self.pack.add_note(digest.0, NO_CELL);
+                    return Ok(CellState::NoCell);
+                };
+                imaging::cut_square(&picture, imaging::square_of(cell, how), cell.white, how, self.view.size)
+            }
+        };
+        let record = self.pack.add(digest.0, cut.as_raw(), "").map_err(|e| full(&e))?;
+        Ok(CellState::Cell(CutCell { record, digest }))
+    }
+
+    /// Reads a cut cell: RGB bytes, row by row.
+    ///
+    /// # Errors
+    /// When the cache went away meanwhile, in words.
+    pub fn read(&self, cell: CutCell, into: &mut Vec<u8>) -> Result<(), String> {
+        into.resize(self.view.bytes(), 0);
+        self.pack.read(cell.record, into).map_err(|e| format!("the cache of cut cells cannot be read any more: {e}. Start again"))
+    }
+
+    /// Reads a cut cell as a picture.
+    ///
+    /// # Errors
+    /// As [`CellCache::read`].
+    pub fn picture(&self, cell: CutCell) -> Result<RgbImage, String> {
+        let mut bytes = Vec::new();
+        self.read(cell, &mut bytes)?;
+        #[expect(clippy::cast_possible_truncation, reason = "a model's input size")]
+        let side = self.view.size as u32;
+        RgbImage::from_raw(side, side, bytes).ok_or_else(|| "the cache of cut cells is damaged".into())
+    }
+}
+
+fn full(e: &dyn std::fmt::Display) -> String {
+    format!("the cache of cut cells cannot be written: {e}. Free some space in the cache folder (or set XDG_CACHE_HOME) and start again")
+}

@@ -1,0 +1,15 @@
+//! Labelled images: what they are, their cells cut once and cached, which belong together, and how they are split.
+//!
+//! Nothing is silently dropped: an image that failed, that has no cell, or whose class is left out stays in the counts.
+
+mod cells;
+mod duplicates;
+mod groups;
+mod scan;
+mod split;
+
+pub use cells::{CellCache, CellState, CutCell, View};
+pub use duplicates::{Alike, near_duplicates};
+pub use groups::{Grouping, Groups, Pattern, group};
+pub use scan::{DatasetError, Item, Scanned, scan};
+pub use split::{Part, Ratio, Split, SplitError, split};

@@ -1,0 +1,228 @@
+//! From a folder per class, or a CSV with `path,label[,group][,split]`, to a list of labelled files.
+//!
+//! Labels that differ only by case or outer space are one class, and that is said. No picture is opened here.
+
+use super::split::Part;
+use crate::files::{Entry, ReadError, display_path, named_like_picture, read_bounded, walk};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The largest CSV that is read.
+const MAX_CSV: u64 = 256 << 20;
+
+/// One labelled file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The file.
+    pub path: PathBuf,
+    /// Its path below the dataset, with `/`, for file-name patterns and tables.
+    pub name: String,
+    /// Position of its label in [`Scanned::labels`].
+    pub class: usize,
+    /// The CSV's group, where it has that column.
+    pub group: Option<String>,
+    /// The CSV's part, where it has that column.
+    pub part: Option<Part>,
+    /// Why it cannot be read, where the listing knows already.
+    pub error: Option<String>,
+}
+
+/// What a dataset holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scanned {
+    /// Labels in alphabetical order.
+    pub labels: Vec<String>,
+    /// The files in order.
+    pub items: Vec<Item>,
+    /// Things to know: labels that were brought together, rows that were left out.
+    pub notes: Vec<String>,
+}
+
+/// Why there is no dataset.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DatasetError {
+    /// Nothing there.
+    #[error("there is no folder or CSV file {0}")]
+    Missing(String),
+    /// Nothing in it.
+    #[error("{0} holds no labelled pictures. A dataset is a folder with a folder per class, or a CSV with the columns path,label[,group][,split]")]
+    Empty(String),
+    /// No classes.
+    #[error("the pictures in {0} lie beside each other without a folder per class: {1}")]
+    NoClasses(String, String),
+    /// A CSV that is not understood.
+    #[error("{0}: {1}")]
+    Csv(String, String),
+}
+
+/// Lists a dataset.
+///
+/// # Errors
+/// [`DatasetError`], in words for a person.
+pub fn scan(path: &Path, stop: &dyn Fn() -> bool) -> Result<Scanned, DatasetError> {
+    let shown = display_path(path);
+    let listing = walk(&[path.to_owned()], stop);
+    let mut rows = match &listing.entries[..] {
+        [one] if one.named && one.error.is_some() => return Err(DatasetError::Missing(shown)),
+        [one] if one.named => from_csv(path, &shown)?,
+        entries => from_folder(path, &shown, entries)?,
+    };
+    if rows.is_empty() {
+        return Err(DatasetError::Empty(shown));
+    }
+    let mut notes = Vec::new();
+    let labels = unify(&mut rows, &mut notes);
+    let items = rows
+        .into_iter()
+        .map(|r| Item {
+            class: labels.iter().position(|l| *l == r.label).unwrap_or(0),
+            path: r.path,
+            name: r.name,
+            group: r.group,
+            part: r.part,
+            error: r.error,
+        })
+        .collect();
+    Ok(Scanned { labels, items, notes })
+}
+
+struct Row {
+    path: PathBuf,
+    name: String,
+    label: String,
+    group: Option<String>,
+    part: Option<Part>,
+    error: Option<String>,
+}
+
+fn from_folder(root: &Path, shown: &str, entries: &[Entry]) -> Result<Vec<Row>, DatasetError> {
+    let mut rows = Vec::new();
+    let mut loose = 0;
+    for entry in entries {
+        // Files that are not called like pictures (notes, tables) are nobody's images.
+        if entry.error.is_none() && !named_like_picture(&entry.path) {
+            continue;
+        }
+        let inside = entry.path.strip_prefix(root).unwrap_or(&entry.path);
+        let parts: Vec<String> = inside.iter().map(|p| display_path(Path::new(p))).collect();
+        match &parts[..] {
+            [label, .., _] => rows.push(Row {
+                path: entry.path.clone(),
+                name: parts.join("/"),
+                label: label.clone(),
+                group: None,
+                part: None,
+                error: entry.error.clone(),
+            }),
+            _ => loose += 1,
+        }
+    }
+    if rows.is_empty() && loose > 0 {
+        let what = format!("{loose} pictures, no class folders. Put each class into a folder of its own, or give a CSV");
+        return Err(DatasetError::NoClasses(shown.into(), what));
+    }
+    Ok(rows)
+}
+
+fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
+    let bad = |what: String| DatasetError::Csv(shown.to_owned(), what);
+    let bytes = read_bounded(path, MAX_CSV).map_err(|e: ReadError| bad(e.to_string()))?.bytes;
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+    let headers = reader.headers().map_err(|e| bad(format!("not a CSV: {e}")))?.clone();
+    let column = |name: &str| headers.iter().position(|h| h.eq_ignore_ascii_case(name));
+    let (Some(at_path), Some(at_label)) = (column("path"), column("label")) else {
+        return Err(bad(format!("the first line must name the columns path and label; it has {:?}", headers.iter().collect::<Vec<_>>())));
+    };
+    let (at_group, at_split) = (column("group"), column("split"));
+    let base = path.parent().unwrap_or(Path::new("."));
+    let mut rows = Vec::new();
+    for (i, record) in reader.records().enumerate() {
+        let line = i + 2;
+        let record = record.map_err(|e| bad(format!("line {line}: {e}")))?;
+        let field = |at: Option<usize>| at.and_then(|a| record.get(a)).filter(|v| !v.is_empty());
+        let name = field(Some(at_path)).ok_or_else(|| bad(format!("line {line} has no path")))?;
+        let label = field(Some(at_label)).ok_or_else(|| bad(format!("line {line} ({name}) has no label")))?;
+        let part = match field(at_split) {
+            None => None,
+            Some(word) => Some(Part::from_word(word).ok_or_else(|| {
+                bad(format!("line {line}: \"{word}\" is no part; use train, validation or test"))
+            })?),
+        };
+        rows.push(Row {
+            path: base.join(name),
+            name: name.replace('\\', "/"),
+            label: label.to_owned(),
+            group: field(at_group).map(ToOwned::to_owned),
+            part,
+            error: None,
+        });
+    }
+    Ok(rows)
+}
+
+/// Brings labels that differ only by case or space together under their most frequent spelling (the alphabetically
+/// first on a tie), and returns all labels in order.
+fn unify(rows: &mut [Row], notes: &mut Vec<String>) -> Vec<String> {
+    let key = |label: &str| label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let mut spellings: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    for row in rows.iter() {
+        *spellings.entry(key(&row.label)).or_default().entry(row.label.clone()).or_default() += 1;
+    }
+    let mut chosen = BTreeMap::new();
+    for (key, counts) in &spellings {
+        let best = counts.iter().max_by_key(|(label, n)| (**n, std::cmp::Reverse((*label).clone())));
+        let Some((best, _)) = best else { continue };
+        if counts.len() > 1 {
+            let all: Vec<String> = counts.iter().map(|(l, n)| format!("\"{l}\" ({n})")).collect();
+            notes.push(format!("{} differ only by case or space and are one class: \"{}\"", all.join(", "), best.trim()));
+        }
+        chosen.insert(key.clone(), best.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    for row in rows.iter_mut() {
+        if let Some(label) = chosen.get(&key(&row.label)) {
+            row.label.clone_from(label);
+        }
+    }
+    chosen.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn csv(text: &str) -> Result<Scanned, DatasetError> {
+        let dir = tempfile::tempdir().expect("temp");
+        let path = dir.path().join("d.csv");
+        std::fs::write(&path, text).expect("write");
+        scan(&path, &|| false)
+    }
+
+    #[test]
+    fn a_csv_keeps_its_groups_and_parts() {
+        let s = csv("\u{feff}path,label,group,split\na/1.png,Neutrophil,g1,train\nb.png,basophil,,test\n").expect("reads");
+        assert_eq!(s.labels, ["basophil", "Neutrophil"]);
+        assert_eq!((s.items[0].group.as_deref(), s.items[0].part, s.items[0].class), (Some("g1"), Some(Part::Train), 1));
+        assert_eq!((s.items[1].group.as_deref(), s.items[1].part), (None, Some(Part::Test)));
+    }
+
+    #[test]
+    fn labels_that_differ_only_by_case_or_space_are_one_and_it_is_said() {
+        let s = csv("path,label\n1.png,Eosinophil\n2.png,eosinophil\n3.png,\"eosinophil \"\n4.png,mono\n").expect("reads");
+        assert_eq!(s.labels, ["eosinophil", "mono"]);
+        assert!(s.notes[0].contains("one class"), "{:?}", s.notes);
+    }
+
+    #[test]
+    fn what_is_no_dataset_is_said_in_words() {
+        assert!(csv("file,class\n1.png,a\n").expect_err("columns").to_string().contains("path and label"));
+        assert!(csv("path,label\n1.png,\n").expect_err("label").to_string().contains("line 2"));
+        assert!(csv("path,label,split\n1.png,a,holdout\n").expect_err("part").to_string().contains("holdout"));
+        assert!(matches!(csv("path,label\n"), Err(DatasetError::Empty(_))));
+        let dir = tempfile::tempdir().expect("temp");
+        assert!(matches!(scan(&dir.path().join("x"), &|| false), Err(DatasetError::Missing(_))));
+        assert!(matches!(scan(dir.path(), &|| false), Err(DatasetError::Empty(_))));
+        std::fs::write(dir.path().join("1.png"), b"x").expect("write");
+        assert!(matches!(scan(dir.path(), &|| false), Err(DatasetError::NoClasses(..))));
+    }
+}

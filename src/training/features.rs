@@ -1,0 +1,177 @@
+//! Inputs for training: cut cells, changed anew each time; or the activations of the frozen layers, computed once and
+//! cached by the cell, the frozen weights and the change.
+
+use super::augment::{Augmentation, augment};
+use super::engine::CpuEngine;
+use super::trainer::Source;
+use crate::dataset::{CellCache, CutCell};
+use crate::domain::TensorSpec;
+use crate::files::{Pack, cache_folder, digest_of};
+use crate::task::{Cancel, Progress};
+use fastrand::Rng;
+use std::path::Path;
+
+/// Cells whose activations are computed between two looks at the cancel.
+const PART: usize = 64;
+
+/// From 0..=255 to what the network wants, NHWC, in the network's order of colours.
+#[derive(Debug, Clone)]
+pub struct Scaling {
+    mean: [f32; 3],
+    inverse: [f32; 3],
+    bgr: bool,
+}
+
+impl Scaling {
+    /// As a model's card says.
+    #[must_use]
+    pub fn of(spec: &TensorSpec) -> Self {
+        Self { mean: spec.mean, inverse: spec.std.map(|s| 1.0 / s), bgr: spec.bgr }
+    }
+
+    fn apply(&self, values: &mut [f32]) {
+        for p in values.chunks_exact_mut(3) {
+            if self.bgr {
+                p.swap(0, 2);
+            }
+            for c in 0..3 {
+                p[c] = (p[c] - self.mean[c]) * self.inverse[c];
+            }
+        }
+    }
+}
+
+/// Cut cells as the network's input.
+#[derive(Debug)]
+pub struct CellSource<'a> {
+    /// Where they are.
+    pub cache: &'a CellCache,
+    /// Each item's cell.
+    pub cells: &'a [CutCell],
+    /// Scaling of the numbers.
+    pub scaling: Scaling,
+    /// How much they are changed.
+    pub augmentation: Augmentation,
+}
+
+impl Source for CellSource<'_> {
+    fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), String> {
+        let mut bytes = Vec::new();
+        self.cache.read(self.cells[item], &mut bytes)?;
+        let side = self.cache.view().size;
+        match random {
+            None => out.iter_mut().zip(&bytes).for_each(|(o, b)| *o = f32::from(*b)),
+            Some(random) => {
+                let white = self.cache.view().white().unwrap_or_else(|| border(&bytes, side));
+                augment(&bytes, side, white, self.augmentation, random, out);
+            }
+        }
+        self.scaling.apply(out);
+        Ok(())
+    }
+}
+
+/// The middle brightness of a picture's border: what lies outside a picture whose white is not known.
+fn border(bytes: &[u8], side: usize) -> f32 {
+    let row = 3 * side;
+    let mut values: Vec<u8> = bytes[..row].iter().chain(&bytes[bytes.len() - row..]).copied().collect();
+    values.sort_unstable();
+    f32::from(values[values.len() / 2])
+}
+
+/// The activations before layer `first`, `views` of each item: the first plain, the others changed.
+#[derive(Debug)]
+pub struct Activations {
+    pack: Pack,
+    /// Records of each item's views.
+    records: Vec<Vec<u32>>,
+    len: usize,
+}
+
+impl Activations {
+    /// Computes what is not cached yet, with the frozen layers of `engine`'s network (an engine for layer 0 on).
+    /// `None` when cancelled.
+    ///
+    /// # Errors
+    /// When the cache cannot be written or a cell cannot be read any more, in words.
+    #[expect(clippy::too_many_arguments, reason = "what is computed, how, where it is kept, and who watches")]
+    pub fn compute(
+        engine: &CpuEngine,
+        values: &[f32],
+        first: usize,
+        source: &CellSource<'_>,
+        (views, seed): (usize, u64),
+        folder: Option<&Path>,
+        cancel: &Cancel,
+        progress: &Progress,
+    ) -> Result<Option<Self>, String> {
+        let net = engine.net();
+        let len = net.input_len(first);
+        let frozen: Vec<u8> = values[..net.offset(first)].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let name = format!("activations-{}-{first}-{}", digest_of(&frozen).short(), net.side());
+        let folder = folder.map(ToOwned::to_owned).or_else(|| cache_folder("training"));
+        let full = |e: std::io::Error| {
+            format!("the cache of activations cannot be written: {e}. Free some space in the cache folder (or set XDG_CACHE_HOME) and start again")
+        };
+        let pack = match folder {
+            Some(f) => Pack::open(&f, &name, len * 4),
+            None => Pack::private(len * 4),
+        }
+        .map_err(full)?;
+        let view = source.cache.view();
+        let change = format!("{view:?} {:?} {:?} {seed}", source.augmentation, source.scaling);
+        let key = |cell: &CutCell, v: usize| {
+            // The plain view is the same whatever the changes are.
+            let plain = format!("{view:?} {:?}", source.scaling);
+            let text = if v == 0 { plain } else { format!("{change} {v}") };
+            digest_of(&[&cell.digest.0[..], text.as_bytes()].concat()).0
+        };
+        let all: Vec<(usize, usize)> = (0..source.cells.len()).flat_map(|i| (0..views).map(move |v| (i, v))).collect();
+        progress.set_total(progress.total() + all.len());
+        let mut records = vec![vec![0u32; views]; source.cells.len()];
+        let mut inputs = Vec::new();
+        for part in all.chunks(PART) {
+            if cancel.is_cancelled() {
+                pack.save().map_err(full)?;
+                return Ok(None);
+            }
+            let keys: Vec<[u8; 32]> = part.iter().map(|&(i, v)| key(&source.cells[i], v)).collect();
+            let missing: Vec<usize> = (0..part.len()).filter(|&k| pack.find(&keys[k]).is_none()).collect();
+            let one = net.input_len(0);
+            inputs.clear();
+            inputs.resize(missing.len() * one, 0.0);
+            engine.pool().install(|| {
+                use rayon::prelude::*;
+                inputs.par_chunks_mut(one).zip(&missing).try_for_each(|(out, &k)| {
+                    let (item, v) = part[k];
+                    let mut random = Rng::with_seed(u64::from_le_bytes(keys[k][..8].try_into().unwrap_or_default()));
+                    source.fill(item, (v > 0).then_some(&mut random), out)
+                })
+            })?;
+            let computed = engine.prefix(values, first, &inputs);
+            for (&k, row) in missing.iter().zip(computed.chunks_exact(len)) {
+                let bytes: Vec<u8> = row.iter().flat_map(|v| v.to_le_bytes()).collect();
+                pack.add(keys[k], &bytes, "").map_err(full)?;
+            }
+            for (&(i, v), key) in part.iter().zip(&keys) {
+                records[i][v] = pack.find(key).and_then(|(r, _)| r).unwrap_or(0);
+                progress.step();
+            }
+        }
+        pack.save().map_err(full)?;
+        Ok(Some(Self { pack, records, len }))
+    }
+}
+
+impl Source for Activations {
+    fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), String> {
+        let views = &self.records[item];
+        let view = random.map_or(0, |r| r.usize(..views.len()));
+        let mut bytes = vec![0; self.len * 4];
+        self.pack
+            .read(views[view], &mut bytes)
+            .map_err(|e| format!("the cache of activations cannot be read any more: {e}. Start again"))?;
+        out.iter_mut().zip(bytes.chunks_exact(4)).for_each(|(o, b)| *o = f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        Ok(())
+    }
+}

@@ -1,0 +1,573 @@
+//! The loop: batches, steps, epochs, validation, the best epoch, stopping with a reason.
+//!
+//! It prints nothing and opens no file: it reports to an [`Observer`], and its whole state is a value that can be saved
+//! and taken up again at any step with the same bits. Everything drawn by chance is drawn from the seed, the epoch and
+//! the place in it, never from what happened before.
+
+use super::engine::{Batch, CpuEngine};
+use super::optimizer::{Optimizer, average};
+use super::recipe::Recipe;
+use fastrand::Rng;
+use rayon::prelude::*;
+use std::time::Instant;
+
+/// Where inputs come from.
+pub trait Source: Sync {
+    /// Writes item `item` as the network's input; changed by chance where `random` is given, else plain.
+    ///
+    /// # Errors
+    /// When it cannot be read any more, in words.
+    fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), String>;
+}
+
+/// One row of `history.csv`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EpochRow {
+    /// From 1.
+    pub epoch: usize,
+    /// Mean cross-entropy over the epoch's batches, as trained (changed pictures, smoothed targets).
+    pub train_loss: f64,
+    /// Share right over the epoch's batches, as trained.
+    pub train_accuracy: f64,
+    /// Mean cross-entropy on the validation part, plain pictures.
+    pub val_loss: f64,
+    /// Share right on the validation part.
+    pub val_accuracy: f64,
+    /// Time of this epoch, seconds.
+    pub seconds: f64,
+}
+
+/// What one step came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepNews {
+    /// From 1.
+    pub epoch: usize,
+    /// From 1, over all epochs.
+    pub step: usize,
+    /// Of all epochs.
+    pub steps: usize,
+    /// The batch's loss.
+    pub loss: f64,
+    /// Share of the batch that is right.
+    pub accuracy: f64,
+    /// Images of the batch.
+    pub images: usize,
+}
+
+/// What shall happen next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Go {
+    /// On.
+    On,
+    /// Save and go on.
+    Save,
+    /// Stop; the best so far is kept.
+    Stop,
+}
+
+/// Who hears how it goes, and may stop it.
+pub trait Observer {
+    /// After each step; also asked while the validation part is looked at. May block (a pause).
+    fn step(&mut self, news: &StepNews) -> Go;
+    /// After each epoch; `best` is whether it is the best so far.
+    fn epoch(&mut self, row: &EpochRow, best: bool);
+    /// The state shall be saved.
+    ///
+    /// # Errors
+    /// When it cannot be saved (a full disk); training goes on or stops as the answer says.
+    fn save(&mut self, state: &TrainState) -> Result<(), String>;
+}
+
+/// Why training ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// All epochs are done.
+    Finished,
+    /// No better validation loss for as many epochs as the recipe allows.
+    Early,
+    /// Somebody asked.
+    Cancelled,
+    /// The loss is no number any more; says what to change.
+    Diverged(String),
+}
+
+/// Everything that changes while training.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TrainState {
+    /// The trained numbers.
+    pub values: Vec<f32>,
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// Moving average of the trained numbers; empty where there is none.
+    pub average: Vec<f32>,
+    /// The kept epoch's numbers; empty before the first one.
+    pub best: Vec<f32>,
+    /// The kept epoch; 0 before the first one.
+    pub best_epoch: usize,
+    /// Epochs done.
+    pub epoch: usize,
+    /// Steps done of the present epoch.
+    pub step: usize,
+    /// Sums over the present epoch: loss × images, right ones, images.
+    pub sums: [f64; 3],
+    /// Seconds that the present epoch has taken before the last interruption.
+    pub seconds: f64,
+    /// Rows so far.
+    pub history: Vec<EpochRow>,
+}
+
+/// A training run.
+pub struct Trainer<'a> {
+    engine: CpuEngine,
+    first: usize,
+    base: usize,
+    /// All numbers of the network; the trained ones are a copy of the state's.
+    all: Vec<f32>,
+    recipe: Recipe,
+    source: &'a dyn Source,
+    /// Item and class of each training and validation image.
+    train: Vec<(usize, usize)>,
+    validation: Vec<(usize, usize)>,
+    decays: Vec<bool>,
+    state: TrainState,
+}
+
+impl<'a> Trainer<'a> {
+    /// A run from the network's numbers `all`, layers `first..` trained.
+    #[must_use]
+    pub fn new(
+        engine: CpuEngine,
+        first: usize,
+        all: Vec<f32>,
+        recipe: Recipe,
+        source: &'a dyn Source,
+        train: Vec<(usize, usize)>,
+        validation: Vec<(usize, usize)>,
+    ) -> Self {
+        let base = engine.net().offset(first);
+        let values = all[base..].to_vec();
+        let state = TrainState {
+            optimizer: Optimizer::new(values.len()),
+            average: if recipe.average > 0.0 { values.clone() } else { Vec::new() },
+            values,
+            ..TrainState::default()
+        };
+        let decays = engine.net().decays(first);
+        Self { engine, first, base, all, recipe, source, train, validation, decays, state }
+    }
+
+    /// Takes up a saved state.
+    ///
+    /// # Errors
+    /// When the state is of another network.
+    pub fn resume(&mut self, state: TrainState) -> Result<(), String> {
+        if state.values.len() != self.state.values.len() || state.average.len() != self.state.average.len() {
+            return Err("the checkpoint belongs to another network or recipe".into());
+        }
+        self.state = state;
+        Ok(())
+    }
+
+    /// The state as it is.
+    #[must_use]
+    pub fn state(&self) -> &TrainState {
+        &self.state
+    }
+
+    /// Steps of an epoch.
+    #[must_use]
+    pub fn steps_an_epoch(&self) -> usize {
+        self.train.len().div_ceil(self.recipe.batch).max(1)
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &CpuEngine {
+        &self.engine
+    }
+
+    /// All numbers of the network with the kept epoch's in their place; the starting ones before the first epoch.
+    #[must_use]
+    pub fn kept(&self) -> Vec<f32> {
+        let mut all = self.all.clone();
+        let best = if self.state.best.is_empty() { &self.all[self.base..] } else { &self.state.best };
+        let best = best.to_vec();
+        all[self.base..].copy_from_slice(&best);
+        all
+    }
+
+    /// Trains to the end, or until stopped.
+    ///
+    /// # Errors
+    /// When an input cannot be read any more, in words; the state stays as it was at the last step.
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Stop, String> {
+        let steps = self.steps_an_epoch();
+        let total = steps * self.recipe.epochs;
+        let mut gradient = vec![0f32; self.state.values.len()];
+        let mut values = self.all.clone();
+        while self.state.epoch < self.recipe.epochs {
+            let begun = Instant::now();
+            let before = self.state.seconds;
+            let order = self.order(self.state.epoch);
+            while self.state.step < steps {
+                let batch = self.batch(&order)?;
+                values[self.base..].copy_from_slice(&self.state.values);
+                let result = self.engine.gradients(&values, &batch, &mut gradient);
+                let images = batch.targets.len() / self.classes();
+                let right = right(&result.logits, &batch.targets, self.classes());
+                if !result.loss.is_finite() {
+                    return Ok(self.diverged());
+                }
+                let state = &mut self.state;
+                let length = self.engine.pool().install(|| {
+                    let length =
+                        state.optimizer.step(&mut state.values, &gradient, &self.decays, &self.recipe.optimizer, total);
+                    if !state.average.is_empty() {
+                        // A young average would be all starting weights: it keeps less in its first steps.
+                        #[expect(clippy::cast_precision_loss, reason = "a count of steps")]
+                        let young = (1.0 + state.optimizer.steps as f32) / (10.0 + state.optimizer.steps as f32);
+                        average(&mut state.average, &state.values, self.recipe.average.min(young));
+                    }
+                    length
+                });
+                if !length.is_finite() {
+                    return Ok(self.diverged());
+                }
+                #[expect(clippy::cast_precision_loss, reason = "counts of images")]
+                let (n, hits) = (images as f64, right as f64);
+                state.sums[0] += result.loss * n;
+                state.sums[1] += hits;
+                state.sums[2] += n;
+                state.step += 1;
+                state.seconds = before + begun.elapsed().as_secs_f64();
+                let news = StepNews {
+                    epoch: state.epoch + 1,
+                    step: state.epoch * steps + state.step,
+                    steps: total,
+                    loss: result.loss,
+                    accuracy: hits / n,
+                    images,
+                };
+                match observer.step(&news) {
+                    Go::On => {}
+                    Go::Save => observer.save(&self.state)?,
+                    Go::Stop => {
+                        observer.save(&self.state)?;
+                        return Ok(Stop::Cancelled);
+                    }
+                }
+            }
+            let kept = if self.state.average.is_empty() { &self.state.values } else { &self.state.average };
+            values[self.base..].copy_from_slice(kept);
+            let (val_loss, val_accuracy) = self.look(&values, &self.validation)?;
+            let state = &mut self.state;
+            state.epoch += 1;
+            let n = state.sums[2].max(1.0);
+            let row = EpochRow {
+                epoch: state.epoch,
+                train_loss: state.sums[0] / n,
+                train_accuracy: state.sums[1] / n,
+                val_loss,
+                val_accuracy,
+                seconds: before + begun.elapsed().as_secs_f64(),
+            };
+            if !val_loss.is_finite() {
+                return Ok(self.diverged());
+            }
+            let lowest = state.history.iter().map(|r| r.val_loss).fold(f64::INFINITY, f64::min);
+            let better = val_loss < lowest;
+            if better || !self.recipe.keep_best {
+                state.best = if state.average.is_empty() { state.values.clone() } else { state.average.clone() };
+                state.best_epoch = state.epoch;
+            }
+            state.history.push(row);
+            (state.step, state.sums, state.seconds) = (0, [0.0; 3], 0.0);
+            let best_at = state.history.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss)).map_or(0, |r| r.epoch);
+            let (epoch, early) = (state.epoch, self.recipe.patience);
+            observer.epoch(&row, better);
+            observer.save(&self.state)?;
+            if early.is_some_and(|p| epoch - best_at >= p) {
+                return Ok(Stop::Early);
+            }
+        }
+        Ok(Stop::Finished)
+    }
+
+    fn classes(&self) -> usize {
+        self.engine.net().network().classes
+    }
+
+    fn diverged(&self) -> Stop {
+        let rate = self.recipe.optimizer.rate;
+        Stop::Diverged(format!(
+            "the loss is not a number any more in epoch {}; the last good epoch is kept. Start again with a smaller learning rate (--lr {})",
+            self.state.epoch + 1,
+            rate / 10.0
+        ))
+    }
+
+    /// Training positions of an epoch: all of them in a new order, or drawn by class.
+    fn order(&self, epoch: usize) -> Vec<usize> {
+        let mut random = self.random(epoch, usize::MAX);
+        let n = self.train.len();
+        if self.recipe.balance <= 0.0 {
+            let mut order: Vec<usize> = (0..n).collect();
+            random.shuffle(&mut order);
+            return order;
+        }
+        let mut members = vec![Vec::new(); self.classes()];
+        self.train.iter().enumerate().for_each(|(i, (_, c))| members[*c].push(i));
+        members.retain(|m| !m.is_empty());
+        #[expect(clippy::cast_precision_loss, reason = "counts")]
+        let weights: Vec<f64> = members.iter().map(|m| (m.len() as f64).powf(1.0 - self.recipe.balance)).collect();
+        let sum: f64 = weights.iter().sum();
+        // Within a class every image comes once before any comes twice.
+        members.iter_mut().for_each(|m| random.shuffle(m));
+        let mut next = vec![0; members.len()];
+        (0..n)
+            .map(|_| {
+                let mut at = random.f64() * sum;
+                let class = weights.iter().position(|w| {
+                    at -= w;
+                    at < 0.0
+                });
+                let class = class.unwrap_or(members.len() - 1);
+                let m = &mut members[class];
+                if next[class] == m.len() {
+                    random.shuffle(m);
+                    next[class] = 0;
+                }
+                next[class] += 1;
+                m[next[class] - 1]
+            })
+            .collect()
+    }
+
+    /// What place `place` of epoch `epoch` draws from.
+    fn random(&self, epoch: usize, place: usize) -> Rng {
+        let mix = |a: u64, b: u64| (a ^ b).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+        Rng::with_seed(mix(mix(mix(self.recipe.seed, 0x4c6b), epoch as u64), place as u64))
+    }
+
+    fn batch(&self, order: &[usize]) -> Result<Batch, String> {
+        let (epoch, from) = (self.state.epoch, self.state.step * self.recipe.batch);
+        let places: Vec<usize> = (from..(from + self.recipe.batch).min(order.len())).collect();
+        let (one, classes) = (self.engine.net().input_len(self.first), self.classes());
+        let mut inputs = vec![0f32; places.len() * one];
+        self.engine.pool().install(|| {
+            inputs.par_chunks_mut(one).zip(&places).try_for_each(|(out, &place)| {
+                self.source.fill(self.train[order[place]].0, Some(&mut self.random(epoch, place)), out)
+            })
+        })?;
+        let smooth = self.recipe.label_smoothing;
+        #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
+        let mut targets = vec![smooth / classes as f32; places.len() * classes];
+        for (row, &place) in targets.chunks_exact_mut(classes).zip(&places) {
+            row[self.train[order[place]].1] += 1.0 - smooth;
+        }
+        let mut random = self.random(epoch, from ^ (usize::MAX / 2));
+        if self.recipe.mixup > 0.0 && places.len() > 1 {
+            mix(&mut inputs, &mut targets, one, classes, self.recipe.mixup, &mut random);
+        }
+        let features = self.engine.net().network().features();
+        let (drop, mut keep) = (self.recipe.dropout, Vec::new());
+        if drop > 0.0 {
+            keep.extend((0..places.len() * features).map(|_| if random.f32() < drop { 0.0 } else { 1.0 / (1.0 - drop) }));
+        }
+        Ok(Batch { inputs, targets, keep })
+    }
+
+    /// Mean loss and share right on plain pictures.
+    fn look(&self, values: &[f32], items: &[(usize, usize)]) -> Result<(f64, f64), String> {
+        let logits = logits_of(&self.engine, self.first, values, self.source, items.iter().map(|(i, _)| *i))?;
+        let classes = self.classes();
+        let (mut loss, mut hits) = (0.0, 0usize);
+        for (row, (_, class)) in logits.chunks_exact(classes).zip(items) {
+            let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f64 = row.iter().map(|v| f64::from(v - top).exp()).sum();
+            loss += sum.ln() - f64::from(row[*class] - top);
+            hits += usize::from(argmax(row) == *class);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "counts of images")]
+        let n = items.len().max(1) as f64;
+        #[expect(clippy::cast_precision_loss, reason = "counts of images")]
+        let hits = hits as f64;
+        Ok((loss / n, hits / n))
+    }
+}
+
+/// Logits of plain items, `[n, classes]`, a few at a time so that memory stays small.
+///
+/// # Errors
+/// When an input cannot be read any more, in words.
+pub fn logits_of(
+    engine: &CpuEngine,
+    first: usize,
+    values: &[f32],
+    source: &dyn Source,
+    items: impl Iterator<Item = usize>,
+) -> Result<Vec<f32>, String> {
+    let one = engine.net().input_len(first);
+    let items: Vec<usize> = items.collect();
+    let mut logits = Vec::with_capacity(items.len() * engine.net().network().classes);
+    for part in items.chunks(64) {
+        let mut inputs = vec![0f32; part.len() * one];
+        engine.pool().install(|| {
+            inputs.par_chunks_mut(one).zip(part).try_for_each(|(out, &item)| source.fill(item, None, out))
+        })?;
+        logits.extend(engine.logits(values, &inputs));
+    }
+    Ok(logits)
+}
+
+fn argmax(row: &[f32]) -> usize {
+    row.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, v)| if *v > best.1 { (i, *v) } else { best }).0
+}
+
+fn right(logits: &[f32], targets: &[f32], classes: usize) -> usize {
+    logits.chunks_exact(classes).zip(targets.chunks_exact(classes)).filter(|(l, t)| argmax(l) == argmax(t)).count()
+}
+
+/// Mixup: each input becomes λ of itself and 1 − λ of another one of the batch, targets likewise; λ ~ Beta(a, a).
+fn mix(inputs: &mut [f32], targets: &mut [f32], one: usize, classes: usize, a: f32, random: &mut Rng) {
+    let n = targets.len() / classes;
+    let mut partner: Vec<usize> = (0..n).collect();
+    random.shuffle(&mut partner);
+    let lambdas: Vec<f32> = (0..n).map(|_| beta(a, random)).collect();
+    let (old_inputs, old_targets) = (inputs.to_vec(), targets.to_vec());
+    inputs.par_chunks_mut(one).enumerate().for_each(|(i, row)| {
+        let other = &old_inputs[partner[i] * one..][..one];
+        row.iter_mut().zip(other).for_each(|(v, o)| *v = lambdas[i] * *v + (1.0 - lambdas[i]) * o);
+    });
+    for (i, row) in targets.chunks_exact_mut(classes).enumerate() {
+        let other = &old_targets[partner[i] * classes..][..classes];
+        row.iter_mut().zip(other).for_each(|(v, o)| *v = lambdas[i] * *v + (1.0 - lambdas[i]) * o);
+    }
+}
+
+/// Beta(a, a) by Jöhnk's method (1964), good for a < 1; at least ½, so that the first image stays the leading one.
+fn beta(a: f32, random: &mut Rng) -> f32 {
+    for _ in 0..64 {
+        let (u, v) = (random.f32().powf(1.0 / a), random.f32().powf(1.0 / a));
+        if u + v > 0.0 && u + v <= 1.0 {
+            let x = u / (u + v);
+            return x.max(1.0 - x);
+        }
+    }
+    1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{embedded_bytes, read_network, vet_graph};
+    use crate::training::{Net, RecipeKind};
+
+    /// Three classes of features that a head can tell apart.
+    struct Blobs;
+
+    impl Source for Blobs {
+        fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), String> {
+            let mut fixed = Rng::with_seed(item as u64);
+            let random = random.unwrap_or(&mut fixed);
+            for (i, o) in out.iter_mut().enumerate() {
+                *o = random.f32() + if i % 3 == item % 3 { 0.5 } else { 0.0 };
+            }
+            Ok(())
+        }
+    }
+
+    struct Watch {
+        stop_at: usize,
+        saved: Option<TrainState>,
+        rows: Vec<EpochRow>,
+    }
+
+    impl Observer for Watch {
+        fn step(&mut self, news: &StepNews) -> Go {
+            if news.step == self.stop_at { Go::Stop } else { Go::On }
+        }
+        fn epoch(&mut self, row: &EpochRow, _: bool) {
+            self.rows.push(*row);
+        }
+        fn save(&mut self, state: &TrainState) -> Result<(), String> {
+            self.saved = Some(state.clone());
+            Ok(())
+        }
+    }
+
+    fn trainer(recipe: &Recipe, threads: usize) -> Trainer<'static> {
+        let read = read_network(&vet_graph(embedded_bytes()).expect("vets")).expect("reads");
+        let mut network = read.network;
+        network.classes = 3;
+        let mut values = read.values[..network.backbone_len()].to_vec();
+        let mut random = Rng::with_seed(3);
+        values.extend((0..network.head_lens().iter().sum::<usize>()).map(|_| random.f32() * 0.1 - 0.05));
+        let first = network.layers.len();
+        let engine = CpuEngine::new(Net::new(&network, 128), first, threads).expect("threads");
+        let items: Vec<(usize, usize)> = (0..50).map(|i| (i, i % 3)).collect();
+        Trainer::new(engine, first, values, recipe.clone(), &Blobs, items[..40].to_vec(), items[40..].to_vec())
+    }
+
+    fn recipe() -> Recipe {
+        Recipe { epochs: 4, batch: 8, mixup: 0.3, dropout: 0.1, average: 0.9, balance: 0.5, ..Recipe::of(RecipeKind::Head, 40) }
+    }
+
+    fn watch(stop_at: usize) -> Watch {
+        Watch { stop_at, saved: None, rows: Vec::new() }
+    }
+
+    /// Without the clock.
+    fn bits(t: &Trainer<'_>) -> (Vec<f32>, Vec<f32>, Vec<(f64, f64)>) {
+        let rows = t.state().history.iter().map(|r| (r.train_loss, r.val_loss)).collect();
+        (t.kept(), t.state().optimizer.second.clone(), rows)
+    }
+
+    #[test]
+    fn it_learns_and_a_stopped_run_resumes_to_the_same_bits_on_any_number_of_threads() {
+        let mut whole = trainer(&recipe(), 1);
+        assert_eq!(whole.run(&mut watch(0)), Ok(Stop::Finished));
+        assert!(whole.state().history[3].val_accuracy > 0.9, "{:?}", whole.state().history);
+        for at in [1, 5, 13] {
+            let mut first = trainer(&recipe(), 2);
+            let mut observer = watch(at);
+            assert_eq!(first.run(&mut observer), Ok(Stop::Cancelled));
+            let mut second = trainer(&recipe(), 3);
+            second.resume(observer.saved.expect("saved")).expect("fits");
+            assert_eq!(second.run(&mut watch(0)), Ok(Stop::Finished));
+            assert_eq!(bits(&whole), bits(&second), "stopped at {at}");
+        }
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_stops_and_keeps_the_last_good_epoch() {
+        let mut recipe = recipe();
+        recipe.optimizer.rate = 1e30;
+        let mut t = trainer(&recipe, 1);
+        let start = t.kept();
+        let stop = t.run(&mut watch(0)).expect("a reason");
+        assert!(matches!(&stop, Stop::Diverged(why) if why.contains("--lr")), "{stop:?}");
+        assert!(t.kept().iter().all(|v| v.is_finite()) && t.kept() == start);
+    }
+
+    #[test]
+    fn patience_ends_it() {
+        let mut recipe = recipe();
+        (recipe.patience, recipe.epochs, recipe.optimizer.rate) = (Some(2), 50, 0.0);
+        let mut t = trainer(&recipe, 1);
+        assert_eq!(t.run(&mut watch(0)), Ok(Stop::Early));
+        assert!(t.state().epoch < 10, "{}", t.state().epoch);
+    }
+
+    #[test]
+    fn balanced_drawing_evens_the_classes() {
+        let mut recipe = recipe();
+        recipe.balance = 1.0;
+        let mut t = trainer(&recipe, 1);
+        t.train = (0..300).map(|i| (i, usize::from(i >= 280))).collect();
+        let rare = t.order(0).into_iter().filter(|i| *i >= 280).count();
+        assert!((100..200).contains(&rare), "{rare}");
+        assert_ne!(t.order(0), t.order(1));
+        assert_eq!(t.order(1), t.order(1));
+    }
+}
