@@ -29,6 +29,30 @@ impl Cancel {
     }
 }
 
+/// A request to hold on, shared like [`Cancel`]; it can be taken back.
+#[derive(Debug, Clone, Default)]
+pub struct Hold(Arc<AtomicBool>);
+
+impl Hold {
+    /// Asks to hold on, or to go on.
+    pub fn set(&self, on: bool) {
+        self.0.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked to hold on.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it is taken back, or the job is cancelled.
+    pub fn wait(&self, cancel: &Cancel) {
+        while self.is_set() && !cancel.is_cancelled() {
+            std::thread::sleep(std::time::Duration::from_millis(40));
+        }
+    }
+}
+
 /// How far a job is: steps done of steps known. Cheap to read from another thread.
 #[derive(Debug, Clone, Default)]
 pub struct Progress(Arc<(AtomicUsize, AtomicUsize)>);

@@ -1,5 +1,6 @@
 //! The arguments as they are typed. Names are the contract's.
 
+use crate::dataset::Ratio;
 use crate::inference::Provider;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Classify pictures: a row per cell, as CSV or JSON
     Classify(Classify),
+    /// Train a model on labelled pictures, with honest splits
+    Train(Box<Train>),
     /// Print a model's card
     Inspect {
         /// The model file
@@ -51,6 +54,100 @@ pub(super) enum Command {
         #[arg(long)]
         no_window: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Train {
+    /// A folder with a folder per class, or a CSV with the columns path,label[,group][,split]
+    #[arg(value_name = "DATASET")]
+    pub(super) dataset: PathBuf,
+    /// The model to write; history.csv and report.json come beside it
+    #[arg(long, value_name = "MODEL.onnx")]
+    pub(super) out: PathBuf,
+    /// A new head on the frozen backbone, the last blocks too, or everything
+    #[arg(long, value_enum, default_value_t = RecipeArg::Blocks)]
+    pub(super) recipe: RecipeArg,
+    /// How many of the last blocks the recipe "blocks" trains
+    #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=17))]
+    pub(super) blocks: u8,
+    /// Where to start from: one of our models, or a MobileNetV2 backbone [default: the embedded model]
+    #[arg(long, value_name = "MODEL.onnx")]
+    pub(super) init: Option<PathBuf>,
+    /// Epochs at most
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) epochs: u32,
+    /// Images of a step
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub(super) batch: u32,
+    /// Learning rate [default: the recipe's]
+    #[arg(long, value_name = "X", value_parser = positive)]
+    pub(super) lr: Option<f64>,
+    /// Of everything drawn by chance
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Shares of training/validation or training/validation/test
+    #[arg(long, default_value = "80/20")]
+    pub(super) split: Ratio,
+    /// Images that belong together stay on one side: by names and likeness, not at all, or by the CSV's column
+    #[arg(long, value_enum, default_value_t = GroupArg::Auto)]
+    pub(super) group_by: GroupArg,
+    /// A class to leave out (may be repeated)
+    #[arg(long, value_name = "LABEL")]
+    pub(super) leave_out: Vec<String>,
+    /// Show the network the cell's square or the whole picture [default: as the starting model has it]
+    #[arg(long, value_enum)]
+    pub(super) picture: Option<PictureArg>,
+    /// Pixels a side [default: as the starting model has it]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(64..=512))]
+    pub(super) size: Option<u32>,
+    /// Keep the epoch with the best validation loss, or the last one
+    #[arg(long, value_enum, default_value_t = KeepArg::Best)]
+    pub(super) keep: KeepArg,
+    /// Stop after so many epochs without a better validation loss
+    #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) patience: Option<u32>,
+    /// Threads [default: one per core]; the result is the same with any number
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(super) threads: usize,
+    /// What the model is called [default: the file's name]
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Only look at the data: classes, groups, parts
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Throw a checkpoint away that is there, instead of going on from it
+    #[arg(long)]
+    pub(super) fresh: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RecipeArg {
+    Head,
+    Blocks,
+    Full,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum GroupArg {
+    Auto,
+    None,
+    Column,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PictureArg {
+    Cell,
+    Whole,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum KeepArg {
+    Best,
+    Last,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|v: &f64| v.is_finite() && *v > 0.0).ok_or_else(|| "a learning rate is a positive number, for example 3e-4".into())
 }
 
 #[derive(Debug, Args)]

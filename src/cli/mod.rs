@@ -4,6 +4,7 @@
 
 mod args;
 mod show;
+mod train;
 
 use crate::report::RowFormat;
 use crate::task::{Cancel, Progress};
@@ -61,6 +62,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
             demo(out)
         }
         Some(Command::Classify(a)) => classify(&a),
+        Some(Command::Train(a)) => train::train(&a),
         Some(Command::Inspect { model, json }) => workflow::open_model(Some(&model))
             .and_then(|m| say(&if json { show::card_json(m.card()) } else { m.card().to_text() })),
         Some(Command::Bench { model, json }) => workflow::open_model(model.as_deref())

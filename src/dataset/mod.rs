@@ -12,4 +12,4 @@ pub use cells::{CellCache, CellState, CutCell, View};
 pub use duplicates::{Alike, near_duplicates};
 pub use groups::{Grouping, Groups, Pattern, group};
 pub use scan::{DatasetError, Item, Scanned, scan};
-pub use split::{Part, Ratio, Split, SplitError, split};
+pub use split::{LEAST, Part, Ratio, Split, SplitError, split};

@@ -46,3 +46,11 @@ pub fn remove_file(path: &std::path::Path) -> std::io::Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Bytes of memory that are free for new work, where the system says (Linux).
+#[must_use]
+pub fn memory_available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kb| kb * 1024)
+}

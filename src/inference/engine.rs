@@ -5,7 +5,8 @@
 use super::provider::Provider;
 use super::runtime::{Runtime, RuntimeError};
 use crate::domain::Probabilities;
-use crate::model::{OutputKind, VettedModel};
+use crate::imaging::RgbImage;
+use crate::model::{OutputKind, VettedModel, self_test_picture};
 use ort::ep::{self, ExecutionProviderDispatch};
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
@@ -129,7 +130,31 @@ impl Engine {
         // One answer before anybody waits for it: its shape must be what the card says.
         let n = 3 * model.card().tensor.size * model.card().tensor.size;
         engine.run(vec![0.0; n], 1)?;
+        engine.self_test(provider)?;
         Ok(engine)
+    }
+
+    /// The model's own self-test: the picture it carries must give the probabilities it carries, on this provider.
+    fn self_test(&mut self, provider: Provider) -> Result<(), EngineError> {
+        let card = self.model.card().clone();
+        let Some(test) = &card.self_test else { return Ok(()) };
+        let temperature = card.calibration.as_ref().map_or(1.0, |c| c.temperature);
+        let scaled: Vec<f32> = test.logits.iter().map(|v| v / temperature).collect();
+        let expected = Probabilities::from_logits(&scaled)
+            .filter(|p| p.values().len() == card.classes.len())
+            .ok_or_else(|| EngineError::Load("the model's self-test is damaged".into()))?;
+        let side = u32::try_from(card.tensor.size).unwrap_or(0);
+        let picture = RgbImage::from_raw(side, side, self_test_picture(card.tensor.size)).unwrap_or_default();
+        let mut tensor = Vec::new();
+        crate::imaging::tensor(&picture, &card.tensor, &mut tensor);
+        let got = self.run(tensor, 1)?;
+        let values = got.first().map_or(&[][..], Probabilities::values);
+        let far = expected.values().iter().zip(values).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+        if far <= test.tolerance {
+            return Ok(());
+        }
+        let reason = format!("the model's self-test gives another answer here (off by {far})");
+        Err(if provider == Provider::Cpu { EngineError::Load(reason) } else { EngineError::Provider { provider, reason } })
     }
 
     /// What runs where.

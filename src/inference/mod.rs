@@ -6,11 +6,13 @@
 mod engine;
 mod pipeline;
 mod prepare;
+mod probe;
 mod provider;
 mod runtime;
 
 pub use engine::{Engine, EngineError, EngineReport};
 pub use pipeline::{Options, PipelineError, Shape, Summary, run};
 pub use prepare::{Cells, Prepared, Skip, decode_file, prepare};
+pub use probe::run_graph;
 pub use provider::Provider;
 pub use runtime::{Runtime, RuntimeError};

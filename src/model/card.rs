@@ -3,12 +3,13 @@
 //! Our manifest is one JSON text under `leukoscope.manifest`. Nothing about a particular model is written in code:
 //! what the manifest does not say is not assumed.
 
+use super::selftest::SelfTest;
 use crate::domain::{CellPreprocessing, ClassSet, Digest, TensorSpec};
 use serde::Deserialize;
 use std::fmt::Write as _;
 
 /// The key of the manifest in `metadata_props`.
-pub(super) const MANIFEST_KEY: &str = "leukoscope.manifest";
+pub const MANIFEST_KEY: &str = "leukoscope.manifest";
 /// The newest manifest schema that this version reads.
 pub(super) const NEWEST_SCHEMA: u32 = 1;
 
@@ -31,6 +32,9 @@ pub struct Manifest {
     /// Temperature and abstain threshold, where the model was calibrated.
     #[serde(default)]
     pub calibration: Option<Calibration>,
+    /// A picture and what it must give.
+    #[serde(default)]
+    pub self_test: Option<SelfTest>,
     /// Licence in words.
     #[serde(default)]
     pub licence: String,
@@ -129,6 +133,8 @@ pub struct ModelCard {
     pub preprocessing: Preprocessing,
     /// Temperature and abstain threshold.
     pub calibration: Option<Calibration>,
+    /// A picture and what it must give, where the model carries one.
+    pub self_test: Option<SelfTest>,
     /// Other outputs by meaning, for the card.
     pub outputs: Vec<(&'static str, String)>,
     /// Licence in words.

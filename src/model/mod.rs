@@ -8,11 +8,13 @@ mod network;
 #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
 mod onnx;
 mod scan;
+mod selftest;
 mod vet;
 
-pub use card::{Calibration, Manifest, ModelCard, Preprocessing};
+pub use card::{MANIFEST_KEY, Calibration, Manifest, ModelCard, Preprocessing};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
 pub use network::{
     FEATURE_MAP, FEATURES, INPUT, LOGITS, Layer, LayerKind, Network, NetworkError, ReadNetwork, read_network, write_network,
 };
+pub use selftest::{SelfTest, self_test_picture};
 pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedGraph, VettedModel, vet, vet_graph};

@@ -2,7 +2,8 @@
 //! writer, so that there is always a whole one.
 
 use super::optimizer::Optimizer;
-use super::trainer::{EpochRow, TrainState};
+use super::trainer::TrainState;
+use crate::domain::EpochRow;
 use crate::files::digest_of;
 
 const MAGIC: &[u8; 8] = b"LKTRAIN1";

@@ -10,6 +10,31 @@ const PIECE: usize = 4;
 /// Numbers that one task adds over all pieces.
 const ADD: usize = 1 << 14;
 
+/// Checks that a batch fits into the memory that is free; `None` free is not known and passes.
+///
+/// # Errors
+/// The largest batch that fits.
+pub fn fitting_batch(net: &Net, first: usize, batch: usize, threads: usize, free: Option<u64>) -> Result<(), usize> {
+    let trained = net.network().len() - net.offset(first);
+    // Gradients of each piece, inputs and their copies while mixing, a workspace a thread, and the state with a copy
+    // for the checkpoint.
+    let needed = |batch: usize| {
+        let pieces = batch.div_ceil(PIECE);
+        let numbers = pieces * trained + 3 * batch * net.input_len(first) + threads.min(pieces) * net.workspace_len(first, PIECE) + 14 * trained;
+        4 * numbers as u64
+    };
+    match free {
+        Some(free) if needed(batch) > free => {
+            let mut fits = batch;
+            while fits > 1 && needed(fits) > free {
+                fits /= 2;
+            }
+            Err(fits.max(1))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A batch ready to learn from.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {

@@ -15,9 +15,9 @@ mod trainer;
 
 pub use augment::{Augmentation, augment};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use engine::{Batch, BatchResult, CpuEngine};
+pub use engine::{Batch, BatchResult, CpuEngine, fitting_batch};
 pub use features::{Activations, CellSource, Scaling};
 pub use network::{Net, Workspace};
 pub use optimizer::{Optimizer, OptimizerSettings, average};
 pub use recipe::{Recipe, RecipeKind};
-pub use trainer::{EpochRow, Go, Observer, Source, StepNews, Stop, TrainState, Trainer, logits_of};
+pub use trainer::{Go, Observer, Source, StepNews, Stop, TrainState, Trainer, logits_of};

@@ -105,6 +105,14 @@ impl Net {
         decays
     }
 
+    /// Numbers that a workspace holds, nearly.
+    #[must_use]
+    pub fn workspace_len(&self, first: usize, images: usize) -> usize {
+        let layers = first..self.network.layers.len();
+        let largest = layers.clone().map(|i| self.output_len(i)).max().unwrap_or(0).max(self.input_len(first));
+        images * (layers.map(|i| self.output_len(i)).sum::<usize>() + 3 * largest)
+    }
+
     /// Room for `images` images from layer `first` on.
     #[must_use]
     pub fn workspace(&self, first: usize, images: usize) -> Workspace {

@@ -7,6 +7,7 @@
 use super::engine::{Batch, CpuEngine};
 use super::optimizer::{Optimizer, average};
 use super::recipe::Recipe;
+use crate::domain::EpochRow;
 use fastrand::Rng;
 use rayon::prelude::*;
 use std::time::Instant;
@@ -18,23 +19,6 @@ pub trait Source: Sync {
     /// # Errors
     /// When it cannot be read any more, in words.
     fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), String>;
-}
-
-/// One row of `history.csv`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EpochRow {
-    /// From 1.
-    pub epoch: usize,
-    /// Mean cross-entropy over the epoch's batches, as trained (changed pictures, smoothed targets).
-    pub train_loss: f64,
-    /// Share right over the epoch's batches, as trained.
-    pub train_accuracy: f64,
-    /// Mean cross-entropy on the validation part, plain pictures.
-    pub val_loss: f64,
-    /// Share right on the validation part.
-    pub val_accuracy: f64,
-    /// Time of this epoch, seconds.
-    pub seconds: f64,
 }
 
 /// What one step came to.

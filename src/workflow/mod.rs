@@ -9,6 +9,7 @@ mod doctor;
 mod error;
 mod models;
 mod recent;
+mod train;
 
 pub use bench::{BenchReport, bench};
 pub use classify::{Request, Told, Totals, classify, classify_to};
@@ -17,3 +18,7 @@ pub use doctor::{DoctorReport, doctor};
 pub use error::UserError;
 pub use models::{default_model, open_model};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
+pub use train::{
+    ClassCount, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome, TrainPlan, TrainRequest, TrainTold,
+    load_start, prepare_training, train,
+};

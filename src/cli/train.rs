@@ -1,0 +1,144 @@
+//! `leukoscope train`: the plan, a progress bar, an epoch a line, the report. Data go to the files, words to the standard
+//! error, the final report to the standard output.
+
+use super::args::{GroupArg, KeepArg, PictureArg, RecipeArg, Train};
+use super::show::Bar;
+use super::{Exit, complain, say};
+use crate::dataset::{Grouping, Part};
+use crate::report::scores_text;
+use crate::task::Progress;
+use crate::training::{Recipe, RecipeKind, Stop};
+use crate::workflow::{
+    Picture, TrainControl, TrainOptions, TrainOutcome, TrainRequest, TrainTold, UserError, default_model, prepare_training,
+    train as run,
+};
+
+pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
+    let kind = match a.recipe {
+        RecipeArg::Head => RecipeKind::Head,
+        RecipeArg::Blocks => RecipeKind::Blocks(a.blocks.into()),
+        RecipeArg::Full => RecipeKind::Full,
+    };
+    let request = TrainRequest {
+        kind,
+        init: a.init.clone(),
+        picture: a.picture.map(|p| if p == PictureArg::Cell { Picture::Cell } else { Picture::Whole }),
+        side: a.size.map(|s| s as usize),
+        ratio: a.split,
+        grouping: match a.group_by {
+            GroupArg::Auto => Grouping::Auto,
+            GroupArg::None => Grouping::None,
+            GroupArg::Column => Grouping::Column,
+        },
+        leave_out: a.leave_out.clone(),
+        seed: a.seed,
+        ..TrainRequest::new(a.dataset.clone())
+    };
+    let control = TrainControl::default();
+    let handler = control.cancel.clone();
+    // A second handler cannot be set in one process; without one ^C simply ends the program.
+    let _ = ctrlc::set_handler(move || handler.cancel());
+    let Some(prepared) = prepare_training(&request, &control.cancel, &control.progress)? else {
+        complain("interrupted while looking at the data; what was cut is cached");
+        return Ok(Exit::Interrupted);
+    };
+    complain(prepared.plan().to_text().trim_end());
+    if a.dry_run {
+        return Ok(if prepared.plan().excluded.is_empty() { Exit::Fine } else { Exit::SomeFailed });
+    }
+    let mut recipe = Recipe::of(kind, prepared.count(Part::Train));
+    recipe.epochs = a.epochs as usize;
+    recipe.batch = a.batch as usize;
+    recipe.seed = a.seed;
+    recipe.keep_best = a.keep == KeepArg::Best;
+    recipe.patience = a.patience.map(|p| p as usize);
+    if let Some(lr) = a.lr {
+        recipe.optimizer.rate = lr;
+    }
+    let stem = a.out.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned());
+    let options = TrainOptions {
+        recipe,
+        out: a.out.clone(),
+        name: a.name.clone().unwrap_or(stem),
+        threads: a.threads,
+        fresh: a.fresh,
+        current: default_model().ok(),
+    };
+    let mut bar = Bar::new();
+    let progress = Progress::default();
+    let mut begun = false;
+    let outcome = run(&prepared, &options, &control, &mut |told| match told {
+        TrainTold::Phase(what) => bar.line(&format!("{what} …")),
+        TrainTold::Note(what) => bar.line(&format!("note: {what}")),
+        TrainTold::Resumed(rows) => rows.iter().for_each(|r| bar.line(&line(r, false))),
+        TrainTold::Step(news) => {
+            if !begun {
+                begun = true;
+                bar.begin(news.steps);
+                progress.set_total(news.steps);
+            }
+            while progress.done() < news.step {
+                progress.step();
+            }
+            bar.step(&progress);
+        }
+        TrainTold::Epoch(row, best) => bar.line(&line(&row, best)),
+    });
+    bar.end();
+    finish(&outcome?, &prepared.plan().excluded)
+}
+
+fn line(r: &crate::domain::EpochRow, best: bool) -> String {
+    format!(
+        "epoch {:>3}  loss {:.4}  accuracy {:.4}  validation loss {:.4}  accuracy {:.4}  {:.1} s{}",
+        r.epoch,
+        r.train_loss,
+        r.train_accuracy,
+        r.val_loss,
+        r.val_accuracy,
+        r.seconds,
+        if best { "  best so far" } else { "" }
+    )
+}
+
+fn finish(outcome: &TrainOutcome, excluded: &[(String, String)]) -> Result<Exit, UserError> {
+    match &outcome.stop {
+        Stop::Finished => {}
+        Stop::Early => complain("ended early: no better validation loss"),
+        Stop::Cancelled => complain("interrupted; the same command goes on from the checkpoint"),
+        Stop::Diverged(why) => complain(why),
+    }
+    let Some((path, digest)) = &outcome.model else {
+        complain("no epoch was finished: there is no model yet");
+        return Ok(Exit::Interrupted);
+    };
+    let mut t = String::new();
+    if let Some(v) = &outcome.validation {
+        t.push_str(&format!("validation part, epoch {}\n{}\n", outcome.best_epoch, scores_text(v, &outcome.labels)));
+    }
+    if let Some(h) = &outcome.held {
+        t.push_str(&format!("test part, looked at once\n{}\n", scores_text(&h.scores, &outcome.labels)));
+        if let Some(c) = &h.current {
+            t.push_str(&format!(
+                "the present model, {}, on the same {} images: {:.2} % (95 % interval {:.2}–{:.2})\n",
+                c.name,
+                c.n,
+                c.accuracy * 100.0,
+                c.interval.low * 100.0,
+                c.interval.high * 100.0
+            ));
+        }
+    }
+    t.push_str(&format!(
+        "model {}\nsha256 {digest}\nweights {}\nagrees with ONNX Runtime to {:.1e}\nResearch use only.\n",
+        crate::files::display_path(path),
+        outcome.weights,
+        outcome.difference
+    ));
+    say(&t)?;
+    Ok(match &outcome.stop {
+        Stop::Cancelled => Exit::Interrupted,
+        _ if !excluded.is_empty() => Exit::SomeFailed,
+        _ => Exit::Fine,
+    })
+}

@@ -1,0 +1,480 @@
+//! A training run from Start to the finished model file: activations, loop, checkpoints, verification, held-out result.
+
+use super::super::UserError;
+use super::manifest::Facts;
+use super::plan::Prepared;
+use crate::dataset::{CellCache, CellState, Part, View};
+use crate::domain::{Digest, EpochRow, Probabilities};
+use crate::files::{AtomicFile, create_folder, digest_of, display_path, memory_available, read_bounded, remove_file, write_atomic};
+use crate::imaging;
+use crate::inference::{Engine, Provider};
+use crate::metrics::{Interval, Scores, wilson};
+use crate::model::{SelfTest, VettedModel, self_test_picture, vet, write_network};
+use crate::report::history_csv;
+use crate::task::{Cancel, Hold, Progress};
+use crate::training::{
+    Activations, CellSource, Checkpoint, CpuEngine, Go, Net, Observer, Recipe, RecipeKind, Scaling, Source, StepNews, Stop,
+    TrainState, Trainer, fitting_batch, logits_of,
+};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Seconds between two checkpoints within an epoch.
+const SAVE_EVERY: f64 = 30.0;
+/// A checkpoint of this size at most is read.
+const MAX_CHECKPOINT: u64 = 2 << 30;
+/// Largest difference between the trainer's and ONNX Runtime's probabilities.
+const AGREEMENT: f32 = 1e-4;
+/// Tolerance of the self-test's probabilities: other providers compute a little differently.
+const SELF_TEST_TOLERANCE: f32 = 2e-3;
+
+/// What the person chose beside the data.
+#[derive(Debug, Clone)]
+pub struct TrainOptions {
+    /// The recipe with all its numbers; its kind must be the request's.
+    pub recipe: Recipe,
+    /// Where the model goes; history, report and checkpoint lie beside it.
+    pub out: PathBuf,
+    /// What the model is called.
+    pub name: String,
+    /// Threads; 0 is one per core.
+    pub threads: usize,
+    /// Whether a checkpoint that is there is thrown away.
+    pub fresh: bool,
+    /// The model to compare with on the test part.
+    pub current: Option<VettedModel>,
+}
+
+/// How a run is stopped and held.
+#[derive(Debug, Clone, Default)]
+pub struct TrainControl {
+    /// Stops; the best so far is kept.
+    pub cancel: Cancel,
+    /// Holds.
+    pub hold: Hold,
+    /// How far the steps before and after the loop are.
+    pub progress: Progress,
+}
+
+/// What is told while it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TrainTold {
+    /// What happens now, in words.
+    Phase(String),
+    /// Training goes on where a checkpoint left it: rows so far.
+    Resumed(Vec<EpochRow>),
+    /// A step.
+    Step(StepNews),
+    /// An epoch; whether it is the best so far.
+    Epoch(EpochRow, bool),
+    /// Something to know.
+    Note(String),
+}
+
+/// The other model on the test part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Current {
+    /// Its name.
+    pub name: String,
+    /// Its digest.
+    pub digest: String,
+    /// Cells.
+    pub n: usize,
+    /// Share right.
+    pub accuracy: f64,
+    /// 95 % interval.
+    pub interval: Interval,
+}
+
+/// The held-out result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// Scores on the test part.
+    pub scores: Scores,
+    /// The current model's share right on the same images.
+    pub current: Option<Current>,
+}
+
+/// What came out.
+#[derive(Debug, Clone)]
+pub struct TrainOutcome {
+    /// Why it ended.
+    pub stop: Stop,
+    /// Rows of the history.
+    pub history: Vec<EpochRow>,
+    /// The kept epoch.
+    pub best_epoch: usize,
+    /// The model's file and digest; none where it was stopped before the first epoch ended.
+    pub model: Option<(PathBuf, Digest)>,
+    /// Digest of the trained numbers: the same run gives the same one.
+    pub weights: Digest,
+    /// Scores on the validation part.
+    pub validation: Option<Scores>,
+    /// Scores on the test part, where there is one.
+    pub held: Option<Held>,
+    /// Largest difference between the trainer's and ONNX Runtime's probabilities on the validation part.
+    pub difference: f32,
+    /// Labels of the model.
+    pub labels: Vec<String>,
+}
+
+/// Files that lie beside a model.
+fn beside(out: &Path, name: &str) -> PathBuf {
+    out.with_file_name(name)
+}
+
+fn checkpoint_of(out: &Path) -> PathBuf {
+    let mut name = out.file_name().map(ToOwned::to_owned).unwrap_or_default();
+    name.push(".checkpoint");
+    out.with_file_name(name)
+}
+
+/// Trains what was prepared.
+///
+/// # Errors
+/// What is wrong and what to do about it, in words. What was reached before is in the checkpoint.
+pub fn train(
+    prepared: &Prepared,
+    options: &TrainOptions,
+    control: &TrainControl,
+    hear: &mut dyn FnMut(TrainTold),
+) -> Result<TrainOutcome, UserError> {
+    let recipe = &options.recipe;
+    // Before hours of work: can the result be written at all?
+    let folder = options.out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_folder(folder)
+        .and_then(|()| AtomicFile::create(&options.out).map(drop))
+        .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&options.out))))?;
+    let (network, values) = prepared.start.with_head(&prepared.labels, recipe.kind == RecipeKind::Head, recipe.seed);
+    let side = prepared.start.spec.size;
+    let first = match recipe.kind {
+        RecipeKind::Head => network.layers.len(),
+        RecipeKind::Full => 0,
+        RecipeKind::Blocks(k) => {
+            let starts = network.block_starts();
+            starts[starts.len().saturating_sub(k.max(1))]
+        }
+    };
+    let net = Net::new(&network, side);
+    let threads = if options.threads == 0 { cores() } else { options.threads };
+    fitting_batch(&net, first, recipe.batch, threads, memory_available()).map_err(|fits| {
+        UserError::new(format!(
+            "a batch of {} images needs more memory than this machine has free; {fits} images fit (--batch {fits})",
+            recipe.batch
+        ))
+    })?;
+    let source = CellSource {
+        cache: &prepared.cache,
+        cells: &prepared.cells,
+        scaling: Scaling::of(&prepared.start.spec),
+        augmentation: recipe.augmentation,
+    };
+    let of = |part: Part| -> Vec<(usize, usize)> {
+        (0..prepared.cells.len()).filter(|&i| prepared.parts[i] == part).map(|i| (i, prepared.classes[i])).collect()
+    };
+    let (train, validation, test) = (of(Part::Train), of(Part::Validation), of(Part::Test));
+    let activations;
+    let inputs: &dyn Source = if first == 0 {
+        &source
+    } else {
+        hear(TrainTold::Phase("computing the frozen layers once".into()));
+        let engine = CpuEngine::new(net.clone(), 0, options.threads).map_err(UserError::new)?;
+        let computed = Activations::compute(
+            &engine,
+            &values,
+            first,
+            &source,
+            (recipe.views.max(1), recipe.seed),
+            prepared.request.cache.as_deref(),
+            &control.cancel,
+            &control.progress,
+        )
+        .map_err(UserError::new)?;
+        match computed {
+            Some(a) => activations = a,
+            None => return Ok(nothing(prepared, &values)),
+        }
+        &activations
+    };
+    let identity = identity(prepared, options, first);
+    let engine = CpuEngine::new(net, first, options.threads).map_err(UserError::new)?;
+    let mut trainer =
+        Trainer::new(engine, first, values, recipe.clone(), inputs, train.clone(), validation.clone());
+    let place = checkpoint_of(&options.out);
+    if options.fresh {
+        remove_file(&place).map_err(|e| UserError::new(format!("{} cannot be removed: {e}", display_path(&place))))?;
+    } else if let Ok(snapshot) = read_bounded(&place, MAX_CHECKPOINT) {
+        let read = Checkpoint::from_bytes(&snapshot.bytes, &identity)
+            .map_err(|e| UserError::new(format!("{}: {e} (--fresh does it)", display_path(&place))))?;
+        trainer.resume(read.state).map_err(UserError::new)?;
+        let s = trainer.state();
+        hear(TrainTold::Note(format!("going on where the checkpoint stands: epoch {}, step {}", s.epoch + 1, s.step + 1)));
+        hear(TrainTold::Resumed(s.history.clone()));
+    }
+    hear(TrainTold::Phase("training".into()));
+    let mut watch =
+        Watch { place: &place, identity: &identity, control, hear, saved: Instant::now(), told_full: false };
+    let stop = trainer.run(&mut watch).map_err(UserError::new)?;
+    let all = trainer.kept();
+    let weights = digest_of(&all.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
+    let state = trainer.state();
+    let mut outcome = TrainOutcome {
+        stop,
+        history: state.history.clone(),
+        best_epoch: state.best_epoch,
+        model: None,
+        weights,
+        validation: None,
+        held: None,
+        difference: 0.0,
+        labels: prepared.labels.labels().to_vec(),
+    };
+    if outcome.best_epoch == 0 {
+        return match &outcome.stop {
+            Stop::Diverged(why) => Err(UserError::new(why.clone())),
+            _ => Ok(outcome),
+        };
+    }
+    hear(TrainTold::Phase("verifying in ONNX Runtime".into()));
+    let pixels: Vec<f32> = {
+        let mut v = Vec::new();
+        let picture = picture_of(self_test_picture(side), side)?;
+        let spec = crate::domain::TensorSpec { channels_first: false, ..prepared.start.spec.clone() };
+        imaging::tensor(&picture, &spec, &mut v);
+        v
+    };
+    let whole = CpuEngine::new(Net::new(&network, side), 0, options.threads).map_err(UserError::new)?;
+    let test_logits = whole.logits(&all, &pixels);
+    let self_test = SelfTest { picture: 1, logits: test_logits, tolerance: SELF_TEST_TOLERANCE };
+    let time = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let facts = |outcome: &TrainOutcome, time: String| -> FactsBox {
+        FactsBox { history: outcome.history.clone(), best_epoch: outcome.best_epoch, stop: outcome.stop.clone(), time }
+    };
+    let boxed = facts(&outcome, time);
+    let with = |validation: Option<&Scores>, held: Option<&Held>, f: &mut dyn FnMut(Facts<'_>)| {
+        f(Facts {
+            prepared,
+            options,
+            recipe,
+            history: &boxed.history,
+            best_epoch: boxed.best_epoch,
+            stop: &boxed.stop,
+            validation,
+            held,
+            time: boxed.time.clone(),
+        });
+    };
+    // A first file for ONNX Runtime to answer with; the final one differs in its metadata alone.
+    let mut bytes = Vec::new();
+    with(None, None, &mut |f| bytes = write_network(&network, &all, side, &f.metadata(Some(self_test.clone()))));
+    let draft = vet(&bytes, digest_of(&bytes)).map_err(|e| UserError::new(format!("the new model does not pass its own vetting: {e}")))?;
+    let answers = runtime_answers(prepared, &draft, &validation, control)?;
+    let logits = logits_of(trainer.engine(), first, &all, inputs, validation.iter().map(|(i, _)| *i)).map_err(UserError::new)?;
+    for (ours, theirs) in logits.chunks_exact(prepared.labels.len()).zip(&answers) {
+        let ours = Probabilities::from_logits(ours).ok_or_else(|| UserError::new("the trained network's answers are not finite; start again with a smaller learning rate (--lr)"))?;
+        let far = ours.values().iter().zip(theirs.values()).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+        outcome.difference = outcome.difference.max(far);
+    }
+    if outcome.difference.is_nan() || outcome.difference > AGREEMENT {
+        return Err(UserError::new(format!(
+            "ONNX Runtime's probabilities differ by {:e} from the trainer's, more than {AGREEMENT:e}; the model is not offered. Please report it",
+            outcome.difference
+        )));
+    }
+    outcome.validation = Some(scores(prepared, &validation, &answers));
+    if !test.is_empty() {
+        hear(TrainTold::Phase("the test part, looked at once".into()));
+        let answers = runtime_answers(prepared, &draft, &test, control)?;
+        let current = match &options.current {
+            Some(model) => current(prepared, model, &test, control)?,
+            None => None,
+        };
+        outcome.held = Some(Held { scores: scores(prepared, &test, &answers), current });
+    }
+    let (validation_scores, held) = (outcome.validation.clone(), outcome.held.clone());
+    let mut report = serde_json::Value::Null;
+    let mut digest = Digest([0; 32]);
+    with(validation_scores.as_ref(), held.as_ref(), &mut |f| {
+        bytes = write_network(&network, &all, side, &f.metadata(Some(self_test.clone())));
+        digest = digest_of(&bytes);
+        report = f.report(&digest.to_string(), outcome.difference);
+    });
+    let put = |path: &Path, bytes: &[u8]| {
+        write_atomic(path, bytes).map_err(|e| {
+            UserError::new(format!(
+                "{} cannot be written: {e}. The training is kept in {}; make room and start again, it goes on from there",
+                display_path(path),
+                display_path(&place)
+            ))
+        })
+    };
+    put(&options.out, &bytes)?;
+    put(&beside(&options.out, "history.csv"), &history_csv(&outcome.history))?;
+    put(&beside(&options.out, "report.json"), format!("{report:#}\n").as_bytes())?;
+    outcome.model = Some((options.out.clone(), digest));
+    if outcome.stop != Stop::Cancelled {
+        // Best effort: a checkpoint that stays is only a file too many.
+        let _ = remove_file(&place);
+    }
+    Ok(outcome)
+}
+
+struct FactsBox {
+    history: Vec<EpochRow>,
+    best_epoch: usize,
+    stop: Stop,
+    time: String,
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn nothing(prepared: &Prepared, values: &[f32]) -> TrainOutcome {
+    TrainOutcome {
+        stop: Stop::Cancelled,
+        history: Vec::new(),
+        best_epoch: 0,
+        model: None,
+        weights: digest_of(&values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>()),
+        validation: None,
+        held: None,
+        difference: 0.0,
+        labels: prepared.labels.labels().to_vec(),
+    }
+}
+
+/// What a checkpoint belongs to, line by line.
+fn identity(p: &Prepared, options: &TrainOptions, first: usize) -> String {
+    format!(
+        "data {}\nsplit {}\nlabels {}\nstart {}\npicture {:?}\nfirst layer {first}\nrecipe {:?}",
+        p.data_digest,
+        p.split_digest,
+        p.labels.labels().join(","),
+        p.start.digest,
+        p.cache.view(),
+        options.recipe
+    )
+}
+
+struct Watch<'a> {
+    place: &'a Path,
+    identity: &'a str,
+    control: &'a TrainControl,
+    hear: &'a mut dyn FnMut(TrainTold),
+    saved: Instant,
+    told_full: bool,
+}
+
+impl Observer for Watch<'_> {
+    fn step(&mut self, news: &StepNews) -> Go {
+        (self.hear)(TrainTold::Step(*news));
+        self.control.hold.wait(&self.control.cancel);
+        if self.control.cancel.is_cancelled() {
+            Go::Stop
+        } else if self.saved.elapsed().as_secs_f64() > SAVE_EVERY {
+            Go::Save
+        } else {
+            Go::On
+        }
+    }
+
+    fn epoch(&mut self, row: &EpochRow, best: bool) {
+        (self.hear)(TrainTold::Epoch(*row, best));
+    }
+
+    /// A disk that is full costs the checkpoint, not the training.
+    fn save(&mut self, state: &TrainState) -> Result<(), String> {
+        let bytes = Checkpoint { identity: self.identity.to_owned(), state: state.clone() }.to_bytes();
+        self.saved = Instant::now();
+        let written = AtomicFile::create(self.place).and_then(|mut f| f.write_all(&bytes).and_then(|()| f.commit()));
+        match written {
+            Ok(()) => self.told_full = false,
+            Err(e) if !self.told_full => {
+                self.told_full = true;
+                (self.hear)(TrainTold::Note(format!(
+                    "the checkpoint {} cannot be written: {e}. Training goes on, but could not be resumed; make room",
+                    display_path(self.place)
+                )));
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+}
+
+fn picture_of(bytes: Vec<u8>, side: usize) -> Result<imaging::RgbImage, UserError> {
+    let n = u32::try_from(side).unwrap_or(0);
+    imaging::RgbImage::from_raw(n, n, bytes).ok_or_else(|| UserError::new("a picture of another size"))
+}
+
+/// The written model's own answers, through ONNX Runtime.
+fn runtime_answers(
+    prepared: &Prepared,
+    model: &VettedModel,
+    items: &[(usize, usize)],
+    control: &TrainControl,
+) -> Result<Vec<Probabilities>, UserError> {
+    let mut engine = Engine::load(model, Provider::Cpu, cores()).map_err(|e| UserError::new(e.to_string()))?;
+    let mut out = Vec::with_capacity(items.len());
+    control.progress.set_total(control.progress.total() + items.len());
+    for part in items.chunks(16) {
+        let mut tensors = Vec::new();
+        for (i, _) in part {
+            let picture = prepared.cache.picture(prepared.cells[*i]).map_err(UserError::new)?;
+            imaging::tensor(&picture, &model.card().tensor, &mut tensors);
+            control.progress.step();
+        }
+        out.extend(engine.run(tensors, part.len()).map_err(|e| UserError::new(e.to_string()))?);
+    }
+    Ok(out)
+}
+
+fn scores(prepared: &Prepared, items: &[(usize, usize)], answers: &[Probabilities]) -> Scores {
+    let pairs: Vec<(usize, usize)> = items.iter().zip(answers).map(|((_, c), p)| (*c, p.top().0)).collect();
+    let groups: Vec<usize> = items.iter().map(|(i, _)| prepared.groups[*i]).collect();
+    Scores::of(prepared.labels.len(), &pairs, &groups, prepared.request.seed)
+}
+
+/// The current model on the same images, cut as it wants them.
+fn current(
+    prepared: &Prepared,
+    model: &VettedModel,
+    items: &[(usize, usize)],
+    control: &TrainControl,
+) -> Result<Option<Current>, UserError> {
+    let card = model.card();
+    let view = View { preprocessing: card.preprocessing.clone(), size: card.tensor.size };
+    let own;
+    let (cache, cells) = if view == *prepared.cache.view() {
+        (&prepared.cache, items.iter().map(|(i, _)| Some(prepared.cells[*i])).collect::<Vec<_>>())
+    } else {
+        own = CellCache::open(view, prepared.request.cache.as_deref()).map_err(UserError::new)?;
+        let wanted: Vec<_> = items.iter().map(|(i, _)| prepared.items[*i].clone()).collect();
+        let states = own.cut(&wanted, &control.cancel, &control.progress).map_err(UserError::new)?;
+        let cells = states.into_iter().map(|s| if let CellState::Cell(c) = s { Some(c) } else { None }).collect();
+        (&own, cells)
+    };
+    let mut engine = Engine::load(model, Provider::Cpu, cores()).map_err(|e| UserError::new(e.to_string()))?;
+    let mut right = 0;
+    for ((_, class), cell) in items.iter().zip(cells) {
+        // An image in which this model's preprocessing finds no cell is one that it gets wrong.
+        let Some(cell) = cell else { continue };
+        let mut tensor = Vec::new();
+        imaging::tensor(&cache.picture(cell).map_err(UserError::new)?, &card.tensor, &mut tensor);
+        let answer = engine.run(tensor, 1).map_err(|e| UserError::new(e.to_string()))?;
+        let label = answer.first().and_then(|p| card.classes.label(p.top().0));
+        right += usize::from(label == prepared.labels.label(*class));
+    }
+    let n = items.len();
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    let accuracy = right as f64 / n.max(1) as f64;
+    Ok(Some(Current {
+        name: card.name.clone(),
+        digest: card.digest.to_string(),
+        n,
+        accuracy,
+        interval: wilson(right, n),
+    }))
+}
