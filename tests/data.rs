@@ -82,33 +82,3 @@ fn fields_are_found_as_promised() {
     eprintln!("fields/hard: one {one:.3}, found {found:.3}, false an image {wrong:.3}");
     assert!(one >= 0.76 && found >= 0.88 && wrong <= 1.05);
 }
-
-#[test]
-fn tmp_dups() {
-    use leukoscope::dataset::*;
-    use leukoscope::task::*;
-    use rayon::prelude::*;
-    for (d, whole) in [("bccd_aug/bccd_aug.csv", false), ("bccd_aug/bccd_aug.csv", true)] {
-        let Some(f) = crate::common::real_images(d.split('/').next().unwrap()) else { return };
-        let path = f.parent().unwrap().join(d);
-        let s = scan(&path, &|| false).unwrap();
-        let pre = if whole { leukoscope::model::Preprocessing::WholeImage } else { leukoscope::model::Preprocessing::CellSquare(leukoscope::domain::CellPreprocessing { side_factor: 2.6, white: 235.0, white_percentile: 95.0 }) };
-        let cache = CellCache::open(View { preprocessing: pre, size: 128 }, Some(std::path::Path::new("/tmp/w/cache"))).unwrap();
-        let t = std::time::Instant::now();
-        let st = cache.cut(&s.items, &Cancel::new(), &Progress::default()).unwrap();
-        eprintln!("cut {:?}", t.elapsed());
-        let al: Vec<Option<Alike>> = st.par_iter().map(|s| match s { CellState::Cell(c) => Some(Alike::of(&cache.picture(*c).unwrap())), _ => None }).collect();
-        eprintln!("alike {:?}", t.elapsed()); eprintln!("none {}", al.iter().filter(|a| a.is_none()).count());
-        let idx: Vec<usize> = (0..al.len()).filter(|i| al[*i].is_some()).collect();
-        let mut same = Vec::new(); let mut diff = Vec::new();
-        let all: Vec<(bool, f32, f32)> = idx.par_iter().enumerate().filter(|(k,_)| k % (if d.starts_with("train") {100} else {12}) == 0).flat_map_iter(|(k, &i)| { let al=&al; let s=&s; idx[k+1..].iter().filter(move |j| (**j * 7 + i) % 5 == 0 || s.items[i].group == s.items[**j].group).map(move |&j| { let (a,b)=(al[i].as_ref().unwrap(), al[j].as_ref().unwrap()); (s.items[i].group==s.items[j].group, a.distance(b), a.correlation(b)) })}).collect();
-        for (g, d, c) in all { if g { same.push((d,c)) } else { diff.push((d,c)) } }
-        let q = |v: &mut Vec<f32>| { v.sort_by(f32::total_cmp); [0.001,0.01,0.05,0.25,0.5,0.75,0.95,0.99,0.999,0.9999,1.0].map(|q| v[((v.len()-1) as f64*q) as usize]) };
-        eprintln!("{d} whole {whole} same {} diff {}", same.len(), diff.len());
-        eprintln!("same dist {:?}", q(&mut same.iter().map(|x| x.0).collect()));
-        eprintln!("same corr {:?}", q(&mut same.iter().map(|x| x.1).collect()));
-        eprintln!("diff dist {:?}", q(&mut diff.iter().map(|x| x.0).collect()));
-        eprintln!("diff corr {:?}", q(&mut diff.iter().map(|x| x.1).collect()));
-        for t in [0.45f32,0.5,0.55,0.6,0.65,0.7,0.75,0.8] { let mut v: Vec<f32> = same.iter().filter(|x| x.1>=t).map(|x| x.0).collect(); let n=v.len(); let m=diff.iter().filter(|x| x.1>=t).count(); if n>0 { eprintln!("corr>={t}: same {n} dist q {:?}; diff {m}", q(&mut v)); } }
-    }
-}

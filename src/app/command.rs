@@ -1,6 +1,7 @@
 //! Commands as data: one enum gives each its text, tooltip, shortcut and place in the menus. Menus, the palette, the
 //! shortcuts and the tests all read it; nothing here draws or does anything.
 
+use super::training::Phase;
 use super::state::{GallerySort, Place, State, ThemeChoice};
 use crate::inference::Provider;
 use egui::{Key, KeyboardShortcut, Modifiers};
@@ -28,6 +29,20 @@ pub enum Command {
     Classify,
     /// Stop the running job.
     CancelJob,
+    /// Choose labelled pictures to train on.
+    ChooseDataset,
+    /// Count and group the labelled pictures.
+    LookAtData,
+    /// Train.
+    StartTraining,
+    /// Hold training, or let it go on.
+    PauseTraining,
+    /// Stop training and keep the best epoch.
+    StopTraining,
+    /// Classify with the model just trained.
+    UseTrainedModel,
+    /// Go back to the model before it.
+    PreviousModel,
     /// Switch between every cell of a field and the most evident one.
     ToggleCells,
     /// Ask for an execution provider.
@@ -79,6 +94,13 @@ impl Command {
             C::Classify,
             C::CancelJob,
             C::ToggleCells,
+            C::ChooseDataset,
+            C::LookAtData,
+            C::StartTraining,
+            C::PauseTraining,
+            C::StopTraining,
+            C::UseTrainedModel,
+            C::PreviousModel,
             C::ClearFilter,
             C::FocusFilter,
             C::FitImage,
@@ -108,6 +130,13 @@ impl Command {
             Self::Classify => "Classify".into(),
             Self::CancelJob => "Cancel".into(),
             Self::ToggleCells => "All Cells of a Field".into(),
+            Self::ChooseDataset => "Choose Labelled Pictures…".into(),
+            Self::LookAtData => "Look at the Data".into(),
+            Self::StartTraining => "Start Training".into(),
+            Self::PauseTraining => "Pause Training".into(),
+            Self::StopTraining => "Stop Training".into(),
+            Self::UseTrainedModel => "Use This Model".into(),
+            Self::PreviousModel => "Back to the Model Before".into(),
             Self::UseProvider(p) => format!("Execution Provider: {p}"),
             Self::Go(place) => place.text().into(),
             Self::LargerTiles => "Gallery: Larger".into(),
@@ -139,6 +168,13 @@ impl Command {
             Self::UseBundledModel => "Classify with the model inside the program",
             Self::Classify => "Classify what is open again, with the present model and provider",
             Self::CancelJob => "Stop after the present image; what is done stays",
+            Self::ChooseDataset => "A folder with a folder per class",
+            Self::LookAtData => "Count the classes, find near-duplicates, split; nothing is trained",
+            Self::StartTraining => "Train with the recipe chosen; a checkpoint is kept all the time",
+            Self::PauseTraining => "Hold training, or let it go on",
+            Self::StopTraining => "Stop; the best epoch so far is kept as a model",
+            Self::UseTrainedModel => "Classify with the model that was just trained",
+            Self::PreviousModel => "Classify with the model that was in use before the trained one",
             Self::ToggleCells => "Every white cell of a field, or only the most evident one",
             Self::UseProvider(_) => "What runs the network; the status bar says what really ran",
             Self::Go(place) => place.tooltip(),
@@ -194,6 +230,12 @@ impl Command {
             Self::CancelJob => state.job.is_some(),
             Self::ClearFilter => state.filter != Default::default(),
             Self::UseBundledModel => state.custom_model,
+            Self::ChooseDataset | Self::LookAtData => !state.train.busy(),
+            Self::StartTraining => state.train.obstacle().is_none(),
+            Self::PauseTraining => state.train.phase == Phase::Training && !state.train.stopping,
+            Self::StopTraining => state.train.busy() && !state.train.stopping,
+            Self::UseTrainedModel => state.train.outcome.as_ref().is_some_and(|o| o.model.is_some()),
+            Self::PreviousModel => state.model_before.is_some(),
             Self::FitImage => state.selected.is_some(),
             _ => true,
         }
@@ -208,6 +250,7 @@ impl Command {
             Self::Theme(t) => Some(state.theme == t),
             Self::Sort(s) => Some(state.sort == s),
             Self::ToggleCells => Some(state.all_cells),
+            Self::PauseTraining => Some(state.train.held),
             _ => None,
         }
     }

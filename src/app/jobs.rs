@@ -2,15 +2,19 @@
 //! is stamped with its generation, and talks through one bounded channel.
 
 use super::state::ModelFacts;
+use super::training::{TrainEvent, TrainForm};
 use super::update::Event;
 use crate::inference::{Cells, Provider};
 use crate::model::VettedModel;
 use crate::report::{RowFormat, RowWriter, Stamp};
 use crate::task::{Cancel, Generation, Progress};
-use crate::workflow::{self, Request, Told};
+use crate::training::Stop;
+use crate::workflow::{
+    self, Prepared, Request, Told, TrainControl, TrainOptions, TrainOutcome, TrainRequest, UnfinishedRun, UserError,
+};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Events that wait for the window at most; a job that is ahead waits.
@@ -27,6 +31,9 @@ pub struct Jobs {
     ctx: egui::Context,
     cancel: Cancel,
     model: VettedModel,
+    training: TrainControl,
+    /// What was prepared when the data were looked at; training takes it up if it is still the same request.
+    prepared: Arc<Mutex<Option<Prepared>>>,
 }
 
 impl Jobs {
@@ -34,7 +41,7 @@ impl Jobs {
     #[must_use]
     pub fn new(ctx: egui::Context, model: VettedModel) -> Self {
         let (give, take) = bounded(EVENTS);
-        Self { give, take, ctx, cancel: Cancel::new(), model }
+        Self { give, take, ctx, cancel: Cancel::new(), model, training: TrainControl::default(), prepared: Arc::default() }
     }
 
     /// What arrived, at most so many that a frame stays short.
@@ -99,6 +106,64 @@ impl Jobs {
         self.spawn("open-model", move |voice| voice.say(opened(path.as_deref(), &into)));
     }
 
+    /// Looks at labelled pictures, and keeps what was prepared for training.
+    pub fn look(&mut self, generation: Generation, request: TrainRequest) {
+        self.training.cancel.cancel();
+        self.training = TrainControl::default();
+        let (control, slot) = (self.training.clone(), self.prepared.clone());
+        self.spawn("look-at-data", move |voice| {
+            let say = |e| voice.say(Event::Train(generation, e));
+            let done = voice.watching(generation, &control, || {
+                workflow::prepare_training(&request, &control.cancel, &control.progress)
+            });
+            match done {
+                Ok(Some(prepared)) => {
+                    say(TrainEvent::Looked(Box::new((request, prepared.plan().clone()))));
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
+                }
+                Ok(None) => say(TrainEvent::NotLooked(None)),
+                Err(e) => say(TrainEvent::NotLooked(Some(e.to_string()))),
+            }
+        });
+    }
+
+    /// Trains as the form says.
+    pub fn train(&mut self, generation: Generation, form: &TrainForm) {
+        self.training.cancel.cancel();
+        self.training = TrainControl::default();
+        let (control, slot, form, current) =
+            (self.training.clone(), self.prepared.clone(), form.clone(), self.model.clone());
+        self.spawn("train-job", move |voice| {
+            let say = |e| voice.say(Event::Train(generation, e));
+            let ended = voice.watching(generation, &control, || {
+                run(&form, current, &control, &slot, &|e| say(e))
+            });
+            say(TrainEvent::Ended(Box::new(ended.map_err(|e| e.to_string()))));
+        });
+    }
+
+    /// Holds training, or lets it go on.
+    pub fn hold_training(&self, on: bool) {
+        self.training.hold.set(on);
+    }
+
+    /// Stops training or looking at the data.
+    pub fn stop_training(&self) {
+        self.training.cancel.cancel();
+    }
+
+    /// Forgets an unfinished run.
+    pub fn forget_run(&self, out: PathBuf) {
+        self.spawn("forget-run", move |_| workflow::forget_run(&out));
+    }
+
+    /// Looks for unfinished and earlier runs.
+    pub fn runs(&self) {
+        self.spawn("runs", |voice| {
+            voice.say(Event::Runs(workflow::unfinished_runs(), workflow::earlier_runs()));
+        });
+    }
+
     /// Asks for a folder or pictures, by the system's own dialog.
     pub fn ask(&self, what: Ask, model_into: &OpenedModel) {
         let into = model_into.clone();
@@ -106,6 +171,7 @@ impl Jobs {
             let begun = Instant::now();
             let dialog = rfd::FileDialog::new();
             let answer = match what {
+                Ask::Dataset => dialog.set_title("A folder with a folder per class").pick_folder().map(|p| vec![p]),
                 Ask::Folder => dialog.set_title("Open a folder of blood smears").pick_folder().map(|p| vec![p]),
                 Ask::Images => dialog
                     .set_title("Open pictures")
@@ -118,7 +184,11 @@ impl Jobs {
             };
             match (answer, what) {
                 (Some(paths), Ask::Model) => voice.say(opened(paths.first().map(PathBuf::as_path), &into)),
+                (Some(mut paths), Ask::Dataset) => voice.say(Event::Dataset(paths.remove(0))),
                 (Some(paths), _) => voice.say(Event::Chosen(paths)),
+                (None, Ask::Dataset) if begun.elapsed() < TOO_FAST => voice.say(Event::Trouble(
+                    "No file dialog answered on this system. Type or paste the path of the labelled pictures".into(),
+                )),
                 (None, _) if begun.elapsed() < TOO_FAST => voice.say(Event::NoDialog),
                 (None, _) => {}
             }
@@ -177,7 +247,44 @@ impl Jobs {
 impl Drop for Jobs {
     fn drop(&mut self) {
         self.cancel.cancel();
+        self.training.cancel.cancel();
     }
+}
+
+/// Prepares, unless what was looked at is still it, and trains.
+fn run(
+    form: &TrainForm,
+    current: VettedModel,
+    control: &TrainControl,
+    slot: &Mutex<Option<Prepared>>,
+    say: &dyn Fn(TrainEvent),
+) -> Result<TrainOutcome, UserError> {
+    let request = form.request().map_err(UserError::new)?;
+    let kept = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let prepared = match kept.filter(|p| *p.request() == request) {
+        Some(prepared) => prepared,
+        None => match workflow::prepare_training(&request, &control.cancel, &control.progress)? {
+            Some(prepared) => prepared,
+            None => return Err(UserError::new("Stopped while looking at the data")),
+        },
+    };
+    say(TrainEvent::Looked(Box::new((request.clone(), prepared.plan().clone()))));
+    let recipe = form.recipe(prepared.count(crate::dataset::Part::Train));
+    let out = match form.out.trim() {
+        "" => workflow::new_model_path(&recipe)?,
+        path => PathBuf::from(path),
+    };
+    workflow::remember_run(&UnfinishedRun { request, recipe: recipe.clone(), out: out.clone() })?;
+    let name = out.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned());
+    let options = TrainOptions { recipe, out: out.clone(), name, threads: 0, fresh: false, current: Some(current) };
+    let outcome = workflow::train(&prepared, &options, control, &mut |told| say(TrainEvent::Told(told)));
+    // A run that ended by itself is finished; one that was stopped or failed can be taken up again.
+    if outcome.as_ref().is_ok_and(|o| o.stop != Stop::Cancelled) {
+        workflow::forget_run(&out);
+    }
+    // What was prepared serves the next run too.
+    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
+    outcome
 }
 
 /// What a dialog asks for.
@@ -185,6 +292,8 @@ impl Drop for Jobs {
 pub enum Ask {
     /// One folder.
     Folder,
+    /// A folder of labelled pictures.
+    Dataset,
     /// Some pictures.
     Images,
     /// One model file.
@@ -197,6 +306,23 @@ struct Voice {
 }
 
 impl Voice {
+    /// Does work while the steps that it counts are told to the window, four times a second.
+    fn watching<T>(&self, generation: Generation, control: &TrainControl, work: impl FnOnce() -> T) -> T {
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(250));
+                    let (n, total) = (control.progress.done(), control.progress.total());
+                    self.say(Event::Train(generation, TrainEvent::Progress(n, total)));
+                }
+            });
+            let result = work();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            result
+        })
+    }
+
     fn say(&self, event: Event) {
         // A window that has gone hears nothing, and that is fine.
         let _ = self.give.send(event);
@@ -205,15 +331,15 @@ impl Voice {
 }
 
 /// Where a job leaves a model that it opened, for the window to take.
-pub type OpenedModel = Arc<std::sync::Mutex<Option<VettedModel>>>;
+pub type OpenedModel = Arc<Mutex<Option<VettedModel>>>;
 
 /// Opens a model file, or the bundled one, leaves it in `into` and says what it is.
 fn opened(path: Option<&Path>, into: &OpenedModel) -> Event {
     match workflow::open_model(path) {
         Ok(model) => {
             let facts = facts(&model);
-            *into.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(model);
-            Event::Model(Box::new(facts), path.is_some())
+            *into.lock().unwrap_or_else(PoisonError::into_inner) = Some(model);
+            Event::Model(Box::new(facts), path.map(Path::to_owned))
         }
         Err(e) => Event::Trouble(e.to_string()),
     }

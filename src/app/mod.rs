@@ -9,6 +9,7 @@ mod panels;
 mod pictures;
 pub mod state;
 mod theme;
+pub mod training;
 pub mod update;
 
 use command::Command;
@@ -106,6 +107,9 @@ impl Window {
         if let Err(e) = crate::inference::Runtime::get() {
             window.state.trouble = Some(e.to_string());
         }
+        if remembers {
+            window.effect(Effect::Runs);
+        }
         if let Some(out) = demo {
             window.demo_out = out;
             window.effect(Effect::Demo);
@@ -154,6 +158,14 @@ impl Window {
             Effect::Cancel => self.jobs.cancel(),
             Effect::AskFolder => self.jobs.ask(Ask::Folder, &self.opened_model),
             Effect::AskImages => self.jobs.ask(Ask::Images, &self.opened_model),
+            Effect::AskDataset => self.jobs.ask(Ask::Dataset, &self.opened_model),
+            Effect::LookAtData(generation, request) => self.jobs.look(generation, *request),
+            Effect::Train(generation, form) => self.jobs.train(generation, &form),
+            Effect::HoldTraining(on) => self.jobs.hold_training(on),
+            Effect::StopTraining => self.jobs.stop_training(),
+            Effect::ForgetRun(out) => self.jobs.forget_run(out),
+            Effect::Runs => self.jobs.runs(),
+            Effect::OpenModel(path) => self.jobs.open_model(path, &self.opened_model),
             Effect::AskModel => self.jobs.ask(Ask::Model, &self.opened_model),
             Effect::BundledModel => self.jobs.open_model(None, &self.opened_model),
             Effect::AskExport => self.jobs.export(self.state.images.clone()),
@@ -183,7 +195,7 @@ impl Window {
             self.shown_theme = Some(self.state.theme);
             theme::apply(ctx, self.state.theme);
         }
-        if !self.state.toasts.is_empty() || self.state.job.is_some() {
+        if !self.state.toasts.is_empty() || self.state.job.is_some() || self.state.train.busy() {
             ctx.request_repaint_after(std::time::Duration::from_millis(250));
         }
         if self.state.quit {

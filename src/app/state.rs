@@ -1,5 +1,6 @@
 //! What the window knows. Plain values: no disk, no thread, no drawing; time is handed in.
 
+use super::training::TrainView;
 use crate::domain::{ClassSet, Differential, ImageResult, Outcome, Status};
 use crate::files::display_name;
 use crate::inference::Provider;
@@ -297,6 +298,12 @@ pub struct State {
     pub log: Vec<String>,
     /// The open dialog.
     pub dialog: Dialog,
+    /// The Train place.
+    pub train: TrainView,
+    /// The model's file in use; none is the bundled one.
+    pub model_path: Option<PathBuf>,
+    /// The model before a trained one was taken into use: none, the bundled one, or a file.
+    pub model_before: Option<Option<PathBuf>>,
     /// The cursor shall go into the filter.
     pub focus_filter: bool,
     /// The picture shall be fitted into its pane.
@@ -342,6 +349,9 @@ impl State {
             toasts: Vec::new(),
             log: Vec::new(),
             dialog: Dialog::None,
+            train: TrainView::default(),
+            model_path: None,
+            model_before: None,
             focus_filter: false,
             fit: true,
             reveal: false,

@@ -2,8 +2,10 @@
 
 use super::command::Command;
 use super::state::{Dialog, Filter, GallerySort, Job, Kind, ModelFacts, State, Toast};
+use super::training::{Phase, TrainEvent, TrainForm};
 use crate::domain::{Differential, ImageResult};
 use crate::task::Generation;
+use crate::workflow::{EarlierRun, TrainRequest, UnfinishedRun};
 use std::path::PathBuf;
 
 /// How long a toast stays, seconds.
@@ -28,8 +30,14 @@ pub enum Event {
     Chosen(Vec<PathBuf>),
     /// No file dialog answered.
     NoDialog,
-    /// A model was opened.
-    Model(Box<ModelFacts>, bool),
+    /// A model was opened, from this file or the bundled one.
+    Model(Box<ModelFacts>, Option<PathBuf>),
+    /// A word about training.
+    Train(Generation, TrainEvent),
+    /// Labelled pictures were chosen.
+    Dataset(PathBuf),
+    /// Runs that were left unfinished, and earlier ones.
+    Runs(Vec<UnfinishedRun>, Vec<EarlierRun>),
     /// A file was written.
     Written(PathBuf),
     /// Something went wrong outside a job.
@@ -51,6 +59,12 @@ pub enum Input {
     Open(Vec<PathBuf>),
     /// Changed or closed a dialog.
     Dialog(Dialog),
+    /// Changed the form of the Train place.
+    TrainForm(Box<TrainForm>),
+    /// Takes up a run that was left unfinished.
+    TakeUp(Box<UnfinishedRun>),
+    /// Forgets a run that was left unfinished.
+    Forget(PathBuf),
 }
 
 /// What shall be done outside.
@@ -66,6 +80,22 @@ pub enum Effect {
     AskImages,
     /// Ask for a model.
     AskModel,
+    /// Ask for labelled pictures.
+    AskDataset,
+    /// Look at labelled pictures.
+    LookAtData(Generation, Box<TrainRequest>),
+    /// Train.
+    Train(Generation, Box<TrainForm>),
+    /// Hold training, or let it go on.
+    HoldTraining(bool),
+    /// Stop training, or looking at the data.
+    StopTraining,
+    /// Forget an unfinished run.
+    ForgetRun(PathBuf),
+    /// Look for unfinished and earlier runs.
+    Runs,
+    /// Open a model file, or the bundled one.
+    OpenModel(Option<PathBuf>),
     /// Go back to the bundled model.
     BundledModel,
     /// Ask where, then write the table.
@@ -89,6 +119,31 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         Command::OpenModel => return vec![Effect::AskModel],
         Command::UseBundledModel => return vec![Effect::BundledModel],
         Command::ExportCsv => return vec![Effect::AskExport],
+        Command::ChooseDataset => return vec![Effect::AskDataset],
+        Command::LookAtData => return look(state),
+        Command::StartTraining => return start(state),
+        Command::PauseTraining => {
+            state.train.held = !state.train.held;
+            // Time that is held does not count for the time left.
+            state.train.since = None;
+            return vec![Effect::HoldTraining(state.train.held)];
+        }
+        Command::StopTraining => {
+            state.train.stopping = true;
+            return vec![Effect::StopTraining];
+        }
+        Command::UseTrainedModel => {
+            let model = state.train.outcome.as_ref().and_then(|o| o.model.clone());
+            if let Some((path, _)) = model {
+                state.model_before = Some(state.model_path.clone());
+                return vec![Effect::OpenModel(Some(path))];
+            }
+        }
+        Command::PreviousModel => {
+            if let Some(before) = state.model_before.take() {
+                return vec![Effect::OpenModel(before)];
+            }
+        }
         Command::DemoSlide => return vec![Effect::Demo],
         Command::OpenPath => state.dialog = Dialog::Path { text: String::new(), why: String::new() },
         Command::Quit => {
@@ -167,6 +222,16 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
         }
         Input::Open(paths) => return open(state, paths, now),
         Input::Dialog(dialog) => state.dialog = dialog,
+        Input::TrainForm(form) => state.train.form = *form,
+        Input::TakeUp(run) => {
+            state.train.take_up(&run);
+            state.train.unfinished.retain(|r| r.out != run.out);
+            return start(state);
+        }
+        Input::Forget(out) => {
+            state.train.unfinished.retain(|r| r.out != out);
+            return vec![Effect::ForgetRun(out)];
+        }
     }
     Vec::new()
 }
@@ -232,10 +297,23 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             let why = "No file dialog answered on this system. Type or paste a path, or drop files onto the window.";
             state.dialog = Dialog::Path { text: String::new(), why: why.into() };
         }
-        Event::Model(facts, custom) => {
+        Event::Train(g, event) if g == state.train.generation => {
+            if let Some((text, bad)) = state.train.hear(event, now) {
+                say(state, text, bad, now);
+            }
+        }
+        Event::Dataset(path) => {
+            state.place = super::state::Place::Train;
+            state.train.form.dataset = path.to_string_lossy().into_owned();
+            state.train.form.leave_out.clear();
+            return look(state);
+        }
+        Event::Runs(unfinished, earlier) => (state.train.unfinished, state.train.earlier) = (unfinished, earlier),
+        Event::Model(facts, path) => {
             say(state, format!("Model: {}", facts.name), false, now);
             state.model = *facts;
-            state.custom_model = custom;
+            state.custom_model = path.is_some();
+            state.model_path = path;
             state.counts = Differential::new(state.model.classes.len());
             state.filter.kind = Kind::All;
             return reopen(state, now);
@@ -262,6 +340,29 @@ pub fn tick(state: &mut State, now: f64) {
         state.refresh();
         state.refreshed = now;
     }
+}
+
+/// Looks at the data of the Train place.
+fn look(state: &mut State) -> Vec<Effect> {
+    match state.train.form.request() {
+        Err(why) => {
+            state.train.error = Some(why);
+            Vec::new()
+        }
+        Ok(request) => {
+            state.train.begin(Phase::Looking);
+            vec![Effect::LookAtData(state.train.generation, Box::new(request))]
+        }
+    }
+}
+
+fn start(state: &mut State) -> Vec<Effect> {
+    if let Err(why) = state.train.form.request() {
+        state.train.error = Some(why);
+        return Vec::new();
+    }
+    state.train.begin(Phase::Training);
+    vec![Effect::Train(state.train.generation, Box::new(state.train.form.clone()))]
 }
 
 fn open(state: &mut State, paths: Vec<PathBuf>, now: f64) -> Vec<Effect> {

@@ -17,12 +17,15 @@ const HASH: usize = RINGS * FREQUENCIES;
 const MEANS: f32 = 0.25;
 /// Side of the averaged copy that the rings are read from.
 const COPY: u32 = 48;
+/// Sums of red, green and blue below this are black.
+const BLACK: f32 = 90.0;
 /// Angles between which changes around a ring are taken.
 const STEP: usize = 3;
 /// Candidates are at most this far apart in the hash (the rings have unit variance).
-const NEAR: f32 = 0.42;
-/// Candidates are near-duplicates when their rings correlate at least this much.
-const CORRELATION: f32 = 0.95;
+const NEAR: f32 = 0.16;
+/// Candidates are near-duplicates when their rings correlate at least this much. Chosen on 3,100 turned and mirrored
+/// copies of blood smears: of 2,259 pairs found, 2 had different classes.
+const CORRELATION: f32 = 0.85;
 
 /// A picture's rings and hash.
 #[derive(Debug, Clone)]
@@ -66,7 +69,12 @@ impl Alike {
     pub fn of(picture: &RgbImage) -> Self {
         let copy = crate::imaging::stretch(picture, COPY as usize);
         let n = COPY as usize;
-        let grey: Vec<f32> = copy.pixels().map(|p| p.0.iter().map(|v| f32::from(*v)).sum::<f32>()).collect();
+        let mut grey: Vec<f32> = copy.pixels().map(|p| p.0.iter().map(|v| f32::from(*v)).sum::<f32>()).collect();
+        // Black is no stain: it is what a program left in the corners when it turned the picture.
+        let mut sorted = grey.clone();
+        sorted.sort_by(f32::total_cmp);
+        let light = sorted[sorted.len() * 4 / 5];
+        grey.iter_mut().filter(|v| **v < BLACK).for_each(|v| *v = light);
         let (centre, radius) = body(&grey, n);
         let at = |x: f32, y: f32| {
             let (x, y) = (x.clamp(0.0, n as f32 - 1.001), y.clamp(0.0, n as f32 - 1.001));

@@ -2,10 +2,11 @@
 //! near-duplicates. What was read from the names is kept in words, for a person to look at.
 
 use super::scan::Item;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How images are grouped before a split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Grouping {
     /// The CSV's column where there is one, else file names; joined with near-duplicates.
     #[default]

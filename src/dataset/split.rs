@@ -2,6 +2,7 @@
 //!
 //! Same input and seed, same split. Nothing here knows where the groups come from.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// A part of a dataset.
@@ -42,7 +43,7 @@ impl Part {
 }
 
 /// Shares of training, validation and test.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Ratio(pub [f64; 3]);
 
 impl Default for Ratio {
@@ -78,7 +79,7 @@ pub struct Split {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
     /// A class is too small.
-    #[error("class {class} (number {number} of the list) has {images} images in {groups} groups, and at least {needed} of each are needed; add some or leave the class out", number = class + 1)]
+    #[error("class {class} (from 0) has {images} images in {groups} groups; {LEAST} images and a group for each of the {parts} parts are needed")]
     TooSmall {
         /// Its position.
         class: usize,
@@ -86,8 +87,8 @@ pub enum SplitError {
         images: usize,
         /// Its groups.
         groups: usize,
-        /// What is needed.
-        needed: usize,
+        /// Parts that there shall be.
+        parts: usize,
     },
     /// The dataset's own parts tear a group.
     #[error("the dataset's own parts tear group {0}: some of its images are in {1}, others in {2}")]
@@ -97,7 +98,7 @@ pub enum SplitError {
     Empty(&'static str),
 }
 
-/// Groups and images that a class must have: one of each in training, and enough to be seen more than once.
+/// Images that a class must have; of groups it must have one for each part.
 pub const LEAST: usize = 3;
 
 /// Splits items; `classes` and `groups` are theirs. `fixed` are parts that the dataset itself gives.
@@ -120,8 +121,9 @@ pub fn split(
     for class in 0..n_classes {
         let images: usize = counts.iter().map(|g| g[class]).sum();
         let of = counts.iter().filter(|g| g[class] > 0).count();
-        if images > 0 && (images < LEAST || of < LEAST) && fixed.iter().all(Option::is_none) {
-            return Err(SplitError::TooSmall { class, images, groups: of, needed: LEAST });
+        let parts = ratio.0.iter().filter(|s| **s > 0.0).count();
+        if images > 0 && (images < LEAST || of < parts) && fixed.iter().all(Option::is_none) {
+            return Err(SplitError::TooSmall { class, images, groups: of, parts });
         }
     }
     let mut part: Vec<Option<Part>> = vec![None; n_groups];
@@ -217,7 +219,7 @@ mod tests {
     #[test]
     fn a_small_class_and_a_torn_group_are_refused_by_name() {
         let e = split(&[0, 0, 0, 1, 1], &[0, 1, 2, 3, 4], &[None; 5], Ratio::default(), 1);
-        assert_eq!(e, Err(SplitError::TooSmall { class: 1, images: 2, groups: 2, needed: 3 }));
+        assert_eq!(e, Err(SplitError::TooSmall { class: 1, images: 2, groups: 2, parts: 2 }));
         let fixed = [Some(Part::Train), Some(Part::Test), Some(Part::Validation)];
         assert!(matches!(split(&[0, 0, 0], &[0, 0, 1], &fixed, Ratio::default(), 1), Err(SplitError::Torn(0, ..))));
     }

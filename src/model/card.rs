@@ -4,7 +4,7 @@
 //! what the manifest does not say is not assumed.
 
 use super::selftest::SelfTest;
-use crate::domain::{CellPreprocessing, ClassSet, Digest, TensorSpec};
+use crate::domain::{EpochRow, CellPreprocessing, ClassSet, Digest, TensorSpec};
 use serde::Deserialize;
 use std::fmt::Write as _;
 
@@ -35,6 +35,9 @@ pub struct Manifest {
     /// A picture and what it must give.
     #[serde(default)]
     pub self_test: Option<SelfTest>,
+    /// How it learnt, epoch by epoch.
+    #[serde(default)]
+    pub history: Option<ManifestHistory>,
     /// Licence in words.
     #[serde(default)]
     pub licence: String,
@@ -91,6 +94,15 @@ pub struct ManifestOutputs {
     pub feature_map: Option<String>,
 }
 
+/// How a model learnt.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct ManifestHistory {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// A row an epoch.
+    pub rows: Vec<Vec<f64>>,
+}
+
 /// What calibration found.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Calibration {
@@ -135,6 +147,8 @@ pub struct ModelCard {
     pub calibration: Option<Calibration>,
     /// A picture and what it must give, where the model carries one.
     pub self_test: Option<SelfTest>,
+    /// How it learnt, epoch by epoch; empty where it does not say.
+    pub history: Vec<EpochRow>,
     /// Other outputs by meaning, for the card.
     pub outputs: Vec<(&'static str, String)>,
     /// Licence in words.
@@ -151,7 +165,30 @@ pub struct ModelCard {
     pub parameters: u64,
 }
 
+impl ManifestHistory {
+    /// The rows, where the columns are those that this version writes.
+    fn rows(&self) -> Vec<EpochRow> {
+        let known = ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"];
+        if self.columns != known {
+            return Vec::new();
+        }
+        let row = |r: &Vec<f64>| match r[..] {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of epochs")]
+            [epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds] if epoch >= 1.0 => {
+                Some(EpochRow { epoch: epoch as usize, train_loss, train_accuracy, val_loss, val_accuracy, seconds })
+            }
+            _ => None,
+        };
+        self.rows.iter().filter_map(row).collect()
+    }
+}
+
 impl Manifest {
+    /// How it learnt.
+    pub(super) fn epochs(&self) -> Vec<EpochRow> {
+        self.history.as_ref().map_or_else(Vec::new, ManifestHistory::rows)
+    }
+
     /// The tensor's contract, or what about it is not understood.
     pub(super) fn tensor(&self) -> Result<TensorSpec, String> {
         let i = &self.input;

@@ -147,6 +147,7 @@ pub fn vet(bytes: &[u8], digest: Digest) -> Result<VettedModel, VetError> {
         tensor: manifest.tensor().map_err(VetError::Manifest)?,
         preprocessing: manifest.preprocessing().map_err(VetError::Manifest)?,
         calibration: manifest.calibration.clone(),
+        history: manifest.epochs(),
         self_test: manifest.self_test.clone().filter(|t| t.picture == 1),
         outputs: named.into_iter().filter_map(|(m, n)| n.clone().map(|n| (m, n))).collect(),
         licence: if manifest.licence.is_empty() {

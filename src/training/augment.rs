@@ -4,9 +4,10 @@
 //! camera. The ranges are those of the issue of stain between laboratories, not of one dataset; no label is used.
 
 use fastrand::Rng;
+use serde::{Deserialize, Serialize};
 
 /// How much is changed. 1 is the full range of each change, 0 none.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Augmentation {
     /// Turn by any angle, mirror, scale, shift.
     pub geometry: f32,

@@ -3,6 +3,7 @@
 //! Kingma & Ba 2015 (Adam); Loshchilov & Hutter 2019 (AdamW: decay apart from the gradient), 2017 (cosine).
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
@@ -11,7 +12,7 @@ const EPSILON: f32 = 1e-8;
 const PART: usize = 1 << 15;
 
 /// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OptimizerSettings {
     /// Learning rate at its highest.
     pub rate: f64,

@@ -29,7 +29,7 @@ impl RecipeKind {
 }
 
 /// A recipe with all its numbers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
     /// What is trained.
     pub kind: RecipeKind,

@@ -19,6 +19,7 @@ pub use error::UserError;
 pub use models::{default_model, open_model};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use train::{
-    ClassCount, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome, TrainPlan, TrainRequest, TrainTold,
-    load_start, prepare_training, train,
+    ClassCount, Current, EarlierRun, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome, TrainPlan, TrainRequest, TrainTold,
+    UnfinishedRun, earlier_runs, forget_run, load_start, new_model_path, prepare_training, remember_run, train,
+    unfinished_runs,
 };

@@ -10,10 +10,11 @@ use crate::domain::{ClassSet, Digest};
 use crate::files::{digest_of, display_path};
 use crate::task::{Cancel, Progress};
 use crate::training::RecipeKind;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// What to train on, from and into.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainRequest {
     /// A folder per class, or a CSV.
     pub dataset: PathBuf,
@@ -309,10 +310,10 @@ fn describe(plan: &mut TrainPlan, groups: &Groups, how: Grouping) {
 
 fn split_error(e: &SplitError, classes: &ClassSet, items: &[Item], groups: &Groups) -> UserError {
     UserError::new(match e {
-        SplitError::TooSmall { class, images, groups, .. } => {
+        SplitError::TooSmall { class, images, groups, parts } => {
             let label = &classes.labels()[*class];
             format!(
-                "class \"{label}\" has {images} images in {groups} groups; at least {LEAST} of each are needed. Add images, or leave it out (--leave-out \"{label}\")"
+                "class \"{label}\" has {images} images in {groups} groups; at least {LEAST} images and a group for each of the {parts} parts are needed. Add images, or leave it out (--leave-out \"{label}\")"
             )
         }
         SplitError::Torn(g, a, b) => {
@@ -328,6 +329,12 @@ impl Prepared {
     #[must_use]
     pub fn plan(&self) -> &TrainPlan {
         &self.plan
+    }
+
+    /// What it was prepared for.
+    #[must_use]
+    pub fn request(&self) -> &TrainRequest {
+        &self.request
     }
 
     /// Cells of a part.

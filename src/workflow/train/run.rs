@@ -124,7 +124,7 @@ fn beside(out: &Path, name: &str) -> PathBuf {
     out.with_file_name(name)
 }
 
-fn checkpoint_of(out: &Path) -> PathBuf {
+pub(super) fn checkpoint_of(out: &Path) -> PathBuf {
     let mut name = out.file_name().map(ToOwned::to_owned).unwrap_or_default();
     name.push(".checkpoint");
     out.with_file_name(name)

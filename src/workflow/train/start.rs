@@ -9,6 +9,7 @@ use crate::model::{
     EMBEDDED_NAME, MAX_MODEL_BYTES, Network, Preprocessing, VetError, embedded_bytes, read_network, vet, vet_graph,
 };
 use crate::training::{CpuEngine, Net, RecipeKind};
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Largest difference from ONNX Runtime's answer, relative to the largest number of the answer (at least 1).
@@ -17,7 +18,7 @@ const AGREEMENT: f32 = 1e-4;
 const BACKBONE_SIDE: usize = 128;
 
 /// What the network sees of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Picture {
     /// The square of its most evident cell.
     Cell,
