@@ -65,3 +65,30 @@ pub fn real_images(part: &str) -> Option<PathBuf> {
 pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
 }
+
+/// A dataset of drawn cells: a folder per class with `n` pictures each, for the first `classes` of the five.
+pub fn labelled_folder(classes: usize, n: usize) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let wanted = &["neutrophil", "lymphocyte", "eosinophil", "monocyte", "basophil"][..classes];
+    let mut counts = BTreeMap::new();
+    for seed in 0.. {
+        let slide = draw_slide(1000, 800, 24, seed);
+        for (i, cell) in slide.cells.iter().enumerate() {
+            let count = counts.entry(cell.class).or_insert(0);
+            if !wanted.contains(&cell.class) || *count >= n {
+                continue;
+            }
+            *count += 1;
+            let (side, half) = ((cell.radius * 5.0) as u32, cell.radius * 2.5);
+            let at = |c: f64, end: u32| ((c - half).max(0.0) as u32).min(end - side);
+            let picture = image::imageops::crop_imm(&slide.picture, at(cell.x, 1000), at(cell.y, 800), side, side).to_image();
+            let folder = dir.path().join(cell.class);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join(format!("c{seed}x{i}.png")), encode_png(&picture).unwrap()).unwrap();
+        }
+        if wanted.iter().all(|w| counts.get(w).is_some_and(|c| *c >= n)) {
+            return dir;
+        }
+    }
+    unreachable!("five classes are drawn")
+}

@@ -12,5 +12,6 @@ mod common;
 mod data;
 mod faults;
 mod house;
+mod train;
 #[cfg(feature = "app")]
 mod window;

@@ -34,6 +34,33 @@ pub fn accent(dark: bool) -> Color32 {
     if dark { Color32::from_rgb(0x6c, 0xb6, 0xff) } else { Color32::from_rgb(0x1f, 0x6f, 0xeb) }
 }
 
+/// Colours of learning curves; training and validation also differ by their markers.
+#[derive(Debug, Clone, Copy)]
+pub struct CurveColours {
+    /// Epochs of training.
+    pub training: Color32,
+    /// Epochs of validation.
+    pub validation: Color32,
+    /// Batches.
+    pub batches: Color32,
+    /// Runs before.
+    pub earlier: Color32,
+    /// The best epoch.
+    pub best: Color32,
+}
+
+/// Okabe–Ito's blue and orange on both grounds; everything else stays behind them.
+#[must_use]
+pub fn curves(dark: bool) -> CurveColours {
+    CurveColours {
+        training: if dark { CLASS_COLOURS[3] } else { CLASS_COLOURS[2] },
+        validation: if dark { CLASS_COLOURS[5] } else { CLASS_COLOURS[1] },
+        batches: if dark { Color32::from_gray(110) } else { Color32::from_gray(170) },
+        earlier: if dark { Color32::from_gray(90) } else { Color32::from_gray(190) },
+        best: if dark { Color32::from_gray(200) } else { Color32::from_gray(60) },
+    }
+}
+
 /// Behind pictures.
 #[must_use]
 pub fn picture_back(dark: bool) -> Color32 {

@@ -87,6 +87,7 @@ pub(super) fn menu_bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
                 entry(ui, state, asked, Command::ToggleCells);
                 ui.separator();
                 entry_as(ui, state, asked, Command::Go(Place::Train), "Retrain…");
+                entry(ui, state, asked, Command::PreviousModel);
                 entry_as(ui, state, asked, Command::Go(Place::Evaluate), "Evaluate…");
                 ui.separator();
                 ui.menu_button("Execution Provider", |ui| {
@@ -179,7 +180,12 @@ pub(super) fn status_bar(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.weak("Nothing unsaved").on_hover_text("Pictures are only read; this version keeps no corrections");
                 ui.separator();
+                if state.train.busy() {
+                    training(ui, state, asked, now);
+                    ui.separator();
+                }
                 match &state.job {
+                    None if state.train.busy() => {}
                     None => {
                         ui.weak("Ready");
                     }
@@ -210,7 +216,18 @@ pub(super) fn status_bar(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64
     });
 }
 
-fn duration(seconds: f64) -> String {
+/// Training goes on whatever place is shown: a word about it, and a way to it.
+fn training(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
+    let view = &state.train;
+    let (done, total) = view.progress;
+    let left = view.left(now).map_or(String::new(), |s| format!(", {} left", duration(s)));
+    let text = if total > 0 { format!("{} {done} of {total}{left}", view.title()) } else { view.title() };
+    if ui.link(text).on_hover_text("Go to Train").clicked() {
+        asked.command(Command::Go(Place::Train));
+    }
+}
+
+pub(super) fn duration(seconds: f64) -> String {
     if seconds < 90.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
 }
 

@@ -6,6 +6,7 @@ mod frame;
 mod gallery;
 mod places;
 mod review;
+mod train;
 
 use super::command::Command;
 use super::pictures::Pictures;
@@ -41,7 +42,7 @@ pub(crate) fn window(
         Place::Review if state.opened.is_empty() && state.job.is_none() => places::first_run(ui, state, asked),
         Place::Review => review::place(ui, state, memory, pictures, asked),
         Place::Evaluate => places::evaluate(ui, state, asked),
-        Place::Train => places::train(ui, state, asked),
+        Place::Train => train::place(ui, state, asked, now),
         Place::Models => places::models(ui, state, asked),
     }
     dialogs::dialog(ui, state, asked);

@@ -77,25 +77,13 @@ pub(super) fn evaluate(ui: &mut Ui, _: &State, _: &mut Asked) {
     );
 }
 
-pub(super) fn train(ui: &mut Ui, _: &State, _: &mut Asked) {
-    coming(
-        ui,
-        "Train",
-        &[
-            "classes, imbalance and near-duplicates of your own labelled images,",
-            "splits that keep copies of one cell on one side,",
-            "live curves of loss and accuracy, pause and resume,",
-            "the held-out result beside the present model's.",
-        ],
-    );
-}
-
 pub(super) fn models(ui: &mut Ui, state: &State, asked: &mut Asked) {
     CentralPanel::default().show(ui, |ui| {
         ui.heading("Model in use");
         ui.horizontal(|ui| {
             command_button(ui, state, asked, Command::OpenModel);
             command_button(ui, state, asked, Command::UseBundledModel);
+            command_button(ui, state, asked, Command::PreviousModel);
             command_button(ui, state, asked, Command::SelfCheck);
         });
         ui.separator();

@@ -22,6 +22,8 @@ use std::time::Instant;
 
 /// Seconds between two checkpoints within an epoch.
 const SAVE_EVERY: f64 = 30.0;
+/// An epoch that ends sooner than this after the last checkpoint is not saved by itself: small ones take milliseconds.
+const SAVE_AT_MOST: f64 = 1.0;
 /// A checkpoint of this size at most is read.
 const MAX_CHECKPOINT: u64 = 2 << 30;
 /// Largest difference between the trainer's and ONNX Runtime's probabilities.
@@ -214,7 +216,7 @@ pub fn train(
     }
     hear(TrainTold::Phase("training".into()));
     let mut watch =
-        Watch { place: &place, identity: &identity, control, hear, saved: Instant::now(), told_full: false };
+        Watch { place: &place, identity: &identity, control, hear, saved: Instant::now(), begun: false, told_full: false };
     let stop = trainer.run(&mut watch).map_err(UserError::new)?;
     let all = trainer.kept();
     let weights = digest_of(&all.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
@@ -364,6 +366,8 @@ struct Watch<'a> {
     control: &'a TrainControl,
     hear: &'a mut dyn FnMut(TrainTold),
     saved: Instant,
+    /// Whether there is a checkpoint of this run.
+    begun: bool,
     told_full: bool,
 }
 
@@ -386,6 +390,11 @@ impl Observer for Watch<'_> {
 
     /// A disk that is full costs the checkpoint, not the training.
     fn save(&mut self, state: &TrainState) -> Result<(), String> {
+        let soon = self.begun && self.saved.elapsed().as_secs_f64() < SAVE_AT_MOST;
+        if soon && !self.control.cancel.is_cancelled() {
+            return Ok(());
+        }
+        self.begun = true;
         let bytes = Checkpoint { identity: self.identity.to_owned(), state: state.clone() }.to_bytes();
         self.saved = Instant::now();
         let written = AtomicFile::create(self.place).and_then(|mut f| f.write_all(&bytes).and_then(|()| f.commit()));

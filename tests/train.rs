@@ -1,0 +1,263 @@
+//! `leukoscope train` as it is run: the model that comes out, resuming after a kill, and every bad input by its words.
+
+use crate::common::{classify, drawn, labelled_folder, leukoscope, real_images, table, text};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn train(dataset: &Path, out: &Path, more: &[&str]) -> Command {
+    let mut command = leukoscope();
+    command.arg("train").arg(dataset).arg("--out").arg(out).args(more);
+    command
+}
+
+fn run(dataset: &Path, out: &Path, more: &[&str]) -> Output {
+    train(dataset, out, more).output().unwrap()
+}
+
+/// The word after `weights` in what was printed.
+fn weights(out: &Output) -> String {
+    let stdout = text(&out.stdout);
+    let line = stdout.lines().find(|l| l.starts_with("weights ")).unwrap_or_else(|| panic!("{stdout}{}", text(&out.stderr)));
+    line["weights ".len()..].to_owned()
+}
+
+#[test]
+fn a_model_comes_out_that_carries_everything_and_classifies() {
+    let data = labelled_folder(3, 12);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("new/m.onnx");
+    let ended = run(data.path(), &out, &["--recipe", "blocks", "--blocks", "1", "--epochs", "3", "--size", "64", "--split", "60/20/20", "--name", "drawn"]);
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    let printed = text(&ended.stdout);
+    for word in ["validation part", "test part, looked at once", "the present model", "agrees with ONNX Runtime", "Research use only"] {
+        assert!(printed.contains(word), "{word}: {printed}");
+    }
+    let history = table(&std::fs::read(out.with_file_name("history.csv")).unwrap());
+    assert_eq!(history.len(), 3);
+    let columns: Vec<&str> = ["epoch", "seconds", "train_accuracy", "train_loss", "val_accuracy", "val_loss"].into();
+    assert_eq!(history[0].keys().collect::<Vec<_>>(), columns);
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(out.with_file_name("report.json")).unwrap()).unwrap();
+    assert_eq!(report["part"], "test");
+    for key in ["n", "accuracy", "accuracy_interval", "macro", "weighted", "per_class", "confusion", "validation", "current_model"] {
+        assert!(!report[key].is_null(), "{key}");
+    }
+    assert!(report["onnx_runtime_difference"].as_f64().unwrap() <= 1e-4);
+    let inspected = leukoscope().arg("inspect").arg(&out).arg("--json").output().unwrap();
+    let card: serde_json::Value = serde_json::from_slice(&inspected.stdout).unwrap();
+    assert_eq!(card["name"], "drawn");
+    // The classes keep the order in which the starting model has them.
+    assert_eq!(card["labels"], serde_json::json!(["eosinophil", "lymphocyte", "neutrophil"]));
+    let folder = data.path().join("lymphocyte");
+    let rows = table(&classify(&[folder.to_str().unwrap(), "--model", out.to_str().unwrap()]).stdout);
+    assert_eq!(rows.len(), 12);
+    let right = rows.iter().filter(|r| r["label"] == "lymphocyte").count();
+    assert!(right >= 9, "{right} of 12");
+}
+
+#[test]
+fn a_changed_weight_fails_the_models_own_test() {
+    let data = labelled_folder(2, 4);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("m.onnx");
+    assert!(run(data.path(), &out, &["--recipe", "head", "--epochs", "1"]).status.success());
+    let mut bytes = std::fs::read(&out).unwrap();
+    // A tensor's numbers follow its name, which the nodes name before: half of the hidden layer's become ones.
+    let name = b"head.dense_1.weight";
+    let at = bytes.windows(name.len()).rposition(|w| w == name).unwrap() + 100;
+    for b in bytes[at..at + 320_000].chunks_exact_mut(4) {
+        b.copy_from_slice(&1f32.to_le_bytes());
+    }
+    std::fs::write(&out, bytes).unwrap();
+    let picture = dir.path().join("a.png");
+    std::fs::write(&picture, drawn(1)).unwrap();
+    let ended = classify(&[picture.to_str().unwrap(), "--model", out.to_str().unwrap()]);
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(text(&ended.stderr).contains("self-test"), "{}", text(&ended.stderr));
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_weights_and_threads_do_not_matter() {
+    let data = labelled_folder(3, 10);
+    let dir = tempfile::tempdir().unwrap();
+    // Enough epochs that a kill lands in the middle.
+    let recipe = ["--recipe", "full", "--epochs", "12", "--batch", "8", "--size", "64"];
+    let whole = run(data.path(), &dir.path().join("whole.onnx"), &[&recipe[..], &["--threads", "1"]].concat());
+    assert_eq!(whole.status.code(), Some(0), "{}", text(&whole.stderr));
+    let out = dir.path().join("killed.onnx");
+    let checkpoint = dir.path().join("killed.onnx.checkpoint");
+    let mut kills = 0;
+    for _ in 0..2 {
+        let mut child =
+            train(data.path(), &out, &recipe).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let begun = Instant::now();
+        let before = std::fs::metadata(&checkpoint).and_then(|m| m.modified()).ok();
+        // Killed right after the next checkpoint.
+        while std::fs::metadata(&checkpoint).and_then(|m| m.modified()).ok() == before
+            && child.try_wait().unwrap().is_none()
+            && begun.elapsed() < Duration::from_secs(60)
+        {
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        kills += usize::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(kills > 0, "no run was killed in the middle");
+    let resumed = run(data.path(), &out, &recipe);
+    assert_eq!(resumed.status.code(), Some(0), "{}", text(&resumed.stderr));
+    assert!(text(&resumed.stderr).contains("going on where the checkpoint stands"), "{}", text(&resumed.stderr));
+    assert_eq!(weights(&whole), weights(&resumed));
+    assert!(!checkpoint.exists(), "a finished run leaves no checkpoint");
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused_and_fresh_begins_anew() {
+    let data = labelled_folder(2, 5);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("m.onnx");
+    let checkpoint = dir.path().join("m.onnx.checkpoint");
+    std::fs::write(&checkpoint, b"LKTRAIN1 and then nonsense that is long enough to hold a digest at its end").unwrap();
+    let recipe = ["--recipe", "head", "--epochs", "1"];
+    let damaged = run(data.path(), &out, &recipe);
+    assert_eq!(damaged.status.code(), Some(2));
+    assert!(text(&damaged.stderr).contains("damaged") && text(&damaged.stderr).contains("--fresh"));
+    // A real one, of another seed: stopped by a full disk is what leaves one; here it is copied while it runs.
+    let mut child = train(data.path(), &out, &["--recipe", "head", "--epochs", "3000", "--fresh", "--seed", "9"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while std::fs::metadata(&checkpoint).map_or(0, |m| m.len()) < 10_000 && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let other = run(data.path(), &out, &recipe);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(text(&other.stderr).contains("another run"), "{}", text(&other.stderr));
+    assert_eq!(run(data.path(), &out, &["--recipe", "head", "--epochs", "1", "--fresh"]).status.code(), Some(0));
+}
+
+/// What `train` says of a dataset, and its exit code.
+fn refusal(dataset: &Path, more: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let out = run(dataset, &dir.path().join("m.onnx"), &[&["--recipe", "head", "--epochs", "1"], more].concat());
+    assert_eq!(out.status.code(), Some(2), "{}", text(&out.stderr));
+    assert!(!dir.path().join("m.onnx").exists());
+    text(&out.stderr)
+}
+
+#[test]
+fn every_bad_dataset_is_refused_by_its_own_words() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(refusal(dir.path(), &[]).contains("holds no labelled pictures"));
+    assert!(refusal(&dir.path().join("nowhere"), &[]).contains("no folder or CSV"));
+    let one = labelled_folder(1, 4);
+    assert!(refusal(one.path(), &[]).contains("at least two classes"), "one class");
+    let failed = tempfile::tempdir().unwrap();
+    for class in ["a", "b"] {
+        std::fs::create_dir(failed.path().join(class)).unwrap();
+        std::fs::write(failed.path().join(class).join("1.png"), &drawn(1)[..300]).unwrap();
+    }
+    assert!(refusal(failed.path(), &[]).contains("none of the 2 images can be used"));
+    let small = labelled_folder(3, 5);
+    let lymphocytes = small.path().join("lymphocyte");
+    for entry in std::fs::read_dir(&lymphocytes).unwrap().skip(2) {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let said = refusal(small.path(), &[]);
+    assert!(said.contains("\"lymphocyte\" has 2 images") && said.contains("--leave-out"), "{said}");
+    let out = dir.path().join("m.onnx");
+    let left_out = run(small.path(), &out, &["--recipe", "head", "--epochs", "1", "--leave-out", "Lymphocyte"]);
+    assert_eq!(left_out.status.code(), Some(0), "{}", text(&left_out.stderr));
+    assert!(refusal(small.path(), &["--leave-out", "blast"]).contains("no class \"blast\""));
+    assert!(refusal(small.path(), &["--leave-out", "lymphocyte", "--init", small.path().join("no.onnx").to_str().unwrap()]).contains("not there"));
+}
+
+#[test]
+fn failed_and_empty_pictures_are_named_and_labels_by_case_are_one() {
+    let data = labelled_folder(2, 6);
+    std::fs::write(data.path().join("neutrophil/broken.png"), &drawn(1)[..300]).unwrap();
+    std::fs::rename(data.path().join("lymphocyte"), data.path().join("Lymphocyte")).unwrap();
+    std::fs::create_dir(data.path().join("lymphocyte ")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("lymphocyte /again.png"), drawn(77)).unwrap();
+    let ended = run(data.path(), &dir.path().join("m.onnx"), &["--recipe", "head", "--epochs", "1"]);
+    let said = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "some inputs failed: {said}");
+    assert!(said.contains("differ only by case or space") && said.contains("broken.png"), "{said}");
+    assert!(said.contains("the dataset's \"Lymphocyte\" is the starting model's \"lymphocyte\""), "{said}");
+    assert!(said.contains("knows \"basophil\", which the dataset lacks"), "{said}");
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.path().join("report.json")).unwrap()).unwrap();
+    assert_eq!(report["excluded"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_class_that_the_start_does_not_know_gets_a_new_row() {
+    let data = labelled_folder(3, 6);
+    std::fs::rename(data.path().join("eosinophil"), data.path().join("blast")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("m.onnx");
+    let ended = run(data.path(), &out, &["--recipe", "blocks", "--blocks", "1", "--epochs", "2", "--size", "64"]);
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    assert!(text(&ended.stderr).contains("\"blast\" is new to the starting model"));
+    let inspected = text(&leukoscope().arg("inspect").arg(&out).output().unwrap().stdout);
+    assert!(inspected.contains("lymphocyte, neutrophil, blast"), "{inspected}");
+}
+
+#[test]
+fn a_loss_that_is_no_number_a_full_disk_and_too_large_a_batch_are_said() {
+    let data = labelled_folder(2, 6);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("m.onnx");
+    let ended = run(data.path(), &out, &["--recipe", "head", "--epochs", "3", "--lr", "1e30"]);
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(text(&ended.stderr).contains("smaller learning rate"), "{}", text(&ended.stderr));
+    let huge = run(data.path(), &out, &["--recipe", "full", "--epochs", "1", "--batch", "65536"]);
+    assert_eq!(huge.status.code(), Some(2));
+    assert!(text(&huge.stderr).contains("images fit (--batch "), "{}", text(&huge.stderr));
+    let nowhere = run(data.path(), Path::new("/proc/nowhere/m.onnx"), &["--recipe", "head", "--epochs", "1"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(text(&nowhere.stderr).contains("cannot be written"));
+    // A folder in the checkpoint's place is a disk that takes no checkpoint: training goes on and says it.
+    std::fs::create_dir(dir.path().join("m.onnx.checkpoint")).unwrap();
+    let ended = run(data.path(), &out, &["--recipe", "head", "--epochs", "2"]);
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    assert!(text(&ended.stderr).contains("Training goes on, but could not be resumed"), "{}", text(&ended.stderr));
+}
+
+#[test]
+fn pictures_that_vanish_while_it_trains_do_not_matter_once_they_are_cut() {
+    let data = labelled_folder(2, 6);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("m.onnx");
+    let mut child = train(data.path(), &out, &["--recipe", "head", "--epochs", "400"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while !dir.path().join("m.onnx.checkpoint").exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::fs::remove_dir_all(data.path().join("neutrophil")).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(out.exists());
+    let gone = run(data.path(), &dir.path().join("n.onnx"), &["--recipe", "head", "--epochs", "1"]);
+    assert_eq!(gone.status.code(), Some(2), "one class is left");
+}
+
+#[test]
+fn an_imagenet_backbone_is_a_start_and_copies_of_one_cell_stay_on_one_side() {
+    let (Some(backbone), Some(copies)) = (real_images("backbone"), real_images("bccd_aug")) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let plan = |grouping: &str| {
+        let mut command = train(&copies.join("bccd_aug.csv"), &dir.path().join("m.onnx"), &[]);
+        command.args(["--recipe", "head", "--group-by", grouping, "--dry-run", "--init"]);
+        text(&command.arg(backbone.join("mobilenet_v2_1.0_224_backbone_fp32.onnx")).args(["--size", "128"]).output().unwrap().stderr)
+    };
+    let auto = plan("auto");
+    assert!(auto.contains("agrees with ONNX Runtime"), "{auto}");
+    let joined: usize = auto.split("near-duplicates joined: ").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    assert!(joined > 50, "copies under different parents are joined: {joined}");
+    assert!(plan("none").contains("random split"));
+}
