@@ -331,7 +331,12 @@ impl TrainView {
         let held = if self.held { ", held" } else { "" };
         match self.phase {
             Phase::Idle => String::new(),
-            _ => format!("Training: {}{held}", self.doing),
+            Phase::Looking => "Looking at the data".into(),
+            Phase::Training => {
+                let mut doing = self.doing.chars();
+                let first = doing.next().map(char::to_uppercase).into_iter().flatten();
+                format!("{}{held}", first.chain(doing).collect::<String>())
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use crate::files::{display_name, display_path};
 use crate::training::{Recipe, RecipeKind};
 use crate::workflow::TrainOutcome;
 use egui::{Button, CentralPanel, CollapsingHeader, ComboBox, DragValue, Grid, Panel, RichText, ScrollArea, TextEdit, Ui};
-use egui_plot::{HoverPosition, Legend, Line, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
+use egui_plot::{Corner, HoverPosition, Legend, Line, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
 
 pub(super) fn place(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
     Panel::left("train-form").default_size(410.0).size_range(330.0..=560.0).show(ui, |ui| {
@@ -123,7 +123,7 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
         ui.add(egui::Label::new(RichText::new(format!("Note: {note}")).small()).wrap());
     }
     if !plan.excluded.is_empty() {
-        CollapsingHeader::new(format!("{} images are not used", plan.excluded.len())).show(ui, |ui| {
+        CollapsingHeader::new(format!("Images not used: {}", plan.excluded.len())).show(ui, |ui| {
             for (path, why) in plan.excluded.iter().take(200) {
                 ui.add(egui::Label::new(RichText::new(format!("{path}: {why}")).small()).wrap());
             }
@@ -318,7 +318,7 @@ fn plot(ui: &mut Ui, view: &TrainView, curve: &Curve, size: egui::Vec2) {
     #[expect(clippy::cast_precision_loss, reason = "a number of epochs")]
     let epochs = view.form.epochs.max(view.history.len()).max(1) as f64;
     let mut p = Plot::new(curve.name)
-        .legend(Legend::default())
+        .legend(Legend::default().position(if curve.percent { Corner::RightBottom } else { Corner::RightTop }))
         .width(size.x)
         .height(size.y)
         .allow_scroll(false)
@@ -335,7 +335,7 @@ fn plot(ui: &mut Ui, view: &TrainView, curve: &Curve, size: egui::Vec2) {
             }
             HoverPosition::Elsewhere { .. } => None,
         });
-    if let Some(top) = curve.top {
+    if let Some(top) = curve.top.or(view.history.is_empty().then_some(1.0)) {
         p = p.include_y(top);
     }
     let points = |f: fn(&EpochRow) -> f64, rows: &[EpochRow]| -> Vec<[f64; 2]> {

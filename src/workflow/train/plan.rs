@@ -1,17 +1,21 @@
 //! What a person sees before Start: classes, what failed, groups, parts. Nothing is learnt here.
 
 use super::super::UserError;
-use super::start::{Picture, Start, load_start};
+use super::start::{Picture, Start, load_start, usual_square};
 use crate::dataset::{
     Alike, CellCache, CellState, CutCell, Grouping, Groups, Item, LEAST, Part, Ratio, Split, SplitError, View, group,
     near_duplicates, scan, split,
 };
 use crate::domain::{ClassSet, Digest};
 use crate::files::{digest_of, display_path};
+use crate::model::Preprocessing;
 use crate::task::{Cancel, Progress};
 use crate::training::RecipeKind;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+
+/// Side of the squares on which near-duplicates are looked for where the network sees whole pictures.
+const LIKENESS_SIDE: usize = 128;
 
 /// What to train on, from and into.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -220,10 +224,7 @@ pub fn prepare_training(
         ));
     }
     let alike = if request.grouping == Grouping::Auto {
-        use rayon::prelude::*;
-        let rings: Vec<Option<Alike>> =
-            cells.par_iter().map(|c| (!cancel.is_cancelled()).then(|| cache.picture(*c).ok().map(|p| Alike::of(&p)))?).collect();
-        near_duplicates(&rings, cancel, progress)
+        likeness(request, &cache, &cells, &items, cancel, progress)?
     } else {
         Vec::new()
     };
@@ -280,6 +281,35 @@ pub fn prepare_training(
         data_digest,
         split_digest,
     }))
+}
+
+/// Near-duplicates, found on the cells' squares whatever the network sees: a copy turned about the middle of its picture
+/// is not turned about the cell, and only the cell's own square tells that it is the same one.
+fn likeness(
+    request: &TrainRequest,
+    cache: &CellCache,
+    cells: &[CutCell],
+    items: &[Item],
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Vec<(usize, usize)>, UserError> {
+    use rayon::prelude::*;
+    let squares;
+    let (from, cut): (&CellCache, Vec<Option<CutCell>>) = match cache.view().preprocessing {
+        Preprocessing::CellSquare(_) => (cache, cells.iter().map(|c| Some(*c)).collect()),
+        Preprocessing::WholeImage => {
+            let view = View { preprocessing: Preprocessing::CellSquare(usual_square()), size: LIKENESS_SIDE };
+            squares = CellCache::open(view, request.cache.as_deref()).map_err(UserError::new)?;
+            let states = squares.cut(items, cancel, progress).map_err(UserError::new)?;
+            let cut = states.into_iter().map(|s| if let CellState::Cell(c) = s { Some(c) } else { None }).collect();
+            (&squares, cut)
+        }
+    };
+    let rings: Vec<Option<Alike>> = cut
+        .par_iter()
+        .map(|c| if cancel.is_cancelled() { None } else { from.picture((*c)?).ok().map(|p| Alike::of(&p)) })
+        .collect();
+    Ok(near_duplicates(&rings, cancel, progress))
 }
 
 /// Two identical images with different labels.

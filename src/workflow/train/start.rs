@@ -49,6 +49,11 @@ pub struct Start {
     pub difference: f32,
 }
 
+/// The square that a model sees where its start says nothing: the bundled model's.
+pub(super) fn usual_square() -> CellPreprocessing {
+    CellPreprocessing { side_factor: 2.6, white: 235.0, white_percentile: 95.0 }
+}
+
 /// Reads a starting point; `None` is the bundled model.
 ///
 /// # Errors
@@ -75,7 +80,7 @@ pub fn load_start(
     };
     let graph = vet_graph(&bytes).map_err(|e| refuse(&e))?;
     let read = read_network(&graph).map_err(|e| refuse(&e))?;
-    let square = CellPreprocessing { side_factor: 2.6, white: 235.0, white_percentile: 95.0 };
+    let square = usual_square();
     let (mut spec, mut preprocessing, labels, name, licence) = match card {
         Some(card) => {
             let labels = (read.network.classes == card.classes.len()).then(|| card.classes.clone());
