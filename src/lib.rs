@@ -5,17 +5,18 @@
 //! | layer | modules | what they are |
 //! | --- | --- | --- |
 //! | 0 | [`domain`], [`task`] | what things are: pure values, no disk, no threads, no clock |
-//! | 1 | [`files`], [`imaging`], [`model`] | one craft each, knowing layer 0 alone, never each other |
-//! | 2 | [`inference`], [`report`] | running the network; results as bytes |
+//! | 1 | [`files`], [`imaging`], [`metrics`], [`model`] | one craft each, knowing layer 0 alone, never each other |
+//! | 2 | [`dataset`], [`inference`], [`report`] | labelled pictures and splits; running the network; results as bytes |
+//! | 3 | [`training`] | learning: arithmetic, recipes, the loop, checkpoints |
 //! | 4 | [`workflow`] | what one can do, headless: the API of both faces |
 //! | 5 | [`cli`], `app` | two thin faces that do not know each other |
 //!
 //! # Invariants
 //! 1. Nothing below `app` names egui; `cargo build --no-default-features` gives the headless tool.
 //! 2. Only [`files`] opens or writes files (and ort its own library); only [`inference`] names ort; only [`imaging`] names
-//!    image codecs.
+//!    image codecs; only [`training`] names a library of matrix products.
 //! 3. What one face can do, the other can: both call [`workflow`].
-//! 4. [`domain`], [`report`] and the window's `update` are pure: time, seed and locale are parameters.
+//! 4. [`domain`], [`metrics`], [`report`] and the window's `update` are pure: time, seed and locale are parameters.
 //! 5. No pixel reaches a model without the bounded decoder ([`imaging::decode`]), no model file reaches ort without
 //!    [`model::vet`]: a session takes a [`model::VettedModel`].
 //! 6. Source images are never opened for writing.

@@ -81,7 +81,8 @@ pub fn labelled_folder(classes: usize, n: usize) -> tempfile::TempDir {
             *count += 1;
             let (side, half) = ((cell.radius * 5.0) as u32, cell.radius * 2.5);
             let at = |c: f64, end: u32| ((c - half).max(0.0) as u32).min(end - side);
-            let picture = image::imageops::crop_imm(&slide.picture, at(cell.x, 1000), at(cell.y, 800), side, side).to_image();
+            let picture =
+                image::imageops::crop_imm(&slide.picture, at(cell.x, 1000), at(cell.y, 800), side, side).to_image();
             let folder = dir.path().join(cell.class);
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join(format!("c{seed}x{i}.png")), encode_png(&picture).unwrap()).unwrap();

@@ -18,7 +18,8 @@ fn run(dataset: &Path, out: &Path, more: &[&str]) -> Output {
 /// The word after `weights` in what was printed.
 fn weights(out: &Output) -> String {
     let stdout = text(&out.stdout);
-    let line = stdout.lines().find(|l| l.starts_with("weights ")).unwrap_or_else(|| panic!("{stdout}{}", text(&out.stderr)));
+    let line =
+        stdout.lines().find(|l| l.starts_with("weights ")).unwrap_or_else(|| panic!("{stdout}{}", text(&out.stderr)));
     line["weights ".len()..].to_owned()
 }
 
@@ -27,19 +28,43 @@ fn a_model_comes_out_that_carries_everything_and_classifies() {
     let data = labelled_folder(3, 12);
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("new/m.onnx");
-    let ended = run(data.path(), &out, &["--recipe", "blocks", "--blocks", "1", "--epochs", "3", "--size", "64", "--split", "60/20/20", "--name", "drawn"]);
+    let ended = run(
+        data.path(),
+        &out,
+        &[
+            "--recipe", "blocks", "--blocks", "1", "--epochs", "3", "--size", "64", "--split", "60/20/20", "--name",
+            "drawn",
+        ],
+    );
     assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
     let printed = text(&ended.stdout);
-    for word in ["validation part", "test part, looked at once", "the present model", "agrees with ONNX Runtime", "Research use only"] {
+    for word in [
+        "validation part",
+        "test part, looked at once",
+        "the present model",
+        "agrees with ONNX Runtime",
+        "Research use only",
+    ] {
         assert!(printed.contains(word), "{word}: {printed}");
     }
     let history = table(&std::fs::read(out.with_file_name("history.csv")).unwrap());
     assert_eq!(history.len(), 3);
     let columns: Vec<&str> = ["epoch", "seconds", "train_accuracy", "train_loss", "val_accuracy", "val_loss"].into();
     assert_eq!(history[0].keys().collect::<Vec<_>>(), columns);
-    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(out.with_file_name("report.json")).unwrap()).unwrap();
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.with_file_name("report.json")).unwrap()).unwrap();
     assert_eq!(report["part"], "test");
-    for key in ["n", "accuracy", "accuracy_interval", "macro", "weighted", "per_class", "confusion", "validation", "current_model"] {
+    for key in [
+        "n",
+        "accuracy",
+        "accuracy_interval",
+        "macro",
+        "weighted",
+        "per_class",
+        "confusion",
+        "validation",
+        "current_model",
+    ] {
         assert!(!report[key].is_null(), "{key}");
     }
     assert!(report["onnx_runtime_difference"].as_f64().unwrap() <= 1e-4);
@@ -88,8 +113,7 @@ fn a_killed_run_resumes_to_the_same_weights_and_threads_do_not_matter() {
     let checkpoint = dir.path().join("killed.onnx.checkpoint");
     let mut kills = 0;
     for _ in 0..2 {
-        let mut child =
-            train(data.path(), &out, &recipe).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = train(data.path(), &out, &recipe).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let begun = Instant::now();
         let before = std::fs::metadata(&checkpoint).and_then(|m| m.modified()).ok();
         // Killed right after the next checkpoint.
@@ -173,7 +197,10 @@ fn every_bad_dataset_is_refused_by_its_own_words() {
     let left_out = run(small.path(), &out, &["--recipe", "head", "--epochs", "1", "--leave-out", "Lymphocyte"]);
     assert_eq!(left_out.status.code(), Some(0), "{}", text(&left_out.stderr));
     assert!(refusal(small.path(), &["--leave-out", "blast"]).contains("no class \"blast\""));
-    assert!(refusal(small.path(), &["--leave-out", "lymphocyte", "--init", small.path().join("no.onnx").to_str().unwrap()]).contains("not there"));
+    assert!(
+        refusal(small.path(), &["--leave-out", "lymphocyte", "--init", small.path().join("no.onnx").to_str().unwrap()])
+            .contains("not there")
+    );
 }
 
 #[test]
@@ -234,7 +261,11 @@ fn pictures_that_vanish_while_it_trains_do_not_matter_once_they_are_cut() {
     let data = labelled_folder(2, 6);
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("m.onnx");
-    let mut child = train(data.path(), &out, &["--recipe", "head", "--epochs", "400"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = train(data.path(), &out, &["--recipe", "head", "--epochs", "400"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let begun = Instant::now();
     while !dir.path().join("m.onnx.checkpoint").exists() && begun.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(5));
@@ -253,11 +284,19 @@ fn an_imagenet_backbone_is_a_start_and_copies_of_one_cell_stay_on_one_side() {
     let plan = |grouping: &str| {
         let mut command = train(&copies.join("bccd_aug.csv"), &dir.path().join("m.onnx"), &[]);
         command.args(["--recipe", "head", "--group-by", grouping, "--dry-run", "--init"]);
-        text(&command.arg(backbone.join("mobilenet_v2_1.0_224_backbone_fp32.onnx")).args(["--size", "128"]).output().unwrap().stderr)
+        text(
+            &command
+                .arg(backbone.join("mobilenet_v2_1.0_224_backbone_fp32.onnx"))
+                .args(["--size", "128"])
+                .output()
+                .unwrap()
+                .stderr,
+        )
     };
     let auto = plan("auto");
     assert!(auto.contains("agrees with ONNX Runtime"), "{auto}");
-    let joined: usize = auto.split("near-duplicates joined: ").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    let joined: usize =
+        auto.split("near-duplicates joined: ").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
     assert!(joined > 50, "copies under different parents are joined: {joined}");
     assert!(plan("none").contains("random split"));
 }

@@ -145,3 +145,36 @@ fn everything_that_can_be_pressed_has_a_name() {
         assert!(unnamed.is_empty(), "{}: {unnamed:#?}", place.text());
     }
 }
+
+#[test]
+fn a_person_trains_from_the_window_and_uses_the_model() {
+    let data = crate::common::labelled_folder(2, 8);
+    let out = tempfile::tempdir().unwrap();
+    let mut harness = open(Vec::new());
+    harness.state_mut().command(Command::Go(Place::Train), 1.0);
+    harness.run_steps(3);
+    assert!(!Command::StartTraining.enabled(harness.state().state()), "there are no data yet");
+    harness.get_by_label_contains("A folder with a folder per class, or a CSV").click();
+    harness.run_steps(2);
+    let mut form = harness.state().state().train.form.clone();
+    form.dataset = data.path().to_string_lossy().into_owned();
+    form.out = out.path().join("mine.onnx").to_string_lossy().into_owned();
+    (form.split, form.epochs) = ("60/20/20".into(), 3);
+    harness.state_mut().fill_train_form(form);
+    harness.run_steps(2);
+    harness.get_by_label("Head only: a new last layer, seconds, for a first look").click();
+    harness.run_steps(2);
+    harness.get_by_label("Look at the Data").click();
+    until(&mut harness, "the plan", |w| w.state().train.plan.is_some() && !w.state().train.busy());
+    assert!(harness.query_by_label_contains("near-duplicates joined").is_some(), "how images were grouped is shown");
+    harness.get_by_label("Start").click();
+    until(&mut harness, "the end", |w| !w.state().train.busy() && w.state().train.outcome.is_some());
+    let view = &harness.state().state().train;
+    assert_eq!((view.history.len(), view.error.as_deref()), (3, None));
+    assert!(harness.query_by_label_contains("Loss: training").is_some(), "the curve says its last values");
+    assert!(harness.query_by_label_contains("Test part, looked at once").is_some());
+    harness.get_by_label("Use This Model").click();
+    until(&mut harness, "the new model", |w| w.state().model.name == "mine");
+    harness.get_by_label("Back to the Model Before").click();
+    until(&mut harness, "the model before", |w| w.state().model.name != "mine");
+}

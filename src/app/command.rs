@@ -1,8 +1,8 @@
 //! Commands as data: one enum gives each its text, tooltip, shortcut and place in the menus. Menus, the palette, the
 //! shortcuts and the tests all read it; nothing here draws or does anything.
 
-use super::training::Phase;
 use super::state::{GallerySort, Place, State, ThemeChoice};
+use super::training::Phase;
 use crate::inference::Provider;
 use egui::{Key, KeyboardShortcut, Modifiers};
 

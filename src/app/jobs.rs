@@ -41,7 +41,15 @@ impl Jobs {
     #[must_use]
     pub fn new(ctx: egui::Context, model: VettedModel) -> Self {
         let (give, take) = bounded(EVENTS);
-        Self { give, take, ctx, cancel: Cancel::new(), model, training: TrainControl::default(), prepared: Arc::default() }
+        Self {
+            give,
+            take,
+            ctx,
+            cancel: Cancel::new(),
+            model,
+            training: TrainControl::default(),
+            prepared: Arc::default(),
+        }
     }
 
     /// What arrived, at most so many that a frame stays short.
@@ -135,9 +143,7 @@ impl Jobs {
             (self.training.clone(), self.prepared.clone(), form.clone(), self.model.clone());
         self.spawn("train-job", move |voice| {
             let say = |e| voice.say(Event::Train(generation, e));
-            let ended = voice.watching(generation, &control, || {
-                run(&form, current, &control, &slot, &|e| say(e))
-            });
+            let ended = voice.watching(generation, &control, || run(&form, current, &control, &slot, &|e| say(e)));
             say(TrainEvent::Ended(Box::new(ended.map_err(|e| e.to_string()))));
         });
     }

@@ -138,6 +138,12 @@ impl Window {
         effects.into_iter().for_each(|e| self.effect(e));
     }
 
+    /// Fills the form of the Train place in as a person would; for tests.
+    pub fn fill_train_form(&mut self, form: training::TrainForm) {
+        let effects = update::input(&mut self.state, Input::TrainForm(Box::new(form)), 0.0);
+        effects.into_iter().for_each(|e| self.effect(e));
+    }
+
     /// Hears an event as from a job; for tests and measurements.
     pub fn hear(&mut self, event: Event, now: f64) {
         if let Event::Model(..) = &event

@@ -211,7 +211,8 @@ impl TrainView {
         (self.progress, self.doing) = ((0, 0), "looking at the data".into());
         if phase == Phase::Training {
             if !self.history.is_empty() {
-                let name = self.outcome.as_ref().and_then(|o| o.model.as_ref()).map(|(p, _)| crate::files::display_name(p));
+                let name =
+                    self.outcome.as_ref().and_then(|o| o.model.as_ref()).map(|(p, _)| crate::files::display_name(p));
                 let run = EarlierRun {
                     name: name.unwrap_or_else(|| "the run before".into()),
                     path: PathBuf::new(),
@@ -402,7 +403,8 @@ mod tests {
     fn a_new_run_puts_the_old_curve_behind() {
         let mut view = TrainView::default();
         view.begin(Phase::Training);
-        let row = EpochRow { epoch: 1, train_loss: 1.0, train_accuracy: 0.5, val_loss: 0.9, val_accuracy: 0.6, seconds: 1.0 };
+        let row =
+            EpochRow { epoch: 1, train_loss: 1.0, train_accuracy: 0.5, val_loss: 0.9, val_accuracy: 0.6, seconds: 1.0 };
         view.hear(TrainEvent::Told(TrainTold::Epoch(row, true)), 1.0);
         assert_eq!(view.best().map(|r| r.epoch), Some(1));
         view.hear(TrainEvent::Ended(Box::new(Err("the disk is full".into()))), 2.0);

@@ -147,7 +147,10 @@ pub(super) enum KeepArg {
 }
 
 fn positive(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|v: &f64| v.is_finite() && *v > 0.0).ok_or_else(|| "a learning rate is a positive number, for example 3e-4".into())
+    text.parse()
+        .ok()
+        .filter(|v: &f64| v.is_finite() && *v > 0.0)
+        .ok_or_else(|| "a learning rate is a positive number, for example 3e-4".into())
 }
 
 #[derive(Debug, Args)]

@@ -9,8 +9,8 @@ use crate::report::scores_text;
 use crate::task::Progress;
 use crate::training::{Recipe, RecipeKind, Stop};
 use crate::workflow::{
-    Picture, TrainControl, TrainOptions, TrainOutcome, TrainRequest, TrainTold, UserError, default_model, prepare_training,
-    train as run,
+    Picture, TrainControl, TrainOptions, TrainOutcome, TrainRequest, TrainTold, UserError, default_model,
+    prepare_training, train as run,
 };
 
 pub(super) fn train(a: &Train) -> Result<Exit, UserError> {

@@ -121,7 +121,9 @@ impl CellCache {
                         return Ok(CellState::Stopped);
                     }
                     let state = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.one(item)))
-                        .unwrap_or_else(|_| Ok(CellState::Failed("the program stumbled over this file; please report it".into())));
+                        .unwrap_or_else(|_| {
+                            Ok(CellState::Failed("the program stumbled over this file; please report it".into()))
+                        });
                     progress.step();
                     state
                 })
@@ -179,7 +181,9 @@ impl CellCache {
     /// When the cache went away meanwhile, in words.
     pub fn read(&self, cell: CutCell, into: &mut Vec<u8>) -> Result<(), String> {
         into.resize(self.view.bytes(), 0);
-        self.pack.read(cell.record, into).map_err(|e| format!("the cache of cut cells cannot be read any more: {e}. Start again"))
+        self.pack
+            .read(cell.record, into)
+            .map_err(|e| format!("the cache of cut cells cannot be read any more: {e}. Start again"))
     }
 
     /// Reads a cut cell as a picture.
@@ -196,5 +200,7 @@ impl CellCache {
 }
 
 fn full(e: &dyn std::fmt::Display) -> String {
-    format!("the cache of cut cells cannot be written: {e}. Free some space in the cache folder (or set XDG_CACHE_HOME) and start again")
+    format!(
+        "the cache of cut cells cannot be written: {e}. Free some space in the cache folder (or set XDG_CACHE_HOME) and start again"
+    )
 }

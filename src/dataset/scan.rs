@@ -45,7 +45,9 @@ pub enum DatasetError {
     #[error("there is no folder or CSV file {0}")]
     Missing(String),
     /// Nothing in it.
-    #[error("{0} holds no labelled pictures. A dataset is a folder with a folder per class, or a CSV with the columns path,label[,group][,split]")]
+    #[error(
+        "{0} holds no labelled pictures. A dataset is a folder with a folder per class, or a CSV with the columns path,label[,group][,split]"
+    )]
     Empty(String),
     /// No classes.
     #[error("the pictures in {0} lie beside each other without a folder per class: {1}")]
@@ -118,7 +120,8 @@ fn from_folder(root: &Path, shown: &str, entries: &[Entry]) -> Result<Vec<Row>, 
         }
     }
     if rows.is_empty() && loose > 0 {
-        let what = format!("{loose} pictures, no class folders. Put each class into a folder of its own, or give a CSV");
+        let what =
+            format!("{loose} pictures, no class folders. Put each class into a folder of its own, or give a CSV");
         return Err(DatasetError::NoClasses(shown.into(), what));
     }
     Ok(rows)
@@ -132,7 +135,10 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
     let headers = reader.headers().map_err(|e| bad(format!("not a CSV: {e}")))?.clone();
     let column = |name: &str| headers.iter().position(|h| h.eq_ignore_ascii_case(name));
     let (Some(at_path), Some(at_label)) = (column("path"), column("label")) else {
-        return Err(bad(format!("the first line must name the columns path and label; it has {:?}", headers.iter().collect::<Vec<_>>())));
+        return Err(bad(format!(
+            "the first line must name the columns path and label; it has {:?}",
+            headers.iter().collect::<Vec<_>>()
+        )));
     };
     let (at_group, at_split) = (column("group"), column("split"));
     let base = path.parent().unwrap_or(Path::new("."));
@@ -145,9 +151,10 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
         let label = field(Some(at_label)).ok_or_else(|| bad(format!("line {line} ({name}) has no label")))?;
         let part = match field(at_split) {
             None => None,
-            Some(word) => Some(Part::from_word(word).ok_or_else(|| {
-                bad(format!("line {line}: \"{word}\" is no part; use train, validation or test"))
-            })?),
+            Some(word) => Some(
+                Part::from_word(word)
+                    .ok_or_else(|| bad(format!("line {line}: \"{word}\" is no part; use train, validation or test")))?,
+            ),
         };
         rows.push(Row {
             path: base.join(name),
@@ -175,7 +182,11 @@ fn unify(rows: &mut [Row], notes: &mut Vec<String>) -> Vec<String> {
         let Some((best, _)) = best else { continue };
         if counts.len() > 1 {
             let all: Vec<String> = counts.iter().map(|(l, n)| format!("\"{l}\" ({n})")).collect();
-            notes.push(format!("{} differ only by case or space and are one class: \"{}\"", all.join(", "), best.trim()));
+            notes.push(format!(
+                "{} differ only by case or space and are one class: \"{}\"",
+                all.join(", "),
+                best.trim()
+            ));
         }
         chosen.insert(key.clone(), best.split_whitespace().collect::<Vec<_>>().join(" "));
     }
@@ -200,15 +211,20 @@ mod tests {
 
     #[test]
     fn a_csv_keeps_its_groups_and_parts() {
-        let s = csv("\u{feff}path,label,group,split\na/1.png,Neutrophil,g1,train\nb.png,basophil,,test\n").expect("reads");
+        let s =
+            csv("\u{feff}path,label,group,split\na/1.png,Neutrophil,g1,train\nb.png,basophil,,test\n").expect("reads");
         assert_eq!(s.labels, ["basophil", "Neutrophil"]);
-        assert_eq!((s.items[0].group.as_deref(), s.items[0].part, s.items[0].class), (Some("g1"), Some(Part::Train), 1));
+        assert_eq!(
+            (s.items[0].group.as_deref(), s.items[0].part, s.items[0].class),
+            (Some("g1"), Some(Part::Train), 1)
+        );
         assert_eq!((s.items[1].group.as_deref(), s.items[1].part), (None, Some(Part::Test)));
     }
 
     #[test]
     fn labels_that_differ_only_by_case_or_space_are_one_and_it_is_said() {
-        let s = csv("path,label\n1.png,Eosinophil\n2.png,eosinophil\n3.png,\"eosinophil \"\n4.png,mono\n").expect("reads");
+        let s =
+            csv("path,label\n1.png,Eosinophil\n2.png,eosinophil\n3.png,\"eosinophil \"\n4.png,mono\n").expect("reads");
         assert_eq!(s.labels, ["eosinophil", "mono"]);
         assert!(s.notes[0].contains("one class"), "{:?}", s.notes);
     }

@@ -63,7 +63,9 @@ impl std::str::FromStr for Ratio {
                 let sum: f64 = p.iter().sum();
                 Ok(Self([p[0] / sum, p[1] / sum, p.get(2).copied().unwrap_or(0.0) / sum]))
             }
-            _ => Err(format!("\"{s}\" is no split; write training/validation or training/validation/test, for example 80/20 or 70/15/15")),
+            _ => Err(format!(
+                "\"{s}\" is no split; write training/validation or training/validation/test, for example 80/20 or 70/15/15"
+            )),
         }
     }
 }
@@ -79,7 +81,9 @@ pub struct Split {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
     /// A class is too small.
-    #[error("class {class} (from 0) has {images} images in {groups} groups; {LEAST} images and a group for each of the {parts} parts are needed")]
+    #[error(
+        "class {class} (from 0) has {images} images in {groups} groups; {LEAST} images and a group for each of the {parts} parts are needed"
+    )]
     TooSmall {
         /// Its position.
         class: usize,
@@ -174,8 +178,8 @@ fn assign(free: &[usize], counts: &[Vec<usize>], shares: [f64; 3], seed: u64, pa
                 .sum::<f64>()
         };
         let mut best = 0;
-        for p in 1..3 {
-            if shares[p] > 0.0 && need(p) > need(best) + 1e-12 {
+        for (p, share) in shares.into_iter().enumerate().skip(1) {
+            if share > 0.0 && need(p) > need(best) + 1e-12 {
                 best = p;
             }
         }

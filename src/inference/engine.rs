@@ -154,7 +154,11 @@ impl Engine {
             return Ok(());
         }
         let reason = format!("the model's self-test gives another answer here (off by {far})");
-        Err(if provider == Provider::Cpu { EngineError::Load(reason) } else { EngineError::Provider { provider, reason } })
+        Err(if provider == Provider::Cpu {
+            EngineError::Load(reason)
+        } else {
+            EngineError::Provider { provider, reason }
+        })
     }
 
     /// What runs where.

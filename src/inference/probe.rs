@@ -20,7 +20,8 @@ pub fn run_graph(
         .map_err(|e| e.to_string())
         .and_then(|mut b| b.commit_from_memory(graph.bytes()).map_err(|e| e.to_string()))
         .map_err(EngineError::Load)?;
-    let tensor = ort::value::Tensor::from_array(([n, 3, side, side], values)).map_err(|e| EngineError::Run(e.to_string()))?;
+    let tensor =
+        ort::value::Tensor::from_array(([n, 3, side, side], values)).map_err(|e| EngineError::Run(e.to_string()))?;
     let outputs = session.run(ort::inputs![input => tensor]).map_err(|e| EngineError::Run(e.to_string()))?;
     let value = outputs.get(output).ok_or_else(|| EngineError::Output(format!("no output \"{output}\"")))?;
     let (_, values) = value.try_extract_tensor::<f32>().map_err(|e| EngineError::Output(e.to_string()))?;

@@ -116,7 +116,12 @@ impl Confusion {
         let total = self.total();
         let mean = |weight: &dyn Fn(&ClassScores) -> f64| {
             let sum = |f: fn(&ClassScores) -> f64| present.iter().map(|s| weight(s) * f(s)).sum::<f64>();
-            ClassScores { precision: sum(|s| s.precision), recall: sum(|s| s.recall), f1: sum(|s| s.f1), support: total }
+            ClassScores {
+                precision: sum(|s| s.precision),
+                recall: sum(|s| s.recall),
+                f1: sum(|s| s.f1),
+                support: total,
+            }
         };
         (mean(&|_| 1.0 / present.len().max(1) as f64), mean(&|s| s.support as f64 / total.max(1) as f64))
     }

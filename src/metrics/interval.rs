@@ -49,7 +49,12 @@ pub fn bootstrap(groups: &[usize], rounds: usize, seed: u64, statistic: impl Fn(
         .filter(|v| v.is_finite())
         .collect();
     values.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position among a few thousand")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a position among a few thousand"
+    )]
     let at = |q: f64| values.get(((values.len() as f64 - 1.0) * q).round() as usize).copied();
     Some(Interval { low: at(0.025)?, high: at(0.975)? })
 }
@@ -61,7 +66,9 @@ mod tests {
     #[test]
     fn wilson_is_statsmodels() {
         // statsmodels.stats.proportion.proportion_confint(k, n, method="wilson"), statsmodels 0.15.0
-        for (k, n, low, high) in [(241, 300, 0.754_641_2, 0.844_355_4), (0, 20, 0.0, 0.161_125_2), (5, 5, 0.565_517_5, 1.0)] {
+        for (k, n, low, high) in
+            [(241, 300, 0.754_641_2, 0.844_355_4), (0, 20, 0.0, 0.161_125_2), (5, 5, 0.565_517_5, 1.0)]
+        {
             let i = wilson(k, n);
             assert!((i.low - low).abs() < 1e-6 && (i.high - high).abs() < 1e-6, "{i:?} for {k} of {n}");
         }

@@ -4,7 +4,7 @@
 //! what the manifest does not say is not assumed.
 
 use super::selftest::SelfTest;
-use crate::domain::{EpochRow, CellPreprocessing, ClassSet, Digest, TensorSpec};
+use crate::domain::{CellPreprocessing, ClassSet, Digest, EpochRow, TensorSpec};
 use serde::Deserialize;
 use std::fmt::Write as _;
 

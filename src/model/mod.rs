@@ -11,10 +11,11 @@ mod scan;
 mod selftest;
 mod vet;
 
-pub use card::{MANIFEST_KEY, Calibration, Manifest, ModelCard, Preprocessing};
+pub use card::{Calibration, MANIFEST_KEY, Manifest, ModelCard, Preprocessing};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
 pub use network::{
-    FEATURE_MAP, FEATURES, INPUT, LOGITS, Layer, LayerKind, Network, NetworkError, ReadNetwork, read_network, write_network,
+    FEATURE_MAP, FEATURES, INPUT, LOGITS, Layer, LayerKind, Network, NetworkError, ReadNetwork, read_network,
+    write_network,
 };
 pub use selftest::{SelfTest, self_test_picture};
 pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedGraph, VettedModel, vet, vet_graph};

@@ -217,7 +217,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn node(&mut self, node: &NodeProto, current: &mut String, pooled: &mut Option<String>) -> Result<(), NetworkError> {
+    fn node(
+        &mut self,
+        node: &NodeProto,
+        current: &mut String,
+        pooled: &mut Option<String>,
+    ) -> Result<(), NetworkError> {
         let name = node.output.first().map_or("", String::as_str).to_owned();
         let chained = node.input.iter().any(|i| i == current);
         let op = node.op_type();
@@ -232,7 +237,9 @@ impl Reader<'_> {
                 self.layers.push(layer);
             }
             "Clip" if !head => {
-                let bound = |i: usize| node.input.get(i).and_then(|n| self.tensors.get(n.as_str())).and_then(|t| floats(t).ok());
+                let bound = |i: usize| {
+                    node.input.get(i).and_then(|n| self.tensors.get(n.as_str())).and_then(|t| floats(t).ok())
+                };
                 if bound(1).as_deref() != Some(&[0.0]) || bound(2).as_deref() != Some(&[6.0]) {
                     return Err(no(format!("\"{name}\" clips to other bounds than 0 and 6")));
                 }
@@ -245,7 +252,13 @@ impl Reader<'_> {
                 let last = self.layers.last().ok_or_else(|| no("an addition before any layer"))?;
                 // The value added must be no ReLU6's output and lead into an expansion: the backward pass relies on it.
                 let expands = self.layers.get(from + 1).is_some_and(|l| l.kind == LayerKind::Pointwise);
-                if !expands || self.layers[from].relu6 || last.outputs != width || last.relu6 || last.skip.is_some() || last.kind != LayerKind::Pointwise {
+                if !expands
+                    || self.layers[from].relu6
+                    || last.outputs != width
+                    || last.relu6
+                    || last.skip.is_some()
+                    || last.kind != LayerKind::Pointwise
+                {
                     return Err(no(format!("\"{name}\" is not the skip of an inverted residual")));
                 }
                 self.follow(current, &name, |l| l.skip = Some(from))?;
@@ -282,7 +295,9 @@ impl Reader<'_> {
             return Err(no(format!("\"{name}\" is dilated")));
         }
         let (stride, before, after) = match (&strides[..], &pads[..]) {
-            (&[s @ (1 | 2), s2], &[t, l, b, r]) if s == s2 && t == l && b == r && (0..=1).contains(&t) && (0..=1).contains(&b) => {
+            (&[s @ (1 | 2), s2], &[t, l, b, r])
+                if s == s2 && t == l && b == r && (0..=1).contains(&t) && (0..=1).contains(&b) =>
+            {
                 (s as usize, t as usize, b as usize)
             }
             _ => return Err(no(format!("\"{name}\" has strides {strides:?} and pads {pads:?}"))),
@@ -323,7 +338,10 @@ impl Reader<'_> {
             return Err(no("a dense layer with factors or of another size"));
         }
         if !transposed {
-            values = (0..columns).flat_map(|c| (0..rows).map(move |r| (r, c))).map(|(r, c)| values[r * columns + c]).collect();
+            values = (0..columns)
+                .flat_map(|c| (0..rows).map(move |r| (r, c)))
+                .map(|(r, c)| values[r * columns + c])
+                .collect();
         }
         self.dense.push((values, floats(b)?));
         Ok(())
@@ -454,7 +472,12 @@ fn ints(name: &str, ints: Vec<i64>) -> AttributeProto {
 }
 
 fn one(name: &str, i: i64) -> AttributeProto {
-    AttributeProto { name: Some(name.into()), r#type: Some(AttributeType::Int as i32), i: Some(i), ..Default::default() }
+    AttributeProto {
+        name: Some(name.into()),
+        r#type: Some(AttributeType::Int as i32),
+        i: Some(i),
+        ..Default::default()
+    }
 }
 
 fn value(name: &str, dims: &[i64]) -> ValueInfoProto {
@@ -463,10 +486,8 @@ fn value(name: &str, dims: &[i64]) -> ValueInfoProto {
     let shape = std::iter::once(dim(Value::DimParam("N".into())))
         .chain(dims.iter().map(|d| dim(Value::DimValue(*d))))
         .collect();
-    let tensor = type_proto::Tensor {
-        elem_type: Some(DataType::Float as i32),
-        shape: Some(TensorShapeProto { dim: shape }),
-    };
+    let tensor =
+        type_proto::Tensor { elem_type: Some(DataType::Float as i32), shape: Some(TensorShapeProto { dim: shape }) };
     ValueInfoProto {
         name: Some(name.into()),
         r#type: Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() }),

@@ -30,9 +30,7 @@ fn interval(i: Interval) -> Value {
 /// Scores with their 95 % intervals, as `report.json` has them.
 #[must_use]
 pub fn scores_json(s: &Scores, labels: &[String]) -> Value {
-    let average = |(scores, i): &(crate::metrics::ClassScores, Interval)| {
-        json!({"precision": rounded(scores.precision), "recall": rounded(scores.recall), "f1": rounded(scores.f1), "f1_interval": interval(*i)})
-    };
+    let average = |(scores, i): &(crate::metrics::ClassScores, Interval)| json!({"precision": rounded(scores.precision), "recall": rounded(scores.recall), "f1": rounded(scores.f1), "f1_interval": interval(*i)});
     let mut per_class = serde_json::Map::new();
     for (label, (c, [p, r, f])) in labels.iter().zip(&s.per_class) {
         let value = json!({
@@ -86,9 +84,19 @@ mod tests {
 
     #[test]
     fn the_columns_are_the_contracts() {
-        let row = EpochRow { epoch: 1, train_loss: 0.5, train_accuracy: 1.0, val_loss: 0.25, val_accuracy: 0.75, seconds: 2.0 };
+        let row = EpochRow {
+            epoch: 1,
+            train_loss: 0.5,
+            train_accuracy: 1.0,
+            val_loss: 0.25,
+            val_accuracy: 0.75,
+            seconds: 2.0,
+        };
         let csv = String::from_utf8(history_csv(&[row])).expect("text");
-        assert_eq!(csv, "epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n1,0.500000,1.000000,0.250000,0.750000,2.00\n");
+        assert_eq!(
+            csv,
+            "epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n1,0.500000,1.000000,0.250000,0.750000,2.00\n"
+        );
     }
 
     #[test]

@@ -56,7 +56,12 @@ pub fn augment(picture: &[u8], side: usize, white: f32, how: Augmentation, rando
 }
 
 /// Turn, mirror, scale and shift: bilinear, or averaged over the footprint where it shrinks.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixel positions")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "pixel positions"
+)]
 fn read(picture: &[u8], side: usize, white: f32, strength: f32, random: &mut Rng, out: &mut [f32]) {
     if strength <= 0.0 {
         out.iter_mut().zip(picture).for_each(|(o, p)| *o = f32::from(*p));
@@ -107,7 +112,12 @@ fn read(picture: &[u8], side: usize, white: f32, strength: f32, random: &mut Rng
 }
 
 /// Resizes a square NHWC picture: averages where it shrinks, bilinear where it grows; separable.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixel positions")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "pixel positions"
+)]
 fn resample(picture: &[f32], from: usize, to: usize) -> Vec<f32> {
     let ratio = from as f32 / to as f32;
     let weights: Vec<(usize, Vec<f32>)> = (0..to)

@@ -108,7 +108,8 @@ fn parse(bytes: &[u8]) -> Option<Checkpoint> {
     };
     let (values, first, second, average, best) = (numbers()?, numbers()?, numbers()?, numbers()?, numbers()?);
     let optimizer = Optimizer { first, second, steps };
-    let state = TrainState { values, optimizer, average, best, best_epoch, epoch, step, sums: [a, b, c], seconds, history };
+    let state =
+        TrainState { values, optimizer, average, best, best_epoch, epoch, step, sums: [a, b, c], seconds, history };
     rest.is_empty().then_some(Checkpoint { identity, state })
 }
 
@@ -131,7 +132,14 @@ mod tests {
     use super::*;
 
     fn checkpoint() -> Checkpoint {
-        let row = EpochRow { epoch: 1, train_loss: 0.5, train_accuracy: 0.75, val_loss: 0.4, val_accuracy: 0.8, seconds: 3.0 };
+        let row = EpochRow {
+            epoch: 1,
+            train_loss: 0.5,
+            train_accuracy: 0.75,
+            val_loss: 0.4,
+            val_accuracy: 0.8,
+            seconds: 3.0,
+        };
         let state = TrainState {
             values: vec![1.0, -2.5],
             optimizer: Optimizer { first: vec![0.1, 0.2], second: vec![0.3, 0.4], steps: 17 },

@@ -34,8 +34,8 @@ impl Scaling {
             if self.bgr {
                 p.swap(0, 2);
             }
-            for c in 0..3 {
-                p[c] = (p[c] - self.mean[c]) * self.inverse[c];
+            for ((v, mean), inverse) in p.iter_mut().zip(self.mean).zip(self.inverse) {
+                *v = (*v - mean) * inverse;
             }
         }
     }
@@ -111,7 +111,9 @@ impl Activations {
         let name = format!("activations-{}-{first}-{}", digest_of(&frozen).short(), net.side());
         let folder = folder.map(ToOwned::to_owned).or_else(|| cache_folder("training"));
         let full = |e: std::io::Error| {
-            format!("the cache of activations cannot be written: {e}. Free some space in the cache folder (or set XDG_CACHE_HOME) and start again")
+            format!(
+                "the cache of activations cannot be written: {e}. Free some space in the cache folder (or set XDG_CACHE_HOME) and start again"
+            )
         };
         let pack = match folder {
             Some(f) => Pack::open(&f, &name, len * 4),

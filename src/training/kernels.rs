@@ -14,7 +14,6 @@ const SIX: f32 = 6.0;
 /// parameter says whether a fused multiply-add is one instruction there (else it would be a slow call).
 macro_rules! widest {
     ($name:ident($($argument:ident: $kind:ty),*) = $inner:ident) => {
-        #[expect(clippy::too_many_arguments, reason = "what a convolution's backward pass has")]
         fn $name($($argument: $kind),*) {
             #[cfg(target_arch = "x86_64")]
             {
@@ -74,7 +73,10 @@ impl<'a> Matrix<'a> {
 #[expect(unsafe_code, reason = "matrixmultiply takes pointers; the sizes are checked here")]
 fn product(a: Matrix<'_>, b: Matrix<'_>, keep: f32, c: &mut [f32]) {
     let (m, k, n) = (a.rows, a.columns, b.columns);
-    assert!(a.values.len() >= m * k && b.values.len() >= k * n && c.len() >= m * n && b.rows == k, "sizes of a product");
+    assert!(
+        a.values.len() >= m * k && b.values.len() >= k * n && c.len() >= m * n && b.rows == k,
+        "sizes of a product"
+    );
     let stride = usize::cast_signed;
     // SAFETY: each operand is dense (by rows or transposed) and was found to hold rows × columns elements; `c` is
     // borrowed mutably and so overlaps neither.
@@ -99,14 +101,7 @@ fn product(a: Matrix<'_>, b: Matrix<'_>, keep: f32, c: &mut [f32]) {
 }
 
 /// `y[r, o] = Σ x[r, i]·w[o, i] + b[o]`, then ReLU6 where `relu6`, then `+ skip[r, o]` where there is one.
-pub(super) fn pointwise(
-    x: &[f32],
-    w: &[f32],
-    b: &[f32],
-    relu6: bool,
-    skip: Option<&[f32]>,
-    y: &mut [f32],
-) {
+pub(super) fn pointwise(x: &[f32], w: &[f32], b: &[f32], relu6: bool, skip: Option<&[f32]>, y: &mut [f32]) {
     let n = b.len();
     let k = w.len() / n;
     let weights = Matrix::by_rows(w, n, k).transposed();
@@ -363,7 +358,15 @@ fn depthwise_weights_inner<const FUSED: bool>(x: &[f32], dy: &[f32], grid: Grid,
 }
 
 #[inline(always)]
-fn depthwise_input_inner<const FUSED: bool>(x: &[f32], w: &[f32], dy: &[f32], grid: Grid, masked: bool, zeros: &[f32], dx: &mut [f32]) {
+fn depthwise_input_inner<const FUSED: bool>(
+    x: &[f32],
+    w: &[f32],
+    dy: &[f32],
+    grid: Grid,
+    masked: bool,
+    zeros: &[f32],
+    dx: &mut [f32],
+) {
     let c = zeros.len();
     for (iy, row) in dx.chunks_exact_mut(grid.side * c).enumerate() {
         for (ix, dx) in row.chunks_exact_mut(c).enumerate() {
@@ -382,10 +385,8 @@ fn depthwise_input_inner<const FUSED: bool>(x: &[f32], w: &[f32], dy: &[f32], gr
             if n == 9 {
                 nine::<FUSED>(dx, &taps, &weights, zeros);
             } else if n == 4 {
-                let ([t0, t1, t2, t3], [w0, w1, w2, w3]): ([&[f32]; 4], [&[f32]; 4]) = (
-                    std::array::from_fn(|i| &taps[i][..c]),
-                    std::array::from_fn(|i| &weights[i][..c]),
-                );
+                let ([t0, t1, t2, t3], [w0, w1, w2, w3]): ([&[f32]; 4], [&[f32]; 4]) =
+                    (std::array::from_fn(|i| &taps[i][..c]), std::array::from_fn(|i| &weights[i][..c]));
                 for (i, d) in dx.iter_mut().enumerate() {
                     *d = fma::<FUSED>(t0[i], w0[i], t1[i] * w1[i]) + fma::<FUSED>(t2[i], w2[i], t3[i] * w3[i]);
                 }

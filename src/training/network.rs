@@ -127,7 +127,11 @@ impl Net {
         Workspace {
             activations: (0..n.layers.len()).map(|i| vec![0.0; from(i)]).collect(),
             patches: vec![0.0; stem],
-            taps: n.layers.iter().map(|l| vec![0.0; if l.kind == LayerKind::Depthwise { 9 * l.outputs } else { 0 }]).collect(),
+            taps: n
+                .layers
+                .iter()
+                .map(|l| vec![0.0; if l.kind == LayerKind::Depthwise { 9 * l.outputs } else { 0 }])
+                .collect(),
             tap_gradient: vec![0.0; 9 * widest],
             zeros: vec![0.0; widest],
             near: vec![0.0; largest],
@@ -174,7 +178,9 @@ impl Net {
             let layer = &self.network.layers[i];
             let (weights, bias) = self.layer_weights(values, i);
             let (done, rest) = w.activations.split_at_mut(i);
-            let before = |j: usize| if j == first { &input[..n * self.input_len(first)] } else { &done[j - 1][..n * self.input_len(j)] };
+            let before = |j: usize| {
+                if j == first { &input[..n * self.input_len(first)] } else { &done[j - 1][..n * self.input_len(j)] }
+            };
             let (x, y) = (before(i), &mut rest[0][..n * self.output_len(i)]);
             match layer.kind {
                 LayerKind::Stem => {
@@ -201,7 +207,15 @@ impl Net {
 
     /// The whole forward pass from layer `first` on: `input` is `[n, input_len(first)]`; logits and pooled features
     /// are then in the workspace. `keep` multiplies the pooled features (dropout), `[n, features]`.
-    pub fn forward(&self, values: &[f32], first: usize, input: &[f32], n: usize, keep: Option<&[f32]>, w: &mut Workspace) {
+    pub fn forward(
+        &self,
+        values: &[f32],
+        first: usize,
+        input: &[f32],
+        n: usize,
+        keep: Option<&[f32]>,
+        w: &mut Workspace,
+    ) {
         let (count, f) = (self.network.layers.len(), self.network.features());
         if first < count {
             self.convolutions(values, (first, count), input, n, w);
@@ -230,7 +244,9 @@ impl Net {
     fn pool_map(&self, n: usize, w: &mut Workspace) {
         let last = self.network.layers.len() - 1;
         let map = &w.activations[last][..n * self.output_len(last)];
-        for (map, mean) in map.chunks_exact(self.output_len(last)).zip(w.pooled.chunks_exact_mut(self.network.features())) {
+        for (map, mean) in
+            map.chunks_exact(self.output_len(last)).zip(w.pooled.chunks_exact_mut(self.network.features()))
+        {
             kernels::mean_rows(map, mean);
         }
     }
@@ -298,7 +314,11 @@ impl Net {
             let (weights, _) = self.layer_weights(values, i);
             let g = &mut body[self.offsets[i] - base..][..layer.weights() + layer.outputs];
             let (dw, db) = g.split_at_mut(layer.weights());
-            let x = if i == first { &input[..n * self.input_len(i)] } else { &w.activations[i - 1][..n * self.input_len(i)] };
+            let x = if i == first {
+                &input[..n * self.input_len(i)]
+            } else {
+                &w.activations[i - 1][..n * self.input_len(i)]
+            };
             let masked = i > first && self.network.layers[i - 1].relu6;
             let dy = &w.far[..n * self.output_len(i)];
             let dx = &mut w.near[..n * self.input_len(i)];
@@ -323,7 +343,17 @@ impl Net {
                     taps.fill(0.0);
                     let parts = x.chunks_exact(self.input_len(i)).zip(dy.chunks_exact(self.output_len(i)));
                     for ((x, dy), dx) in parts.zip(dx.chunks_exact_mut(self.input_len(i))) {
-                        kernels::depthwise_backward(x, &w.taps[i], dy, self.grid(i), masked, &w.zeros[..c], taps, db, dx);
+                        kernels::depthwise_backward(
+                            x,
+                            &w.taps[i],
+                            dy,
+                            self.grid(i),
+                            masked,
+                            &w.zeros[..c],
+                            taps,
+                            db,
+                            dx,
+                        );
                     }
                     for (t, row) in taps.chunks_exact(c).enumerate() {
                         row.iter().enumerate().for_each(|(c, v)| dw[c * 9 + t] += v);

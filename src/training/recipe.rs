@@ -86,7 +86,13 @@ impl Recipe {
         match kind {
             RecipeKind::Head => head,
             RecipeKind::Blocks(_) => Self {
-                optimizer: OptimizerSettings { rate: 3e-4, weight_decay: 0.02, clip: 1.0, warm_up: steps.min(50), cosine: true },
+                optimizer: OptimizerSettings {
+                    rate: 3e-4,
+                    weight_decay: 0.02,
+                    clip: 1.0,
+                    warm_up: steps.min(50),
+                    cosine: true,
+                },
                 label_smoothing: 0.05,
                 dropout: 0.1,
                 balance: 0.5,
@@ -96,7 +102,13 @@ impl Recipe {
                 ..head
             },
             RecipeKind::Full => Self {
-                optimizer: OptimizerSettings { rate: 2.5e-4, weight_decay: 0.05, clip: 1.0, warm_up: (2 * steps).min(150), cosine: true },
+                optimizer: OptimizerSettings {
+                    rate: 2.5e-4,
+                    weight_decay: 0.05,
+                    clip: 1.0,
+                    warm_up: (2 * steps).min(150),
+                    cosine: true,
+                },
                 label_smoothing: 0.05,
                 mixup: 0.3,
                 dropout: 0.1,

@@ -356,7 +356,9 @@ impl<'a> Trainer<'a> {
         let features = self.engine.net().network().features();
         let (drop, mut keep) = (self.recipe.dropout, Vec::new());
         if drop > 0.0 {
-            keep.extend((0..places.len() * features).map(|_| if random.f32() < drop { 0.0 } else { 1.0 / (1.0 - drop) }));
+            keep.extend(
+                (0..places.len() * features).map(|_| if random.f32() < drop { 0.0 } else { 1.0 / (1.0 - drop) }),
+            );
         }
         Ok(Batch { inputs, targets, keep })
     }
@@ -494,7 +496,15 @@ mod tests {
     }
 
     fn recipe() -> Recipe {
-        Recipe { epochs: 4, batch: 8, mixup: 0.3, dropout: 0.1, average: 0.9, balance: 0.5, ..Recipe::of(RecipeKind::Head, 40) }
+        Recipe {
+            epochs: 4,
+            batch: 8,
+            mixup: 0.3,
+            dropout: 0.1,
+            average: 0.9,
+            balance: 0.5,
+            ..Recipe::of(RecipeKind::Head, 40)
+        }
     }
 
     fn watch(stop_at: usize) -> Watch {

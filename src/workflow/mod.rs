@@ -19,7 +19,7 @@ pub use error::UserError;
 pub use models::{default_model, open_model};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use train::{
-    ClassCount, Current, EarlierRun, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome, TrainPlan, TrainRequest, TrainTold,
-    UnfinishedRun, earlier_runs, forget_run, load_start, new_model_path, prepare_training, remember_run, train,
-    unfinished_runs,
+    ClassCount, Current, EarlierRun, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome,
+    TrainPlan, TrainRequest, TrainTold, UnfinishedRun, earlier_runs, forget_run, load_start, new_model_path,
+    prepare_training, remember_run, train, unfinished_runs,
 };

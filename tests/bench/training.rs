@@ -1,6 +1,8 @@
 //! Images per CPU-second of training all layers of the bundled network, one thread: forward, backward, gradients.
 //! `tests/bench/training.sh` runs PyTorch on the same machine beside it.
 
+#![expect(clippy::print_stdout, reason = "a measurement prints, and stops at what it did not expect")]
+
 use leukoscope::model::{embedded_bytes, read_network, vet_graph};
 use leukoscope::training::{Batch, CpuEngine, Net};
 use std::time::Instant;
@@ -28,6 +30,9 @@ fn main() {
             })
             .collect();
         times.sort_by(f64::total_cmp);
-        println!("ours {side} px, batch {n}, one thread: {:.1} images/s (median of {steps} steps)", n as f64 / times[steps / 2]);
+        println!(
+            "ours {side} px, batch {n}, one thread: {:.1} images/s (median of {steps} steps)",
+            n as f64 / times[steps / 2]
+        );
     }
 }

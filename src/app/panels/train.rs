@@ -14,7 +14,9 @@ use crate::domain::EpochRow;
 use crate::files::{display_name, display_path};
 use crate::training::{Recipe, RecipeKind};
 use crate::workflow::TrainOutcome;
-use egui::{Button, CentralPanel, CollapsingHeader, ComboBox, DragValue, Grid, Panel, RichText, ScrollArea, TextEdit, Ui};
+use egui::{
+    Button, CentralPanel, CollapsingHeader, ComboBox, DragValue, Grid, Panel, RichText, ScrollArea, TextEdit, Ui,
+};
 use egui_plot::{Corner, HoverPosition, Legend, Line, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
 
 pub(super) fn place(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
@@ -70,7 +72,9 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
     ui.heading("Data");
     ui.add_enabled_ui(!view.busy(), |ui| {
         let label = ui.label("A folder with a folder per class, or a CSV with path,label[,group][,split]");
-        let edit = TextEdit::singleline(&mut form.dataset).hint_text("path of the labelled pictures").desired_width(f32::INFINITY);
+        let edit = TextEdit::singleline(&mut form.dataset)
+            .hint_text("path of the labelled pictures")
+            .desired_width(f32::INFINITY);
         ui.add(edit).labelled_by(label.id);
     });
     ui.horizontal(|ui| {
@@ -92,7 +96,8 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
         for class in &plan.classes {
             let mut used = !form.leave_out.contains(&class.label);
             let hint = format!("{} groups. Untick to leave \"{}\" out", class.groups, class.label);
-            if ui.add_enabled(!view.busy(), egui::Checkbox::new(&mut used, &class.label)).on_hover_text(hint).changed() {
+            if ui.add_enabled(!view.busy(), egui::Checkbox::new(&mut used, &class.label)).on_hover_text(hint).changed()
+            {
                 if used {
                     form.leave_out.retain(|l| *l != class.label);
                 } else {
@@ -190,10 +195,12 @@ fn numbers(ui: &mut Ui, form: &mut TrainForm) {
         ui.add(DragValue::new(&mut form.seed)).labelled_by(l.id);
         ui.end_row();
         let l = ui.label("Start from");
-        ui.add(TextEdit::singleline(&mut form.init).hint_text("the bundled model").desired_width(180.0)).labelled_by(l.id);
+        ui.add(TextEdit::singleline(&mut form.init).hint_text("the bundled model").desired_width(180.0))
+            .labelled_by(l.id);
         ui.end_row();
         let l = ui.label("Write to");
-        ui.add(TextEdit::singleline(&mut form.out).hint_text("the folder of models").desired_width(180.0)).labelled_by(l.id);
+        ui.add(TextEdit::singleline(&mut form.out).hint_text("the folder of models").desired_width(180.0))
+            .labelled_by(l.id);
         ui.end_row();
     });
 }
@@ -212,11 +219,19 @@ fn controls(ui: &mut Ui, state: &State, asked: &mut Asked) {
             asked.command(Command::StartTraining);
         }
         let pause = Button::new(if view.held { "Continue" } else { "Pause" }).min_size(egui::vec2(80.0, 36.0));
-        if ui.add_enabled(Command::PauseTraining.enabled(state), pause).on_hover_text(Command::PauseTraining.tooltip()).clicked() {
+        if ui
+            .add_enabled(Command::PauseTraining.enabled(state), pause)
+            .on_hover_text(Command::PauseTraining.tooltip())
+            .clicked()
+        {
             asked.command(Command::PauseTraining);
         }
         let stop = Button::new("Stop").min_size(egui::vec2(80.0, 36.0));
-        if ui.add_enabled(Command::StopTraining.enabled(state), stop).on_hover_text(Command::StopTraining.tooltip()).clicked() {
+        if ui
+            .add_enabled(Command::StopTraining.enabled(state), stop)
+            .on_hover_text(Command::StopTraining.tooltip())
+            .clicked()
+        {
             asked.command(Command::StopTraining);
         }
     });
@@ -283,7 +298,14 @@ struct Curve {
 
 fn curves(ui: &mut Ui, view: &TrainView, height: f32) {
     let curves = [
-        Curve { name: "Loss", batch: 1, train: |r| r.train_loss, validation: |r| r.val_loss, top: None, percent: false },
+        Curve {
+            name: "Loss",
+            batch: 1,
+            train: |r| r.train_loss,
+            validation: |r| r.val_loss,
+            top: None,
+            percent: false,
+        },
         Curve {
             name: "Accuracy",
             batch: 2,
@@ -296,7 +318,11 @@ fn curves(ui: &mut Ui, view: &TrainView, height: f32) {
     // Beside each other where there is room, else one above the other.
     let wide = ui.available_width() > 820.0;
     let gap = 26.0;
-    let (w, h) = if wide { ((ui.available_width() - 14.0) / 2.0, height - gap) } else { (ui.available_width(), height / 2.0 - gap) };
+    let (w, h) = if wide {
+        ((ui.available_width() - 14.0) / 2.0, height - gap)
+    } else {
+        (ui.available_width(), height / 2.0 - gap)
+    };
     let draw = |ui: &mut Ui| {
         for curve in &curves {
             ui.vertical(|ui| {
@@ -344,7 +370,10 @@ fn plot(ui: &mut Ui, view: &TrainView, curve: &Curve, size: egui::Vec2) {
     };
     let response = p.show(ui, |p| {
         for run in &view.earlier {
-            let line = Line::new(format!("{}, validation", run.name), PlotPoints::from(points(curve.validation, &run.history)));
+            let line = Line::new(
+                format!("{}, validation", run.name),
+                PlotPoints::from(points(curve.validation, &run.history)),
+            );
             p.line(line.color(colours.earlier).width(1.0).style(LineStyle::dashed_loose()));
         }
         if !view.batches.is_empty() {
@@ -368,22 +397,25 @@ fn plot(ui: &mut Ui, view: &TrainView, curve: &Curve, size: egui::Vec2) {
         }
     });
     let name = match view.history.last() {
-        Some(r) => format!("{}: training {}, validation {}", curve.name, number((curve.train)(r)), number((curve.validation)(r))),
+        Some(r) => format!(
+            "{}: training {}, validation {}",
+            curve.name,
+            number((curve.train)(r)),
+            number((curve.validation)(r))
+        ),
         None => format!("{}: nothing yet", curve.name),
     };
     response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
 }
 
 fn outcome(ui: &mut Ui, state: &State, outcome: &TrainOutcome, asked: &mut Asked) {
-    ui.horizontal(|ui| {
-        match &outcome.model {
-            Some((path, digest)) => {
-                ui.heading("The new model");
-                ui.label(format!("{} ({})", display_name(path), digest.short())).on_hover_text(display_path(path));
-            }
-            None => {
-                ui.heading("No model");
-            }
+    ui.horizontal(|ui| match &outcome.model {
+        Some((path, digest)) => {
+            ui.heading("The new model");
+            ui.label(format!("{} ({})", display_name(path), digest.short())).on_hover_text(display_path(path));
+        }
+        None => {
+            ui.heading("No model");
         }
     });
     let percent = |v: f64| format!("{:.1} %", v * 100.0);
@@ -394,7 +426,8 @@ fn outcome(ui: &mut Ui, state: &State, outcome: &TrainOutcome, asked: &mut Asked
         }
         ui.end_row();
         if let Some(v) = &outcome.validation {
-            ui.label(format!("Validation, epoch {}", outcome.best_epoch)).on_hover_text("It chose the epoch: a little too good");
+            ui.label(format!("Validation, epoch {}", outcome.best_epoch))
+                .on_hover_text("It chose the epoch: a little too good");
             ui.label(percent(v.accuracy.0));
             ui.label(range(v.accuracy.1));
             ui.label(v.n.to_string());

@@ -37,7 +37,9 @@ impl Facts<'_> {
         let r = |v: f64| (v * 1e6).round() / 1e6;
         self.history
             .iter()
-            .map(|h| json!([h.epoch, r(h.train_loss), r(h.train_accuracy), r(h.val_loss), r(h.val_accuracy), r(h.seconds)]))
+            .map(|h| {
+                json!([h.epoch, r(h.train_loss), r(h.train_accuracy), r(h.val_loss), r(h.val_accuracy), r(h.seconds)])
+            })
             .collect()
     }
 
@@ -77,7 +79,7 @@ impl Facts<'_> {
     }
 
     /// The metadata of the model file.
-    pub(super) fn metadata(&self, self_test: Option<SelfTest>) -> Vec<(&'static str, String)> {
+    pub(super) fn metadata(&self, self_test: SelfTest) -> Vec<(&'static str, String)> {
         let p = self.prepared;
         let labels = p.labels.labels();
         let spec = &p.start.spec;
@@ -87,7 +89,8 @@ impl Facts<'_> {
             Preprocessing::WholeImage => json!({"kind": "whole-image", "version": 1}),
         };
         let licence = if p.start.licence.is_empty() {
-            "research use only; derived from the starting model and the training images named in the provenance".to_owned()
+            "research use only; derived from the starting model and the training images named in the provenance"
+                .to_owned()
         } else {
             p.start.licence.clone()
         };
@@ -147,8 +150,7 @@ impl Facts<'_> {
         report["model"] = json!({"name": self.options.name, "sha256": model_digest});
         report["onnx_runtime_difference"] = difference.into();
         report["provenance"] = self.provenance();
-        report["excluded"] =
-            self.prepared.plan.excluded.iter().map(|(p, w)| json!({"path": p, "reason": w})).collect();
+        report["excluded"] = self.prepared.plan.excluded.iter().map(|(p, w)| json!({"path": p, "reason": w})).collect();
         report
     }
 }

@@ -144,7 +144,7 @@ pub fn prepare_training(
     }
     // Labels: known ones keep the starting model's spelling and order, new ones follow.
     let out = |label: &str| request.leave_out.iter().any(|l| same_label(l, label));
-    for missing in request.leave_out.iter().filter(|l| !scanned.labels.iter().any(|s| same_label(s, l))) {
+    if let Some(missing) = request.leave_out.iter().find(|l| !scanned.labels.iter().any(|s| same_label(s, l))) {
         return Err(UserError::new(format!(
             "there is no class \"{missing}\" to leave out; the dataset has {}",
             scanned.labels.join(", ")
@@ -156,7 +156,9 @@ pub fn prepare_training(
         if scanned.labels.iter().any(|l| same_label(l, k) && !out(l)) {
             labels.push(k.clone());
         } else {
-            notes.push(format!("the starting model knows \"{k}\", which the dataset lacks: the new model will not know it"));
+            notes.push(format!(
+                "the starting model knows \"{k}\", which the dataset lacks: the new model will not know it"
+            ));
         }
     }
     let own = |label: &str| known.iter().find(|k| same_label(k, label)).cloned().unwrap_or_else(|| label.to_owned());
@@ -172,9 +174,8 @@ pub fn prepare_training(
             labels.push(label.clone());
         }
     }
-    let classes = ClassSet::new(labels).map_err(|e| {
-        UserError::new(format!("{e}; the dataset has {}", scanned.labels.join(", ")))
-    })?;
+    let classes = ClassSet::new(labels)
+        .map_err(|e| UserError::new(format!("{e}; the dataset has {}", scanned.labels.join(", "))))?;
     let mut plan = TrainPlan {
         classes: classes
             .labels()
@@ -187,7 +188,12 @@ pub fn prepare_training(
             }))
             .collect(),
         random_split: request.grouping == Grouping::None,
-        start: format!("{} ({}), agrees with ONNX Runtime to {:.1e}", start.name, start.digest.short(), start.difference),
+        start: format!(
+            "{} ({}), agrees with ONNX Runtime to {:.1e}",
+            start.name,
+            start.digest.short(),
+            start.difference
+        ),
         ..TrainPlan::default()
     };
     let (mut cells, mut items, mut of) = (Vec::new(), Vec::new(), Vec::new());
@@ -220,7 +226,10 @@ pub fn prepare_training(
     if let Some((a, b)) = contradiction(&cells, &of) {
         notes.push(format!(
             "the same image stands under two labels: {} is \"{}\", {} is \"{}\"",
-            items[a].name, classes.labels()[of[a]], items[b].name, classes.labels()[of[b]]
+            items[a].name,
+            classes.labels()[of[a]],
+            items[b].name,
+            classes.labels()[of[b]]
         ));
     }
     let alike = if request.grouping == Grouping::Auto {
@@ -252,7 +261,10 @@ pub fn prepare_training(
     if let (Some(most), Some(least)) = (sizes().max(), sizes().min())
         && most > 4 * least
     {
-        notes.push(format!("classes are uneven: the largest has {} times the images of the smallest", most / least.max(1)));
+        notes.push(format!(
+            "classes are uneven: the largest has {} times the images of the smallest",
+            most / least.max(1)
+        ));
     }
     if plan.random_split {
         notes.push("random split: copies of one cell may be on both sides, and the figures may be too good".into());
@@ -348,9 +360,14 @@ fn split_error(e: &SplitError, classes: &ClassSet, items: &[Item], groups: &Grou
         }
         SplitError::Torn(g, a, b) => {
             let example = groups.of.iter().position(|k| k == g).map_or("", |i| items[i].name.as_str());
-            format!("the dataset's own parts tear a group (that of {example}): some of its images are in {a}, others in {b}. Correct the split column, or use --group-by none")
+            format!(
+                "the dataset's own parts tear a group (that of {example}): some of its images are in {a}, others in {b}. Correct the split column, or use --group-by none"
+            )
         }
-        SplitError::Empty(part) => format!("no group is left for the {part} part; there are {} groups. Add images or use another --split", groups.count),
+        SplitError::Empty(part) => format!(
+            "no group is left for the {part} part; there are {} groups. Add images or use another --split",
+            groups.count
+        ),
     })
 }
 

@@ -5,7 +5,9 @@ use super::manifest::Facts;
 use super::plan::Prepared;
 use crate::dataset::{CellCache, CellState, Part, View};
 use crate::domain::{Digest, EpochRow, Probabilities};
-use crate::files::{AtomicFile, create_folder, digest_of, display_path, memory_available, read_bounded, remove_file, write_atomic};
+use crate::files::{
+    AtomicFile, create_folder, digest_of, display_path, memory_available, read_bounded, remove_file, write_atomic,
+};
 use crate::imaging;
 use crate::inference::{Engine, Provider};
 use crate::metrics::{Interval, Scores, wilson};
@@ -13,8 +15,8 @@ use crate::model::{SelfTest, VettedModel, self_test_picture, vet, write_network}
 use crate::report::history_csv;
 use crate::task::{Cancel, Hold, Progress};
 use crate::training::{
-    Activations, CellSource, Checkpoint, CpuEngine, Go, Net, Observer, Recipe, RecipeKind, Scaling, Source, StepNews, Stop,
-    TrainState, Trainer, fitting_batch, logits_of,
+    Activations, CellSource, Checkpoint, CpuEngine, Go, Net, Observer, Recipe, RecipeKind, Scaling, Source, StepNews,
+    Stop, TrainState, Trainer, fitting_batch, logits_of,
 };
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -201,8 +203,7 @@ pub fn train(
     };
     let identity = identity(prepared, options, first);
     let engine = CpuEngine::new(net, first, options.threads).map_err(UserError::new)?;
-    let mut trainer =
-        Trainer::new(engine, first, values, recipe.clone(), inputs, train.clone(), validation.clone());
+    let mut trainer = Trainer::new(engine, first, values, recipe.clone(), inputs, train.clone(), validation.clone());
     let place = checkpoint_of(&options.out);
     if options.fresh {
         remove_file(&place).map_err(|e| UserError::new(format!("{} cannot be removed: {e}", display_path(&place))))?;
@@ -211,12 +212,23 @@ pub fn train(
             .map_err(|e| UserError::new(format!("{}: {e} (--fresh does it)", display_path(&place))))?;
         trainer.resume(read.state).map_err(UserError::new)?;
         let s = trainer.state();
-        hear(TrainTold::Note(format!("going on where the checkpoint stands: epoch {}, step {}", s.epoch + 1, s.step + 1)));
+        hear(TrainTold::Note(format!(
+            "going on where the checkpoint stands: epoch {}, step {}",
+            s.epoch + 1,
+            s.step + 1
+        )));
         hear(TrainTold::Resumed(s.history.clone()));
     }
     hear(TrainTold::Phase("training".into()));
-    let mut watch =
-        Watch { place: &place, identity: &identity, control, hear, saved: Instant::now(), begun: false, told_full: false };
+    let mut watch = Watch {
+        place: &place,
+        identity: &identity,
+        control,
+        hear,
+        saved: Instant::now(),
+        begun: false,
+        told_full: false,
+    };
     let stop = trainer.run(&mut watch).map_err(UserError::new)?;
     let all = trainer.kept();
     let weights = digest_of(&all.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
@@ -250,31 +262,31 @@ pub fn train(
     let test_logits = whole.logits(&all, &pixels);
     let self_test = SelfTest { picture: 1, logits: test_logits, tolerance: SELF_TEST_TOLERANCE };
     let time = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
-    let facts = |outcome: &TrainOutcome, time: String| -> FactsBox {
-        FactsBox { history: outcome.history.clone(), best_epoch: outcome.best_epoch, stop: outcome.stop.clone(), time }
-    };
-    let boxed = facts(&outcome, time);
-    let with = |validation: Option<&Scores>, held: Option<&Held>, f: &mut dyn FnMut(Facts<'_>)| {
-        f(Facts {
-            prepared,
-            options,
-            recipe,
-            history: &boxed.history,
-            best_epoch: boxed.best_epoch,
-            stop: &boxed.stop,
-            validation,
-            held,
-            time: boxed.time.clone(),
-        });
+    let (history, best_epoch, stop) = (outcome.history.clone(), outcome.best_epoch, outcome.stop.clone());
+    let facts = |validation, held| Facts {
+        prepared,
+        options,
+        recipe,
+        history: &history,
+        best_epoch,
+        stop: &stop,
+        validation,
+        held,
+        time: time.clone(),
     };
     // A first file for ONNX Runtime to answer with; the final one differs in its metadata alone.
-    let mut bytes = Vec::new();
-    with(None, None, &mut |f| bytes = write_network(&network, &all, side, &f.metadata(Some(self_test.clone()))));
-    let draft = vet(&bytes, digest_of(&bytes)).map_err(|e| UserError::new(format!("the new model does not pass its own vetting: {e}")))?;
+    let bytes = write_network(&network, &all, side, &facts(None, None).metadata(self_test.clone()));
+    let draft = vet(&bytes, digest_of(&bytes))
+        .map_err(|e| UserError::new(format!("the new model does not pass its own vetting: {e}")))?;
     let answers = runtime_answers(prepared, &draft, &validation, control)?;
-    let logits = logits_of(trainer.engine(), first, &all, inputs, validation.iter().map(|(i, _)| *i)).map_err(UserError::new)?;
+    let logits =
+        logits_of(trainer.engine(), first, &all, inputs, validation.iter().map(|(i, _)| *i)).map_err(UserError::new)?;
     for (ours, theirs) in logits.chunks_exact(prepared.labels.len()).zip(&answers) {
-        let ours = Probabilities::from_logits(ours).ok_or_else(|| UserError::new("the trained network's answers are not finite; start again with a smaller learning rate (--lr)"))?;
+        let ours = Probabilities::from_logits(ours).ok_or_else(|| {
+            UserError::new(
+                "the trained network's answers are not finite; start again with a smaller learning rate (--lr)",
+            )
+        })?;
         let far = ours.values().iter().zip(theirs.values()).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
         outcome.difference = outcome.difference.max(far);
     }
@@ -294,14 +306,10 @@ pub fn train(
         };
         outcome.held = Some(Held { scores: scores(prepared, &test, &answers), current });
     }
-    let (validation_scores, held) = (outcome.validation.clone(), outcome.held.clone());
-    let mut report = serde_json::Value::Null;
-    let mut digest = Digest([0; 32]);
-    with(validation_scores.as_ref(), held.as_ref(), &mut |f| {
-        bytes = write_network(&network, &all, side, &f.metadata(Some(self_test.clone())));
-        digest = digest_of(&bytes);
-        report = f.report(&digest.to_string(), outcome.difference);
-    });
+    let facts = facts(outcome.validation.as_ref(), outcome.held.as_ref());
+    let bytes = write_network(&network, &all, side, &facts.metadata(self_test));
+    let digest = digest_of(&bytes);
+    let report = facts.report(&digest.to_string(), outcome.difference);
     let put = |path: &Path, bytes: &[u8]| {
         write_atomic(path, bytes).map_err(|e| {
             UserError::new(format!(
@@ -320,13 +328,6 @@ pub fn train(
         let _ = remove_file(&place);
     }
     Ok(outcome)
-}
-
-struct FactsBox {
-    history: Vec<EpochRow>,
-    best_epoch: usize,
-    stop: Stop,
-    time: String,
 }
 
 fn cores() -> usize {

@@ -64,7 +64,8 @@ pub fn load_start(
     picture: Option<Picture>,
     side: Option<usize>,
 ) -> Result<Start, UserError> {
-    let shown = path.map_or_else(|| "the bundled model".to_owned(), |p| format!("the starting model {}", display_path(p)));
+    let shown =
+        path.map_or_else(|| "the bundled model".to_owned(), |p| format!("the starting model {}", display_path(p)));
     let refuse = |e: &dyn std::fmt::Display| UserError::new(format!("{shown} is refused: {e}"));
     let (bytes, digest, file) = match path {
         None => (embedded_bytes().to_vec(), digest_of(embedded_bytes()), EMBEDDED_NAME.to_owned()),
@@ -112,8 +113,8 @@ pub fn load_start(
         .flat_map(|i| (0..pixels).flat_map(move |p| (0..3).map(move |c| (i * 3 + c) * pixels + p)))
         .map(|at| planes[at])
         .collect();
-    let expected =
-        run_graph(&graph, (&read.input, &read.output), (n, check), planes).map_err(|e| UserError::new(e.to_string()))?;
+    let expected = run_graph(&graph, (&read.input, &read.output), (n, check), planes)
+        .map_err(|e| UserError::new(e.to_string()))?;
     let engine = CpuEngine::new(Net::new(&read.network, check), 0, 0).map_err(UserError::new)?;
     let got = if read.network.classes > 0 {
         engine.logits(&read.values, &rows)
