@@ -6,7 +6,7 @@
 //! processor has them; products are `matrixmultiply`'s.
 
 /// Rows that one product takes at a time, so that bias and ReLU6 meet them while they are in the cache.
-const BLOCK: usize = 128;
+const BLOCK: usize = 512;
 /// The upper bound of ReLU6.
 const SIX: f32 = 6.0;
 
