@@ -159,6 +159,7 @@ fn a_person_trains_from_the_window_and_uses_the_model() {
     let mut form = harness.state().state().train.form.clone();
     form.dataset = data.path().to_string_lossy().into_owned();
     form.out = out.path().join("mine.onnx").to_string_lossy().into_owned();
+    form.cache = Some(out.path().join("cache"));
     (form.split, form.epochs) = ("60/20/20".into(), 3);
     harness.state_mut().fill_train_form(form);
     harness.run_steps(2);

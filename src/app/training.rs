@@ -42,6 +42,8 @@ pub struct TrainForm {
     pub out: String,
     /// Labels left out.
     pub leave_out: Vec<String>,
+    /// Where cells are cached; the user's cache folder without. Not shown: for tests.
+    pub cache: Option<PathBuf>,
     /// Whether the numbers are shown.
     pub opened_up: bool,
 }
@@ -62,6 +64,7 @@ impl Default for TrainForm {
             patience: 0,
             out: String::new(),
             leave_out: Vec::new(),
+            cache: None,
             opened_up: false,
         }
     }
@@ -90,6 +93,7 @@ impl TrainForm {
             grouping: self.grouping,
             leave_out: self.leave_out.clone(),
             seed: self.seed,
+            cache: self.cache.clone(),
             ..TrainRequest::new(PathBuf::from(dataset))
         })
     }
@@ -359,6 +363,7 @@ impl TrainView {
             patience: run.recipe.patience.unwrap_or(0),
             out: display_path(&run.out),
             leave_out: r.leave_out.clone(),
+            cache: r.cache.clone(),
             opened_up: false,
         };
     }
