@@ -2,7 +2,7 @@
 
 use crate::common::{classify, drawn, labelled_folder, leukoscope, real_images, table, text};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 fn train(dataset: &Path, out: &Path, more: &[&str]) -> Command {
@@ -13,6 +13,19 @@ fn train(dataset: &Path, out: &Path, more: &[&str]) -> Command {
 
 fn run(dataset: &Path, out: &Path, more: &[&str]) -> Output {
     train(dataset, out, more).output().unwrap()
+}
+
+/// The same in the background, without a word.
+fn begin(dataset: &Path, out: &Path, more: &[&str]) -> Child {
+    train(dataset, out, more).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// Waits until something holds, a minute at most.
+fn wait(mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(3));
+    }
 }
 
 /// The word after `weights` in what was printed.
@@ -113,16 +126,11 @@ fn a_killed_run_resumes_to_the_same_weights_and_threads_do_not_matter() {
     let checkpoint = dir.path().join("killed.onnx.checkpoint");
     let mut kills = 0;
     for _ in 0..2 {
-        let mut child = train(data.path(), &out, &recipe).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        let begun = Instant::now();
-        let before = std::fs::metadata(&checkpoint).and_then(|m| m.modified()).ok();
+        let mut child = begin(data.path(), &out, &recipe);
+        let written = || std::fs::metadata(&checkpoint).and_then(|m| m.modified()).ok();
+        let before = written();
         // Killed right after the next checkpoint.
-        while std::fs::metadata(&checkpoint).and_then(|m| m.modified()).ok() == before
-            && child.try_wait().unwrap().is_none()
-            && begun.elapsed() < Duration::from_secs(60)
-        {
-            std::thread::sleep(Duration::from_millis(3));
-        }
+        wait(|| written() != before || child.try_wait().unwrap().is_some());
         kills += usize::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
@@ -147,15 +155,8 @@ fn a_checkpoint_of_another_run_is_refused_and_fresh_begins_anew() {
     assert_eq!(damaged.status.code(), Some(2));
     assert!(text(&damaged.stderr).contains("damaged") && text(&damaged.stderr).contains("--fresh"));
     // A real one, of another seed: stopped by a full disk is what leaves one; here it is copied while it runs.
-    let mut child = train(data.path(), &out, &["--recipe", "head", "--epochs", "3000", "--fresh", "--seed", "9"])
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let begun = Instant::now();
-    while std::fs::metadata(&checkpoint).map_or(0, |m| m.len()) < 10_000 && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut child = begin(data.path(), &out, &["--recipe", "head", "--epochs", "3000", "--fresh", "--seed", "9"]);
+    wait(|| std::fs::metadata(&checkpoint).map_or(0, |m| m.len()) >= 10_000);
     child.kill().unwrap();
     child.wait().unwrap();
     let other = run(data.path(), &out, &recipe);
@@ -261,15 +262,8 @@ fn pictures_that_vanish_while_it_trains_do_not_matter_once_they_are_cut() {
     let data = labelled_folder(2, 6);
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("m.onnx");
-    let mut child = train(data.path(), &out, &["--recipe", "head", "--epochs", "400"])
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let begun = Instant::now();
-    while !dir.path().join("m.onnx.checkpoint").exists() && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut child = begin(data.path(), &out, &["--recipe", "head", "--epochs", "400"]);
+    wait(|| dir.path().join("m.onnx.checkpoint").exists());
     std::fs::remove_dir_all(data.path().join("neutrophil")).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(out.exists());

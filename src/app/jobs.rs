@@ -281,7 +281,7 @@ fn run(
         path => PathBuf::from(path),
     };
     workflow::remember_run(&UnfinishedRun { request, recipe: recipe.clone(), out: out.clone() })?;
-    let name = out.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned());
+    let name = workflow::model_name(&out);
     let options = TrainOptions { recipe, out: out.clone(), name, threads: 0, fresh: false, current: Some(current) };
     let outcome = workflow::train(&prepared, &options, control, &mut |told| say(TrainEvent::Told(told)));
     // A run that ended by itself is finished; one that was stopped or failed can be taken up again.

@@ -114,8 +114,7 @@ impl Window {
             window.demo_out = out;
             window.effect(Effect::Demo);
         } else {
-            let effects = update::input(&mut window.state, Input::Open(paths), 0.0);
-            effects.into_iter().for_each(|e| window.effect(e));
+            window.input(Input::Open(paths), 0.0);
         }
         Ok(window)
     }
@@ -140,7 +139,11 @@ impl Window {
 
     /// Fills the form of the Train place in as a person would; for tests.
     pub fn fill_train_form(&mut self, form: training::TrainForm) {
-        let effects = update::input(&mut self.state, Input::TrainForm(Box::new(form)), 0.0);
+        self.input(Input::TrainForm(Box::new(form)), 0.0);
+    }
+
+    fn input(&mut self, input: Input, now: f64) {
+        let effects = update::input(&mut self.state, input, now);
         effects.into_iter().for_each(|e| self.effect(e));
     }
 
@@ -193,8 +196,7 @@ impl Window {
         }
         let dropped: Vec<PathBuf> = ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
         if !dropped.is_empty() {
-            let effects = update::input(&mut self.state, Input::Open(dropped), now);
-            effects.into_iter().for_each(|e| self.effect(e));
+            self.input(Input::Open(dropped), now);
         }
         update::tick(&mut self.state, now);
         if self.shown_theme != Some(self.state.theme) {
@@ -226,8 +228,7 @@ impl Window {
             ui.ctx().request_repaint();
         }
         for input in std::mem::take(&mut asked.inputs) {
-            let effects = update::input(&mut self.state, input, now);
-            effects.into_iter().for_each(|e| self.effect(e));
+            self.input(input, now);
             ui.ctx().request_repaint();
         }
     }

@@ -123,9 +123,7 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
         shard: a.shard,
     };
     let cancel = Cancel::new();
-    let handler = cancel.clone();
-    // A second handler cannot be set in one process; without one ^C simply ends the program.
-    let _ = ctrlc::set_handler(move || handler.cancel());
+    cancel_on_interrupt(&cancel);
     let progress = Progress::default();
     let mut bar = show::Bar::new();
     let format = if a.format == args::FormatArg::Json { RowFormat::Json } else { RowFormat::Csv };
@@ -164,6 +162,13 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
     } else {
         Exit::Fine
     })
+}
+
+/// Lets ^C ask a job to stop.
+fn cancel_on_interrupt(cancel: &Cancel) {
+    let handler = cancel.clone();
+    // A second handler cannot be set in one process; without one ^C simply ends the program.
+    let _ = ctrlc::set_handler(move || handler.cancel());
 }
 
 /// Writes to the standard output; a reader that has gone is no error.

@@ -3,13 +3,13 @@
 
 use super::args::{GroupArg, KeepArg, PictureArg, RecipeArg, Train};
 use super::show::Bar;
-use super::{Exit, complain, say};
+use super::{Exit, cancel_on_interrupt, complain, say};
 use crate::dataset::{Grouping, Part};
 use crate::report::scores_text;
 use crate::task::Progress;
 use crate::training::{Recipe, RecipeKind, Stop};
 use crate::workflow::{
-    Picture, TrainControl, TrainOptions, TrainOutcome, TrainRequest, TrainTold, UserError, default_model,
+    Picture, TrainControl, TrainOptions, TrainOutcome, TrainRequest, TrainTold, UserError, default_model, model_name,
     prepare_training, train as run,
 };
 
@@ -35,9 +35,7 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
         ..TrainRequest::new(a.dataset.clone())
     };
     let control = TrainControl::default();
-    let handler = control.cancel.clone();
-    // A second handler cannot be set in one process; without one ^C simply ends the program.
-    let _ = ctrlc::set_handler(move || handler.cancel());
+    cancel_on_interrupt(&control.cancel);
     let Some(prepared) = prepare_training(&request, &control.cancel, &control.progress)? else {
         complain("interrupted while looking at the data; what was cut is cached");
         return Ok(Exit::Interrupted);
@@ -55,11 +53,10 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
     if let Some(lr) = a.lr {
         recipe.optimizer.rate = lr;
     }
-    let stem = a.out.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned());
     let options = TrainOptions {
         recipe,
         out: a.out.clone(),
-        name: a.name.clone().unwrap_or(stem),
+        name: a.name.clone().unwrap_or_else(|| model_name(&a.out)),
         threads: a.threads,
         fresh: a.fresh,
         current: default_model().ok(),

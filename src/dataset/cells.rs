@@ -5,15 +5,13 @@
 
 use super::scan::Item;
 use crate::domain::Digest;
-use crate::files::{Pack, cache_folder, display_path, read_bounded};
+use crate::files::{MAX_PICTURE_BYTES, Pack, read_bounded};
 use crate::imaging::{self, FINDER_VERSION, Limits, RgbImage};
 use crate::model::Preprocessing;
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
 use std::path::Path;
 
-/// The largest picture file that is read.
-const MAX_FILE_BYTES: u64 = 1 << 30;
 /// The note of an image without a white cell.
 const NO_CELL: &str = "no-cell";
 /// Images cut between two savings of the index.
@@ -77,6 +75,14 @@ pub enum CellState {
     Stopped,
 }
 
+impl CellState {
+    /// The cell, where one was cut.
+    #[must_use]
+    pub fn cell(&self) -> Option<CutCell> {
+        if let Self::Cell(cell) = self { Some(*cell) } else { None }
+    }
+}
+
 /// The cache of one preprocessing.
 #[derive(Debug)]
 pub struct CellCache {
@@ -90,12 +96,7 @@ impl CellCache {
     /// # Errors
     /// When neither the folder nor a temporary file can be written, in words.
     pub fn open(view: View, folder: Option<&Path>) -> Result<Self, String> {
-        let own = folder.map(ToOwned::to_owned).or_else(|| cache_folder("training"));
-        let pack = match own {
-            Some(folder) => Pack::open(&folder, &view.name(), view.bytes())
-                .map_err(|e| format!("the cache folder {} cannot be written: {e}", display_path(&folder)))?,
-            None => Pack::private(view.bytes()).map_err(|e| format!("no temporary file can be made: {e}"))?,
-        };
+        let pack = Pack::cached(folder, &view.name(), view.bytes()).map_err(|e| full(&e))?;
         Ok(Self { pack, view })
     }
 
@@ -140,7 +141,7 @@ impl CellCache {
         if let Some(error) = &item.error {
             return Ok(CellState::Failed(error.clone()));
         }
-        let snapshot = match read_bounded(&item.path, MAX_FILE_BYTES) {
+        let snapshot = match read_bounded(&item.path, MAX_PICTURE_BYTES) {
             Ok(s) => s,
             Err(e) => return Ok(CellState::Failed(e.to_string())),
         };

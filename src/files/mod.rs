@@ -14,6 +14,9 @@ pub use pack::Pack;
 pub use read::{ReadError, Snapshot, digest_of, read_bounded};
 pub use walk::{Entry, Listing, PICTURE_ENDINGS, named_like_picture, shard, walk};
 
+/// The largest picture file that is read.
+pub const MAX_PICTURE_BYTES: u64 = 1 << 30;
+
 /// Creates a folder and its parents.
 ///
 /// # Errors
@@ -31,9 +34,14 @@ pub fn scratch_folder() -> std::io::Result<tempfile::TempDir> {
 }
 
 /// The folder of things that can be made again: `name` inside the user's cache folder, or `None` where there is none.
-#[must_use]
-pub fn cache_folder(name: &str) -> Option<std::path::PathBuf> {
+fn cache_folder(name: &str) -> Option<std::path::PathBuf> {
     Some(directories::ProjectDirs::from("", "", "leukoscope")?.cache_dir().join(name))
+}
+
+/// Whether a regular file is there.
+#[must_use]
+pub fn is_file(path: &std::path::Path) -> bool {
+    path.is_file()
 }
 
 /// Removes a file; one that is not there is fine.

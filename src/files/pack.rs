@@ -56,6 +56,18 @@ impl Pack {
         Ok(Self { file, index: Some(index), record, inner: Mutex::new(inner) })
     }
 
+    /// The pack `name` of the user's cache folder, or of `folder`; a private one where the system has no place for caches.
+    ///
+    /// # Errors
+    /// When neither can be written.
+    pub fn cached(folder: Option<&Path>, name: &str, record: usize) -> io::Result<Self> {
+        match folder.map(ToOwned::to_owned).or_else(|| super::cache_folder("training")) {
+            Some(folder) => Self::open(&folder, name, record)
+                .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", super::display_path(&folder)))),
+            None => Self::private(record),
+        }
+    }
+
     /// An empty pack that goes away with the value.
     ///
     /// # Errors

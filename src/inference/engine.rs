@@ -4,7 +4,7 @@
 
 use super::provider::Provider;
 use super::runtime::{Runtime, RuntimeError};
-use crate::domain::Probabilities;
+use crate::domain::{Probabilities, TensorSpec};
 use crate::imaging::RgbImage;
 use crate::model::{OutputKind, VettedModel, self_test_picture};
 use ort::ep::{self, ExecutionProviderDispatch};
@@ -143,11 +143,7 @@ impl Engine {
         let expected = Probabilities::from_logits(&scaled)
             .filter(|p| p.values().len() == card.classes.len())
             .ok_or_else(|| EngineError::Load("the model's self-test is damaged".into()))?;
-        let side = u32::try_from(card.tensor.size).unwrap_or(0);
-        let picture = RgbImage::from_raw(side, side, self_test_picture(card.tensor.size)).unwrap_or_default();
-        let mut tensor = Vec::new();
-        crate::imaging::tensor(&picture, &card.tensor, &mut tensor);
-        let got = self.run(tensor, 1)?;
+        let got = self.run(self_test_tensor(&card.tensor), 1)?;
         let values = got.first().map_or(&[][..], Probabilities::values);
         let far = expected.values().iter().zip(values).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
         if far <= test.tolerance {
@@ -202,6 +198,16 @@ impl Engine {
                 EngineError::Output("values that are no probabilities (not a number, or not summing to one)".into())
             })
     }
+}
+
+/// The self-test's picture as a model's input.
+#[must_use]
+pub fn self_test_tensor(spec: &TensorSpec) -> Vec<f32> {
+    let side = u32::try_from(spec.size).unwrap_or(0);
+    let picture = RgbImage::from_raw(side, side, self_test_picture(spec.size)).unwrap_or_default();
+    let mut tensor = Vec::new();
+    crate::imaging::tensor(&picture, spec, &mut tensor);
+    tensor
 }
 
 /// What `auto` tries before the processor, by system.

@@ -3,13 +3,10 @@
 //! What goes wrong is a value in words, so that a file that fails is a row and never a stopped batch.
 
 use crate::domain::{Digest, Square};
-use crate::files::{Entry, ReadError, named_like_picture, read_bounded};
+use crate::files::{Entry, MAX_PICTURE_BYTES, ReadError, named_like_picture, read_bounded};
 use crate::imaging::{self, DecodeError, Decoded, Finding, FoundCell, Limits, Scene};
 use crate::model::{ModelCard, Preprocessing};
 use std::path::Path;
-
-/// The largest picture file that is read.
-pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// Which cells of a picture are classified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,7 +54,7 @@ impl Prepared {
 /// # Errors
 /// Words for a person, and the digest where the file could be read.
 pub fn decode_file(path: &Path) -> Result<(Decoded, Digest), (Option<Digest>, String)> {
-    let snapshot = read_bounded(path, MAX_FILE_BYTES).map_err(|e: ReadError| (None, e.to_string()))?;
+    let snapshot = read_bounded(path, MAX_PICTURE_BYTES).map_err(|e: ReadError| (None, e.to_string()))?;
     let decoded =
         imaging::decode(&snapshot.bytes, Limits::default()).map_err(|e| (Some(snapshot.digest), e.to_string()))?;
     Ok((decoded, snapshot.digest))
@@ -71,7 +68,7 @@ pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells) -> Result<Prepared
     if let Some(error) = &entry.error {
         return Ok(Prepared::failed(None, error.clone()));
     }
-    let snapshot = match read_bounded(&entry.path, MAX_FILE_BYTES) {
+    let snapshot = match read_bounded(&entry.path, MAX_PICTURE_BYTES) {
         Ok(s) => s,
         // An empty file called like a picture failed; an empty marker file is nobody's picture.
         Err(ReadError::Empty) if !entry.named && !named_like_picture(&entry.path) => return Err(Skip),

@@ -98,6 +98,12 @@ impl VettedModel {
         &self.bytes
     }
 
+    /// The same bytes as a graph alone: they were looked at already.
+    #[must_use]
+    pub fn graph(&self) -> VettedGraph {
+        VettedGraph(self.bytes.clone())
+    }
+
     /// What the model says of itself.
     #[must_use]
     pub fn card(&self) -> &Arc<ModelCard> {

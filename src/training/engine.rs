@@ -192,6 +192,14 @@ impl CpuEngine {
     }
 }
 
+/// The largest logit, each one's exponential with it subtracted, and their sum: what softmax and its logarithm are made of.
+pub(super) fn shifted_exp(row: &[f32]) -> (f32, Vec<f64>, f64) {
+    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exp: Vec<f64> = row.iter().map(|v| f64::from(v - top).exp()).collect();
+    let sum = exp.iter().sum();
+    (top, exp, sum)
+}
+
 /// Cross-entropy of softmax(logits) against target probabilities, summed over the rows and divided by `total`, and its
 /// gradient by the logits: (softmax − target) / total. Goodfellow et al., Deep Learning, 6.2.2.
 fn cross_entropy(logits: &[f32], targets: &[f32], classes: usize, total: usize) -> (f64, Vec<f32>) {
@@ -200,9 +208,7 @@ fn cross_entropy(logits: &[f32], targets: &[f32], classes: usize, total: usize) 
     #[expect(clippy::cast_precision_loss, reason = "a batch size")]
     let total = total as f64;
     for (row, target) in logits.chunks_exact(classes).zip(targets.chunks_exact(classes)) {
-        let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let exp: Vec<f64> = row.iter().map(|v| f64::from(v - top).exp()).collect();
-        let sum: f64 = exp.iter().sum();
+        let (top, exp, sum) = shifted_exp(row);
         for ((v, e), t) in row.iter().zip(&exp).zip(target) {
             let t = f64::from(*t);
             loss += t * (sum.ln() - f64::from(v - top));

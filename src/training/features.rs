@@ -6,7 +6,7 @@ use super::engine::CpuEngine;
 use super::trainer::Source;
 use crate::dataset::{CellCache, CutCell};
 use crate::domain::TensorSpec;
-use crate::files::{Pack, cache_folder, digest_of};
+use crate::files::{Pack, digest_of};
 use crate::task::{Cancel, Progress};
 use fastrand::Rng;
 use std::path::Path;
@@ -79,7 +79,7 @@ fn border(bytes: &[u8], side: usize) -> f32 {
     f32::from(values[values.len() / 2])
 }
 
-/// The activations before layer `first`, `views` of each item: the first plain, the others changed.
+/// The activations before layer `first`, as many views of each item as it needs: the first plain, the others changed.
 #[derive(Debug)]
 pub struct Activations {
     pack: Pack,
@@ -90,7 +90,7 @@ pub struct Activations {
 
 impl Activations {
     /// Computes what is not cached yet, with the frozen layers of `engine`'s network (an engine for layer 0 on).
-    /// `None` when cancelled.
+    /// `views` says how many each item needs, which may be none. `None` when cancelled.
     ///
     /// # Errors
     /// When the cache cannot be written or a cell cannot be read any more, in words.
@@ -100,7 +100,7 @@ impl Activations {
         values: &[f32],
         first: usize,
         source: &CellSource<'_>,
-        (views, seed): (usize, u64),
+        (views, seed): (&[usize], u64),
         folder: Option<&Path>,
         cancel: &Cancel,
         progress: &Progress,
@@ -109,17 +109,12 @@ impl Activations {
         let len = net.input_len(first);
         let frozen: Vec<u8> = values[..net.offset(first)].iter().flat_map(|v| v.to_le_bytes()).collect();
         let name = format!("activations-{}-{first}-{}", digest_of(&frozen).short(), net.side());
-        let folder = folder.map(ToOwned::to_owned).or_else(|| cache_folder("training"));
         let full = |e: std::io::Error| {
             format!(
                 "the cache of activations cannot be written: {e}. Free some space in the cache folder (or set XDG_CACHE_HOME) and start again"
             )
         };
-        let pack = match folder {
-            Some(f) => Pack::open(&f, &name, len * 4),
-            None => Pack::private(len * 4),
-        }
-        .map_err(full)?;
+        let pack = Pack::cached(folder, &name, len * 4).map_err(full)?;
         let view = source.cache.view();
         let change = format!("{view:?} {:?} {:?} {seed}", source.augmentation, source.scaling);
         let key = |cell: &CutCell, v: usize| {
@@ -128,9 +123,10 @@ impl Activations {
             let text = if v == 0 { plain } else { format!("{change} {v}") };
             digest_of(&[&cell.digest.0[..], text.as_bytes()].concat()).0
         };
-        let all: Vec<(usize, usize)> = (0..source.cells.len()).flat_map(|i| (0..views).map(move |v| (i, v))).collect();
+        let all: Vec<(usize, usize)> =
+            views.iter().enumerate().flat_map(|(i, &n)| (0..n).map(move |v| (i, v))).collect();
         progress.set_total(progress.total() + all.len());
-        let mut records = vec![vec![0u32; views]; source.cells.len()];
+        let mut records: Vec<Vec<u32>> = views.iter().map(|&n| vec![0; n]).collect();
         let mut inputs = Vec::new();
         for part in all.chunks(PART) {
             if cancel.is_cancelled() {

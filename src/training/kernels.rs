@@ -13,8 +13,9 @@ const SIX: f32 = 6.0;
 /// Makes `$name` from `$inner`, compiled once more for AVX2 with fused multiply-add and chosen at run time. `$inner`'s
 /// parameter says whether a fused multiply-add is one instruction there (else it would be a slow call).
 macro_rules! widest {
-    ($name:ident($($argument:ident: $kind:ty),*) = $inner:ident) => {
-        fn $name($($argument: $kind),*) {
+    ($(#[$doc:meta])* $see:vis $name:ident($($argument:ident: $kind:ty),*) = $inner:ident) => {
+        $(#[$doc])*
+        $see fn $name($($argument: $kind),*) {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2,fma")]
@@ -37,9 +38,15 @@ macro_rules! widest {
 
 widest!(finish(y: &mut [f32], b: &[f32], relu6: bool, skip: Option<&[f32]>) = finish_inner);
 widest!(sum_rows(rows: &[f32], sum: &mut [f32]) = sum_rows_inner);
-widest!(mask(d: &mut [f32], x: &[f32]) = mask_inner);
+widest!(
+    /// Sets `d` to 0 where the ReLU6 whose output is `x` was not strictly between its bounds.
+    pub(super) mask_relu6(d: &mut [f32], x: &[f32]) = mask_inner
+);
 widest!(add(d: &mut [f32], s: &[f32]) = add_inner);
-widest!(depthwise_any(x: &[f32], w: &[f32], b: &[f32], grid: Grid, relu6: bool, y: &mut [f32]) = depthwise_inner);
+widest!(
+    /// One image: `y[p, c] = ReLU6(Σₜ x[p + t, c]·w[t, c] + b[c])`; `w` is `[9, channels]`.
+    pub(super) depthwise(x: &[f32], w: &[f32], b: &[f32], grid: Grid, relu6: bool, y: &mut [f32]) = depthwise_inner
+);
 widest!(depthwise_weights(x: &[f32], dy: &[f32], grid: Grid, c: usize, dw: &mut [f32]) = depthwise_weights_inner);
 widest!(depthwise_input(x: &[f32], w: &[f32], dy: &[f32], grid: Grid, masked: bool, zeros: &[f32], dx: &mut [f32]) = depthwise_input_inner);
 
@@ -157,7 +164,7 @@ pub(super) fn pointwise_backward(
     for (i, ((dx, dy), x)) in parts.enumerate() {
         product(Matrix::by_rows(dy, dy.len() / n, n), weights, 0.0, dx);
         if masked {
-            mask(dx, x);
+            mask_relu6(dx, x);
         }
         if let Some(skip) = skip {
             let skip = &skip[i * BLOCK * k..][..dx.len()];
@@ -187,11 +194,6 @@ fn add_inner<const FUSED: bool>(d: &mut [f32], s: &[f32]) {
     for (d, s) in d.iter_mut().zip(s) {
         *d += s;
     }
-}
-
-/// Sets `d` to 0 where the ReLU6 whose output is `y` was not strictly between its bounds.
-pub(super) fn mask_relu6(d: &mut [f32], y: &[f32]) {
-    mask(d, y);
 }
 
 /// Shape of a 3 × 3 convolution with one padding at top and left, and what is needed at bottom and right.
@@ -231,9 +233,43 @@ impl Grid {
     }
 }
 
-/// One image: `y[p, c] = ReLU6(Σₜ x[p + t, c]·w[t, c] + b[c])`; `w` is `[9, channels]`.
-pub(super) fn depthwise(x: &[f32], w: &[f32], b: &[f32], grid: Grid, relu6: bool, y: &mut [f32]) {
-    depthwise_any(x, w, b, grid, relu6, y);
+type Taps<'a> = (usize, [&'a [f32]; 9], [&'a [f32]; 9]);
+
+/// The pixels of `values` (a square of `side`) under those taps that `row` and `column` say lie inside, and each one's
+/// weights; how many there are comes first.
+#[inline(always)]
+fn taps<'a>(
+    (values, side): (&'a [f32], usize),
+    w: &'a [f32],
+    c: usize,
+    row: impl Fn(usize) -> Option<usize>,
+    column: impl Fn(usize) -> Option<usize>,
+) -> Taps<'a> {
+    let (mut n, mut pixels, mut weights) = (0, [&[][..]; 9], [&[][..]; 9]);
+    for ky in 0..3 {
+        let Some(y) = row(ky) else { continue };
+        for kx in 0..3 {
+            let Some(x) = column(kx) else { continue };
+            pixels[n] = &values[(y * side + x) * c..][..c];
+            weights[n] = &w[(ky * 3 + kx) * c..][..c];
+            n += 1;
+        }
+    }
+    (n, pixels, weights)
+}
+
+/// `y = b + Σ taps·weights` over the first `n` taps.
+#[inline(always)]
+fn sum_taps<const FUSED: bool>(y: &mut [f32], n: usize, taps: &[&[f32]; 9], weights: &[&[f32]; 9], b: &[f32]) {
+    if n == 9 {
+        return nine::<FUSED>(y, taps, weights, b);
+    }
+    y.copy_from_slice(b);
+    for (x, w) in taps[..n].iter().zip(&weights[..n]) {
+        for ((y, x), w) in y.iter_mut().zip(*x).zip(*w) {
+            *y = fma::<FUSED>(*x, *w, *y);
+        }
+    }
 }
 
 #[inline(always)]
@@ -241,28 +277,8 @@ fn depthwise_inner<const FUSED: bool>(x: &[f32], w: &[f32], b: &[f32], grid: Gri
     let c = b.len();
     for (oy, row) in y.chunks_exact_mut(grid.out * c).enumerate() {
         for (ox, y) in row.chunks_exact_mut(c).enumerate() {
-            let mut taps: [&[f32]; 9] = [&[]; 9];
-            let mut n = 0;
-            let mut weights: [&[f32]; 9] = [&[]; 9];
-            for ky in 0..3 {
-                let Some(iy) = grid.input(oy, ky) else { continue };
-                for kx in 0..3 {
-                    let Some(ix) = grid.input(ox, kx) else { continue };
-                    taps[n] = &x[(iy * grid.side + ix) * c..][..c];
-                    weights[n] = &w[(ky * 3 + kx) * c..][..c];
-                    n += 1;
-                }
-            }
-            if n == 9 {
-                nine::<FUSED>(y, &taps, &weights, b);
-            } else {
-                y.copy_from_slice(b);
-                for (x, w) in taps[..n].iter().zip(&weights[..n]) {
-                    for ((y, x), w) in y.iter_mut().zip(*x).zip(*w) {
-                        *y = fma::<FUSED>(*x, *w, *y);
-                    }
-                }
-            }
+            let (n, taps, weights) = taps((x, grid.side), w, c, |t| grid.input(oy, t), |t| grid.input(ox, t));
+            sum_taps::<FUSED>(y, n, &taps, &weights, b);
             if relu6 {
                 for y in y.iter_mut() {
                     *y = y.clamp(0.0, SIX);
@@ -370,33 +386,15 @@ fn depthwise_input_inner<const FUSED: bool>(
     let c = zeros.len();
     for (iy, row) in dx.chunks_exact_mut(grid.side * c).enumerate() {
         for (ix, dx) in row.chunks_exact_mut(c).enumerate() {
-            let mut taps: [&[f32]; 9] = [&[]; 9];
-            let mut weights: [&[f32]; 9] = [&[]; 9];
-            let mut n = 0;
-            for ky in 0..3 {
-                let Some(oy) = grid.output(iy, ky) else { continue };
-                for kx in 0..3 {
-                    let Some(ox) = grid.output(ix, kx) else { continue };
-                    taps[n] = &dy[(oy * grid.out + ox) * c..][..c];
-                    weights[n] = &w[(ky * 3 + kx) * c..][..c];
-                    n += 1;
-                }
-            }
-            if n == 9 {
-                nine::<FUSED>(dx, &taps, &weights, zeros);
-            } else if n == 4 {
+            let (n, taps, weights) = taps((dy, grid.out), w, c, |t| grid.output(iy, t), |t| grid.output(ix, t));
+            if n == 4 {
                 let ([t0, t1, t2, t3], [w0, w1, w2, w3]): ([&[f32]; 4], [&[f32]; 4]) =
                     (std::array::from_fn(|i| &taps[i][..c]), std::array::from_fn(|i| &weights[i][..c]));
                 for (i, d) in dx.iter_mut().enumerate() {
                     *d = fma::<FUSED>(t0[i], w0[i], t1[i] * w1[i]) + fma::<FUSED>(t2[i], w2[i], t3[i] * w3[i]);
                 }
             } else {
-                dx.fill(0.0);
-                for (t, w) in taps[..n].iter().zip(&weights[..n]) {
-                    for ((d, t), w) in dx.iter_mut().zip(*t).zip(*w) {
-                        *d = fma::<FUSED>(*t, *w, *d);
-                    }
-                }
+                sum_taps::<FUSED>(dx, n, &taps, &weights, zeros);
             }
             if masked {
                 mask_inner::<FUSED>(dx, &x[(iy * grid.side + ix) * c..][..c]);

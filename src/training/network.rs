@@ -1,7 +1,7 @@
 //! Forward and backward of a whole network for a few images at a time, on one thread.
 //!
-//! Activations are rows of channels (NHWC). The gradient of every layer is checked against finite differences and
-//! against Burn in the tests below. Nothing here decides what to train or how; nothing here starts a thread.
+//! Activations are rows of channels (NHWC). The gradient of every kind of layer is checked against finite
+//! differences in the tests of `engine`. Nothing here decides what to train or how; nothing here starts a thread.
 
 use super::kernels::{self, Grid};
 use crate::model::{LayerKind, Network};
@@ -40,12 +40,6 @@ impl Workspace {
     #[must_use]
     pub fn logits(&self) -> &[f32] {
         &self.logits
-    }
-
-    /// `[n, features]` of the last forward pass.
-    #[must_use]
-    pub fn pooled(&self) -> &[f32] {
-        &self.pooled
     }
 }
 
@@ -105,27 +99,29 @@ impl Net {
         decays
     }
 
+    /// Numbers that one image has at most at an end of a layer from `first` on.
+    fn largest(&self, first: usize) -> usize {
+        (first..self.network.layers.len()).map(|i| self.output_len(i)).max().unwrap_or(0).max(self.input_len(first))
+    }
+
     /// Numbers that a workspace holds, nearly.
     #[must_use]
     pub fn workspace_len(&self, first: usize, images: usize) -> usize {
-        let layers = first..self.network.layers.len();
-        let largest = layers.clone().map(|i| self.output_len(i)).max().unwrap_or(0).max(self.input_len(first));
-        images * (layers.map(|i| self.output_len(i)).sum::<usize>() + 3 * largest)
+        let activations: usize = (first..self.network.layers.len()).map(|i| self.output_len(i)).sum();
+        images * (activations + 3 * self.largest(first))
     }
 
     /// Room for `images` images from layer `first` on.
     #[must_use]
     pub fn workspace(&self, first: usize, images: usize) -> Workspace {
         let n = &self.network;
-        let pixels = |i: usize| self.sides[i] * self.sides[i];
-        let len = |i: usize| images * pixels(i + 1) * n.layers[i].outputs;
-        let from = |i: usize| if i < first { 0 } else { len(i) };
+        let len = |i: usize| if i < first { 0 } else { images * self.output_len(i) };
         let widest = n.layers.iter().map(|l| l.outputs).max().unwrap_or(0);
-        let largest = (first..n.layers.len()).map(len).max().unwrap_or(0).max(images * self.input_len(first));
-        let skipped = (first..n.layers.len()).filter(|&i| n.layers[i].skip.is_some()).map(len).max().unwrap_or(0);
-        let stem = if first == 0 { images * pixels(1) * 27 } else { 0 };
+        let largest = images * self.largest(first);
+        let skipped = (0..n.layers.len()).filter(|&i| n.layers[i].skip.is_some()).map(len).max().unwrap_or(0);
+        let stem = if first == 0 { images * self.sides[1] * self.sides[1] * 27 } else { 0 };
         Workspace {
-            activations: (0..n.layers.len()).map(|i| vec![0.0; from(i)]).collect(),
+            activations: (0..n.layers.len()).map(|i| vec![0.0; len(i)]).collect(),
             patches: vec![0.0; stem],
             taps: n
                 .layers

@@ -4,7 +4,7 @@
 //! and taken up again at any step with the same bits. Everything drawn by chance is drawn from the seed, the epoch and
 //! the place in it, never from what happened before.
 
-use super::engine::{Batch, CpuEngine};
+use super::engine::{Batch, CpuEngine, shifted_exp};
 use super::optimizer::{Optimizer, average};
 use super::recipe::Recipe;
 use crate::domain::EpochRow;
@@ -104,7 +104,6 @@ pub struct TrainState {
 pub struct Trainer<'a> {
     engine: CpuEngine,
     first: usize,
-    base: usize,
     /// All numbers of the network; the trained ones are a copy of the state's.
     all: Vec<f32>,
     recipe: Recipe,
@@ -137,7 +136,7 @@ impl<'a> Trainer<'a> {
             ..TrainState::default()
         };
         let decays = engine.net().decays(first);
-        Self { engine, first, base, all, recipe, source, train, validation, decays, state }
+        Self { engine, first, all, recipe, source, train, validation, decays, state }
     }
 
     /// Takes up a saved state.
@@ -174,9 +173,9 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn kept(&self) -> Vec<f32> {
         let mut all = self.all.clone();
-        let best = if self.state.best.is_empty() { &self.all[self.base..] } else { &self.state.best };
-        let best = best.to_vec();
-        all[self.base..].copy_from_slice(&best);
+        if !self.state.best.is_empty() {
+            all[self.base()..].copy_from_slice(&self.state.best);
+        }
         all
     }
 
@@ -188,14 +187,14 @@ impl<'a> Trainer<'a> {
         let steps = self.steps_an_epoch();
         let total = steps * self.recipe.epochs;
         let mut gradient = vec![0f32; self.state.values.len()];
-        let mut values = self.all.clone();
+        let (base, mut values) = (self.base(), self.all.clone());
         while self.state.epoch < self.recipe.epochs {
             let begun = Instant::now();
             let before = self.state.seconds;
             let order = self.order(self.state.epoch);
             while self.state.step < steps {
                 let batch = self.batch(&order)?;
-                values[self.base..].copy_from_slice(&self.state.values);
+                values[base..].copy_from_slice(&self.state.values);
                 let result = self.engine.gradients(&values, &batch, &mut gradient);
                 let images = batch.targets.len() / self.classes();
                 let right = right(&result.logits, &batch.targets, self.classes());
@@ -242,7 +241,7 @@ impl<'a> Trainer<'a> {
                 }
             }
             let kept = if self.state.average.is_empty() { &self.state.values } else { &self.state.average };
-            values[self.base..].copy_from_slice(kept);
+            values[base..].copy_from_slice(kept);
             let (val_loss, val_accuracy) = self.look(&values, &self.validation)?;
             let state = &mut self.state;
             state.epoch += 1;
@@ -258,23 +257,27 @@ impl<'a> Trainer<'a> {
             if !val_loss.is_finite() {
                 return Ok(self.diverged());
             }
-            let lowest = state.history.iter().map(|r| r.val_loss).fold(f64::INFINITY, f64::min);
-            let better = val_loss < lowest;
+            let best_before = state.history.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss));
+            let better = best_before.is_none_or(|b| val_loss < b.val_loss);
+            let best_at = if better { row.epoch } else { best_before.map_or(0, |b| b.epoch) };
             if better || !self.recipe.keep_best {
                 state.best = if state.average.is_empty() { state.values.clone() } else { state.average.clone() };
                 state.best_epoch = state.epoch;
             }
             state.history.push(row);
             (state.step, state.sums, state.seconds) = (0, [0.0; 3], 0.0);
-            let best_at = state.history.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss)).map_or(0, |r| r.epoch);
-            let (epoch, early) = (state.epoch, self.recipe.patience);
             observer.epoch(&row, better);
             observer.save(&self.state)?;
-            if early.is_some_and(|p| epoch - best_at >= p) {
+            if self.recipe.patience.is_some_and(|p| row.epoch - best_at >= p) {
                 return Ok(Stop::Early);
             }
         }
         Ok(Stop::Finished)
+    }
+
+    /// Where the trained numbers begin.
+    fn base(&self) -> usize {
+        self.engine.net().offset(self.first)
     }
 
     fn classes(&self) -> usize {
@@ -369,8 +372,7 @@ impl<'a> Trainer<'a> {
         let classes = self.classes();
         let (mut loss, mut hits) = (0.0, 0usize);
         for (row, (_, class)) in logits.chunks_exact(classes).zip(items) {
-            let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f64 = row.iter().map(|v| f64::from(v - top).exp()).sum();
+            let (top, _, sum) = shifted_exp(row);
             loss += sum.ln() - f64::from(row[*class] - top);
             hits += usize::from(argmax(row) == *class);
         }

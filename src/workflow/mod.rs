@@ -20,6 +20,6 @@ pub use models::{default_model, open_model};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use train::{
     ClassCount, Current, EarlierRun, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome,
-    TrainPlan, TrainRequest, TrainTold, UnfinishedRun, earlier_runs, forget_run, load_start, new_model_path,
-    prepare_training, remember_run, train, unfinished_runs,
+    TrainPlan, TrainRequest, TrainTold, UnfinishedRun, earlier_runs, forget_run, load_start, model_name,
+    new_model_path, prepare_training, remember_run, train, unfinished_runs,
 };

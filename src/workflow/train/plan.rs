@@ -133,7 +133,7 @@ pub fn prepare_training(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Option<Prepared>, UserError> {
-    let mut start = load_start(request.init.as_deref(), request.kind, request.picture, request.side)?;
+    let start = load_start(request.init.as_deref(), request.kind, request.picture, request.side)?;
     let scanned = scan(&request.dataset, &|| cancel.is_cancelled()).map_err(|e| UserError::new(e.to_string()))?;
     let mut notes = scanned.notes;
     let view = View { preprocessing: start.preprocessing.clone(), size: start.spec.size };
@@ -278,7 +278,6 @@ pub fn prepare_training(
     let data_digest =
         digest(cells.iter().zip(&of).map(|(c, k)| format!("{} {}", c.digest, classes.labels()[*k])).collect());
     let split_digest = digest(cells.iter().zip(&parts).map(|(c, p)| format!("{} {}", c.digest, p.as_str())).collect());
-    start.spec.channels_first = true;
     Ok(Some(Prepared {
         request: request.clone(),
         plan,
@@ -313,8 +312,7 @@ fn likeness(
             let view = View { preprocessing: Preprocessing::CellSquare(usual_square()), size: LIKENESS_SIDE };
             squares = CellCache::open(view, request.cache.as_deref()).map_err(UserError::new)?;
             let states = squares.cut(items, cancel, progress).map_err(UserError::new)?;
-            let cut = states.into_iter().map(|s| if let CellState::Cell(c) = s { Some(c) } else { None }).collect();
-            (&squares, cut)
+            (&squares, states.iter().map(CellState::cell).collect())
         }
     };
     let rings: Vec<Option<Alike>> = cut

@@ -3,22 +3,21 @@
 use super::super::UserError;
 use super::manifest::Facts;
 use super::plan::Prepared;
-use crate::dataset::{CellCache, CellState, Part, View};
-use crate::domain::{Digest, EpochRow, Probabilities};
+use crate::dataset::{CellCache, CellState, CutCell, Part, View};
+use crate::domain::{Digest, EpochRow, Probabilities, TensorSpec};
 use crate::files::{
     AtomicFile, create_folder, digest_of, display_path, memory_available, read_bounded, remove_file, write_atomic,
 };
 use crate::imaging;
-use crate::inference::{Engine, Provider};
+use crate::inference::{Engine, Provider, self_test_tensor};
 use crate::metrics::{Interval, Scores, wilson};
-use crate::model::{SelfTest, VettedModel, self_test_picture, vet, write_network};
+use crate::model::{SelfTest, VettedModel, vet, write_network};
 use crate::report::history_csv;
 use crate::task::{Cancel, Hold, Progress};
 use crate::training::{
     Activations, CellSource, Checkpoint, CpuEngine, Go, Net, Observer, Recipe, RecipeKind, Scaling, Source, StepNews,
     Stop, TrainState, Trainer, fitting_batch, logits_of,
 };
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -123,11 +122,6 @@ pub struct TrainOutcome {
     pub labels: Vec<String>,
 }
 
-/// Files that lie beside a model.
-fn beside(out: &Path, name: &str) -> PathBuf {
-    out.with_file_name(name)
-}
-
 pub(super) fn checkpoint_of(out: &Path) -> PathBuf {
     let mut name = out.file_name().map(ToOwned::to_owned).unwrap_or_default();
     name.push(".checkpoint");
@@ -184,12 +178,22 @@ pub fn train(
     } else {
         hear(TrainTold::Phase("computing the frozen layers once".into()));
         let engine = CpuEngine::new(net.clone(), 0, options.threads).map_err(UserError::new)?;
+        // Only training sees changed copies; the test part is not touched before the end, and then as pictures.
+        let views: Vec<usize> = prepared
+            .parts
+            .iter()
+            .map(|p| match p {
+                Part::Train => recipe.views.max(1),
+                Part::Validation => 1,
+                Part::Test => 0,
+            })
+            .collect();
         let computed = Activations::compute(
             &engine,
             &values,
             first,
             &source,
-            (recipe.views.max(1), recipe.seed),
+            (&views, recipe.seed),
             prepared.request.cache.as_deref(),
             &control.cancel,
             &control.progress,
@@ -197,7 +201,7 @@ pub fn train(
         .map_err(UserError::new)?;
         match computed {
             Some(a) => activations = a,
-            None => return Ok(nothing(prepared, &values)),
+            None => return Ok(outcome_of(prepared, Stop::Cancelled, &TrainState::default(), &values)),
         }
         &activations
     };
@@ -231,19 +235,7 @@ pub fn train(
     };
     let stop = trainer.run(&mut watch).map_err(UserError::new)?;
     let all = trainer.kept();
-    let weights = digest_of(&all.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
-    let state = trainer.state();
-    let mut outcome = TrainOutcome {
-        stop,
-        history: state.history.clone(),
-        best_epoch: state.best_epoch,
-        model: None,
-        weights,
-        validation: None,
-        held: None,
-        difference: 0.0,
-        labels: prepared.labels.labels().to_vec(),
-    };
+    let mut outcome = outcome_of(prepared, stop, trainer.state(), &all);
     if outcome.best_epoch == 0 {
         return match &outcome.stop {
             Stop::Diverged(why) => Err(UserError::new(why.clone())),
@@ -251,15 +243,9 @@ pub fn train(
         };
     }
     hear(TrainTold::Phase("verifying in ONNX Runtime".into()));
-    let pixels: Vec<f32> = {
-        let mut v = Vec::new();
-        let picture = picture_of(self_test_picture(side), side)?;
-        let spec = crate::domain::TensorSpec { channels_first: false, ..prepared.start.spec.clone() };
-        imaging::tensor(&picture, &spec, &mut v);
-        v
-    };
+    let spec = TensorSpec { channels_first: false, ..prepared.start.spec.clone() };
     let whole = CpuEngine::new(Net::new(&network, side), 0, options.threads).map_err(UserError::new)?;
-    let test_logits = whole.logits(&all, &pixels);
+    let test_logits = whole.logits(&all, &self_test_tensor(&spec));
     let self_test = SelfTest { picture: 1, logits: test_logits, tolerance: SELF_TEST_TOLERANCE };
     let time = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
     let (history, best_epoch, stop) = (outcome.history.clone(), outcome.best_epoch, outcome.stop.clone());
@@ -274,11 +260,12 @@ pub fn train(
         held,
         time: time.clone(),
     };
+    let cells_of = |items: &[(usize, usize)]| items.iter().map(|(i, _)| prepared.cells[*i]).collect::<Vec<_>>();
     // A first file for ONNX Runtime to answer with; the final one differs in its metadata alone.
     let bytes = write_network(&network, &all, side, &facts(None, None).metadata(self_test.clone()));
     let draft = vet(&bytes, digest_of(&bytes))
         .map_err(|e| UserError::new(format!("the new model does not pass its own vetting: {e}")))?;
-    let answers = runtime_answers(prepared, &draft, &validation, control)?;
+    let answers = runtime_answers(&draft, &prepared.cache, &cells_of(&validation), control)?;
     let logits =
         logits_of(trainer.engine(), first, &all, inputs, validation.iter().map(|(i, _)| *i)).map_err(UserError::new)?;
     for (ours, theirs) in logits.chunks_exact(prepared.labels.len()).zip(&answers) {
@@ -299,11 +286,8 @@ pub fn train(
     outcome.validation = Some(scores(prepared, &validation, &answers));
     if !test.is_empty() {
         hear(TrainTold::Phase("the test part, looked at once".into()));
-        let answers = runtime_answers(prepared, &draft, &test, control)?;
-        let current = match &options.current {
-            Some(model) => current(prepared, model, &test, control)?,
-            None => None,
-        };
+        let answers = runtime_answers(&draft, &prepared.cache, &cells_of(&test), control)?;
+        let current = options.current.as_ref().map(|model| current(prepared, model, &test, control)).transpose()?;
         outcome.held = Some(Held { scores: scores(prepared, &test, &answers), current });
     }
     let facts = facts(outcome.validation.as_ref(), outcome.held.as_ref());
@@ -320,8 +304,8 @@ pub fn train(
         })
     };
     put(&options.out, &bytes)?;
-    put(&beside(&options.out, "history.csv"), &history_csv(&outcome.history))?;
-    put(&beside(&options.out, "report.json"), format!("{report:#}\n").as_bytes())?;
+    put(&options.out.with_file_name("history.csv"), &history_csv(&outcome.history))?;
+    put(&options.out.with_file_name("report.json"), format!("{report:#}\n").as_bytes())?;
     outcome.model = Some((options.out.clone(), digest));
     if outcome.stop != Stop::Cancelled {
         // Best effort: a checkpoint that stays is only a file too many.
@@ -334,13 +318,14 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-fn nothing(prepared: &Prepared, values: &[f32]) -> TrainOutcome {
+/// What a run came to before its model is verified and written.
+fn outcome_of(prepared: &Prepared, stop: Stop, state: &TrainState, all: &[f32]) -> TrainOutcome {
     TrainOutcome {
-        stop: Stop::Cancelled,
-        history: Vec::new(),
-        best_epoch: 0,
+        stop,
+        history: state.history.clone(),
+        best_epoch: state.best_epoch,
         model: None,
-        weights: digest_of(&values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>()),
+        weights: digest_of(&all.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>()),
         validation: None,
         held: None,
         difference: 0.0,
@@ -398,8 +383,7 @@ impl Observer for Watch<'_> {
         self.begun = true;
         let bytes = Checkpoint { identity: self.identity.to_owned(), state: state.clone() }.to_bytes();
         self.saved = Instant::now();
-        let written = AtomicFile::create(self.place).and_then(|mut f| f.write_all(&bytes).and_then(|()| f.commit()));
-        match written {
+        match write_atomic(self.place, &bytes) {
             Ok(()) => self.told_full = false,
             Err(e) if !self.told_full => {
                 self.told_full = true;
@@ -414,25 +398,20 @@ impl Observer for Watch<'_> {
     }
 }
 
-fn picture_of(bytes: Vec<u8>, side: usize) -> Result<imaging::RgbImage, UserError> {
-    let n = u32::try_from(side).unwrap_or(0);
-    imaging::RgbImage::from_raw(n, n, bytes).ok_or_else(|| UserError::new("a picture of another size"))
-}
-
-/// The written model's own answers, through ONNX Runtime.
+/// What a model answers to some cells, through ONNX Runtime.
 fn runtime_answers(
-    prepared: &Prepared,
     model: &VettedModel,
-    items: &[(usize, usize)],
+    cache: &CellCache,
+    cells: &[CutCell],
     control: &TrainControl,
 ) -> Result<Vec<Probabilities>, UserError> {
     let mut engine = Engine::load(model, Provider::Cpu, cores()).map_err(|e| UserError::new(e.to_string()))?;
-    let mut out = Vec::with_capacity(items.len());
-    control.progress.set_total(control.progress.total() + items.len());
-    for part in items.chunks(16) {
+    let mut out = Vec::with_capacity(cells.len());
+    control.progress.set_total(control.progress.total() + cells.len());
+    for part in cells.chunks(16) {
         let mut tensors = Vec::new();
-        for (i, _) in part {
-            let picture = prepared.cache.picture(prepared.cells[*i]).map_err(UserError::new)?;
+        for cell in part {
+            let picture = cache.picture(*cell).map_err(UserError::new)?;
             imaging::tensor(&picture, &model.card().tensor, &mut tensors);
             control.progress.step();
         }
@@ -453,38 +432,29 @@ fn current(
     model: &VettedModel,
     items: &[(usize, usize)],
     control: &TrainControl,
-) -> Result<Option<Current>, UserError> {
+) -> Result<Current, UserError> {
     let card = model.card();
     let view = View { preprocessing: card.preprocessing.clone(), size: card.tensor.size };
     let own;
-    let (cache, cells) = if view == *prepared.cache.view() {
-        (&prepared.cache, items.iter().map(|(i, _)| Some(prepared.cells[*i])).collect::<Vec<_>>())
+    let (cache, cells): (&CellCache, Vec<Option<CutCell>>) = if view == *prepared.cache.view() {
+        (&prepared.cache, items.iter().map(|(i, _)| Some(prepared.cells[*i])).collect())
     } else {
         own = CellCache::open(view, prepared.request.cache.as_deref()).map_err(UserError::new)?;
         let wanted: Vec<_> = items.iter().map(|(i, _)| prepared.items[*i].clone()).collect();
         let states = own.cut(&wanted, &control.cancel, &control.progress).map_err(UserError::new)?;
-        let cells = states.into_iter().map(|s| if let CellState::Cell(c) = s { Some(c) } else { None }).collect();
-        (&own, cells)
+        (&own, states.iter().map(CellState::cell).collect())
     };
-    let mut engine = Engine::load(model, Provider::Cpu, cores()).map_err(|e| UserError::new(e.to_string()))?;
-    let mut right = 0;
-    for ((_, class), cell) in items.iter().zip(cells) {
-        // An image in which this model's preprocessing finds no cell is one that it gets wrong.
-        let Some(cell) = cell else { continue };
-        let mut tensor = Vec::new();
-        imaging::tensor(&cache.picture(cell).map_err(UserError::new)?, &card.tensor, &mut tensor);
-        let answer = engine.run(tensor, 1).map_err(|e| UserError::new(e.to_string()))?;
-        let label = answer.first().and_then(|p| card.classes.label(p.top().0));
-        right += usize::from(label == prepared.labels.label(*class));
-    }
+    // An image in which this model's preprocessing finds no cell is one that it gets wrong.
+    let (classes, found): (Vec<usize>, Vec<CutCell>) =
+        items.iter().zip(cells).filter_map(|((_, class), cell)| Some((*class, cell?))).unzip();
+    let answers = runtime_answers(model, cache, &found, control)?;
+    let right = classes
+        .iter()
+        .zip(&answers)
+        .filter(|(class, answer)| card.classes.label(answer.top().0) == prepared.labels.label(**class))
+        .count();
     let n = items.len();
     #[expect(clippy::cast_precision_loss, reason = "counts")]
     let accuracy = right as f64 / n.max(1) as f64;
-    Ok(Some(Current {
-        name: card.name.clone(),
-        digest: card.digest.to_string(),
-        n,
-        accuracy,
-        interval: wilson(right, n),
-    }))
+    Ok(Current { name: card.name.clone(), digest: card.digest.to_string(), n, accuracy, interval: wilson(right, n) })
 }

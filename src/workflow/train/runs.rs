@@ -4,7 +4,7 @@ use super::super::{UserError, open_model};
 use super::plan::TrainRequest;
 use super::run::checkpoint_of;
 use crate::domain::EpochRow;
-use crate::files::{create_folder, display_path, read_bounded, remove_file, walk, write_atomic};
+use crate::files::{create_folder, display_path, is_file, read_bounded, remove_file, walk, write_atomic};
 use crate::training::Recipe;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -55,6 +55,12 @@ pub fn new_model_path(recipe: &Recipe) -> Result<PathBuf, UserError> {
     Ok(folder.join(format!("leukoscope-{kind}-{time}.onnx")))
 }
 
+/// What a model is called whom nobody named: as its file.
+#[must_use]
+pub fn model_name(out: &Path) -> String {
+    out.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned())
+}
+
 fn note_of(out: &Path) -> PathBuf {
     out.with_extension(NOTE)
 }
@@ -84,7 +90,7 @@ pub fn unfinished_runs() -> Vec<UnfinishedRun> {
     notes
         .filter(|e| e.path.to_string_lossy().ends_with(NOTE))
         .filter_map(|e| serde_json::from_slice::<UnfinishedRun>(&read_bounded(&e.path, MAX_NOTE).ok()?.bytes).ok())
-        .filter(|r| read_bounded(&checkpoint_of(&r.out), u64::MAX - 1).is_ok())
+        .filter(|r| is_file(&checkpoint_of(&r.out)))
         .collect()
 }
 

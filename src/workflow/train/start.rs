@@ -74,12 +74,11 @@ pub fn load_start(
             (s.bytes, s.digest, display_name(p))
         }
     };
-    let card = match vet(&bytes, digest) {
-        Ok(model) => Some(model.card().clone()),
-        Err(VetError::NoManifest) => None,
+    let (card, graph) = match vet(&bytes, digest) {
+        Ok(model) => (Some(model.card().clone()), model.graph()),
+        Err(VetError::NoManifest) => (None, vet_graph(&bytes).map_err(|e| refuse(&e))?),
         Err(e) => return Err(refuse(&e)),
     };
-    let graph = vet_graph(&bytes).map_err(|e| refuse(&e))?;
     let read = read_network(&graph).map_err(|e| refuse(&e))?;
     let square = usual_square();
     let (mut spec, mut preprocessing, labels, name, licence) = match card {
