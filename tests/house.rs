@@ -82,6 +82,7 @@ fn each_library_has_one_home() {
         ("clap::", "cli"),
         ("indicatif::", "cli"),
         ("matrixmultiply::", "training"),
+        ("burn::", "training"),
     ];
     let mut broken = Vec::new();
     for (module, file, code) in sources() {

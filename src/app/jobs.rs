@@ -282,7 +282,9 @@ fn run(
     };
     workflow::remember_run(&UnfinishedRun { request, recipe: recipe.clone(), out: out.clone() })?;
     let name = workflow::model_name(&out);
-    let options = TrainOptions { recipe, out: out.clone(), name, threads: 0, fresh: false, current: Some(current) };
+    let (out_path, device) = (out.clone(), form.device);
+    let options =
+        TrainOptions { recipe, out: out_path, name, threads: 0, device, fresh: false, current: Some(current) };
     let outcome = workflow::train(&prepared, &options, control, &mut |told| say(TrainEvent::Told(told)));
     // A run that ended by itself is finished; one that was stopped or failed can be taken up again.
     if outcome.as_ref().is_ok_and(|o| o.stop != Stop::Cancelled) {

@@ -4,7 +4,7 @@ use crate::dataset::{Grouping, Ratio};
 use crate::domain::EpochRow;
 use crate::files::display_path;
 use crate::task::Generation;
-use crate::training::{Recipe, RecipeKind, Stop};
+use crate::training::{Recipe, RecipeKind, Stop, TrainingDevice};
 use crate::workflow::{EarlierRun, TrainOutcome, TrainPlan, TrainRequest, TrainTold, UnfinishedRun};
 use std::path::PathBuf;
 
@@ -38,6 +38,8 @@ pub struct TrainForm {
     pub keep_best: bool,
     /// Epochs without a better validation loss after which it ends; 0 goes through.
     pub patience: usize,
+    /// Where the gradients are computed.
+    pub device: TrainingDevice,
     /// Where the model goes; empty is a new name in the folder of models.
     pub out: String,
     /// Labels left out.
@@ -62,6 +64,7 @@ impl Default for TrainForm {
             grouping: Grouping::Auto,
             keep_best: true,
             patience: 0,
+            device: TrainingDevice::Auto,
             out: String::new(),
             leave_out: Vec::new(),
             cache: None,
@@ -361,6 +364,7 @@ impl TrainView {
             grouping: r.grouping,
             keep_best: run.recipe.keep_best,
             patience: run.recipe.patience.unwrap_or(0),
+            device: self.form.device,
             out: display_path(&run.out),
             leave_out: r.leave_out.clone(),
             cache: r.cache.clone(),

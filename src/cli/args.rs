@@ -109,6 +109,9 @@ pub(super) struct Train {
     /// Threads [default: one per core]; the result is the same with any number
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(super) threads: usize,
+    /// Where the gradients are computed; the processor alone gives the same bytes from the same seed
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
+    pub(super) device: DeviceArg,
     /// What the model is called [default: the file's name]
     #[arg(long)]
     pub(super) name: Option<String>,
@@ -144,6 +147,16 @@ pub(super) enum PictureArg {
 pub(super) enum KeepArg {
     Best,
     Last,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DeviceArg {
+    /// A graphics card where this build can use one and there is one, else the processor
+    Auto,
+    /// The processor
+    Cpu,
+    /// A graphics card (WebGPU), or not at all
+    Gpu,
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -1,13 +1,13 @@
 //! `leukoscope train`: the plan, a progress bar, an epoch a line, the report. Data go to the files, words to the standard
 //! error, the final report to the standard output.
 
-use super::args::{GroupArg, KeepArg, PictureArg, RecipeArg, Train};
+use super::args::{DeviceArg, GroupArg, KeepArg, PictureArg, RecipeArg, Train};
 use super::show::Bar;
 use super::{Exit, cancel_on_interrupt, complain, say};
 use crate::dataset::{Grouping, Part};
 use crate::report::scores_text;
 use crate::task::Progress;
-use crate::training::{Recipe, RecipeKind, Stop};
+use crate::training::{Recipe, RecipeKind, Stop, TrainingDevice};
 use crate::workflow::{
     Picture, TrainControl, TrainOptions, TrainOutcome, TrainRequest, TrainTold, UserError, default_model, model_name,
     prepare_training, train as run,
@@ -58,6 +58,11 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
         out: a.out.clone(),
         name: a.name.clone().unwrap_or_else(|| model_name(&a.out)),
         threads: a.threads,
+        device: match a.device {
+            DeviceArg::Auto => TrainingDevice::Auto,
+            DeviceArg::Cpu => TrainingDevice::Cpu,
+            DeviceArg::Gpu => TrainingDevice::Gpu,
+        },
         fresh: a.fresh,
         current: default_model().ok(),
     };

@@ -58,6 +58,50 @@ pub struct BatchResult {
     pub logits: Vec<f32>,
 }
 
+/// Another device that computes what the processor would: batches' gradients and plain logits.
+pub trait GradientEngine: Send {
+    /// What it is, for the person.
+    fn name(&self) -> &str;
+
+    /// As [`CpuEngine::gradients`].
+    ///
+    /// # Errors
+    /// When the device fails, in its words.
+    fn gradients(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<BatchResult, String>;
+
+    /// As [`CpuEngine::logits`].
+    ///
+    /// # Errors
+    /// When the device fails, in its words.
+    fn logits(&self, values: &[f32], inputs: &[f32]) -> Result<Vec<f32>, String>;
+}
+
+/// Where a network is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TrainingDevice {
+    /// On a graphics card where this build can and there is one, else on the processor.
+    #[default]
+    Auto,
+    /// On the processor: the same seed gives the same bits.
+    Cpu,
+    /// On a graphics card, or not at all.
+    Gpu,
+}
+
+/// The graphics card for layers `first..` of a network; `software` also takes one that the processor only imitates.
+///
+/// # Errors
+/// Why there is none, and what to do.
+pub fn gpu_engine(net: &Net, first: usize, software: bool) -> Result<Box<dyn GradientEngine>, String> {
+    #[cfg(feature = "gpu")]
+    return Ok(Box::new(super::tensor::TensorEngine::gpu(net.clone(), first, software)?));
+    #[cfg(not(feature = "gpu"))]
+    {
+        let _ = (net, first, software);
+        Err("this build trains on the processor only; one built with `--features gpu` can use a graphics card".into())
+    }
+}
+
 /// The processor as training engine.
 #[derive(Debug)]
 pub struct CpuEngine {
@@ -283,6 +327,50 @@ mod tests {
             }
             let relative = off.sqrt() / norm;
             assert!(n > 15 && norm > 1e-2 && relative < 0.01, "from layer {first}: {relative} of {norm}");
+        }
+    }
+
+    /// Largest difference between two engines' gradients, as a share of the largest one.
+    fn apart(first: usize, other: impl FnOnce(Net) -> Box<dyn GradientEngine>) -> f32 {
+        let (net, values, batch) = case(first, 5);
+        let mut ours = vec![0.0; values.len() - net.offset(first)];
+        let mut theirs = ours.clone();
+        let mut engine = CpuEngine::new(net.clone(), first, 2).expect("threads");
+        let a = engine.gradients(&values, &batch, &mut ours);
+        let mut other = other(net);
+        let b = other.gradients(&values, &batch, &mut theirs).expect("gradients");
+        assert!((a.loss - b.loss).abs() < 1e-5, "{} {}", a.loss, b.loss);
+        let plain = other.logits(&values, &batch.inputs).expect("logits");
+        let far = engine.logits(&values, &batch.inputs).iter().zip(&plain).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(plain.len() == 15 && far < 1e-4, "logits off by {far}");
+        let largest = theirs.iter().fold(0f32, |m, v| m.max(v.abs()));
+        assert!(largest > 1e-2, "{largest}");
+        ours.iter().zip(&theirs).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / largest
+    }
+
+    /// The second opinion: Burn's automatic differentiation on the same network, from every kind of cut.
+    #[test]
+    fn gradients_are_burns() {
+        for first in [0, 3, 6, 10] {
+            let far = apart(first, |net| Box::new(super::super::tensor::TensorEngine::reference(net, first)));
+            assert!(far < 1e-5, "from layer {first}: {far}");
+        }
+    }
+
+    /// Any adapter does, also the software one of Mesa; without one the reason is said.
+    #[test]
+    #[cfg(feature = "gpu")]
+    fn gradients_of_a_graphics_card_are_the_processors() {
+        let (net, ..) = case(0, 1);
+        match gpu_engine(&net, 0, true) {
+            Err(why) => eprintln!("skipped: {why}"),
+            Ok(engine) => eprintln!("on {}", engine.name()),
+        }
+        if gpu_engine(&net, 0, true).is_ok() {
+            for first in [0, 3, 6, 10] {
+                let far = apart(first, |net| gpu_engine(&net, first, true).expect("as before"));
+                assert!(far < 1e-4, "from layer {first}: {far}");
+            }
         }
     }
 

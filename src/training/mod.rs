@@ -1,6 +1,6 @@
-//! Learning: networks of the MobileNetV2 family trained on cells, on the processor.
+//! Learning: networks of the MobileNetV2 family trained on cells, on the processor or a graphics card.
 //!
-//! [`Recipe`] says what and how, [`Trainer`] is the loop, [`CpuEngine`] the gradients, [`Net`] one network's arithmetic.
+//! [`Recipe`] says what and how, [`Trainer`] is the loop, [`CpuEngine`] the gradients (a [`GradientEngine`] computes them elsewhere), [`Net`] one network's arithmetic.
 //! Nothing here prints or decides what a person is shown.
 
 mod augment;
@@ -11,11 +11,13 @@ mod kernels;
 mod network;
 mod optimizer;
 mod recipe;
+#[cfg(any(test, feature = "gpu"))]
+mod tensor;
 mod trainer;
 
 pub use augment::{Augmentation, augment};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use engine::{Batch, BatchResult, CpuEngine, fitting_batch};
+pub use engine::{Batch, BatchResult, CpuEngine, GradientEngine, TrainingDevice, fitting_batch, gpu_engine};
 pub use features::{Activations, CellSource, Scaling};
 pub use network::{Net, Workspace};
 pub use optimizer::{Optimizer, OptimizerSettings, average};

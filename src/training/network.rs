@@ -79,6 +79,12 @@ impl Net {
         }
     }
 
+    /// Pixels a side at the input of layer `first`, which must be a convolution.
+    #[must_use]
+    pub fn input_side(&self, first: usize) -> usize {
+        self.sides[first]
+    }
+
     /// Where the numbers of layer `first` begin (`layers.len()` is the head).
     #[must_use]
     pub fn offset(&self, first: usize) -> usize {

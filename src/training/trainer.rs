@@ -4,7 +4,7 @@
 //! and taken up again at any step with the same bits. Everything drawn by chance is drawn from the seed, the epoch and
 //! the place in it, never from what happened before.
 
-use super::engine::{Batch, CpuEngine, shifted_exp};
+use super::engine::{Batch, BatchResult, CpuEngine, GradientEngine, shifted_exp};
 use super::optimizer::{Optimizer, average};
 use super::recipe::Recipe;
 use crate::domain::EpochRow;
@@ -103,6 +103,8 @@ pub struct TrainState {
 /// A training run.
 pub struct Trainer<'a> {
     engine: CpuEngine,
+    /// Computes the gradients in the processor's place.
+    device: Option<Box<dyn GradientEngine>>,
     first: usize,
     /// All numbers of the network; the trained ones are a copy of the state's.
     all: Vec<f32>,
@@ -136,7 +138,14 @@ impl<'a> Trainer<'a> {
             ..TrainState::default()
         };
         let decays = engine.net().decays(first);
-        Self { engine, first, all, recipe, source, train, validation, decays, state }
+        Self { engine, device: None, first, all, recipe, source, train, validation, decays, state }
+    }
+
+    /// Lets another device compute the gradients; it must be made for the same network and cut.
+    #[must_use]
+    pub fn on(mut self, device: Option<Box<dyn GradientEngine>>) -> Self {
+        self.device = device;
+        self
     }
 
     /// Takes up a saved state.
@@ -195,7 +204,7 @@ impl<'a> Trainer<'a> {
             while self.state.step < steps {
                 let batch = self.batch(&order)?;
                 values[base..].copy_from_slice(&self.state.values);
-                let result = self.engine.gradients(&values, &batch, &mut gradient);
+                let result = self.gradients(&values, &batch, &mut gradient)?;
                 let images = batch.targets.len() / self.classes();
                 let right = right(&result.logits, &batch.targets, self.classes());
                 if !result.loss.is_finite() {
@@ -275,6 +284,16 @@ impl<'a> Trainer<'a> {
         Ok(Stop::Finished)
     }
 
+    fn gradients(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<BatchResult, String> {
+        match &mut self.device {
+            Some(device) => {
+                let name = device.name().to_owned();
+                device.gradients(values, batch, gradient).map_err(|e| failed(&name, &e))
+            }
+            None => Ok(self.engine.gradients(values, batch, gradient)),
+        }
+    }
+
     /// Where the trained numbers begin.
     fn base(&self) -> usize {
         self.engine.net().offset(self.first)
@@ -295,7 +314,7 @@ impl<'a> Trainer<'a> {
 
     /// Training positions of an epoch: all of them in a new order, or drawn by class.
     fn order(&self, epoch: usize) -> Vec<usize> {
-        let mut random = self.random(epoch, usize::MAX);
+        let mut random = random(self.recipe.seed, epoch, usize::MAX);
         let n = self.train.len();
         if self.recipe.balance <= 0.0 {
             let mut order: Vec<usize> = (0..n).collect();
@@ -330,20 +349,15 @@ impl<'a> Trainer<'a> {
             .collect()
     }
 
-    /// What place `place` of epoch `epoch` draws from.
-    fn random(&self, epoch: usize, place: usize) -> Rng {
-        let mix = |a: u64, b: u64| (a ^ b).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-        Rng::with_seed(mix(mix(mix(self.recipe.seed, 0x4c6b), epoch as u64), place as u64))
-    }
-
     fn batch(&self, order: &[usize]) -> Result<Batch, String> {
         let (epoch, from) = (self.state.epoch, self.state.step * self.recipe.batch);
         let places: Vec<usize> = (from..(from + self.recipe.batch).min(order.len())).collect();
         let (one, classes) = (self.engine.net().input_len(self.first), self.classes());
         let mut inputs = vec![0f32; places.len() * one];
+        let (source, train, seed) = (self.source, &self.train, self.recipe.seed);
         self.engine.pool().install(|| {
             inputs.par_chunks_mut(one).zip(&places).try_for_each(|(out, &place)| {
-                self.source.fill(self.train[order[place]].0, Some(&mut self.random(epoch, place)), out)
+                source.fill(train[order[place]].0, Some(&mut random(seed, epoch, place)), out)
             })
         })?;
         let smooth = self.recipe.label_smoothing;
@@ -352,7 +366,7 @@ impl<'a> Trainer<'a> {
         for (row, &place) in targets.chunks_exact_mut(classes).zip(&places) {
             row[self.train[order[place]].1] += 1.0 - smooth;
         }
-        let mut random = self.random(epoch, from ^ (usize::MAX / 2));
+        let mut random = random(seed, epoch, from ^ (usize::MAX / 2));
         if self.recipe.mixup > 0.0 && places.len() > 1 {
             mix(&mut inputs, &mut targets, one, classes, self.recipe.mixup, &mut random);
         }
@@ -368,7 +382,13 @@ impl<'a> Trainer<'a> {
 
     /// Mean loss and share right on plain pictures.
     fn look(&self, values: &[f32], items: &[(usize, usize)]) -> Result<(f64, f64), String> {
-        let logits = logits_of(&self.engine, self.first, values, self.source, items.iter().map(|(i, _)| *i))?;
+        let items_of = items.iter().map(|(i, _)| *i);
+        let logits = match &self.device {
+            Some(device) => each_input(&self.engine, self.first, self.source, items_of, |inputs| {
+                device.logits(values, inputs).map_err(|e| failed(device.name(), &e))
+            })?,
+            None => logits_of(&self.engine, self.first, values, self.source, items_of)?,
+        };
         let classes = self.classes();
         let (mut loss, mut hits) = (0.0, 0usize);
         for (row, (_, class)) in logits.chunks_exact(classes).zip(items) {
@@ -384,6 +404,12 @@ impl<'a> Trainer<'a> {
     }
 }
 
+/// What place `place` of epoch `epoch` draws from.
+fn random(seed: u64, epoch: usize, place: usize) -> Rng {
+    let mix = |a: u64, b: u64| (a ^ b).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    Rng::with_seed(mix(mix(mix(seed, 0x4c6b), epoch as u64), place as u64))
+}
+
 /// Logits of plain items, `[n, classes]`, a few at a time so that memory stays small.
 ///
 /// # Errors
@@ -395,6 +421,21 @@ pub fn logits_of(
     source: &dyn Source,
     items: impl Iterator<Item = usize>,
 ) -> Result<Vec<f32>, String> {
+    each_input(engine, first, source, items, |inputs| Ok(engine.logits(values, inputs)))
+}
+
+/// What became of a device, and what to do.
+fn failed(device: &str, why: &str) -> String {
+    format!("{device} failed: {why}. The checkpoint is kept: start again with --device cpu and it goes on from there")
+}
+
+fn each_input(
+    engine: &CpuEngine,
+    first: usize,
+    source: &dyn Source,
+    items: impl Iterator<Item = usize>,
+    answer: impl Fn(&[f32]) -> Result<Vec<f32>, String>,
+) -> Result<Vec<f32>, String> {
     let one = engine.net().input_len(first);
     let items: Vec<usize> = items.collect();
     let mut logits = Vec::with_capacity(items.len() * engine.net().network().classes);
@@ -403,7 +444,7 @@ pub fn logits_of(
         engine.pool().install(|| {
             inputs.par_chunks_mut(one).zip(part).try_for_each(|(out, &item)| source.fill(item, None, out))
         })?;
-        logits.extend(engine.logits(values, &inputs));
+        logits.extend(answer(&inputs)?);
     }
     Ok(logits)
 }

@@ -12,7 +12,7 @@ use crate::app::update::Input;
 use crate::dataset::Grouping;
 use crate::domain::EpochRow;
 use crate::files::{display_name, display_path};
-use crate::training::{Recipe, RecipeKind};
+use crate::training::{Recipe, RecipeKind, TrainingDevice};
 use crate::workflow::TrainOutcome;
 use egui::{
     Button, CentralPanel, CollapsingHeader, ComboBox, DragValue, Grid, Panel, RichText, ScrollArea, TextEdit, Ui,
@@ -190,6 +190,18 @@ fn numbers(ui: &mut Ui, form: &mut TrainForm) {
         ui.end_row();
         ui.label("Keep");
         ui.checkbox(&mut form.keep_best, "the epoch with the best validation loss");
+        ui.end_row();
+        ui.label("Compute on");
+        let text = |d: TrainingDevice| match d {
+            TrainingDevice::Auto => "graphics card if there is one",
+            TrainingDevice::Cpu => "processor (same bytes again)",
+            TrainingDevice::Gpu => "graphics card only",
+        };
+        ComboBox::from_id_salt("train-device").selected_text(text(form.device)).show_ui(ui, |ui| {
+            for d in [TrainingDevice::Auto, TrainingDevice::Cpu, TrainingDevice::Gpu] {
+                ui.selectable_value(&mut form.device, d, text(d));
+            }
+        });
         ui.end_row();
         let l = ui.label("Seed");
         ui.add(DragValue::new(&mut form.seed)).labelled_by(l.id);

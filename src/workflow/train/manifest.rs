@@ -20,6 +20,7 @@ pub(super) struct Facts<'a> {
     pub(super) validation: Option<&'a Scores>,
     pub(super) held: Option<&'a Held>,
     pub(super) time: String,
+    pub(super) trained_on: &'a str,
 }
 
 impl Facts<'_> {
@@ -67,7 +68,7 @@ impl Facts<'_> {
             "split": self.split_words(),
             "parts": {"train": p.count(crate::dataset::Part::Train), "validation": p.count(crate::dataset::Part::Validation), "test": p.count(crate::dataset::Part::Test)},
             "recipe": self.recipe(),
-            "engine": "cpu",
+            "engine": self.trained_on,
             "ended": match self.stop {
                 Stop::Finished => "all epochs".to_owned(),
                 Stop::Early => "early: no better validation loss".to_owned(),

@@ -16,7 +16,7 @@ use crate::report::history_csv;
 use crate::task::{Cancel, Hold, Progress};
 use crate::training::{
     Activations, CellSource, Checkpoint, CpuEngine, Go, Net, Observer, Recipe, RecipeKind, Scaling, Source, StepNews,
-    Stop, TrainState, Trainer, fitting_batch, logits_of,
+    Stop, TrainState, Trainer, TrainingDevice, fitting_batch, gpu_engine, logits_of,
 };
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -43,6 +43,8 @@ pub struct TrainOptions {
     pub name: String,
     /// Threads; 0 is one per core.
     pub threads: usize,
+    /// Where the gradients are computed.
+    pub device: TrainingDevice,
     /// Whether a checkpoint that is there is thrown away.
     pub fresh: bool,
     /// The model to compare with on the test part.
@@ -206,8 +208,15 @@ pub fn train(
         &activations
     };
     let identity = identity(prepared, options, first);
+    let device = match options.device {
+        TrainingDevice::Cpu => None,
+        TrainingDevice::Gpu => Some(gpu_engine(&net, first, true).map_err(UserError::new)?),
+        TrainingDevice::Auto => gpu_engine(&net, first, false).ok(),
+    };
+    let trained_on = device.as_ref().map_or_else(|| "cpu".to_owned(), |d| d.name().to_owned());
     let engine = CpuEngine::new(net, first, options.threads).map_err(UserError::new)?;
-    let mut trainer = Trainer::new(engine, first, values, recipe.clone(), inputs, train.clone(), validation.clone());
+    let mut trainer = Trainer::new(engine, first, values, recipe.clone(), inputs, train.clone(), validation.clone())
+        .on(device);
     let place = checkpoint_of(&options.out);
     if options.fresh {
         remove_file(&place).map_err(|e| UserError::new(format!("{} cannot be removed: {e}", display_path(&place))))?;
@@ -223,7 +232,10 @@ pub fn train(
         )));
         hear(TrainTold::Resumed(s.history.clone()));
     }
-    hear(TrainTold::Phase("training".into()));
+    hear(TrainTold::Phase(match trained_on.as_str() {
+        "cpu" => format!("training on the processor, {threads} thread{}", if threads == 1 { "" } else { "s" }),
+        gpu => format!("training on {gpu}"),
+    }));
     let mut watch = Watch {
         place: &place,
         identity: &identity,
@@ -259,6 +271,7 @@ pub fn train(
         validation,
         held,
         time: time.clone(),
+        trained_on: &trained_on,
     };
     let cells_of = |items: &[(usize, usize)]| items.iter().map(|(i, _)| prepared.cells[*i]).collect::<Vec<_>>();
     // A first file for ONNX Runtime to answer with; the final one differs in its metadata alone.
