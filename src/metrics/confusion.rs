@@ -57,6 +57,11 @@ impl Confusion {
         Self { classes, counts }
     }
 
+    /// From counts, row by row.
+    pub(super) fn from_counts(classes: usize, counts: Vec<usize>) -> Self {
+        Self { classes, counts }
+    }
+
     /// Number of classes.
     #[must_use]
     pub fn classes(&self) -> usize {
@@ -104,6 +109,39 @@ impl Confusion {
         let (hit, called, support) = (self.count(class, class), self.called(class), self.support(class));
         let (precision, recall) = (share(hit, called), share(hit, support));
         ClassScores { precision, recall, f1: share(2 * hit, called + support), support }
+    }
+
+    /// Mean of the recalls of classes that occur in the reference (scikit-learn's `balanced_accuracy_score`); 0 without.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
+    pub fn balanced_accuracy(&self) -> f64 {
+        let recalls: Vec<f64> =
+            (0..self.classes).filter(|&c| self.support(c) > 0).map(|c| share(self.count(c, c), self.support(c))).collect();
+        recalls.iter().sum::<f64>() / recalls.len().max(1) as f64
+    }
+
+    /// Cohen's kappa (Educational and Psychological Measurement 20 (1960) 37); `None` where chance alone agrees always.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    pub fn kappa(&self) -> Option<f64> {
+        let n = self.total() as f64;
+        let chance: f64 = (0..self.classes).map(|c| self.support(c) as f64 * self.called(c) as f64).sum::<f64>() / n;
+        let wrong_by_chance = n - chance;
+        (wrong_by_chance > 0.0).then(|| 1.0 - (n - self.right() as f64) / wrong_by_chance)
+    }
+
+    /// Matthews' correlation coefficient for several classes (Gorodkin, Computational Biology and Chemistry 28 (2004)
+    /// 367); 0 where all cells are one class or called one class, as in scikit-learn.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    pub fn matthews(&self) -> f64 {
+        let n = self.total() as f64;
+        let sum = |f: &dyn Fn(usize) -> f64| (0..self.classes).map(f).sum::<f64>();
+        let (support, called) = (|c: usize| self.support(c) as f64, |c: usize| self.called(c) as f64);
+        let both = self.right() as f64 * n - sum(&|c| support(c) * called(c));
+        let truth = n * n - sum(&|c| support(c) * support(c));
+        let calls = n * n - sum(&|c| called(c) * called(c));
+        if truth * calls > 0.0 { both / (truth.sqrt() * calls.sqrt()) } else { 0.0 }
     }
 
     /// Averages over classes that occur in the reference or among the predictions, plain and weighted by support, as

@@ -40,7 +40,7 @@ pub fn bootstrap(groups: &[usize], rounds: usize, seed: u64, statistic: impl Fn(
     }
     let mut random = fastrand::Rng::with_seed(seed);
     let mut rows = Vec::new();
-    let mut values: Vec<f64> = (0..rounds)
+    let values: Vec<f64> = (0..rounds)
         .map(|_| {
             rows.clear();
             (0..members.len()).for_each(|_| rows.extend_from_slice(&members[random.usize(..members.len())]));
@@ -48,6 +48,11 @@ pub fn bootstrap(groups: &[usize], rounds: usize, seed: u64, statistic: impl Fn(
         })
         .filter(|v| v.is_finite())
         .collect();
+    percentiles(values)
+}
+
+/// The 2.5 % and 97.5 % points of some values; `None` without any.
+pub(super) fn percentiles(mut values: Vec<f64>) -> Option<Interval> {
     values.sort_by(f64::total_cmp);
     #[expect(
         clippy::cast_precision_loss,
@@ -57,6 +62,57 @@ pub fn bootstrap(groups: &[usize], rounds: usize, seed: u64, statistic: impl Fn(
     )]
     let at = |q: f64| values.get(((values.len() as f64 - 1.0) * q).round() as usize).copied();
     Some(Interval { low: at(0.025)?, high: at(0.975)? })
+}
+
+/// The logarithm of the binomial distribution function: ln P(X ≤ `k`) of `n` trials with probability `p`, summed term by
+/// term in logarithms, so that nothing underflows.
+#[expect(clippy::cast_precision_loss, reason = "counts")]
+fn ln_binomial_cdf(k: usize, n: usize, p: f64) -> f64 {
+    if k >= n || p <= 0.0 {
+        return 0.0;
+    }
+    if p >= 1.0 {
+        return f64::NEG_INFINITY;
+    }
+    let odds = (p / (1.0 - p)).ln();
+    let mut term = n as f64 * (-p).ln_1p();
+    let mut sum = term;
+    for i in 0..k {
+        term += ((n - i) as f64 / (i + 1) as f64).ln() + odds;
+        let (high, low) = if sum > term { (sum, term) } else { (term, sum) };
+        sum = high + (low - high).exp().ln_1p();
+    }
+    sum.min(0.0)
+}
+
+/// The largest share that `hits` of `n` are still compatible with at level `alpha` (one-sided Clopper–Pearson bound,
+/// Biometrika 26 (1934) 404); 1 where all are hits or there is none.
+#[must_use]
+pub fn exact_upper(hits: usize, n: usize, alpha: f64) -> f64 {
+    if n == 0 || hits >= n {
+        return 1.0;
+    }
+    let (mut low, mut high) = (0.0f64, 1.0f64);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if ln_binomial_cdf(hits, n, middle) > alpha.ln() { low = middle } else { high = middle }
+    }
+    high
+}
+
+/// The exact (Clopper–Pearson) 95 % interval of `hits` of `n`; 0 to 1 where `n` is 0.
+#[must_use]
+pub fn exact(hits: usize, n: usize) -> Interval {
+    let low = if hits == 0 { 0.0 } else { 1.0 - exact_upper(n - hits, n, 0.025) };
+    Interval { low, high: exact_upper(hits, n, 0.025) }
+}
+
+/// McNemar's exact test (two-sided binomial): how likely so uneven a count of cells that only one of two models has
+/// right is, if both are equally good (McNemar, Psychometrika 12 (1947) 153). 1 where there is no such cell.
+#[must_use]
+pub fn mcnemar(only_first: usize, only_second: usize) -> f64 {
+    let (n, k) = (only_first + only_second, only_first.min(only_second));
+    if n == 0 { 1.0 } else { (2.0 * ln_binomial_cdf(k, n, 0.5).exp()).min(1.0) }
 }
 
 #[cfg(test)]
@@ -73,6 +129,25 @@ mod tests {
             assert!((i.low - low).abs() < 1e-6 && (i.high - high).abs() < 1e-6, "{i:?} for {k} of {n}");
         }
         assert_eq!(wilson(0, 0), Interval { low: 0.0, high: 1.0 });
+    }
+
+    #[test]
+    fn exact_intervals_and_mcnemar_are_scipys() {
+        // scipy.stats.binomtest(k, n).proportion_ci(method="exact") and binomtest(b, b + c).pvalue, SciPy 1.17.1
+        for (k, n, low, high) in [
+            (241, 300, 0.753_777_190_771_152_9, 0.846_784_997_195_878_2),
+            (0, 20, 0.0, 0.168_433_470_983_085_48),
+            (5, 5, 0.478_176_249_950_015_16, 1.0),
+            (3, 5000, 0.000_123_751_520_456_009_87, 0.001_752_443_603_503_819_6),
+            (87, 100, 0.787_959_322_912_550_2, 0.928_926_953_814_540_3),
+        ] {
+            let i = exact(k, n);
+            assert!((i.low - low).abs() < 1e-10 && (i.high - high).abs() < 1e-10, "{i:?} for {k} of {n}");
+        }
+        for (b, c, p) in [(10, 3, 0.092_285_156_25), (0, 5, 0.0625), (40, 41, 1.0), (300, 220, 0.000_519_415_849_665_290_6)] {
+            assert!((mcnemar(b, c) - p).abs() < 1e-10, "{} {b} {c}", mcnemar(b, c));
+        }
+        assert_eq!((exact(0, 0).high, mcnemar(0, 0)), (1.0, 1.0));
     }
 
     #[test]

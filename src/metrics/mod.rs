@@ -1,7 +1,20 @@
-//! How good a set of predictions is: confusion matrix, scores, intervals. Pure numbers; seeds are parameters.
+//! Scores: pure arithmetic on references and answers, with intervals. No disk, no clock; chance only from a seed.
 
 mod confusion;
+mod curves;
+mod evaluation;
 mod interval;
+mod probability;
+mod resample;
+mod sample;
 
 pub use confusion::{ClassScores, Confusion, Scores};
-pub use interval::{Interval, bootstrap, wilson};
+pub use curves::{
+    BINS, Binning, CurvePoint, ReliabilityBin, calibration_error, kept, precision_recall, reliability, risk_coverage,
+    roc, thinned,
+};
+pub use evaluation::{ClassEvaluation, Estimate, Evaluation, How};
+pub use interval::{Interval, bootstrap, exact, exact_upper, mcnemar, wilson};
+pub use probability::{brier, in_top_two, log_loss};
+pub use resample::ROUNDS;
+pub use sample::Sample;

@@ -1,7 +1,8 @@
 //! Frame times of the window's code over a large gallery, without a GPU: `cargo bench --bench window`.
 //!
-//! 10,000 results are put into the gallery, then it is scrolled by keys while frames are measured. What is measured is
-//! the program's own work for a frame (state, layout, shapes), not the painting.
+//! 10,000 results are put into the gallery, then it is scrolled by keys while frames are measured; then again, and in the
+//! Train place with its curves, while every core trains. What is measured is the program's own work for a frame (state,
+//! layout, shapes) by the clock on the wall, not the painting.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -9,10 +10,17 @@
 )]
 
 use leukoscope::app::Window;
+use leukoscope::app::command::Command;
+use leukoscope::app::state::Place;
+use leukoscope::app::training::TrainEvent;
 use leukoscope::app::update::Event;
 use leukoscope::domain::{CellResult, ImageResult, Outcome, Probabilities, Square};
+use leukoscope::model::{embedded_bytes, read_network, vet_graph};
 use leukoscope::task::Generation;
-use std::time::Instant;
+use leukoscope::training::{Batch, CpuEngine, Net, StepNews};
+use leukoscope::workflow::TrainTold;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::{Duration, Instant};
 
 fn main() {
     let n: usize = std::env::var("IMAGES").ok().and_then(|v| v.parse().ok()).unwrap_or(10_000);
@@ -51,20 +59,55 @@ fn main() {
         window,
     );
     harness.run_steps(30);
+    frames(&mut harness, &format!("{n} images, gallery"), None);
+    println!("pictures held {} MB", harness.state().picture_bytes() >> 20);
+
+    let (tell, told) = std::sync::mpsc::sync_channel(64);
+    std::thread::spawn(move || train(&tell));
+    told.recv().unwrap();
+    frames(&mut harness, "gallery while every core trains", Some(&told));
+    harness.state_mut().command(Command::Go(Place::Train), 0.0);
+    frames(&mut harness, "curves while every core trains", Some(&told));
+}
+
+/// Scrolls by keys, listens to the training, and says how long frames took.
+fn frames(harness: &mut egui_kittest::Harness<'_, Window>, what: &str, told: Option<&Receiver<StepNews>>) {
     let mut times = Vec::new();
     for i in 0..400 {
         harness.key_press(if i % 100 < 90 { egui::Key::PageDown } else { egui::Key::Home });
+        if let Some(told) = told {
+            // As on a screen: a frame's work, then the rest of its sixtieth of a second.
+            std::thread::sleep(Duration::from_millis(8));
+            for news in told.try_iter() {
+                let event = TrainEvent::Told(TrainTold::Step(news));
+                harness.state_mut().hear(Event::Train(Generation::default(), event), i as f64 / 60.0);
+            }
+        }
         let begun = Instant::now();
         harness.step();
         times.push(begun.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
     let at = |q: f64| times[((times.len() - 1) as f64 * q) as usize];
-    println!(
-        "{n} images, 400 frames: median {:.1} ms, p95 {:.1} ms, max {:.1} ms; pictures held {} MB",
-        at(0.5),
-        at(0.95),
-        at(1.0),
-        harness.state().picture_bytes() >> 20
-    );
+    println!("{what}: 400 frames, median {:.1} ms, p95 {:.1} ms, max {:.1} ms", at(0.5), at(0.95), at(1.0));
+}
+
+/// All layers of the bundled network on every core, without end.
+fn train(tell: &SyncSender<StepNews>) {
+    let read = read_network(&vet_graph(embedded_bytes()).unwrap()).unwrap();
+    let (n, classes, net) = (32, read.network.classes, Net::new(&read.network, 128));
+    let batch = Batch {
+        inputs: (0..n * net.input_len(0)).map(|i| (i % 255) as f32 / 255.0).collect(),
+        targets: (0..n * classes).map(|i| f32::from(u8::from(i % classes == 1))).collect(),
+        keep: Vec::new(),
+    };
+    let mut engine = CpuEngine::new(net, 0, 0).unwrap();
+    let mut gradient = vec![0.0; read.values.len()];
+    for step in 1.. {
+        let loss = engine.gradients(&read.values, &batch, &mut gradient).loss;
+        let news = StepNews { epoch: 1, step, steps: 10_000, loss, accuracy: 0.5, images: n };
+        if tell.send(news).is_err() {
+            return;
+        }
+    }
 }
