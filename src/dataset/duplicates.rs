@@ -27,6 +27,9 @@ const NEAR: f32 = 0.16;
 /// copies of blood smears: of 2,259 pairs found, 2 had different classes.
 const CORRELATION: f32 = 0.85;
 
+/// Steps of a kept hash in one.
+const KEPT_SCALE: f32 = 160.0;
+
 /// A picture's rings and hash.
 #[derive(Debug, Clone)]
 pub struct Alike {
@@ -122,6 +125,19 @@ impl Alike {
         Self { rings, hash }
     }
 
+    /// The hash in a byte a number, for keeping: near-duplicates differ by [`kept_distance`].
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
+    pub fn kept(&self) -> [u8; HASH] {
+        let mut out = [0; HASH];
+        for (i, (o, v)) in out.iter_mut().zip(&self.hash).enumerate() {
+            // The rings' means have a sign.
+            let middle = if i % FREQUENCIES == 0 { 128.0 } else { 0.0 };
+            *o = (middle + v * KEPT_SCALE).round().clamp(0.0, 255.0) as u8;
+        }
+        out
+    }
+
     /// How far apart two hashes are.
     #[must_use]
     pub fn distance(&self, other: &Self) -> f32 {
@@ -157,6 +173,14 @@ impl Alike {
         }
         best
     }
+}
+
+/// How far apart two kept hashes are, in the unit of [`Alike::distance`].
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a small sum")]
+pub fn kept_distance(a: &[u8; HASH], b: &[u8; HASH]) -> f32 {
+    let sum: u32 = a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum();
+    (sum as f32 / RINGS as f32).sqrt() / KEPT_SCALE
 }
 
 /// Pairs of near-duplicates among `pictures`, as positions, the smaller one first. Every pair is compared; 12,000

@@ -9,7 +9,7 @@ mod scan;
 mod split;
 
 pub use cells::{CellCache, CellState, CutCell, View};
-pub use duplicates::{Alike, near_duplicates};
+pub use duplicates::{Alike, kept_distance, near_duplicates};
 pub use groups::{Grouping, Groups, Pattern, group};
 pub use scan::{DatasetError, Item, Scanned, scan};
 pub use split::{LEAST, Part, Ratio, Split, SplitError, split};

@@ -107,6 +107,11 @@ pub struct CellResult {
     pub probabilities: Probabilities,
     /// Whether the confidence reaches the model's abstain threshold (always true where it has none).
     pub accepted: bool,
+    /// How unlike the model's training images it is, as a share of the model's threshold: above 1 is unlike them. `None`
+    /// where the model cannot tell.
+    pub unlike: Option<f32>,
+    /// The pooled features, where they were asked for; else empty.
+    pub features: Vec<f32>,
 }
 
 impl CellResult {

@@ -138,8 +138,7 @@ impl Engine {
     fn self_test(&mut self, provider: Provider) -> Result<(), EngineError> {
         let card = self.model.card().clone();
         let Some(test) = &card.self_test else { return Ok(()) };
-        let temperature = card.calibration.as_ref().map_or(1.0, |c| c.temperature);
-        let scaled: Vec<f32> = test.logits.iter().map(|v| v / temperature).collect();
+        let scaled = card.calibration.as_ref().map_or_else(|| test.logits.clone(), |c| c.apply(&test.logits));
         let expected = Probabilities::from_logits(&scaled)
             .filter(|p| p.values().len() == card.classes.len())
             .ok_or_else(|| EngineError::Load("the model's self-test is damaged".into()))?;
@@ -166,9 +165,17 @@ impl Engine {
     /// Classifies `n` tensors laid out as the model's card says; one [`Probabilities`] each, in order.
     ///
     /// # Errors
+    /// As [`Engine::answers`].
+    pub fn run(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Probabilities>, EngineError> {
+        Ok(self.answers(tensors, n)?.into_iter().map(|a| a.probabilities).collect())
+    }
+
+    /// Everything that the model says of `n` tensors, in order.
+    ///
+    /// # Errors
     /// [`EngineError::Run`] from the runtime; [`EngineError::Output`] when a value is not finite or the shape is not
     /// `[n, classes]`.
-    pub fn run(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Probabilities>, EngineError> {
+    pub fn answers(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Answer>, EngineError> {
         let card = self.model.card();
         let (side, classes) = (card.tensor.size, card.classes.len());
         let shape = if card.tensor.channels_first { [n, 3, side, side] } else { [n, side, side, 3] };
@@ -183,21 +190,48 @@ impl Engine {
         if values.len() != n * classes {
             return Err(EngineError::Output(format!("shape {shape:?} for {n} images of {classes} classes")));
         }
-        let temperature = card.calibration.as_ref().map_or(1.0, |c| c.temperature);
+        // The pooled features, where the model has them and they have the shape that the card says.
+        let features = card.features.as_ref().and_then(|name| outputs.get(name.as_str()));
+        let features = match features.map(|v| v.try_extract_tensor::<f32>()) {
+            Some(Ok((_, v))) if !v.is_empty() && v.len().is_multiple_of(n.max(1)) => v,
+            _ => &[],
+        };
+        let wide = features.len() / n.max(1);
         values
             .chunks_exact(classes)
-            .map(|row| match self.model.output() {
-                OutputKind::Logits(_) => {
-                    let scaled: Vec<f32> = row.iter().map(|v| v / temperature).collect();
-                    Probabilities::from_logits(&scaled)
-                }
-                OutputKind::Probabilities(_) => Probabilities::new(row.to_vec()),
+            .enumerate()
+            .map(|(i, row)| {
+                let probabilities = match (self.model.output(), &card.calibration) {
+                    (OutputKind::Logits(_), Some(c)) => Probabilities::from_logits(&c.apply(row)),
+                    (OutputKind::Logits(_), None) => Probabilities::from_logits(row),
+                    (OutputKind::Probabilities(_), None) => Probabilities::new(row.to_vec()),
+                    (OutputKind::Probabilities(_), Some(c)) => {
+                        // ln p are logits of the same probabilities.
+                        let known = Probabilities::new(row.to_vec())?;
+                        let logits: Vec<f32> = known.values().iter().map(|p| p.max(f32::MIN_POSITIVE).ln()).collect();
+                        Probabilities::from_logits(&c.apply(&logits))
+                    }
+                }?;
+                let features = features[i * wide..][..wide].to_vec();
+                let unlike = card.familiarity.as_ref().and_then(|f| f.score(&features));
+                Some(Answer { probabilities, unlike, features })
             })
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| {
                 EngineError::Output("values that are no probabilities (not a number, or not summing to one)".into())
             })
     }
+}
+
+/// What a model says of one tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Calibrated, where the model is.
+    pub probabilities: Probabilities,
+    /// How unlike the training images it is, as a share of the model's threshold; `None` where the model cannot tell.
+    pub unlike: Option<f32>,
+    /// The pooled features; empty where the model does not give them.
+    pub features: Vec<f32>,
 }
 
 /// The self-test's picture as a model's input.

@@ -7,10 +7,10 @@
 //! Memory is bounded by tickets: a file is only begun when it is at most [`WINDOW`] files ahead of the last row given
 //! out, so that one slow file cannot make finished rows pile up without end.
 
-use super::engine::{Engine, EngineError, EngineReport};
+use super::engine::{Answer, Engine, EngineError, EngineReport};
 use super::prepare::{Cells, Prepared, Skip, prepare};
 use super::provider::Provider;
-use crate::domain::{CellResult, ImageResult, Outcome, Probabilities};
+use crate::domain::{CellResult, ImageResult, Outcome};
 use crate::files::Entry;
 use crate::model::{ModelCard, VettedModel};
 use crate::task::{Cancel, Progress};
@@ -42,13 +42,15 @@ pub struct Options {
     pub batch: Option<usize>,
     /// Worker threads; `None` is one per core.
     pub workers: Option<usize>,
+    /// Whether each cell's row carries its pooled features.
+    pub features: bool,
     /// Only for tests and measurements: a shape other than the provider's own.
     pub shape: Option<Shape>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { provider: Provider::Auto, cells: Cells::One, batch: None, workers: None, shape: None }
+        Self { provider: Provider::Auto, cells: Cells::One, batch: None, workers: None, features: false, shape: None }
     }
 }
 
@@ -107,7 +109,7 @@ pub fn run(
         .build()
         .map_err(|e| PipelineError::Threads(e.to_string()))?;
     let context =
-        Context { entries, card: model.card(), cells: options.cells, cancel, actual: report.actual.clone(), batch };
+        Context { entries, card: model.card(), cells: options.cells, cancel, actual: report.actual.clone(), batch, features: options.features };
     let (tickets, take) = bounded::<usize>(WINDOW);
     let (give, done) = bounded::<Done>(WINDOW);
     let stopped = Cancel::new();
@@ -185,6 +187,7 @@ struct Context<'a> {
     cancel: &'a Cancel,
     actual: Arc<str>,
     batch: usize,
+    features: bool,
 }
 
 impl Context<'_> {
@@ -213,11 +216,11 @@ impl Context<'_> {
     }
 
     /// Runs any number of cells, at most a batch at a time.
-    fn classify(&self, engine: &mut Engine, tensors: &[f32]) -> Result<Vec<Probabilities>, String> {
+    fn classify(&self, engine: &mut Engine, tensors: &[f32]) -> Result<Vec<Answer>, String> {
         let per_cell = 3 * self.card.tensor.size * self.card.tensor.size;
         let mut out = Vec::with_capacity(tensors.len() / per_cell);
         for chunk in tensors.chunks(per_cell * self.batch) {
-            out.extend(engine.run(chunk.to_vec(), chunk.len() / per_cell).map_err(|e| e.to_string())?);
+            out.extend(engine.answers(chunk.to_vec(), chunk.len() / per_cell).map_err(|e| e.to_string())?);
         }
         Ok(out)
     }
@@ -226,13 +229,13 @@ impl Context<'_> {
     fn isolated(
         &self,
         index: usize,
-        finish: impl FnOnce(&mut Prepared) -> Result<Vec<Probabilities>, String>,
+        finish: impl FnOnce(&mut Prepared) -> Result<Vec<Answer>, String>,
     ) -> Result<ImageResult, Skip> {
         let entry = &self.entries[index];
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let mut prepared = prepare(entry, self.card, self.cells)?;
-            let probabilities = if prepared.squares.is_empty() { Ok(Vec::new()) } else { finish(&mut prepared) };
-            Ok(self.row(index, prepared, probabilities))
+            let answers = if prepared.squares.is_empty() { Ok(Vec::new()) } else { finish(&mut prepared) };
+            Ok(self.row(index, prepared, answers))
         }));
         outcome.unwrap_or_else(|_| Ok(self.stumbled(index)))
     }
@@ -243,20 +246,22 @@ impl Context<'_> {
         self.row(index, Prepared::failed(None, reason.into()), Ok(Vec::new()))
     }
 
-    fn row(&self, index: usize, prepared: Prepared, probabilities: Result<Vec<Probabilities>, String>) -> ImageResult {
+    fn row(&self, index: usize, prepared: Prepared, answers: Result<Vec<Answer>, String>) -> ImageResult {
         let ran = !prepared.squares.is_empty();
         let threshold = self.card.calibration.as_ref().and_then(|c| c.abstain_threshold).unwrap_or(0.0);
-        let outcome = match (prepared.error, probabilities) {
+        let outcome = match (prepared.error, answers) {
             (Some(error), _) | (None, Err(error)) => Outcome::Failed(error),
             (None, Ok(all)) => Outcome::Cells(
                 prepared
                     .squares
                     .into_iter()
                     .zip(all)
-                    .map(|(square, probabilities)| CellResult {
+                    .map(|(square, answer)| CellResult {
                         square,
-                        accepted: probabilities.top().1 >= threshold,
-                        probabilities,
+                        accepted: answer.probabilities.top().1 >= threshold,
+                        probabilities: answer.probabilities,
+                        unlike: answer.unlike,
+                        features: if self.features { answer.features } else { Vec::new() },
                     })
                     .collect(),
             ),

@@ -1,5 +1,6 @@
 //! Scores: pure arithmetic on references and answers, with intervals. No disk, no clock; chance only from a seed.
 
+mod calibration;
 mod confusion;
 mod curves;
 mod evaluation;
@@ -8,6 +9,7 @@ mod probability;
 mod resample;
 mod sample;
 
+pub use calibration::{Abstention, Calibrator, LEAST_FOR_VECTOR, Scored, abstention, fit_temperature, fit_vector};
 pub use confusion::{ClassScores, Confusion, Scores};
 pub use curves::{
     BINS, Binning, CurvePoint, ReliabilityBin, calibration_error, kept, precision_recall, reliability, risk_coverage,

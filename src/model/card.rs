@@ -3,6 +3,8 @@
 //! Our manifest is one JSON text under `leukoscope.manifest`. Nothing about a particular model is written in code:
 //! what the manifest does not say is not assumed.
 
+use super::calibration::Calibration;
+use super::familiarity::{Familiarity, TrainingRecord};
 use super::selftest::SelfTest;
 use crate::domain::{CellPreprocessing, ClassSet, Digest, EpochRow, TensorSpec};
 use serde::Deserialize;
@@ -32,6 +34,12 @@ pub struct Manifest {
     /// Temperature and abstain threshold, where the model was calibrated.
     #[serde(default)]
     pub calibration: Option<Calibration>,
+    /// What the training images' features are like.
+    #[serde(default)]
+    pub familiarity: Option<Familiarity>,
+    /// The images that it learnt from.
+    #[serde(default)]
+    pub training_record: Option<TrainingRecord>,
     /// A picture and what it must give.
     #[serde(default)]
     pub self_test: Option<SelfTest>,
@@ -103,19 +111,6 @@ pub struct ManifestHistory {
     pub rows: Vec<Vec<f64>>,
 }
 
-/// What calibration found.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Calibration {
-    /// Divides the logits.
-    #[serde(default = "one")]
-    pub temperature: f32,
-    /// Cells with less confidence are `unidentified`.
-    pub abstain_threshold: Option<f32>,
-}
-
-fn one() -> f32 {
-    1.0
-}
 
 /// What a model wants to see.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,6 +144,12 @@ pub struct ModelCard {
     pub self_test: Option<SelfTest>,
     /// How it learnt, epoch by epoch; empty where it does not say.
     pub history: Vec<EpochRow>,
+    /// The output that holds the pooled features.
+    pub features: Option<String>,
+    /// What the training images' features are like, where the model carries it.
+    pub familiarity: Option<Familiarity>,
+    /// The images that it learnt from, where the model carries them.
+    pub trained_on: Option<TrainingRecord>,
     /// Other outputs by meaning, for the card.
     pub outputs: Vec<(&'static str, String)>,
     /// Licence in words.
@@ -280,12 +281,22 @@ impl ModelCard {
             "calibration",
             &match &self.calibration {
                 None => "none: the confidence is the network's own and usually too high".into(),
-                Some(c) => format!(
-                    "temperature {}, abstains below {}",
-                    c.temperature,
-                    c.abstain_threshold.map_or("never".into(), |t| format!("{t}"))
-                ),
+                Some(c) => c.to_line(),
             },
+        );
+        line(
+            "familiarity",
+            &self.familiarity.as_ref().map_or_else(
+                || "none: it cannot tell what is unlike its training images".into(),
+                Familiarity::to_line,
+            ),
+        );
+        line(
+            "learnt from",
+            &self.trained_on.as_ref().map_or_else(
+                || "not recorded: whether an image was in its training cannot be checked".into(),
+                |r| format!("{} recorded images", r.len()),
+            ),
         );
         line(
             "graph",

@@ -2,20 +2,26 @@
 //!
 //! Nothing here runs a network. What passes [`vet`] is a [`VettedModel`], the only thing that reaches the runtime.
 
+mod calibration;
 mod card;
 mod embedded;
+mod familiarity;
 mod network;
 #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
 mod onnx;
+mod rewrite;
 mod scan;
 mod selftest;
 mod vet;
 
-pub use card::{Calibration, MANIFEST_KEY, Manifest, ModelCard, Preprocessing};
+pub use calibration::Calibration;
+pub use card::{MANIFEST_KEY, Manifest, ModelCard, Preprocessing};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
+pub use familiarity::{Familiarity, LIKENESS, TrainingRecord};
 pub use network::{
     FEATURE_MAP, FEATURES, INPUT, LOGITS, Layer, LayerKind, Network, NetworkError, ReadNetwork, read_network,
     write_network,
 };
+pub use rewrite::{manifest_text, with_manifest};
 pub use selftest::{SelfTest, self_test_picture};
 pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedGraph, VettedModel, vet, vet_graph};

@@ -4,6 +4,7 @@
 //! folder; here such files are refused, and the very bytes that were vetted are handed on from memory.
 
 use super::card::{MANIFEST_KEY, Manifest, ModelCard, NEWEST_SCHEMA};
+use super::familiarity::{Familiarity, TrainingRecord};
 use super::onnx::{ModelProto, TensorProto, tensor_proto, type_proto};
 use super::scan::{ScanError, scan};
 use crate::domain::{ClassSet, Digest};
@@ -144,6 +145,12 @@ pub fn vet(bytes: &[u8], digest: Digest) -> Result<VettedModel, VetError> {
         ("features", &o.features),
         ("feature_map", &o.feature_map),
     ];
+    let checks = [
+        manifest.calibration.as_ref().map_or(Ok(()), |c| c.check(classes.len())),
+        manifest.familiarity.as_ref().map_or(Ok(()), Familiarity::check),
+        manifest.training_record.as_ref().map_or(Ok(()), TrainingRecord::check),
+    ];
+    checks.into_iter().collect::<Result<(), String>>().map_err(VetError::Manifest)?;
     let card = ModelCard {
         name: if manifest.name.is_empty() { "unnamed model".into() } else { manifest.name.clone() },
         digest,
@@ -153,6 +160,9 @@ pub fn vet(bytes: &[u8], digest: Digest) -> Result<VettedModel, VetError> {
         tensor: manifest.tensor().map_err(VetError::Manifest)?,
         preprocessing: manifest.preprocessing().map_err(VetError::Manifest)?,
         calibration: manifest.calibration.clone(),
+        features: manifest.outputs.features.clone(),
+        familiarity: manifest.familiarity.clone(),
+        trained_on: manifest.training_record.clone(),
         history: manifest.epochs(),
         self_test: manifest.self_test.clone().filter(|t| t.picture == 1),
         outputs: named.into_iter().filter_map(|(m, n)| n.clone().map(|n| (m, n))).collect(),

@@ -39,6 +39,8 @@ fn main() {
             square: Square { x: 60.0, y: 40.0, side: 120.0 },
             probabilities: Probabilities::new(vec![p, rest, rest, rest, rest]).unwrap(),
             accepted: true,
+            unlike: None,
+            features: Vec::new(),
         };
         let result = ImageResult {
             index: i,
