@@ -108,8 +108,15 @@ pub fn run(
         .thread_name(|i| format!("classify-{i}"))
         .build()
         .map_err(|e| PipelineError::Threads(e.to_string()))?;
-    let context =
-        Context { entries, card: model.card(), cells: options.cells, cancel, actual: report.actual.clone(), batch, features: options.features };
+    let context = Context {
+        entries,
+        card: model.card(),
+        cells: options.cells,
+        cancel,
+        actual: report.actual.clone(),
+        batch,
+        features: options.features,
+    };
     let (tickets, take) = bounded::<usize>(WINDOW);
     let (give, done) = bounded::<Done>(WINDOW);
     let stopped = Cancel::new();
@@ -354,6 +361,7 @@ mod tests {
             cancel: &cancel,
             actual: "cpu".into(),
             batch: 1,
+            features: false,
         };
         let row = context.isolated(0, |_| panic!("a decoder stumbles")).expect("a row");
         assert!(matches!(row.outcome, Outcome::Failed(reason) if reason.contains("others are not affected")));

@@ -115,8 +115,10 @@ impl Confusion {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
     pub fn balanced_accuracy(&self) -> f64 {
-        let recalls: Vec<f64> =
-            (0..self.classes).filter(|&c| self.support(c) > 0).map(|c| share(self.count(c, c), self.support(c))).collect();
+        let recalls: Vec<f64> = (0..self.classes)
+            .filter(|&c| self.support(c) > 0)
+            .map(|c| share(self.count(c, c), self.support(c)))
+            .collect();
         recalls.iter().sum::<f64>() / recalls.len().max(1) as f64
     }
 

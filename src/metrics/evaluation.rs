@@ -114,10 +114,10 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn bounded(&self, value: f64, low: f64, high: f64, score: Score<'_>) -> Estimate {
-        let interval = self.resampled.and_then(|r| r.interval(value, score)).map(|i| Interval {
-            low: i.low.clamp(low, high),
-            high: i.high.clamp(low, high),
-        });
+        let interval = self
+            .resampled
+            .and_then(|r| r.interval(value, score))
+            .map(|i| Interval { low: i.low.clamp(low, high), high: i.high.clamp(low, high) });
         self.estimate(value, interval)
     }
 

@@ -301,15 +301,17 @@ mod tests {
         let exact = right as f64 / 3000.0;
         let ours = r.interval(exact, |v| Some(v.accuracy)).expect("interval");
         let wilson = crate::metrics::wilson(right, 3000);
-        assert!((ours.low - wilson.low).abs() < 0.003 && (ours.high - wilson.high).abs() < 0.003, "{ours:?} {wilson:?}");
+        assert!(
+            (ours.low - wilson.low).abs() < 0.003 && (ours.high - wilson.high).abs() < 0.003,
+            "{ours:?} {wilson:?}"
+        );
         // DeLong's standard error of an area (DeLong et al., Biometrics 44 (1988) 837), pair by pair.
         let area = roc(&s, 0).expect("roc").1;
         let (hits, misses): (Vec<usize>, Vec<usize>) = (0..3000).partition(|r| s.truth()[*r] == 0);
         let wins = |a: usize, b: usize| f64::from(u8::from(s.row(a)[0] > s.row(b)[0]));
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-        let spread = |v: &[f64]| {
-            v.iter().map(|x| (x - mean(v)).powi(2)).sum::<f64>() / (v.len() as f64 - 1.0) / v.len() as f64
-        };
+        let spread =
+            |v: &[f64]| v.iter().map(|x| (x - mean(v)).powi(2)).sum::<f64>() / (v.len() as f64 - 1.0) / v.len() as f64;
         let of_hits: Vec<f64> =
             hits.iter().map(|&a| mean(&misses.iter().map(|&b| wins(a, b)).collect::<Vec<_>>())).collect();
         let of_misses: Vec<f64> =

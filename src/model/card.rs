@@ -111,7 +111,6 @@ pub struct ManifestHistory {
     pub rows: Vec<Vec<f64>>,
 }
 
-
 /// What a model wants to see.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Preprocessing {
@@ -286,10 +285,10 @@ impl ModelCard {
         );
         line(
             "familiarity",
-            &self.familiarity.as_ref().map_or_else(
-                || "none: it cannot tell what is unlike its training images".into(),
-                Familiarity::to_line,
-            ),
+            &self
+                .familiarity
+                .as_ref()
+                .map_or_else(|| "none: it cannot tell what is unlike its training images".into(), Familiarity::to_line),
         );
         line(
             "learnt from",

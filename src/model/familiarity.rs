@@ -170,8 +170,7 @@ mod tests {
     fn a_record_comes_back_and_knows_its_images() {
         let (a, b) = (Digest([7; 32]), Digest([9; 32]));
         let record = TrainingRecord::new([(&a, [1; LIKENESS]), (&b, [2; LIKENESS])]);
-        let read: TrainingRecord =
-            serde_json::from_str(&serde_json::to_string(&record).expect("text")).expect("reads");
+        let read: TrainingRecord = serde_json::from_str(&serde_json::to_string(&record).expect("text")).expect("reads");
         assert_eq!((read.len(), read.check()), (2, Ok(())));
         assert!(read.digests().contains(&TrainingRecord::beginning(&a)));
         assert!(!read.digests().contains(&TrainingRecord::beginning(&Digest([8; 32]))));

@@ -56,15 +56,15 @@ pub fn scores_json(s: &Scores, labels: &[String]) -> Value {
 #[must_use]
 pub fn scores_text(s: &Scores, labels: &[String]) -> String {
     let width = labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(12);
-    let mut t = format!("{:>width$} {:>9} {:>9} {:>9} {:>9}\n\n", "", "precision", "recall", "f1-score", "support");
+    let mut t = format!("{:>width$}  {:>9} {:>9} {:>9} {:>9}\n\n", "", "precision", "recall", "f1-score", "support");
     let line = |name: &str, c: &crate::metrics::ClassScores| {
-        format!("{name:>width$} {:>9.2} {:>9.2} {:>9.2} {:>9}\n", c.precision, c.recall, c.f1, c.support)
+        format!("{name:>width$}  {:>9.2} {:>9.2} {:>9.2} {:>9}\n", c.precision, c.recall, c.f1, c.support)
     };
     for (label, (c, _)) in labels.iter().zip(&s.per_class) {
         t.push_str(&line(label, c));
     }
     let (a, i) = s.accuracy;
-    let _ = writeln!(t, "\n{:>width$} {:>9} {:>9} {a:>9.2} {:>9}", "accuracy", "", "", s.n);
+    let _ = writeln!(t, "\n{:>width$}  {:>9} {:>9} {a:>9.2} {:>9}", "accuracy", "", "", s.n);
     t.push_str(&line("macro avg", &s.macro_average.0));
     t.push_str(&line("weighted avg", &s.weighted_average.0));
     let _ = writeln!(

@@ -1,9 +1,18 @@
-//! Results as bytes: CSV and JSON. Nothing is written here, nothing is read, and there is no clock.
+//! Results as bytes: CSV, JSON, SVG, HTML. Nothing is written here, nothing is read, and there is no clock.
 
 mod escape;
+mod evaluated;
+mod evaluation;
 mod learning;
 mod rows;
+mod svg;
 
-pub use escape::csv_text;
+pub use escape::{csv_text, xml_text};
+pub use evaluated::{Evaluated, EvaluatedCell, Learnt, Unanswered};
+pub use evaluation::{
+    evaluation_files, evaluation_html, evaluation_json, evaluation_scores, evaluation_text, facts, kept_line, number,
+    other_scores, percent, predictions_csv,
+};
 pub use learning::{history_csv, scores_json, scores_text};
 pub use rows::{RowFormat, RowWriter, Stamp};
+pub use svg::{PALETTE, confusion_svg};

@@ -184,7 +184,13 @@ mod tests {
 
     fn cell() -> CellResult {
         let probabilities = Probabilities::new(vec![0.25, 0.75]).expect("sums to one");
-        CellResult { square: Square { x: -3.25, y: 10.0, side: 80.5 }, probabilities, accepted: true, unlike: None, features: Vec::new() }
+        CellResult {
+            square: Square { x: -3.25, y: 10.0, side: 80.5 },
+            probabilities,
+            accepted: true,
+            unlike: None,
+            features: Vec::new(),
+        }
     }
 
     #[test]

@@ -95,7 +95,8 @@ impl TensorEngine {
         let pooled = if let Some(layer) = layers.first() {
             let side = self.net.input_side(self.first);
             let shape = [n, side, side, layer.inputs];
-            let mut x = Tensor::<4>::from_data(TensorData::new(batch.inputs.clone(), shape), device).permute([0, 3, 1, 2]);
+            let mut x =
+                Tensor::<4>::from_data(TensorData::new(batch.inputs.clone(), shape), device).permute([0, 3, 1, 2]);
             // What comes in is the output of the layer before the first: a block's skip may begin there.
             let mut outs = vec![x.clone()];
             for (layer, (weight, bias)) in layers.iter().zip(&weights.convolutions) {
@@ -175,7 +176,10 @@ impl GradientEngine for TensorEngine {
         guarded(|| {
             let weights = self.load(values, &self.device, false);
             let batch = Batch { inputs: inputs.to_vec(), ..Batch::default() };
-            self.forward(&weights, &batch, n, &self.device).into_data().try_to_vec::<f32>().map_err(|e| format!("{e:?}"))
+            self.forward(&weights, &batch, n, &self.device)
+                .into_data()
+                .try_to_vec::<f32>()
+                .map_err(|e| format!("{e:?}"))
         })
         .and_then(|r| r)
     }

@@ -215,8 +215,8 @@ pub fn train(
     };
     let trained_on = device.as_ref().map_or_else(|| "cpu".to_owned(), |d| d.name().to_owned());
     let engine = CpuEngine::new(net, first, options.threads).map_err(UserError::new)?;
-    let mut trainer = Trainer::new(engine, first, values, recipe.clone(), inputs, train.clone(), validation.clone())
-        .on(device);
+    let mut trainer =
+        Trainer::new(engine, first, values, recipe.clone(), inputs, train.clone(), validation.clone()).on(device);
     let place = checkpoint_of(&options.out);
     if options.fresh {
         remove_file(&place).map_err(|e| UserError::new(format!("{} cannot be removed: {e}", display_path(&place))))?;

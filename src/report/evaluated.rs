@@ -1,0 +1,236 @@
+//! What an evaluation found, ready to be written: the one value from which the command line's files, the window's numbers
+//! and its exports are made. Nothing here is computed from pixels.
+
+use crate::domain::{Digest, Square};
+use crate::metrics::{Evaluation, Sample};
+
+/// One labelled cell that the model answered to; its place is its row in the sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluatedCell {
+    /// The file, as it is shown.
+    pub path: String,
+    /// Digest of the file's bytes.
+    pub digest: Digest,
+    /// The square that the model saw.
+    pub square: Square,
+    /// The reference class as the dataset has it, whatever was corrected since.
+    pub original: usize,
+    /// Whether this very image, or a near-duplicate, was learnt from.
+    pub learnt: Learnt,
+    /// How unlike the training images it is, as a share of the model's threshold.
+    pub unlike: Option<f32>,
+}
+
+/// Whether an image was in the model's training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Learnt {
+    /// Not, or not known.
+    #[default]
+    No,
+    /// This very file.
+    Same,
+    /// A near-duplicate of it.
+    Alike,
+}
+
+impl Learnt {
+    /// The word in `predictions.csv`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Same => "same",
+            Self::Alike => "alike",
+        }
+    }
+}
+
+/// A labelled image without an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// The file, as it is shown.
+    pub path: String,
+    /// Its reference class.
+    pub reference: usize,
+    /// Why it failed; `None` where no white cell was found.
+    pub error: Option<String>,
+}
+
+/// An evaluation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluated {
+    /// The model's classes.
+    pub labels: Vec<String>,
+    /// The model's name.
+    pub model: String,
+    /// The model's digest, hexadecimal.
+    pub model_sha256: String,
+    /// The dataset, as it is shown.
+    pub data: String,
+    /// Digest over the sorted image digests and labels, hexadecimal.
+    pub data_sha256: String,
+    /// What ran the network, in words.
+    pub provider: String,
+    /// Labels of the dataset that were taken for a class of another name, and those left out (no class).
+    pub mapped: Vec<(String, Option<String>)>,
+    /// How cells were grouped, in words.
+    pub grouping: Vec<String>,
+    /// Things to know.
+    pub notes: Vec<String>,
+    /// The cells, in the sample's order.
+    pub cells: Vec<EvaluatedCell>,
+    /// References and answers.
+    pub sample: Sample,
+    /// Scores of all cells.
+    pub scores: Evaluation,
+    /// Scores without cells that were in the training; none where none was, or nothing is left.
+    pub unseen: Option<Evaluation>,
+    /// Whether the model carries a record of what it learnt from.
+    pub recorded: bool,
+    /// Labelled images without an answer.
+    pub unanswered: Vec<Unanswered>,
+    /// The model's abstain threshold; 0 without.
+    pub threshold: f64,
+    /// Seed of the intervals.
+    pub seed: u64,
+}
+
+impl Evaluated {
+    /// Cells that were in the training: the same file, and near-duplicates.
+    #[must_use]
+    pub fn learnt(&self) -> (usize, usize) {
+        let count = |l: Learnt| self.cells.iter().filter(|c| c.learnt == l).count();
+        (count(Learnt::Same), count(Learnt::Alike))
+    }
+
+    /// Whether any image was in the training, in a sentence.
+    #[must_use]
+    pub fn learnt_line(&self) -> String {
+        let (same, alike) = self.learnt();
+        if !self.recorded {
+            return "the model carries no record of its training images: whether some are among these cannot be checked"
+                .into();
+        }
+        match (same + alike, self.cells.len()) {
+            (0, n) => format!("none of {n} was in training"),
+            (k, n) => format!("{k} of {n} were in training ({same} the same file, {alike} near-duplicates)"),
+        }
+    }
+
+    /// Images that failed, and images without a white cell.
+    #[must_use]
+    pub fn missing(&self) -> (usize, usize) {
+        let failed = self.unanswered.iter().filter(|u| u.error.is_some()).count();
+        (failed, self.unanswered.len() - failed)
+    }
+
+    /// Cells whose reference was corrected.
+    #[must_use]
+    pub fn corrected(&self) -> usize {
+        self.cells.iter().zip(self.sample.truth()).filter(|(c, t)| c.original != **t).count()
+    }
+
+    /// Computes all scores again with intervals, after references were corrected.
+    pub fn score(&mut self) {
+        if let Some(scores) = Evaluation::of(&self.sample, self.seed) {
+            self.scores = scores;
+        }
+        self.unseen = self.without_learnt().and_then(|s| Evaluation::of(&s, self.seed));
+    }
+
+    /// The sample without cells that were in the training; `None` where there is none of them.
+    #[must_use]
+    pub fn without_learnt(&self) -> Option<Sample> {
+        let rows: Vec<usize> = (0..self.cells.len()).filter(|&r| self.cells[r].learnt == Learnt::No).collect();
+        if rows.len() == self.cells.len() || rows.is_empty() {
+            return None;
+        }
+        let pick = |of: &[usize]| rows.iter().map(|&r| of[r]).collect::<Vec<_>>();
+        let p: Vec<f64> = rows.iter().flat_map(|&r| self.sample.row(r).to_vec()).collect();
+        Sample::new(self.labels.len(), pick(self.sample.truth()), &p, pick(self.sample.groups()))
+    }
+
+    /// Rows whose reference is most likely wrong, the most likely first: cells off the diagonal that the model calls
+    /// another class with at least that class' usual confidence, by how little the model believes the reference
+    /// (confident learning: Northcutt et al., JAIR 70 (2021) 1373, "prune by noise rate" without the rate).
+    #[must_use]
+    pub fn likely_wrong(&self) -> Vec<usize> {
+        let (s, k) = (&self.sample, self.labels.len());
+        // Mean probability of each class among the cells that have it as reference.
+        let mut sums = vec![(0.0, 0usize); k];
+        for row in 0..s.len() {
+            let sum = &mut sums[s.truth()[row]];
+            sum.0 += s.row(row)[s.truth()[row]];
+            sum.1 += 1;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "counts")]
+        let usual: Vec<f64> = sums.iter().map(|(p, n)| if *n == 0 { 1.0 } else { p / *n as f64 }).collect();
+        let mut rows: Vec<usize> =
+            (0..s.len()).filter(|&r| !s.right(r) && s.confidence(r) >= usual[s.called()[r]]).collect();
+        let belief = |r: usize| s.row(r)[s.truth()[r]];
+        rows.sort_by(|a, b| belief(*a).total_cmp(&belief(*b)).then(a.cmp(b)));
+        rows
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Six cells of two classes: one wrong with great confidence, one wrong with little, one learnt from.
+    pub(in crate::report) fn small() -> Evaluated {
+        let truth = vec![0, 0, 0, 1, 1, 1];
+        let first = [0.9, 0.8, 0.02, 0.45, 0.55, 0.1];
+        let p: Vec<f64> = first.iter().flat_map(|v| [*v, 1.0 - v]).collect();
+        let sample = Sample::new(2, truth.clone(), &p, (0..6).collect()).expect("fits");
+        let cells = truth
+            .iter()
+            .enumerate()
+            .map(|(i, t)| EvaluatedCell {
+                path: if i == 1 { "=a,\"b\"<c>.png".into() } else { format!("{i}.png") },
+                digest: Digest([u8::try_from(i).expect("small"); 32]),
+                square: Square { x: 1.0, y: 2.0, side: 30.0 },
+                original: *t,
+                learnt: if i == 0 { Learnt::Same } else { Learnt::No },
+                unlike: Some(0.5),
+            })
+            .collect();
+        let mut e = Evaluated {
+            labels: vec!["basophil".into(), "a <b>".into()],
+            model: "test".into(),
+            model_sha256: "00".into(),
+            data: "data".into(),
+            data_sha256: "11".into(),
+            provider: "cpu (3 of 3 nodes)".into(),
+            mapped: vec![("x".into(), None)],
+            grouping: vec![],
+            notes: vec![],
+            cells,
+            scores: Evaluation::of(&sample, 1).expect("cells"),
+            sample,
+            unseen: None,
+            recorded: true,
+            unanswered: vec![Unanswered { path: "no.png".into(), reference: 0, error: None }],
+            threshold: 0.0,
+            seed: 1,
+        };
+        e.score();
+        e
+    }
+
+    #[test]
+    fn learnt_cells_are_set_apart_and_corrections_counted() {
+        let mut e = small();
+        assert_eq!((e.learnt(), e.missing(), e.corrected()), ((1, 0), (0, 1), 0));
+        assert_eq!(e.unseen.as_ref().map(|u| u.n), Some(5));
+        e.sample.correct(2, 1);
+        e.score();
+        assert_eq!((e.corrected(), e.scores.confusion.count(1, 1)), (1, 3));
+    }
+
+    #[test]
+    fn the_most_likely_wrong_label_comes_first() {
+        // Row 2 is called class 1 with 0.98; rows 3 and 4: row 4 is called 0 with .55, below that class' usual .573.
+        assert_eq!(small().likely_wrong(), [2]);
+    }
+}

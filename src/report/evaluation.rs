@@ -1,0 +1,541 @@
+//! An evaluation as files: `report.json`, `report.txt`, `predictions.csv`, `confusion.svg`, `report.html`. Bytes only; the
+//! same evaluation gives the same bytes whoever asks.
+//!
+//! `report.json` is schema 1: `n`, `accuracy`, `macro`, `weighted`, `per_class.NAME.{precision,recall,f1,support,roc_auc,
+//! average_precision}`, `confusion.{labels,counts}`, then `balanced_accuracy`, `kappa`, `matthews`, `log_loss`, `brier`,
+//! `top_2_accuracy`, `calibration_error.{equal_width,equal_mass}`, `risk_coverage_area`, `roc_auc`, `average_precision`;
+//! beside each score `…_interval` is its 95 % interval `[low, high]` or null, and `intervals` says how they come about.
+//! `model`, `data`, `training_overlap`, `unanswered`, `mapped` and `notes` say what was evaluated. Scores that a sample
+//! does not define are null.
+
+use super::escape::{csv_text, xml_text};
+use super::evaluated::Evaluated;
+use super::svg::{Chart, PALETTE, Series, confusion_svg};
+use crate::metrics::{
+    Binning, Estimate, Evaluation, kept, precision_recall, reliability, risk_coverage, roc, thinned, wilson,
+};
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+
+/// Version of the layout of `report.json`.
+const SCHEMA: u32 = 1;
+
+/// What is written under which name.
+#[must_use]
+pub fn evaluation_files(e: &Evaluated) -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("report.json", format!("{:#}\n", evaluation_json(e)).into_bytes()),
+        ("report.txt", evaluation_text(e).into_bytes()),
+        ("predictions.csv", predictions_csv(e)),
+        ("confusion.svg", confusion_svg(&e.scores.confusion, &e.labels).into_bytes()),
+        ("report.html", evaluation_html(e).into_bytes()),
+    ]
+}
+
+fn rounded(v: f64) -> f64 {
+    (v * 1e6).round() / 1e6
+}
+
+fn put(map: &mut Map<String, Value>, key: &str, e: Option<&Estimate>) {
+    map.insert(key.into(), e.map_or(Value::Null, |e| rounded(e.value).into()));
+    let interval = e.and_then(|e| e.interval).map_or(Value::Null, |i| json!([rounded(i.low), rounded(i.high)]));
+    map.insert(format!("{key}_interval"), interval);
+}
+
+/// Scores as `report.json` has them.
+#[must_use]
+pub fn evaluation_scores(s: &Evaluation, labels: &[String]) -> Map<String, Value> {
+    let mut o = Map::new();
+    o.insert("n".into(), s.n.into());
+    put(&mut o, "accuracy", Some(&s.accuracy));
+    for (key, average) in [("macro", &s.macro_average), ("weighted", &s.weighted_average)] {
+        let mut a = Map::new();
+        for (key, e) in ["precision", "recall", "f1"].into_iter().zip(average) {
+            put(&mut a, key, Some(e));
+        }
+        o.insert(key.into(), a.into());
+    }
+    let mut per_class = Map::new();
+    for (label, c) in labels.iter().zip(&s.per_class) {
+        let mut own = Map::new();
+        for (key, e) in [("precision", &c.precision), ("recall", &c.recall), ("f1", &c.f1)] {
+            put(&mut own, key, Some(e));
+        }
+        own.insert("support".into(), c.support.into());
+        put(&mut own, "roc_auc", c.roc_auc.as_ref());
+        put(&mut own, "average_precision", c.average_precision.as_ref());
+        per_class.insert(label.clone(), own.into());
+    }
+    o.insert("per_class".into(), per_class.into());
+    let counts: Vec<_> = s.confusion.rows().map(<[usize]>::to_vec).collect();
+    o.insert("confusion".into(), json!({"labels": labels, "counts": counts}));
+    put(&mut o, "balanced_accuracy", Some(&s.balanced_accuracy));
+    put(&mut o, "kappa", s.kappa.as_ref());
+    put(&mut o, "matthews", Some(&s.matthews));
+    put(&mut o, "log_loss", Some(&s.log_loss));
+    put(&mut o, "brier", Some(&s.brier));
+    put(&mut o, "top_2_accuracy", Some(&s.top_two));
+    let mut errors = Map::new();
+    put(&mut errors, "equal_width", Some(&s.calibration_error));
+    put(&mut errors, "equal_mass", Some(&s.calibration_error_mass));
+    o.insert("calibration_error".into(), errors.into());
+    put(&mut o, "risk_coverage_area", Some(&s.risk_coverage));
+    put(&mut o, "roc_auc", s.roc_auc.as_ref());
+    put(&mut o, "average_precision", s.average_precision.as_ref());
+    o.insert(
+        "intervals".into(),
+        json!({"level": 0.95, "accuracy": s.accuracy.how.text(), "others": s.matthews.how.text(), "groups": s.groups}),
+    );
+    o
+}
+
+/// `report.json`.
+#[must_use]
+pub fn evaluation_json(e: &Evaluated) -> Value {
+    let mut o = Map::new();
+    o.insert("schema".into(), SCHEMA.into());
+    o.insert("program".into(), format!("Leukoscope {}", env!("CARGO_PKG_VERSION")).into());
+    o.extend(evaluation_scores(&e.scores, &e.labels));
+    let (same, alike) = e.learnt();
+    let unseen = e.unseen.as_ref().map(|u| {
+        let mut a = Map::new();
+        a.insert("n".into(), u.n.into());
+        put(&mut a, "accuracy", Some(&u.accuracy));
+        put(&mut a, "macro_f1", Some(&u.macro_average[2]));
+        a
+    });
+    o.insert(
+        "training_overlap".into(),
+        json!({"recorded": e.recorded, "same": same, "near_duplicates": alike, "without_them": unseen}),
+    );
+    let (failed, no_cell) = e.missing();
+    let all = e.scores.n + e.unanswered.len();
+    let right = e.scores.confusion.right();
+    let i = wilson(right, all);
+    o.insert(
+        "unanswered".into(),
+        json!({"failed": failed, "no_cell": no_cell, "accuracy_counting_them_wrong": rounded(share(right, all)),
+            "accuracy_counting_them_wrong_interval": [rounded(i.low), rounded(i.high)]}),
+    );
+    if e.threshold > 0.0 {
+        let (n, right) = kept(&e.sample, e.threshold);
+        let i = wilson(right, n);
+        o.insert(
+            "abstention".into(),
+            json!({"threshold": rounded(e.threshold), "coverage": rounded(share(n, e.scores.n)), "accuracy_of_kept": rounded(share(right, n)),
+                "accuracy_of_kept_interval": [rounded(i.low), rounded(i.high)]}),
+        );
+    }
+    o.insert("corrected_references".into(), e.corrected().into());
+    o.insert("model".into(), json!({"name": e.model, "sha256": e.model_sha256, "provider": e.provider}));
+    o.insert("data".into(), json!({"path": e.data, "sha256": e.data_sha256, "grouping": e.grouping}));
+    o.insert("mapped".into(), e.mapped.iter().map(|(a, b)| json!([a, b])).collect());
+    o.insert("notes".into(), json!(e.notes));
+    o.insert("intended_use".into(), "research use only".into());
+    o.into()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts")]
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// "80.33 % [75.46–84.44]", or the score alone where there is no interval.
+#[must_use]
+pub fn percent(e: &Estimate) -> String {
+    let interval = e.interval.map_or(String::new(), |i| format!(" [{:.2}–{:.2}]", 100.0 * i.low, 100.0 * i.high));
+    format!("{:.2} %{interval}", 100.0 * e.value)
+}
+
+/// "0.663 [0.594–0.731]".
+#[must_use]
+pub fn number(e: &Estimate) -> String {
+    let interval = e.interval.map_or(String::new(), |i| format!(" [{:.3}–{:.3}]", i.low, i.high));
+    format!("{:.3}{interval}", e.value)
+}
+
+/// Other scores than the report's, by name, with a word on each.
+#[must_use]
+pub fn other_scores(s: &Evaluation) -> Vec<(&'static str, String, &'static str)> {
+    let none = || "not defined".to_owned();
+    vec![
+        ("accuracy", percent(&s.accuracy), "share of cells that are right"),
+        ("balanced accuracy", percent(&s.balanced_accuracy), "mean of the classes' recalls"),
+        ("Cohen's kappa", s.kappa.as_ref().map_or_else(none, number), "agreement beyond chance"),
+        ("Matthews", number(&s.matthews), "correlation of reference and answer"),
+        ("top-2 accuracy", percent(&s.top_two), "the reference is one of the two most probable"),
+        ("ROC AUC", s.roc_auc.as_ref().map_or_else(none, number), "one class against the others, mean"),
+        (
+            "average precision",
+            s.average_precision.as_ref().map_or_else(none, number),
+            "one class against the others, mean",
+        ),
+        ("log loss", number(&s.log_loss), "mean −ln of the reference's probability"),
+        ("Brier score", number(&s.brier), "squared distance, 0 to 2"),
+        ("ECE, equal width", number(&s.calibration_error), "how far confidence and accuracy are apart"),
+        ("ECE, equal mass", number(&s.calibration_error_mass), "the same over equally filled bins"),
+        ("AURC", number(&s.risk_coverage), "mean share wrong over all coverages"),
+    ]
+}
+
+/// `report.txt`: scikit-learn's layout, then everything else with intervals.
+#[must_use]
+pub fn evaluation_text(e: &Evaluated) -> String {
+    let s = &e.scores;
+    let width = e.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(12);
+    let mut t = format!("{:>width$}  {:>9} {:>9} {:>9} {:>9}\n\n", "", "precision", "recall", "f1-score", "support");
+    let mut line = |name: &str, three: [f64; 3], support: usize| {
+        let _ = writeln!(t, "{name:>width$}  {:>9.2} {:>9.2} {:>9.2} {support:>9}", three[0], three[1], three[2]);
+    };
+    for (label, c) in e.labels.iter().zip(&s.per_class) {
+        line(label, [c.precision.value, c.recall.value, c.f1.value], c.support);
+    }
+    let averages = [("macro avg", &s.macro_average), ("weighted avg", &s.weighted_average)];
+    let mut rest = String::new();
+    for (name, a) in averages {
+        let _ = writeln!(rest, "{name:>width$}  {:>9.2} {:>9.2} {:>9.2} {:>9}", a[0].value, a[1].value, a[2].value, s.n);
+    }
+    let _ = write!(t, "\n{:>width$}  {:>9} {:>9} {:>9.2} {:>9}\n{rest}", "accuracy", "", "", s.accuracy.value, s.n);
+    let _ = writeln!(
+        t,
+        "\n95 % intervals; accuracy, precision, recall: {}; others: {}\n",
+        s.accuracy.how.text(),
+        s.matthews.how.text()
+    );
+    for (name, value, about) in other_scores(s) {
+        let _ = writeln!(t, "{name:<18} {value:<28} {about}");
+    }
+    t.push('\n');
+    for (label, c) in e.labels.iter().zip(&s.per_class) {
+        let auc = c.roc_auc.as_ref().map_or_else(|| "not defined".into(), number);
+        let _ = writeln!(
+            t,
+            "{label:<width$}  precision {:<24} recall {:<24} F1 {:<24} AUC {auc}",
+            percent(&c.precision),
+            percent(&c.recall),
+            number(&c.f1)
+        );
+    }
+    let _ = write!(t, "\nreference ↓ called →\n{:>width$}", "");
+    for label in &e.labels {
+        let _ = write!(t, " {label:>width$}");
+    }
+    t.push('\n');
+    for (label, row) in e.labels.iter().zip(s.confusion.rows()) {
+        let _ = write!(t, "{label:>width$}");
+        for n in row {
+            let _ = write!(t, " {n:>width$}");
+        }
+        t.push('\n');
+    }
+    t.push('\n');
+    for line in facts(e) {
+        let _ = writeln!(t, "{line}");
+    }
+    t
+}
+
+/// What was evaluated, line by line.
+#[must_use]
+pub fn facts(e: &Evaluated) -> Vec<String> {
+    let (failed, no_cell) = e.missing();
+    let mut out = vec![
+        format!("model {} ({})", e.model, e.model_sha256),
+        format!("data {}: {} cells in {} groups (digest {})", e.data, e.scores.n, e.scores.groups, e.data_sha256),
+        format!("provider {}", e.provider),
+        e.learnt_line(),
+    ];
+    if let Some(u) = &e.unseen {
+        out.push(format!("without them: accuracy {}, n = {}", percent(&u.accuracy), u.n));
+    }
+    if failed + no_cell > 0 {
+        let all = e.scores.n + failed + no_cell;
+        let right = e.scores.confusion.right();
+        let i = wilson(right, all);
+        out.push(format!(
+            "not scored: {failed} images failed, in {no_cell} no white cell was found; counted as wrong, accuracy is {:.2} % [{:.2}–{:.2}] of {all}",
+            100.0 * share(right, all),
+            100.0 * i.low,
+            100.0 * i.high
+        ));
+    }
+    if e.threshold > 0.0 {
+        out.push(kept_line(e, e.threshold));
+    }
+    if e.corrected() > 0 {
+        out.push(format!("{} references were corrected by hand; predictions.csv has both", e.corrected()));
+    }
+    for (from, to) in &e.mapped {
+        out.push(match to {
+            Some(to) => format!("the dataset's \"{from}\" was taken for {to}"),
+            None => format!("the dataset's \"{from}\" was left out"),
+        });
+    }
+    out.extend(e.grouping.iter().map(|g| format!("groups: {g}")));
+    out.extend(e.notes.iter().map(|n| format!("note: {n}")));
+    out.push(format!("Leukoscope {}. Research use only.", env!("CARGO_PKG_VERSION")));
+    out
+}
+
+/// What an abstain threshold keeps: "keeps 93.0 % of cells, 99.1 % of those right [98.4–99.6]".
+#[must_use]
+pub fn kept_line(e: &Evaluated, threshold: f64) -> String {
+    let (n, right) = kept(&e.sample, threshold);
+    let i = wilson(right, n);
+    format!(
+        "a threshold of {threshold:.3} keeps {:.1} % of cells ({n}), {:.1} % of those right [{:.1}–{:.1}]",
+        100.0 * share(n, e.scores.n),
+        100.0 * share(right, n),
+        100.0 * i.low,
+        100.0 * i.high
+    )
+}
+
+/// `predictions.csv`: `path,status,reference,label,right,confidence,p_<class>…,group,in_training,unlike,x,y,side,sha256,
+/// original_reference,error`, one row a labelled image.
+#[must_use]
+pub fn predictions_csv(e: &Evaluated) -> Vec<u8> {
+    let mut w = csv::Writer::from_writer(Vec::new());
+    let mut head: Vec<String> =
+        ["path", "status", "reference", "label", "right", "confidence"].map(String::from).to_vec();
+    head.extend(e.labels.iter().map(|l| format!("p_{l}")));
+    head.extend(
+        ["group", "in_training", "unlike", "x", "y", "side", "sha256", "original_reference", "error"].map(String::from),
+    );
+    let mut rows = vec![head];
+    let s = &e.sample;
+    for (row, c) in e.cells.iter().enumerate() {
+        let (reference, called) = (s.truth()[row], s.called()[row]);
+        let kept = s.confidence(row) >= e.threshold;
+        let mut f = vec![
+            csv_text(&c.path).into_owned(),
+            if kept { "ok".into() } else { "unidentified".into() },
+            csv_text(&e.labels[reference]).into_owned(),
+            csv_text(&e.labels[called]).into_owned(),
+            if s.right(row) { "yes".into() } else { "no".into() },
+            format!("{:.6}", s.confidence(row)),
+        ];
+        f.extend(s.row(row).iter().map(|p| format!("{p:.6}")));
+        f.push(s.groups()[row].to_string());
+        f.push(if e.recorded { c.learnt.as_str().into() } else { String::new() });
+        f.push(c.unlike.map_or_else(String::new, |u| format!("{u:.4}")));
+        f.extend([c.square.x, c.square.y, c.square.side].map(|v| format!("{v:.1}")));
+        f.extend([c.digest.to_string(), csv_text(&e.labels[c.original]).into_owned(), String::new()]);
+        rows.push(f);
+    }
+    for u in &e.unanswered {
+        let mut f = vec![csv_text(&u.path).into_owned()];
+        f.push(if u.error.is_some() { "failed".into() } else { "no-cell".into() });
+        f.push(csv_text(&e.labels[u.reference]).into_owned());
+        f.resize(6 + e.labels.len() + 7, String::new());
+        f.push(csv_text(&e.labels[u.reference]).into_owned());
+        f.push(csv_text(u.error.as_deref().unwrap_or("")).into_owned());
+        rows.push(f);
+    }
+    for row in rows {
+        // Writing to memory does not fail, and every row has the head's length.
+        let _ = w.write_record(&row);
+    }
+    w.into_inner().unwrap_or_default()
+}
+
+/// Drawn points of a curve.
+const POINTS: usize = 200;
+
+fn charts(e: &Evaluated) -> Vec<String> {
+    let s = &e.sample;
+    let curve = |points: Vec<crate::metrics::CurvePoint>| {
+        thinned(&points, POINTS).into_iter().map(|p| (p.x, p.y)).collect::<Vec<_>>()
+    };
+    let by_class = |of: &dyn Fn(usize) -> Option<(Vec<crate::metrics::CurvePoint>, f64)>| {
+        e.labels
+            .iter()
+            .enumerate()
+            .filter_map(|(c, label)| {
+                let (points, area) = of(c)?;
+                Some(Series {
+                    name: format!("{label} ({area:.3})"),
+                    colour: PALETTE[c % PALETTE.len()],
+                    points: curve(points),
+                    dots: false,
+                })
+            })
+            .collect::<Vec<_>>()
+    };
+    let bins = [(Binning::Width, "equal width"), (Binning::Mass, "equal mass")];
+    let reliable = bins
+        .into_iter()
+        .enumerate()
+        .map(|(i, (how, name))| Series {
+            name: name.into(),
+            colour: PALETTE[i],
+            points: reliability(s, how).iter().filter(|b| b.n > 0).map(|b| (b.confidence, b.accuracy)).collect(),
+            dots: true,
+        })
+        .collect();
+    let (risk, area) = risk_coverage(s);
+    let top = risk.iter().map(|p| p.y).fold(0.0, f64::max).clamp(0.05, 1.0);
+    let chart = |title, x, y, diagonal, series| Chart { title, x, y, top: 1.0, diagonal, series }.to_svg();
+    vec![
+        chart("Reliability", "confidence", "share right", true, reliable),
+        chart("ROC", "false positive rate", "true positive rate", true, by_class(&|c| roc(s, c))),
+        chart("Precision and recall", "recall", "precision", false, by_class(&|c| precision_recall(s, c))),
+        Chart {
+            title: "Risk and coverage",
+            x: "share of cells kept",
+            y: "share wrong among them",
+            top: (top * 20.0).ceil() / 20.0,
+            diagonal: false,
+            series: vec![Series {
+                name: format!("area {area:.4}"),
+                colour: PALETTE[0],
+                points: curve(risk),
+                dots: false,
+            }],
+        }
+        .to_svg(),
+    ]
+}
+
+const STYLE: &str = "body{font:15px/1.5 system-ui,'Segoe UI',Helvetica,Arial,sans-serif;max-width:1080px;margin:2em auto;padding:0 1em;color:#222;background:#fff}\
+h1{font-size:1.6em;margin-bottom:.2em}h2{font-size:1.2em;margin-top:1.8em}table{border-collapse:collapse}td,th{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:right}\
+th:first-child,td:first-child{text-align:left}td small{color:#666}.big{font-size:1.5em}.note{color:#666}.charts{display:flex;flex-wrap:wrap;gap:1em}.charts svg{break-inside:avoid}\
+@media print{body{max-width:none;margin:0}h2{break-after:avoid}table,svg{break-inside:avoid}}";
+
+/// `report.html`: everything in one file that needs nothing else, and prints.
+#[must_use]
+pub fn evaluation_html(e: &Evaluated) -> String {
+    let s = &e.scores;
+    let mut t = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>Evaluation of {0}</title>\n<style>{STYLE}</style></head><body>\n<h1>Evaluation of {0}</h1>\n<p class=\"note\">on {1} · research use only</p>\n<p class=\"big\">Accuracy {2}, n = {3}</p>\n<p>{4}</p>\n",
+        xml_text(&e.model),
+        xml_text(&e.data),
+        percent(&s.accuracy),
+        s.n,
+        xml_text(&e.learnt_line())
+    );
+    let _ = writeln!(t, "<h2>Confusion matrix</h2>\n{}", confusion_svg(&s.confusion, &e.labels));
+    t.push_str("<h2>Classification report</h2>\n<table><tr><th></th><th>precision</th><th>recall</th><th>F1</th><th>ROC AUC</th><th>support</th></tr>\n");
+    let small = |e: &Estimate| {
+        let interval = e.interval.map_or(String::new(), |i| format!(" <small>{:.2}–{:.2}</small>", i.low, i.high));
+        format!("{:.2}{interval}", e.value)
+    };
+    for (label, c) in e.labels.iter().zip(&s.per_class) {
+        let auc = c.roc_auc.as_ref().map_or_else(|| "–".into(), small);
+        let _ = writeln!(
+            t,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{auc}</td><td>{}</td></tr>",
+            xml_text(label),
+            small(&c.precision),
+            small(&c.recall),
+            small(&c.f1),
+            c.support
+        );
+    }
+    for (name, a) in [("macro average", &s.macro_average), ("weighted average", &s.weighted_average)] {
+        let _ = writeln!(
+            t,
+            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td><td></td><td>{}</td></tr>",
+            small(&a[0]),
+            small(&a[1]),
+            small(&a[2]),
+            s.n
+        );
+    }
+    let _ = write!(
+        t,
+        "</table>\n<p class=\"note\">95 % intervals; accuracy, precision and recall: {}; others: {}</p>\n<h2>Scores</h2>\n<table>\n",
+        s.accuracy.how.text(),
+        s.matthews.how.text()
+    );
+    for (name, value, about) in other_scores(s) {
+        let _ = writeln!(t, "<tr><td>{name}</td><td>{value}</td><td><small>{about}</small></td></tr>");
+    }
+    let _ = writeln!(t, "</table>\n<h2>Curves</h2>\n<div class=\"charts\">{}</div>", charts(e).join("\n"));
+    let wrong = e.likely_wrong();
+    if !wrong.is_empty() {
+        t.push_str("<h2>References that are most likely wrong</h2>\n<table><tr><th>image</th><th>reference</th><th>called</th><th>confidence</th></tr>\n");
+        for &row in wrong.iter().take(30) {
+            let _ = writeln!(
+                t,
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.3}</td></tr>",
+                xml_text(&e.cells[row].path),
+                xml_text(&e.labels[e.sample.truth()[row]]),
+                xml_text(&e.labels[e.sample.called()[row]]),
+                e.sample.confidence(row)
+            );
+        }
+        let _ = writeln!(
+            t,
+            "</table>\n<p class=\"note\">{} in all, by how little the model believes the reference</p>",
+            wrong.len()
+        );
+    }
+    t.push_str("<h2>What was evaluated</h2>\n<ul>\n");
+    for line in facts(e) {
+        let _ = writeln!(t, "<li>{}</li>", xml_text(&line));
+    }
+    t.push_str("</ul>\n</body></html>\n");
+    t
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::evaluated::tests::small;
+    use super::*;
+
+    #[test]
+    fn the_json_has_what_the_contract_names() {
+        let v = evaluation_json(&small());
+        for key in ["n", "accuracy", "macro", "weighted", "per_class", "confusion"] {
+            assert!(!v[key].is_null(), "{key}");
+            assert!(key == "n" || key.starts_with("con") || key == "per_class" || v["accuracy_interval"].is_array());
+        }
+        assert_eq!(v["schema"], 1);
+        assert_eq!(v["per_class"]["basophil"]["support"], 3);
+        assert!(v["per_class"]["basophil"]["recall_interval"].is_array());
+        assert_eq!(v["training_overlap"]["same"], 1);
+        assert_eq!(v["training_overlap"]["without_them"]["n"], 5);
+        assert_eq!(v["unanswered"]["no_cell"], 1);
+    }
+
+    #[test]
+    fn names_from_outside_do_no_harm() {
+        let e = small();
+        let csv = String::from_utf8(predictions_csv(&e)).expect("text");
+        let mut lines = csv.lines();
+        let columns = lines.next().expect("a head").split(',').count();
+        assert!(csv.contains("\"'=a,\"\"b\"\"<c>.png\""), "{csv}");
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        let rows: Vec<_> = reader.records().map(|r| r.expect("a row")).collect();
+        assert!(rows.len() == 7 && rows.iter().all(|r| r.len() == columns));
+        assert_eq!((&rows[6][1], &rows[6][0]), ("no-cell", "no.png"));
+        let html = evaluation_html(&e);
+        assert!(html.contains("a &lt;b&gt;") && !html.contains("a <b>"));
+        assert!(!html.contains("http-equiv=\"refresh\"") && !html.contains("<script"));
+    }
+
+    /// The report's lines are scikit-learn's, letter by letter, on real answers.
+    #[test]
+    fn the_text_report_is_scikit_learns() {
+        let golden: Value =
+            serde_json::from_str(include_str!("../../tests/fixtures/evaluation/golden.json")).expect("JSON");
+        let table = include_str!("../../tests/fixtures/evaluation/predictions.csv");
+        let mut lines = table.lines();
+        let labels: Vec<String> = lines.next().expect("a head").split(',').skip(1).map(|l| l[2..].to_owned()).collect();
+        let (mut truth, mut p) = (Vec::new(), Vec::new());
+        for line in lines {
+            let (reference, rest) = line.split_once(',').expect("columns");
+            truth.push(labels.iter().position(|l| l == reference).expect("a label"));
+            p.extend(rest.split(',').map(|v| v.parse::<f64>().expect("a number")));
+        }
+        let n = truth.len();
+        let mut e = small();
+        e.sample = crate::metrics::Sample::new(labels.len(), truth, &p, (0..n).collect()).expect("fits");
+        (e.labels, e.cells, e.unanswered) = (labels, Vec::new(), Vec::new());
+        e.scores = Evaluation::of(&e.sample, 1).expect("cells");
+        let text = evaluation_text(&Evaluated { unseen: None, ..e });
+        let theirs = golden["report"].as_str().expect("text");
+        assert!(text.starts_with(theirs), "{text}\n{theirs}");
+    }
+}
