@@ -20,6 +20,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Classify pictures: a row per cell, as CSV or JSON
     Classify(Classify),
+    /// Score a model on labelled pictures: matrix, report with intervals, curves
+    Evaluate(Evaluate),
     /// Train a model on labelled pictures, with honest splits
     Train(Box<Train>),
     /// Print a model's card
@@ -54,6 +56,40 @@ pub(super) enum Command {
         #[arg(long)]
         no_window: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Labelled {
+    /// A folder with a folder per class, or a CSV with the columns path,label[,group][,split]
+    #[arg(value_name = "DATASET")]
+    pub(super) dataset: PathBuf,
+    /// Take the dataset's label for a class of the model: LABEL=CLASS, as often as needed
+    #[arg(long = "map", value_name = "LABEL=CLASS", value_parser = mapping)]
+    pub(super) map: Vec<(String, String)>,
+    /// Leave a label out, as often as needed
+    #[arg(long, value_name = "LABEL")]
+    pub(super) leave_out: Vec<String>,
+    /// How images are grouped for the intervals
+    #[arg(long, value_enum, default_value_t = GroupArg::Auto)]
+    pub(super) group_by: GroupArg,
+    /// Execution provider
+    #[arg(long, default_value_t = Provider::Auto)]
+    pub(super) provider: Provider,
+    /// Of the resamples behind the intervals
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Evaluate {
+    #[command(flatten)]
+    pub(super) data: Labelled,
+    /// The model file [default: the embedded model]
+    #[arg(long)]
+    pub(super) model: Option<PathBuf>,
+    /// Folder for report.json, report.txt, predictions.csv, confusion.svg and report.html
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -157,6 +193,15 @@ pub(super) enum DeviceArg {
     Cpu,
     /// A graphics card (WebGPU), or not at all
     Gpu,
+}
+
+fn mapping(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((label, class)) if !label.trim().is_empty() && !class.trim().is_empty() => {
+            Ok((label.trim().into(), class.trim().into()))
+        }
+        _ => Err("say LABEL=CLASS, such as --map \"band neutrophil\"=neutrophil".into()),
+    }
 }
 
 fn positive(text: &str) -> Result<f64, String> {

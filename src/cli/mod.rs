@@ -3,6 +3,7 @@
 //! Data goes to the standard output, everything else to the standard error. A closed pipe is success.
 
 mod args;
+mod evaluate;
 mod show;
 mod train;
 
@@ -62,6 +63,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
             demo(out)
         }
         Some(Command::Classify(a)) => classify(&a),
+        Some(Command::Evaluate(a)) => evaluate::evaluate(&a),
         Some(Command::Train(a)) => train::train(&a),
         Some(Command::Inspect { model, json }) => workflow::open_model(Some(&model))
             .and_then(|m| say(&if json { show::card_json(m.card()) } else { m.card().to_text() })),

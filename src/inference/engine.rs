@@ -13,6 +13,9 @@ use ort::session::builder::GraphOptimizationLevel;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// How the message begins when a model's answer is not what its card promises.
+pub const UNUSABLE: &str = "the model's answer is unusable";
+
 /// Why a model could not be loaded or run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
@@ -34,7 +37,7 @@ pub enum EngineError {
     #[error("classifying failed: {0}")]
     Run(String),
     /// The model's answer is not what its card promises.
-    #[error("the model's answer is unusable: {0}")]
+    #[error("{UNUSABLE}: {0}")]
     Output(String),
 }
 

@@ -10,7 +10,7 @@ mod probe;
 mod provider;
 mod runtime;
 
-pub use engine::{Answer, Engine, EngineError, EngineReport, self_test_tensor};
+pub use engine::{Answer, Engine, EngineError, EngineReport, UNUSABLE, self_test_tensor};
 pub use pipeline::{Options, PipelineError, Shape, Summary, run};
 pub use prepare::{Cells, Prepared, Skip, decode_file, prepare};
 pub use probe::run_graph;

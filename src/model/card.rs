@@ -294,7 +294,10 @@ impl ModelCard {
             "learnt from",
             &self.trained_on.as_ref().map_or_else(
                 || "not recorded: whether an image was in its training cannot be checked".into(),
-                |r| format!("{} recorded images", r.len()),
+                |r| {
+                    let more = if r.partial { ", and others that its starting model did not record" } else { "" };
+                    format!("{} recorded images{more}", r.len())
+                },
             ),
         );
         line(

@@ -33,22 +33,28 @@ mod numbers {
     }
 }
 
-/// The training images' pooled features: a projection in which their spread within the classes is one in every direction,
-/// and where each class lies in it. The distance to the nearest class is Mahalanobis' with a covariance shared by the
-/// classes (Lee et al., NeurIPS 2018), on the leading principal components.
+/// What the training images' pooled features are like: Mahalanobis' distance to the nearest class with a covariance that
+/// the classes share (Lee et al., NeurIPS 2018), which is full in the leading principal components and the same in all
+/// other directions (Tipping & Bishop, JRSS B 61 (1999) 611). On real data it told cells of unknown kinds from known ones
+/// as well as the nearest neighbours among the training images did, and keeps none of these.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Familiarity {
-    /// Numbers of the projection's result.
+    /// Principal components.
     pub dims: usize,
-    /// Subtracted from the features before projecting, `[features]`.
+    /// Subtracted from the features, `[features]`.
     #[serde(with = "numbers")]
     pub mean: Vec<f32>,
-    /// `[dims, features]`.
+    /// The components, `[dims, features]`, orthonormal.
     #[serde(with = "numbers")]
-    pub projection: Vec<f32>,
-    /// `[classes, dims]`; classes without images have none.
+    pub components: Vec<f32>,
+    /// What makes the spread within the classes one in every component, `[dims, dims]`.
+    #[serde(with = "numbers")]
+    pub whitening: Vec<f32>,
+    /// Where the classes lie in the components, `[classes with images, dims]`.
     #[serde(with = "numbers")]
     pub centres: Vec<f32>,
+    /// Variance in each of the other directions.
+    pub noise: f32,
     /// Distances above it are unlike the training images: 5 % of the validation cells lie above it.
     pub threshold: f32,
     /// Cells that it was fitted on.
@@ -59,43 +65,50 @@ impl Familiarity {
     /// What is wrong with it.
     pub(super) fn check(&self) -> Result<(), String> {
         let fits = self.dims > 0
-            && self.projection.len() == self.dims.saturating_mul(self.mean.len())
+            && self.components.len() == self.dims.saturating_mul(self.mean.len())
+            && self.whitening.len() == self.dims.saturating_mul(self.dims)
             && !self.centres.is_empty()
             && self.centres.len().is_multiple_of(self.dims)
-            && self.threshold.is_finite()
-            && self.threshold > 0.0;
-        let finite = self.mean.iter().chain(&self.projection).chain(&self.centres).all(|v| v.is_finite());
-        if fits && finite { Ok(()) } else { Err("a familiarity whose numbers do not fit each other".into()) }
+            && [self.noise, self.threshold].into_iter().all(|v| v.is_finite() && v > 0.0);
+        let all = [&self.mean, &self.components, &self.whitening, &self.centres];
+        if fits && all.into_iter().flatten().all(|v| v.is_finite()) {
+            Ok(())
+        } else {
+            Err("a familiarity whose numbers do not fit each other".into())
+        }
     }
 
-    /// Where features lie in the projection, `[dims]`; `None` for another number of features.
+    /// Distance to the nearest class; `None` for another number of features than it was fitted on.
     #[must_use]
-    pub fn project(&self, features: &[f32]) -> Option<Vec<f32>> {
+    pub fn distance(&self, features: &[f32]) -> Option<f32> {
         if features.len() != self.mean.len() {
             return None;
         }
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
         let centred: Vec<f32> = features.iter().zip(&self.mean).map(|(f, m)| f - m).collect();
-        Some(
-            self.projection
-                .chunks_exact(self.mean.len())
-                .map(|row| row.iter().zip(&centred).map(|(a, b)| a * b).sum())
-                .collect(),
-        )
+        let within: Vec<f32> = self.components.chunks_exact(self.mean.len()).map(|c| dot(c, &centred)).collect();
+        let nearest = self
+            .centres
+            .chunks_exact(self.dims)
+            .map(|centre| {
+                let away: Vec<f32> = within.iter().zip(centre).map(|(z, c)| z - c).collect();
+                self.whitening.chunks_exact(self.dims).map(|row| dot(row, &away).powi(2)).sum::<f32>()
+            })
+            .fold(f32::INFINITY, f32::min);
+        let beside = (dot(&centred, &centred) - dot(&within, &within)).max(0.0) / self.noise;
+        Some((nearest + beside).sqrt())
     }
 
-    /// Distance to the nearest class as a share of the threshold: above 1 is unlike the training images.
+    /// The distance as a share of the threshold: above 1 is unlike the training images.
     #[must_use]
     pub fn score(&self, features: &[f32]) -> Option<f32> {
-        let z = self.project(features)?;
-        let squared = |centre: &[f32]| centre.iter().zip(&z).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
-        let nearest = self.centres.chunks_exact(self.dims).map(squared).fold(f32::INFINITY, f32::min);
-        Some(nearest.sqrt() / self.threshold)
+        Some(self.distance(features)? / self.threshold)
     }
 
     /// In words, for the card.
     #[must_use]
     pub fn to_line(&self) -> String {
-        format!("{} directions of {} features, fitted on {} cells", self.dims, self.mean.len(), self.n)
+        format!("{} components of {} features, fitted on {} cells", self.dims, self.mean.len(), self.n)
     }
 }
 
@@ -104,6 +117,9 @@ impl Familiarity {
 pub struct TrainingRecord {
     digests: String,
     likeness: String,
+    /// Whether it began from a model that carries no record of its own: then there are more images than these.
+    #[serde(default)]
+    pub partial: bool,
 }
 
 impl TrainingRecord {
@@ -115,7 +131,22 @@ impl TrainingRecord {
             digests.extend_from_slice(&digest.0[..DIGEST]);
             likeness.extend_from_slice(&hash);
         }
-        Self { digests: STANDARD.encode(digests), likeness: STANDARD.encode(likeness) }
+        Self { digests: STANDARD.encode(digests), likeness: STANDARD.encode(likeness), partial: false }
+    }
+
+    /// This record with those of the model that it began from; `None` is a model without a record.
+    #[must_use]
+    pub fn and(self, before: Option<&Self>) -> Self {
+        let Some(before) = before else { return Self { partial: true, ..self } };
+        let joined = |a: &str, b: &str| {
+            let decode = |t: &str| STANDARD.decode(t).unwrap_or_default();
+            STANDARD.encode([decode(a), decode(b)].concat())
+        };
+        Self {
+            digests: joined(&before.digests, &self.digests),
+            likeness: joined(&before.likeness, &self.likeness),
+            partial: before.partial,
+        }
     }
 
     /// How many images.
@@ -175,24 +206,32 @@ mod tests {
         assert!(read.digests().contains(&TrainingRecord::beginning(&a)));
         assert!(!read.digests().contains(&TrainingRecord::beginning(&Digest([8; 32]))));
         assert_eq!(read.likeness()[1], [2; LIKENESS]);
-        let torn = TrainingRecord { digests: record.digests.clone(), likeness: String::new() };
+        let both = TrainingRecord::new([(&Digest([8; 32]), [3; LIKENESS])]).and(Some(&read));
+        assert_eq!((both.len(), both.partial, both.likeness()[2], both.check()), (3, false, [3; LIKENESS], Ok(())));
+        assert!(record.clone().and(None).partial);
+        let torn = TrainingRecord { digests: record.digests.clone(), likeness: String::new(), partial: false };
         assert!(torn.check().is_err() && TrainingRecord::default().is_empty());
     }
 
     #[test]
-    fn the_nearest_class_counts() {
+    fn the_nearest_class_counts_and_what_lies_beside_the_components() {
         let f = Familiarity {
             dims: 1,
             mean: vec![1.0, 1.0],
-            projection: vec![0.5, 0.0],
+            components: vec![1.0, 0.0],
+            whitening: vec![0.5],
             centres: vec![0.0, 4.0],
+            noise: 4.0,
             threshold: 2.0,
             n: 10,
         };
         let read: Familiarity = serde_json::from_str(&serde_json::to_string(&f).expect("text")).expect("reads");
         assert_eq!((&read, read.check()), (&f, Ok(())));
-        assert_eq!(read.score(&[13.0, 5.0]), Some(1.0));
+        // Twelve along the component, eight from the nearer centre, halved; six beside it, over a deviation of two.
+        assert_eq!(read.distance(&[13.0, 7.0]), Some(5.0));
+        assert_eq!(read.score(&[13.0, 7.0]), Some(2.5));
         assert_eq!(read.score(&[1.0]), None);
-        assert!(Familiarity { dims: 2, ..f }.check().is_err());
+        assert!(Familiarity { dims: 2, ..f.clone() }.check().is_err());
+        assert!(Familiarity { noise: 0.0, ..f }.check().is_err());
     }
 }

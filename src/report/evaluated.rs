@@ -87,6 +87,8 @@ pub struct Evaluated {
     pub unseen: Option<Evaluation>,
     /// Whether the model carries a record of what it learnt from.
     pub recorded: bool,
+    /// Whether it began from a model that does not: then it learnt from more images than are recorded.
+    pub partial_record: bool,
     /// Labelled images without an answer.
     pub unanswered: Vec<Unanswered>,
     /// The model's abstain threshold; 0 without.
@@ -111,9 +113,10 @@ impl Evaluated {
             return "the model carries no record of its training images: whether some are among these cannot be checked"
                 .into();
         }
+        let more = if self.partial_record { "; the model that it began from carries no record" } else { "" };
         match (same + alike, self.cells.len()) {
-            (0, n) => format!("none of {n} was in training"),
-            (k, n) => format!("{k} of {n} were in training ({same} the same file, {alike} near-duplicates)"),
+            (0, n) => format!("none of {n} was in training{more}"),
+            (k, n) => format!("{k} of {n} were in training ({same} the same file, {alike} near-duplicates){more}"),
         }
     }
 
@@ -210,6 +213,7 @@ pub(super) mod tests {
             sample,
             unseen: None,
             recorded: true,
+            partial_record: false,
             unanswered: vec![Unanswered { path: "no.png".into(), reference: 0, error: None }],
             threshold: 0.0,
             seed: 1,

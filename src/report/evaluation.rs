@@ -193,7 +193,8 @@ pub fn evaluation_text(e: &Evaluated) -> String {
     let averages = [("macro avg", &s.macro_average), ("weighted avg", &s.weighted_average)];
     let mut rest = String::new();
     for (name, a) in averages {
-        let _ = writeln!(rest, "{name:>width$}  {:>9.2} {:>9.2} {:>9.2} {:>9}", a[0].value, a[1].value, a[2].value, s.n);
+        let _ =
+            writeln!(rest, "{name:>width$}  {:>9.2} {:>9.2} {:>9.2} {:>9}", a[0].value, a[1].value, a[2].value, s.n);
     }
     let _ = write!(t, "\n{:>width$}  {:>9} {:>9} {:>9.2} {:>9}\n{rest}", "accuracy", "", "", s.accuracy.value, s.n);
     let _ = writeln!(

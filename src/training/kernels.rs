@@ -58,7 +58,7 @@ fn fma<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
 
 /// A matrix in memory: `rows` × `columns`, strides in elements.
 #[derive(Clone, Copy)]
-struct Matrix<'a> {
+pub(super) struct Matrix<'a> {
     values: &'a [f32],
     rows: usize,
     columns: usize,
@@ -67,18 +67,18 @@ struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    fn by_rows(values: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub(super) fn by_rows(values: &'a [f32], rows: usize, columns: usize) -> Self {
         Self { values, rows, columns, row: columns, column: 1 }
     }
 
-    fn transposed(self) -> Self {
+    pub(super) fn transposed(self) -> Self {
         Self { rows: self.columns, columns: self.rows, row: self.column, column: self.row, ..self }
     }
 }
 
 /// `c = a·b + keep·c`, `c` by rows.
 #[expect(unsafe_code, reason = "matrixmultiply takes pointers; the sizes are checked here")]
-fn product(a: Matrix<'_>, b: Matrix<'_>, keep: f32, c: &mut [f32]) {
+pub(super) fn product(a: Matrix<'_>, b: Matrix<'_>, keep: f32, c: &mut [f32]) {
     let (m, k, n) = (a.rows, a.columns, b.columns);
     assert!(
         a.values.len() >= m * k && b.values.len() >= k * n && c.len() >= m * n && b.rows == k,

@@ -6,6 +6,7 @@
 mod augment;
 mod checkpoint;
 mod engine;
+mod familiarity;
 mod features;
 mod kernels;
 mod network;
@@ -18,6 +19,7 @@ mod trainer;
 pub use augment::{Augmentation, augment};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use engine::{Batch, BatchResult, CpuEngine, GradientEngine, TrainingDevice, fitting_batch, gpu_engine};
+pub use familiarity::{LEAST_CELLS, fit_familiarity, with_threshold};
 pub use features::{Activations, CellSource, Scaling};
 pub use network::{Net, Workspace};
 pub use optimizer::{Optimizer, OptimizerSettings, average};

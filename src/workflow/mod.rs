@@ -7,6 +7,7 @@ mod classify;
 mod demo;
 mod doctor;
 mod error;
+mod evaluate;
 mod models;
 mod recent;
 mod train;
@@ -16,6 +17,9 @@ pub use classify::{Request, Told, Totals, classify, classify_to};
 pub use demo::{DEMO_SEED, DemoSlide, draw_demo};
 pub use doctor::{DoctorReport, doctor};
 pub use error::UserError;
+pub use evaluate::{
+    EvaluateError, EvaluateRequest, EvaluateTold, KEPT_NEAR, can_write_into, evaluate, write_evaluation,
+};
 pub use models::{default_model, open_model};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use train::{

@@ -4,7 +4,7 @@ use super::plan::Prepared;
 use super::run::{Held, TrainOptions};
 use crate::domain::EpochRow;
 use crate::metrics::Scores;
-use crate::model::{self, Preprocessing, SelfTest};
+use crate::model::{self, Familiarity, Preprocessing, SelfTest, TrainingRecord};
 use crate::report::scores_json;
 use crate::training::{Recipe, Stop};
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ pub(super) struct Facts<'a> {
     pub(super) held: Option<&'a Held>,
     pub(super) time: String,
     pub(super) trained_on: &'a str,
+    pub(super) familiarity: Option<&'a Familiarity>,
+    pub(super) record: Option<&'a TrainingRecord>,
 }
 
 impl Facts<'_> {
@@ -111,6 +113,8 @@ impl Facts<'_> {
                 "test": self.held.map(|h| scores_json(&h.scores, labels)),
             },
             "self_test": self_test,
+            "familiarity": self.familiarity,
+            "training_record": self.record,
             "licence": licence,
             "intended_use": "research use only",
         });

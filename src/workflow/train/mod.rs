@@ -8,6 +8,7 @@ mod run;
 mod runs;
 mod start;
 
+pub(super) use plan::likeness_square;
 pub use plan::{ClassCount, Prepared, TrainPlan, TrainRequest, prepare_training};
 pub use run::{Current, Held, TrainControl, TrainOptions, TrainOutcome, TrainTold, train};
 pub use runs::{

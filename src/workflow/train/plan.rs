@@ -233,7 +233,7 @@ pub fn prepare_training(
         ));
     }
     let alike = if request.grouping == Grouping::Auto {
-        likeness(request, &cache, &cells, &items, cancel, progress)?
+        near_duplicates(&likeness(request, &cache, &cells, &items, cancel, progress)?, cancel, progress)
     } else {
         Vec::new()
     };
@@ -294,32 +294,35 @@ pub fn prepare_training(
     }))
 }
 
-/// Near-duplicates, found on the cells' squares whatever the network sees: a copy turned about the middle of its picture
-/// is not turned about the cell, and only the cell's own square tells that it is the same one.
-fn likeness(
+/// How cells are cut for their likeness where the network sees whole pictures.
+pub(in super::super) fn likeness_square() -> View {
+    View { preprocessing: Preprocessing::CellSquare(usual_square()), size: LIKENESS_SIDE }
+}
+
+/// What near-duplicates are found by, on the cells' squares whatever the network sees: a copy turned about the middle of
+/// its picture is not turned about the cell, and only the cell's own square tells that it is the same one.
+pub(super) fn likeness(
     request: &TrainRequest,
     cache: &CellCache,
     cells: &[CutCell],
     items: &[Item],
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Vec<(usize, usize)>, UserError> {
+) -> Result<Vec<Option<Alike>>, UserError> {
     use rayon::prelude::*;
     let squares;
     let (from, cut): (&CellCache, Vec<Option<CutCell>>) = match cache.view().preprocessing {
         Preprocessing::CellSquare(_) => (cache, cells.iter().map(|c| Some(*c)).collect()),
         Preprocessing::WholeImage => {
-            let view = View { preprocessing: Preprocessing::CellSquare(usual_square()), size: LIKENESS_SIDE };
-            squares = CellCache::open(view, request.cache.as_deref()).map_err(UserError::new)?;
+            squares = CellCache::open(likeness_square(), request.cache.as_deref()).map_err(UserError::new)?;
             let states = squares.cut(items, cancel, progress).map_err(UserError::new)?;
             (&squares, states.iter().map(CellState::cell).collect())
         }
     };
-    let rings: Vec<Option<Alike>> = cut
+    Ok(cut
         .par_iter()
         .map(|c| if cancel.is_cancelled() { None } else { from.picture((*c)?).ok().map(|p| Alike::of(&p)) })
-        .collect();
-    Ok(near_duplicates(&rings, cancel, progress))
+        .collect())
 }
 
 /// Two identical images with different labels.

@@ -2,21 +2,21 @@
 
 use super::super::UserError;
 use super::manifest::Facts;
-use super::plan::Prepared;
-use crate::dataset::{CellCache, CellState, CutCell, Part, View};
+use super::plan::{Prepared, likeness};
+use crate::dataset::{Alike, CellCache, CellState, CutCell, Part, View};
 use crate::domain::{Digest, EpochRow, Probabilities, TensorSpec};
 use crate::files::{
     AtomicFile, create_folder, digest_of, display_path, memory_available, read_bounded, remove_file, write_atomic,
 };
 use crate::imaging;
-use crate::inference::{Engine, Provider, self_test_tensor};
+use crate::inference::{Answer, Engine, Provider, self_test_tensor};
 use crate::metrics::{Interval, Scores, wilson};
-use crate::model::{SelfTest, VettedModel, vet, write_network};
+use crate::model::{Familiarity, LIKENESS, SelfTest, TrainingRecord, VettedModel, vet, write_network};
 use crate::report::history_csv;
 use crate::task::{Cancel, Hold, Progress};
 use crate::training::{
     Activations, CellSource, Checkpoint, CpuEngine, Go, Net, Observer, Recipe, RecipeKind, Scaling, Source, StepNews,
-    Stop, TrainState, Trainer, TrainingDevice, fitting_batch, gpu_engine, logits_of,
+    Stop, TrainState, Trainer, TrainingDevice, fit_familiarity, fitting_batch, gpu_engine, logits_of, with_threshold,
 };
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -29,6 +29,8 @@ const SAVE_AT_MOST: f64 = 1.0;
 const MAX_CHECKPOINT: u64 = 2 << 30;
 /// Largest difference between the trainer's and ONNX Runtime's probabilities.
 const AGREEMENT: f32 = 1e-4;
+/// Training cells at most that it is learnt from what training images look like.
+const FAMILIAR: usize = 4000;
 /// Tolerance of the self-test's probabilities: other providers compute a little differently.
 const SELF_TEST_TOLERANCE: f32 = 2e-3;
 
@@ -261,7 +263,7 @@ pub fn train(
     let self_test = SelfTest { picture: 1, logits: test_logits, tolerance: SELF_TEST_TOLERANCE };
     let time = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
     let (history, best_epoch, stop) = (outcome.history.clone(), outcome.best_epoch, outcome.stop.clone());
-    let facts = |validation, held| Facts {
+    let facts = |validation, held, familiarity, record| Facts {
         prepared,
         options,
         recipe,
@@ -272,16 +274,18 @@ pub fn train(
         held,
         time: time.clone(),
         trained_on: &trained_on,
+        familiarity,
+        record,
     };
     let cells_of = |items: &[(usize, usize)]| items.iter().map(|(i, _)| prepared.cells[*i]).collect::<Vec<_>>();
     // A first file for ONNX Runtime to answer with; the final one differs in its metadata alone.
-    let bytes = write_network(&network, &all, side, &facts(None, None).metadata(self_test.clone()));
+    let bytes = write_network(&network, &all, side, &facts(None, None, None, None).metadata(self_test.clone()));
     let draft = vet(&bytes, digest_of(&bytes))
         .map_err(|e| UserError::new(format!("the new model does not pass its own vetting: {e}")))?;
     let answers = runtime_answers(&draft, &prepared.cache, &cells_of(&validation), control)?;
     let logits =
         logits_of(trainer.engine(), first, &all, inputs, validation.iter().map(|(i, _)| *i)).map_err(UserError::new)?;
-    for (ours, theirs) in logits.chunks_exact(prepared.labels.len()).zip(&answers) {
+    for (ours, Answer { probabilities: theirs, .. }) in logits.chunks_exact(prepared.labels.len()).zip(&answers) {
         let ours = Probabilities::from_logits(ours).ok_or_else(|| {
             UserError::new(
                 "the trained network's answers are not finite; start again with a smaller learning rate (--lr)",
@@ -299,11 +303,17 @@ pub fn train(
     outcome.validation = Some(scores(prepared, &validation, &answers));
     if !test.is_empty() {
         hear(TrainTold::Phase("the test part, looked at once".into()));
-        let answers = runtime_answers(&draft, &prepared.cache, &cells_of(&test), control)?;
+        let held = runtime_answers(&draft, &prepared.cache, &cells_of(&test), control)?;
         let current = options.current.as_ref().map(|model| current(prepared, model, &test, control)).transpose()?;
-        outcome.held = Some(Held { scores: scores(prepared, &test, &answers), current });
+        outcome.held = Some(Held { scores: scores(prepared, &test, &held), current });
     }
-    let facts = facts(outcome.validation.as_ref(), outcome.held.as_ref());
+    hear(TrainTold::Phase("recording what it learnt from".into()));
+    let familiarity = familiarity(prepared, &draft, &train, &answers, control)?;
+    if familiarity.is_none() {
+        hear(TrainTold::Note("too few cells to learn what is unlike the training images".into()));
+    }
+    let record = record(prepared, control)?;
+    let facts = facts(outcome.validation.as_ref(), outcome.held.as_ref(), familiarity.as_ref(), Some(&record));
     let bytes = write_network(&network, &all, side, &facts.metadata(self_test));
     let digest = digest_of(&bytes);
     let report = facts.report(&digest.to_string(), outcome.difference);
@@ -417,7 +427,7 @@ fn runtime_answers(
     cache: &CellCache,
     cells: &[CutCell],
     control: &TrainControl,
-) -> Result<Vec<Probabilities>, UserError> {
+) -> Result<Vec<Answer>, UserError> {
     let mut engine = Engine::load(model, Provider::Cpu, cores()).map_err(|e| UserError::new(e.to_string()))?;
     let mut out = Vec::with_capacity(cells.len());
     control.progress.set_total(control.progress.total() + cells.len());
@@ -428,13 +438,46 @@ fn runtime_answers(
             imaging::tensor(&picture, &model.card().tensor, &mut tensors);
             control.progress.step();
         }
-        out.extend(engine.run(tensors, part.len()).map_err(|e| UserError::new(e.to_string()))?);
+        out.extend(engine.answers(tensors, part.len()).map_err(|e| UserError::new(e.to_string()))?);
     }
     Ok(out)
 }
 
-fn scores(prepared: &Prepared, items: &[(usize, usize)], answers: &[Probabilities]) -> Scores {
-    let pairs: Vec<(usize, usize)> = items.iter().zip(answers).map(|((_, c), p)| (*c, p.top().0)).collect();
+/// What training images look like to the new network: fitted on training cells, its threshold set on the validation part.
+fn familiarity(
+    prepared: &Prepared,
+    model: &VettedModel,
+    train: &[(usize, usize)],
+    validation: &[Answer],
+    control: &TrainControl,
+) -> Result<Option<Familiarity>, UserError> {
+    let mut chosen = train.to_vec();
+    if chosen.len() > FAMILIAR {
+        fastrand::Rng::with_seed(prepared.request.seed).shuffle(&mut chosen);
+        chosen.truncate(FAMILIAR);
+    }
+    let cells: Vec<CutCell> = chosen.iter().map(|(i, _)| prepared.cells[*i]).collect();
+    let flat = |answers: &[Answer]| answers.iter().flat_map(|a| a.features.iter().copied()).collect::<Vec<f32>>();
+    let features = flat(&runtime_answers(model, &prepared.cache, &cells, control)?);
+    let classes: Vec<usize> = chosen.iter().map(|(_, c)| *c).collect();
+    Ok(fit_familiarity(&features, &classes).and_then(|f| with_threshold(f, &flat(validation))))
+}
+
+/// The images of training and validation, and those of the model that it began from.
+fn record(prepared: &Prepared, control: &TrainControl) -> Result<TrainingRecord, UserError> {
+    let rows: Vec<usize> = (0..prepared.cells.len()).filter(|&i| prepared.parts[i] != Part::Test).collect();
+    let cells: Vec<CutCell> = rows.iter().map(|&i| prepared.cells[i]).collect();
+    let items: Vec<_> = rows.iter().map(|&i| prepared.items[i].clone()).collect();
+    // A model that is stopped by hand is still written whole.
+    let (request, never) = (&prepared.request, Cancel::new());
+    let rings = likeness(request, &prepared.cache, &cells, &items, &never, &control.progress)?;
+    let hashes = rings.iter().map(|r| r.as_ref().map_or([0; LIKENESS], Alike::kept));
+    Ok(TrainingRecord::new(cells.iter().map(|c| &c.digest).zip(hashes)).and(prepared.start.record.as_ref()))
+}
+
+fn scores(prepared: &Prepared, items: &[(usize, usize)], answers: &[Answer]) -> Scores {
+    let pairs: Vec<(usize, usize)> =
+        items.iter().zip(answers).map(|((_, c), a)| (*c, a.probabilities.top().0)).collect();
     let groups: Vec<usize> = items.iter().map(|(i, _)| prepared.groups[*i]).collect();
     Scores::of(prepared.labels.len(), &pairs, &groups, prepared.request.seed)
 }
@@ -464,7 +507,7 @@ fn current(
     let right = classes
         .iter()
         .zip(&answers)
-        .filter(|(class, answer)| card.classes.label(answer.top().0) == prepared.labels.label(**class))
+        .filter(|(class, answer)| card.classes.label(answer.probabilities.top().0) == prepared.labels.label(**class))
         .count();
     let n = items.len();
     #[expect(clippy::cast_precision_loss, reason = "counts")]

@@ -6,7 +6,8 @@ use crate::domain::{CellPreprocessing, ClassSet, Digest, TensorSpec};
 use crate::files::{digest_of, display_name, display_path, read_bounded};
 use crate::inference::run_graph;
 use crate::model::{
-    EMBEDDED_NAME, MAX_MODEL_BYTES, Network, Preprocessing, VetError, embedded_bytes, read_network, vet, vet_graph,
+    EMBEDDED_NAME, MAX_MODEL_BYTES, Network, Preprocessing, TrainingRecord, VetError, embedded_bytes, read_network,
+    vet, vet_graph,
 };
 use crate::training::{CpuEngine, Net, RecipeKind};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,8 @@ pub struct Start {
     pub preprocessing: Preprocessing,
     /// Licence in its words.
     pub licence: String,
+    /// The images that it learnt from, where it says; an empty record for a bare backbone.
+    pub record: Option<TrainingRecord>,
     /// Largest difference from ONNX Runtime on the same input.
     pub difference: f32,
 }
@@ -81,6 +84,7 @@ pub fn load_start(
     };
     let read = read_network(&graph).map_err(|e| refuse(&e))?;
     let square = usual_square();
+    let record = card.as_ref().map_or_else(|| Some(TrainingRecord::default()), |c| c.trained_on.clone());
     let (mut spec, mut preprocessing, labels, name, licence) = match card {
         Some(card) => {
             let labels = (read.network.classes == card.classes.len()).then(|| card.classes.clone());
@@ -140,6 +144,7 @@ pub fn load_start(
         spec,
         preprocessing,
         licence,
+        record,
         difference,
     })
 }

@@ -1,0 +1,76 @@
+//! `leukoscope evaluate`: words to the standard error, the report to the standard output, files into the folder.
+
+use super::args::{Evaluate, GroupArg, Labelled};
+use super::show::Bar;
+use super::{Exit, cancel_on_interrupt, complain, say};
+use crate::dataset::Grouping;
+use crate::files::display_path;
+use crate::report::evaluation_text;
+use crate::task::{Cancel, Progress};
+use crate::workflow::{self, EvaluateRequest, EvaluateTold, UserError};
+
+pub(super) fn request(a: &Labelled) -> EvaluateRequest {
+    EvaluateRequest {
+        map: a.map.clone(),
+        leave_out: a.leave_out.clone(),
+        grouping: match a.group_by {
+            GroupArg::Auto => Grouping::Auto,
+            GroupArg::None => Grouping::None,
+            GroupArg::Column => Grouping::Column,
+        },
+        provider: a.provider,
+        seed: a.seed,
+        ..EvaluateRequest::new(a.dataset.clone())
+    }
+}
+
+/// Shows what is told, and a bar beside, while `work` runs.
+pub(super) fn watched<T>(work: impl FnOnce(&Cancel, &Progress, &mut dyn FnMut(EvaluateTold)) -> T) -> T {
+    let (cancel, progress) = (Cancel::new(), Progress::default());
+    cancel_on_interrupt(&cancel);
+    let bar = std::sync::Mutex::new(Bar::new());
+    let locked = || bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let done = Cancel::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut total = 0;
+            while !done.is_cancelled() {
+                if progress.total() != total {
+                    total = progress.total();
+                    locked().begin(total);
+                }
+                if total > 0 {
+                    locked().step(&progress);
+                }
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+        });
+        let out = work(&cancel, &progress, &mut |told| match told {
+            EvaluateTold::Phase(what) => locked().line(&format!("{what} …")),
+            EvaluateTold::Started(report) => {
+                locked().line(&format!("provider {} → {}", report.requested, report.to_line()));
+            }
+        });
+        done.cancel();
+        locked().end();
+        out
+    })
+}
+
+pub(super) fn evaluate(a: &Evaluate) -> Result<Exit, UserError> {
+    let model = workflow::open_model(a.model.as_deref())?;
+    workflow::can_write_into(&a.out)?;
+    let found = watched(|cancel, progress, hear| workflow::evaluate(&request(&a.data), &model, cancel, progress, hear));
+    let Some(found) = found.map_err(|e| UserError::new(e.to_string()))? else {
+        complain("interrupted; nothing was written");
+        return Ok(Exit::Interrupted);
+    };
+    for path in workflow::write_evaluation(&found, &a.out)? {
+        complain(&format!("written: {}", display_path(&path)));
+    }
+    say(&evaluation_text(&found))?;
+    for u in found.unanswered.iter().filter(|u| u.error.is_some()).take(20) {
+        complain(&format!("failed: {}: {}", u.path, u.error.as_deref().unwrap_or("")));
+    }
+    Ok(if found.missing().0 > 0 { Exit::SomeFailed } else { Exit::Fine })
+}

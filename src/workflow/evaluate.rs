@@ -1,0 +1,379 @@
+//! Evaluate a model on labelled images: labels are matched, every image is answered as `classify` would, what was in the
+//! model's training is marked, and scores are computed. Nothing is guessed: a label that the model does not know stops it.
+
+use super::UserError;
+use crate::dataset::{Alike, CellCache, CellState, Grouping, Item, Scanned, View, group, kept_distance, scan};
+use crate::domain::Outcome;
+use crate::files::{AtomicFile, Entry, create_folder, digest_of, display_path, write_atomic};
+use crate::inference::{self, Cells, EngineReport, Options, Provider, UNUSABLE};
+use crate::metrics::{Evaluation, Sample};
+use crate::model::{Preprocessing, TrainingRecord, VettedModel};
+use crate::report::{Evaluated, EvaluatedCell, Learnt, Unanswered, evaluation_files};
+use crate::task::{Cancel, Progress};
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// Hashes of near-duplicates are at most this far apart. Chosen on 3,100 turned and mirrored copies of blood smears and
+/// on 300 cells of a laboratory that is not among 12,009 others: see `kept_hashes_…` in the tests of real images.
+pub const KEPT_NEAR: f32 = 0.075;
+
+/// What to evaluate on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluateRequest {
+    /// A folder per class, or a CSV.
+    pub dataset: PathBuf,
+    /// The dataset's label, and the model's class that it stands for.
+    pub map: Vec<(String, String)>,
+    /// The dataset's labels that are left out.
+    pub leave_out: Vec<String>,
+    /// How images are grouped for the intervals.
+    pub grouping: Grouping,
+    /// The provider asked for.
+    pub provider: Provider,
+    /// Of the intervals.
+    pub seed: u64,
+    /// Where cut cells are cached; the user's cache folder without.
+    pub cache: Option<PathBuf>,
+}
+
+impl EvaluateRequest {
+    /// The usual request for a dataset.
+    #[must_use]
+    pub fn new(dataset: PathBuf) -> Self {
+        Self {
+            dataset,
+            map: Vec::new(),
+            leave_out: Vec::new(),
+            grouping: Grouping::Auto,
+            provider: Provider::Auto,
+            seed: 1,
+            cache: None,
+        }
+    }
+}
+
+/// Why there is no evaluation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EvaluateError {
+    /// Labels that the model does not know, and how many images each has: a person must say what they are.
+    #[error("{}", unknown_text(.labels, .classes))]
+    Unknown {
+        /// The labels.
+        labels: Vec<(String, usize)>,
+        /// The model's classes.
+        classes: Vec<String>,
+    },
+    /// Everything else.
+    #[error(transparent)]
+    Other(#[from] UserError),
+}
+
+fn unknown_text(labels: &[(String, usize)], classes: &[String]) -> String {
+    let named: Vec<String> = labels.iter().map(|(l, n)| format!("\"{l}\" ({n} images)")).collect();
+    let first = labels.first().map_or("", |(l, _)| l.as_str());
+    format!(
+        "the model does not know these labels: {}. Its classes are {}. Say what they are (--map \"{first}\"=CLASS) or leave them out (--leave-out \"{first}\")",
+        named.join(", "),
+        classes.join(", ")
+    )
+}
+
+/// What is told while it runs.
+#[derive(Debug, Clone)]
+pub enum EvaluateTold {
+    /// What happens now, in words.
+    Phase(&'static str),
+    /// What runs the network.
+    Started(EngineReport),
+}
+
+fn same_label(a: &str, b: &str) -> bool {
+    a.trim().eq_ignore_ascii_case(b.trim())
+}
+
+/// Evaluates; `None` when cancelled.
+///
+/// # Errors
+/// [`EvaluateError`], in words for a person.
+pub fn evaluate(
+    request: &EvaluateRequest,
+    model: &VettedModel,
+    cancel: &Cancel,
+    progress: &Progress,
+    hear: &mut dyn FnMut(EvaluateTold),
+) -> Result<Option<Evaluated>, EvaluateError> {
+    Ok(answer(request, model, false, cancel, progress, hear)?.map(|(e, _)| e))
+}
+
+/// Evaluates; the second value is the cells' pooled features `[n, features]`, where they are asked for and the model has
+/// them.
+pub(super) fn answer(
+    request: &EvaluateRequest,
+    model: &VettedModel,
+    features: bool,
+    cancel: &Cancel,
+    progress: &Progress,
+    hear: &mut dyn FnMut(EvaluateTold),
+) -> Result<Option<(Evaluated, Vec<f32>)>, EvaluateError> {
+    hear(EvaluateTold::Phase("looking at the data"));
+    let scanned = scan(&request.dataset, &|| cancel.is_cancelled()).map_err(|e| UserError::new(e.to_string()))?;
+    if cancel.is_cancelled() {
+        return Ok(None);
+    }
+    let labels = model.card().classes.labels().to_vec();
+    let matched = match_labels(request, &scanned, &labels)?;
+    let mut notes = scanned.notes;
+    let (items, classes): (Vec<Item>, Vec<usize>) =
+        scanned.items.into_iter().filter_map(|i| matched[i.class].map(|c| (i, c))).unzip();
+    if items.is_empty() {
+        return Err(UserError::new("every label is left out: there is nothing to evaluate on").into());
+    }
+    let groups = group(&items, request.grouping, &[]);
+    let grouping = groups
+        .patterns
+        .iter()
+        .map(|(p, images, count, example)| {
+            let example = if example.is_empty() { String::new() } else { format!(" ({example})") };
+            format!("{}: {images} images in {count} groups{example}", p.text())
+        })
+        .collect();
+    hear(EvaluateTold::Phase("classifying"));
+    // A listed file that turns out to be no picture failed: somebody labelled it.
+    let entries: Vec<Entry> =
+        items.iter().map(|i| Entry { path: i.path.clone(), named: true, error: i.error.clone() }).collect();
+    let options = Options { provider: request.provider, cells: Cells::One, features, ..Options::default() };
+    let k = labels.len();
+    let (mut cells, mut rows, mut unanswered) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut truth, mut p, mut kept_features) = (Vec::new(), Vec::new(), Vec::new());
+    let mut refused = None;
+    let mut told = None;
+    let summary = inference::run(
+        &entries,
+        model,
+        &options,
+        cancel,
+        progress,
+        &mut |report| told = Some(report.clone()),
+        &mut |row| {
+            let path = display_path(&row.path);
+            let reference = classes[row.index];
+            match (row.outcome, row.digest) {
+                (Outcome::Cells(found), Some(digest)) if !found.is_empty() => {
+                    let cell = &found[0];
+                    rows.push(row.index);
+                    truth.push(reference);
+                    p.extend(cell.probabilities.values().iter().map(|v| f64::from(*v)));
+                    kept_features.extend_from_slice(&cell.features);
+                    cells.push(EvaluatedCell {
+                        path,
+                        digest,
+                        square: cell.square,
+                        original: reference,
+                        learnt: Learnt::No,
+                        unlike: cell.unlike,
+                    });
+                }
+                (Outcome::Failed(why), _) => {
+                    if why.contains(UNUSABLE) && refused.is_none() {
+                        refused = Some(format!("{path}: {why}"));
+                        return Err(String::new());
+                    }
+                    unanswered.push(Unanswered { path, reference, error: Some(why) });
+                }
+                (Outcome::Cells(_), _) => unanswered.push(Unanswered { path, reference, error: None }),
+            }
+            Ok(())
+        },
+    );
+    if let Some(why) = refused {
+        return Err(UserError::new(format!(
+            "the model {} is refused: its answers are no probabilities ({why})",
+            model.card().name
+        ))
+        .into());
+    }
+    let summary = summary.map_err(|e| UserError::new(e.to_string()))?;
+    if let Some(report) = told {
+        hear(EvaluateTold::Started(report));
+    }
+    if summary.cancelled {
+        return Ok(None);
+    }
+    if cells.is_empty() {
+        let why = unanswered.first().map_or(String::new(), |u: &Unanswered| {
+            format!(" The first one, {}: {}", u.path, u.error.as_deref().unwrap_or("no white cell was found"))
+        });
+        return Err(UserError::new(format!("none of the {} images can be scored.{why}", unanswered.len())).into());
+    }
+    for (c, label) in labels.iter().enumerate() {
+        if !truth.contains(&c) {
+            notes.push(format!("no image is labelled {label}: its recall and curves are not defined"));
+        }
+    }
+    let record = model.card().trained_on.as_ref();
+    if let Some(record) = record {
+        hear(EvaluateTold::Phase("looking for images of the model's training"));
+        let own: Vec<&Item> = rows.iter().map(|&r| &items[r]).collect();
+        if !mark_learnt(record, &own, &mut cells, request, model, cancel, progress)? {
+            return Ok(None);
+        }
+    }
+    let data_sha256 = data_digest(&cells, &truth, &labels);
+    let own_groups: Vec<usize> = rows.iter().map(|&r| groups.of[r]).collect();
+    let sample = Sample::new(k, truth, &p, own_groups)
+        .ok_or_else(|| UserError::new("the model's answers do not fit its classes; please report it"))?;
+    hear(EvaluateTold::Phase("computing intervals"));
+    let scores = Evaluation::of(&sample, request.seed).ok_or_else(|| UserError::new("nothing was answered"))?;
+    let mapped = mapped(request, &labels);
+    let mut evaluated = Evaluated {
+        labels,
+        model: model.card().name.clone(),
+        model_sha256: model.card().digest.to_string(),
+        data: display_path(&request.dataset),
+        data_sha256,
+        provider: summary.engine.to_line(),
+        mapped,
+        grouping,
+        notes,
+        cells,
+        sample,
+        scores,
+        unseen: None,
+        recorded: record.is_some(),
+        partial_record: record.is_some_and(|r| r.partial),
+        unanswered,
+        threshold: f64::from(model.card().calibration.as_ref().and_then(|c| c.abstain_threshold).unwrap_or(0.0)),
+        seed: request.seed,
+    };
+    evaluated.unseen = evaluated.without_learnt().and_then(|s| Evaluation::of(&s, request.seed));
+    Ok(Some((evaluated, kept_features)))
+}
+
+/// The model's class of each of the dataset's labels; `None` where it is left out.
+fn match_labels(
+    request: &EvaluateRequest,
+    scanned: &Scanned,
+    classes: &[String],
+) -> Result<Vec<Option<usize>>, EvaluateError> {
+    for label in request.map.iter().map(|(l, _)| l).chain(&request.leave_out) {
+        if !scanned.labels.iter().any(|l| same_label(l, label)) {
+            return Err(UserError::new(format!(
+                "the dataset has no label \"{label}\"; it has {}",
+                scanned.labels.join(", ")
+            ))
+            .into());
+        }
+    }
+    let mut unknown = Vec::new();
+    let mut matched = Vec::new();
+    for (at, label) in scanned.labels.iter().enumerate() {
+        if request.leave_out.iter().any(|l| same_label(l, label)) {
+            matched.push(None);
+            continue;
+        }
+        let target = request.map.iter().find(|(l, _)| same_label(l, label)).map_or(label, |(_, to)| to);
+        let class = classes.iter().position(|c| same_label(c, target));
+        if class.is_none() {
+            if target != label {
+                return Err(UserError::new(format!(
+                    "the model has no class \"{target}\"; its classes are {}",
+                    classes.join(", ")
+                ))
+                .into());
+            }
+            unknown.push((label.clone(), scanned.items.iter().filter(|i| i.class == at).count()));
+        }
+        matched.push(class);
+    }
+    if unknown.is_empty() {
+        Ok(matched)
+    } else {
+        Err(EvaluateError::Unknown { labels: unknown, classes: classes.to_vec() })
+    }
+}
+
+fn mapped(request: &EvaluateRequest, classes: &[String]) -> Vec<(String, Option<String>)> {
+    let own = |to: &str| classes.iter().find(|c| same_label(c, to)).cloned();
+    let renamed = request.map.iter().map(|(from, to)| (from.clone(), own(to)));
+    renamed.chain(request.leave_out.iter().map(|l| (l.clone(), None))).collect()
+}
+
+/// Digest over sorted lines "image digest, label".
+pub(super) fn data_digest(cells: &[EvaluatedCell], truth: &[usize], labels: &[String]) -> String {
+    let mut lines: Vec<String> = cells.iter().zip(truth).map(|(c, t)| format!("{} {}", c.digest, labels[*t])).collect();
+    lines.sort();
+    digest_of(lines.join("\n").as_bytes()).to_string()
+}
+
+/// Marks cells whose image, or a near-duplicate of it, the model learnt from. `false` when cancelled.
+fn mark_learnt(
+    record: &TrainingRecord,
+    items: &[&Item],
+    cells: &mut [EvaluatedCell],
+    request: &EvaluateRequest,
+    model: &VettedModel,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<bool, UserError> {
+    let (known, hashes) = (record.digests(), record.likeness());
+    // As in training, likeness is read from the cell's own square, whatever the network sees.
+    let view = likeness_view(model);
+    let cache = CellCache::open(view, request.cache.as_deref()).map_err(UserError::new)?;
+    for (cells, items) in cells.chunks_mut(1024).zip(items.chunks(1024)) {
+        let own: Vec<Item> = items.iter().map(|i| (*i).clone()).collect();
+        let states = cache.cut(&own, cancel, progress).map_err(UserError::new)?;
+        if cancel.is_cancelled() {
+            return Ok(false);
+        }
+        cells.par_iter_mut().zip(&states).for_each(|(cell, state)| {
+            if known.contains(&TrainingRecord::beginning(&cell.digest)) {
+                cell.learnt = Learnt::Same;
+            } else if let Some(hash) = kept_hash(&cache, state)
+                && hashes.iter().any(|h| kept_distance(h, &hash) <= KEPT_NEAR)
+            {
+                cell.learnt = Learnt::Alike;
+            }
+        });
+    }
+    Ok(true)
+}
+
+/// How cells are cut for their likeness.
+pub(super) fn likeness_view(model: &VettedModel) -> View {
+    match &model.card().preprocessing {
+        own @ Preprocessing::CellSquare(_) => View { preprocessing: own.clone(), size: model.card().tensor.size },
+        Preprocessing::WholeImage => super::train::likeness_square(),
+    }
+}
+
+fn kept_hash(cache: &CellCache, state: &CellState) -> Option<[u8; crate::model::LIKENESS]> {
+    Some(Alike::of(&cache.picture(state.cell()?).ok()?).kept())
+}
+
+/// Writes an evaluation's files into a folder; each appears whole.
+///
+/// # Errors
+/// What cannot be written, and what to do.
+pub fn write_evaluation(evaluated: &Evaluated, folder: &Path) -> Result<Vec<PathBuf>, UserError> {
+    let no = |path: &Path, e: &std::io::Error| {
+        UserError::new(format!("{} cannot be written: {e}. Choose another folder", display_path(path)))
+    };
+    create_folder(folder).map_err(|e| no(folder, &e))?;
+    let mut written = Vec::new();
+    for (name, bytes) in evaluation_files(evaluated) {
+        let path = folder.join(name);
+        write_atomic(&path, &bytes).map_err(|e| no(&path, &e))?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// Whether files can be written into a folder, before hours of work.
+///
+/// # Errors
+/// Why not.
+pub fn can_write_into(folder: &Path) -> Result<(), UserError> {
+    create_folder(folder)
+        .and_then(|()| AtomicFile::create(&folder.join("report.json")).map(drop))
+        .map_err(|e| UserError::new(format!("{} cannot be written into: {e}", display_path(folder))))
+}
