@@ -22,6 +22,10 @@ pub(super) enum Command {
     Classify(Classify),
     /// Score a model on labelled pictures: matrix, report with intervals, curves
     Evaluate(Evaluate),
+    /// Fit confidences and an abstain threshold on labelled pictures; writes a new model
+    Calibrate(Calibrate),
+    /// Score several models on the same labelled pictures
+    Compare(Compare),
     /// Train a model on labelled pictures, with honest splits
     Train(Box<Train>),
     /// Print a model's card
@@ -88,6 +92,34 @@ pub(super) struct Evaluate {
     #[arg(long)]
     pub(super) model: Option<PathBuf>,
     /// Folder for report.json, report.txt, predictions.csv, confusion.svg and report.html
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Calibrate {
+    /// The model file
+    #[arg(value_name = "MODEL.onnx")]
+    pub(super) model: PathBuf,
+    #[command(flatten)]
+    pub(super) data: Labelled,
+    /// The calibrated model to write; the old one stays
+    #[arg(long, value_name = "MODEL2.onnx")]
+    pub(super) out: PathBuf,
+    /// The share wrong that is allowed among cells that get a label
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = risk)]
+    pub(super) target_risk: f64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Compare {
+    #[command(flatten)]
+    pub(super) data: Labelled,
+    /// A model file, as often as needed; the first is the one that others are held against. With one, the embedded model
+    /// comes first
+    #[arg(long = "model", value_name = "MODEL.onnx", required = true)]
+    pub(super) models: Vec<PathBuf>,
+    /// Folder for compare.json and compare.html
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
 }
@@ -193,6 +225,11 @@ pub(super) enum DeviceArg {
     Cpu,
     /// A graphics card (WebGPU), or not at all
     Gpu,
+}
+
+fn risk(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|v: &f64| *v > 0.0 && *v < 1.0);
+    share.ok_or_else(|| "a share between 0 and 1, such as 0.01".into())
 }
 
 fn mapping(text: &str) -> Result<(String, String), String> {

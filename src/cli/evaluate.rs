@@ -1,11 +1,11 @@
-//! `leukoscope evaluate`: words to the standard error, the report to the standard output, files into the folder.
+//! `leukoscope evaluate`, `calibrate` and `compare`: words to the standard error, the report to the standard output, files into the folder.
 
-use super::args::{Evaluate, GroupArg, Labelled};
+use super::args::{Calibrate, Compare, Evaluate, GroupArg, Labelled};
 use super::show::Bar;
 use super::{Exit, cancel_on_interrupt, complain, say};
 use crate::dataset::Grouping;
 use crate::files::display_path;
-use crate::report::evaluation_text;
+use crate::report::{comparison_text, evaluation_text};
 use crate::task::{Cancel, Progress};
 use crate::workflow::{self, EvaluateRequest, EvaluateTold, UserError};
 
@@ -73,4 +73,42 @@ pub(super) fn evaluate(a: &Evaluate) -> Result<Exit, UserError> {
         complain(&format!("failed: {}: {}", u.path, u.error.as_deref().unwrap_or("")));
     }
     Ok(if found.missing().0 > 0 { Exit::SomeFailed } else { Exit::Fine })
+}
+
+pub(super) fn calibrate(a: &Calibrate) -> Result<Exit, UserError> {
+    let model = workflow::open_model(Some(&a.model))?;
+    if crate::files::same_file(&a.model, &a.out) {
+        return Err(UserError::new("--out is the model itself; the old one stays, so name another file"));
+    }
+    let done = watched(|cancel, progress, hear| {
+        workflow::calibrate(&model, &request(&a.data), a.target_risk, &a.out, cancel, progress, hear)
+    });
+    let Some(done) = done.map_err(|e| UserError::new(e.to_string()))? else {
+        complain("interrupted; nothing was written");
+        return Ok(Exit::Interrupted);
+    };
+    say(&done.to_text())
+}
+
+pub(super) fn compare(a: &Compare) -> Result<Exit, UserError> {
+    let mut models = Vec::new();
+    if a.models.len() == 1 {
+        complain("one model was named: it is held against the embedded one");
+        models.push(workflow::default_model()?);
+    }
+    for path in &a.models {
+        models.push(workflow::open_model(Some(path))?);
+    }
+    workflow::can_write_into(&a.out)?;
+    let found = watched(|cancel, progress, hear| workflow::compare(&request(&a.data), &models, cancel, progress, hear));
+    let Some(found) = found.map_err(|e| UserError::new(e.to_string()))? else {
+        complain("interrupted; nothing was written");
+        return Ok(Exit::Interrupted);
+    };
+    for path in workflow::write_comparison(&found, &a.out)? {
+        complain(&format!("written: {}", display_path(&path)));
+    }
+    say(&comparison_text(&found))?;
+    let failed: usize = found.models.iter().map(|m| m.missing().0).sum();
+    Ok(if failed > 0 { Exit::SomeFailed } else { Exit::Fine })
 }

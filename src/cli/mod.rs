@@ -64,6 +64,8 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         }
         Some(Command::Classify(a)) => classify(&a),
         Some(Command::Evaluate(a)) => evaluate::evaluate(&a),
+        Some(Command::Calibrate(a)) => evaluate::calibrate(&a),
+        Some(Command::Compare(a)) => evaluate::compare(&a),
         Some(Command::Train(a)) => train::train(&a),
         Some(Command::Inspect { model, json }) => workflow::open_model(Some(&model))
             .and_then(|m| say(&if json { show::card_json(m.card()) } else { m.card().to_text() })),

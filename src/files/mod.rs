@@ -44,6 +44,12 @@ pub fn is_file(path: &std::path::Path) -> bool {
     path.is_file()
 }
 
+/// Whether two paths are one file.
+#[must_use]
+pub fn same_file(a: &std::path::Path, b: &std::path::Path) -> bool {
+    a == b || std::fs::canonicalize(a).is_ok_and(|a| std::fs::canonicalize(b).is_ok_and(|b| a == b))
+}
+
 /// Removes a file; one that is not there is fine.
 ///
 /// # Errors

@@ -398,7 +398,7 @@ fn charts(e: &Evaluated) -> Vec<String> {
     ]
 }
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,'Segoe UI',Helvetica,Arial,sans-serif;max-width:1080px;margin:2em auto;padding:0 1em;color:#222;background:#fff}\
+pub(super) const STYLE: &str = "body{font:15px/1.5 system-ui,'Segoe UI',Helvetica,Arial,sans-serif;max-width:1080px;margin:2em auto;padding:0 1em;color:#222;background:#fff}\
 h1{font-size:1.6em;margin-bottom:.2em}h2{font-size:1.2em;margin-top:1.8em}table{border-collapse:collapse}td,th{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:right}\
 th:first-child,td:first-child{text-align:left}td small{color:#666}.big{font-size:1.5em}.note{color:#666}.charts{display:flex;flex-wrap:wrap;gap:1em}.charts svg{break-inside:avoid}\
 @media print{body{max-width:none;margin:0}h2{break-after:avoid}table,svg{break-inside:avoid}}";

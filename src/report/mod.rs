@@ -1,5 +1,6 @@
 //! Results as bytes: CSV, JSON, SVG, HTML. Nothing is written here, nothing is read, and there is no clock.
 
+mod compared;
 mod escape;
 mod evaluated;
 mod evaluation;
@@ -7,6 +8,7 @@ mod learning;
 mod rows;
 mod svg;
 
+pub use compared::{Compared, Pair, comparison_files, comparison_text};
 pub use escape::{csv_text, xml_text};
 pub use evaluated::{Evaluated, EvaluatedCell, Learnt, Unanswered};
 pub use evaluation::{

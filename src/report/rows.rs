@@ -141,6 +141,8 @@ impl RowWriter {
                 put("provider", if provider.is_empty() { Value::Null } else { provider.into() });
                 put("error", if error.is_empty() { Value::Null } else { error.into() });
                 put("warnings", json!(result.warnings));
+                // How unlike the training images it is; above 1 is unlike them. Null where the model cannot tell.
+                put("unlike", cell.and_then(|c| c.unlike).map_or(Value::Null, |u| rounded(u, 4)));
                 let comma = if self.rows > 1 { "," } else { "" };
                 format!("{comma}\n{}", Value::Object(o)).into_bytes()
             }

@@ -8,7 +8,7 @@ use crate::files::{AtomicFile, Entry, create_folder, digest_of, display_path, wr
 use crate::inference::{self, Cells, EngineReport, Options, Provider, UNUSABLE};
 use crate::metrics::{Evaluation, Sample};
 use crate::model::{Preprocessing, TrainingRecord, VettedModel};
-use crate::report::{Evaluated, EvaluatedCell, Learnt, Unanswered, evaluation_files};
+use crate::report::{Compared, Evaluated, EvaluatedCell, Learnt, Unanswered, comparison_files, evaluation_files};
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -355,12 +355,47 @@ fn kept_hash(cache: &CellCache, state: &CellState) -> Option<[u8; crate::model::
 /// # Errors
 /// What cannot be written, and what to do.
 pub fn write_evaluation(evaluated: &Evaluated, folder: &Path) -> Result<Vec<PathBuf>, UserError> {
+    write_all(evaluation_files(evaluated), folder)
+}
+
+/// Evaluates several models on the same images, the first one the one that others are held against; `None` when cancelled.
+///
+/// # Errors
+/// As [`evaluate`], with the model's name in front.
+pub fn compare(
+    request: &EvaluateRequest,
+    models: &[VettedModel],
+    cancel: &Cancel,
+    progress: &Progress,
+    hear: &mut dyn FnMut(EvaluateTold),
+) -> Result<Option<Compared>, EvaluateError> {
+    let mut all = Vec::with_capacity(models.len());
+    for model in models {
+        let found = evaluate(request, model, cancel, progress, hear).map_err(|e| match e {
+            EvaluateError::Other(e) => UserError::new(format!("{}: {e}", model.card().name)).into(),
+            unknown => unknown,
+        })?;
+        let Some(found) = found else { return Ok(None) };
+        all.push(found);
+    }
+    Ok(Some(Compared::new(all, request.seed)))
+}
+
+/// Writes a comparison's files into a folder; each appears whole.
+///
+/// # Errors
+/// What cannot be written, and what to do.
+pub fn write_comparison(compared: &Compared, folder: &Path) -> Result<Vec<PathBuf>, UserError> {
+    write_all(comparison_files(compared), folder)
+}
+
+fn write_all(files: Vec<(&'static str, Vec<u8>)>, folder: &Path) -> Result<Vec<PathBuf>, UserError> {
     let no = |path: &Path, e: &std::io::Error| {
         UserError::new(format!("{} cannot be written: {e}. Choose another folder", display_path(path)))
     };
     create_folder(folder).map_err(|e| no(folder, &e))?;
     let mut written = Vec::new();
-    for (name, bytes) in evaluation_files(evaluated) {
+    for (name, bytes) in files {
         let path = folder.join(name);
         write_atomic(&path, &bytes).map_err(|e| no(&path, &e))?;
         written.push(path);

@@ -3,6 +3,7 @@
 //! Everything is headless, cancellable, and tells its troubles as a [`UserError`] or as rows.
 
 mod bench;
+mod calibrate;
 mod classify;
 mod demo;
 mod doctor;
@@ -13,12 +14,14 @@ mod recent;
 mod train;
 
 pub use bench::{BenchReport, bench};
+pub use calibrate::{Calibrated, calibrate};
 pub use classify::{Request, Told, Totals, classify, classify_to};
 pub use demo::{DEMO_SEED, DemoSlide, draw_demo};
 pub use doctor::{DoctorReport, doctor};
 pub use error::UserError;
 pub use evaluate::{
-    EvaluateError, EvaluateRequest, EvaluateTold, KEPT_NEAR, can_write_into, evaluate, write_evaluation,
+    EvaluateError, EvaluateRequest, EvaluateTold, KEPT_NEAR, can_write_into, compare, evaluate, write_comparison,
+    write_evaluation,
 };
 pub use models::{default_model, open_model};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
