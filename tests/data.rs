@@ -82,3 +82,61 @@ fn fields_are_found_as_promised() {
     eprintln!("fields/hard: one {one:.3}, found {found:.3}, false an image {wrong:.3}");
     assert!(one >= 0.76 && found >= 0.88 && wrong <= 1.05);
 }
+
+/// The hashes that a model keeps of its training images know copies, and take no other laboratory's cell for one.
+#[test]
+fn kept_hashes_know_copies_and_no_strangers() {
+    use leukoscope::dataset::{Alike, CellCache, CellState, Item, View, kept_distance, near_duplicates, scan};
+    use leukoscope::domain::CellPreprocessing;
+    use leukoscope::model::Preprocessing;
+    use leukoscope::task::{Cancel, Progress};
+    use leukoscope::workflow::KEPT_NEAR;
+    let (Some(copies), Some(strangers), Some(known)) =
+        (real_images("bccd_aug"), real_images("check"), real_images("train"))
+    else {
+        return;
+    };
+    let cache = tempfile::tempdir().unwrap();
+    let how = CellPreprocessing { side_factor: 2.6, white: 235.0, white_percentile: 95.0 };
+    let view = View { preprocessing: Preprocessing::CellSquare(how), size: 128 };
+    let cells = CellCache::open(view, Some(cache.path())).unwrap();
+    let (cancel, progress) = (Cancel::new(), Progress::default());
+    let read = |items: &[Item]| -> Vec<Option<Alike>> {
+        let states = cells.cut(items, &cancel, &progress).unwrap();
+        states.iter().map(|s: &CellState| Some(Alike::of(&cells.picture(s.cell()?).unwrap()))).collect()
+    };
+    let every = |path: &std::path::Path, n: usize| {
+        let items = scan(path, &|| false).unwrap().items;
+        items.into_iter().step_by(n).collect::<Vec<_>>()
+    };
+    let aug = read(&every(&copies.join("bccd_aug.csv"), 2));
+    let pairs = near_duplicates(&aug, &cancel, &progress);
+    let distance =
+        |a: &Option<Alike>, b: &Option<Alike>| kept_distance(&a.as_ref().unwrap().kept(), &b.as_ref().unwrap().kept());
+    let mut of_pairs: Vec<f32> = pairs.iter().map(|(i, j)| distance(&aug[*i], &aug[*j])).collect();
+    of_pairs.sort_by(f32::total_cmp);
+    let train = read(&every(&known.join("train.csv"), 3));
+    let mut nearest: Vec<f32> = [strangers.join("tecom300"), strangers.join("cellavision100")]
+        .iter()
+        .flat_map(|p| read(&every(p, 1)))
+        .filter(Option::is_some)
+        .map(|s| train.iter().filter(|t| t.is_some()).map(|t| distance(&s, t)).fold(f32::INFINITY, f32::min))
+        .collect();
+    nearest.sort_by(f32::total_cmp);
+    let q = |v: &[f32], s: f64| v[((v.len() - 1) as f64 * s) as usize];
+    println!(
+        "{} pairs of copies: median {:.4}, 90 % {:.4}; nearest of {} strangers among {}: least {:.4} 1 % {:.4}, 5 % {:.4}, median {:.4}",
+        pairs.len(),
+        q(&of_pairs, 0.5),
+        q(&of_pairs, 0.9),
+        nearest.len(),
+        train.len(),
+        nearest[0],
+        q(&nearest, 0.01),
+        q(&nearest, 0.05),
+        q(&nearest, 0.5)
+    );
+    let found = of_pairs.iter().filter(|d| **d <= KEPT_NEAR).count();
+    let mistaken = nearest.iter().filter(|d| **d <= KEPT_NEAR).count();
+    println!("at {KEPT_NEAR}: {found} of {} copies, {mistaken} of {} strangers", pairs.len(), nearest.len());
+}

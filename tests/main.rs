@@ -10,6 +10,7 @@
 mod cli;
 mod common;
 mod data;
+mod evaluate;
 mod faults;
 mod house;
 mod train;

@@ -179,3 +179,62 @@ fn a_person_trains_from_the_window_and_uses_the_model() {
     harness.get_by_label("Back to the Model Before").click();
     until(&mut harness, "the model before", |w| w.state().model.name != "mine");
 }
+
+#[test]
+fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
+    let data = crate::common::labelled_folder(3, 5);
+    // A wrong reference: a lymphocyte among the neutrophils.
+    let one = std::fs::read_dir(data.path().join("lymphocyte")).unwrap().next().unwrap().unwrap().path();
+    std::fs::rename(&one, data.path().join("neutrophil/wrong.png")).unwrap();
+    let mut harness = open(Vec::new());
+    harness.state_mut().command(Command::Go(Place::Evaluate), 1.0);
+    harness.run_steps(3);
+    assert!(!Command::Evaluate.enabled(harness.state().state()), "there are no data yet");
+    let mut form = harness.state().state().evaluate.form.clone();
+    form.dataset = data.path().to_string_lossy().into_owned();
+    harness.state_mut().fill_evaluate_form(form.clone());
+    harness.run_steps(2);
+    harness.get_by_role_and_label(egui::accesskit::Role::Button, "Evaluate").click();
+    until(&mut harness, "the evaluation", |w| w.state().evaluate.found.is_some());
+    let before = harness.state().state().evaluate.found.as_ref().unwrap().scores.accuracy.value;
+    assert!(
+        harness.query_by_label_contains("Accuracy").is_some() && harness.query_by_label("Confusion matrix").is_some()
+    );
+    // The number of the matrix, then its image, then a key.
+    let label = "reference neutrophil, called lymphocyte: 1";
+    assert!(harness.query_by_label(label).is_some(), "the drawn lymphocyte is called one");
+    harness.get_by_label(label).click();
+    harness.run_steps(3);
+    assert!(harness.query_by_label_contains("wrong.png, reference neutrophil, called lymphocyte").is_some());
+    harness.get_by_label_contains("wrong.png, reference neutrophil").click();
+    harness.run_steps(2);
+    harness.key_press(egui::Key::Num3);
+    harness.run_steps(2);
+    let view = &harness.state().state().evaluate;
+    let found = view.found.as_ref().unwrap();
+    assert!(found.corrected() == 1 && found.scores.accuracy.value > before, "the numbers follow at once");
+    assert!(harness.query_by_label("reference neutrophil, called lymphocyte: 0").is_some());
+    until(&mut harness, "the intervals", |w| !w.state().evaluate.pending);
+    assert!(harness.state().state().evaluate.found.as_ref().unwrap().scores.accuracy.interval.is_some());
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Z);
+    harness.run_steps(2);
+    let accuracy = harness.state().state().evaluate.found.as_ref().unwrap().scores.accuracy.value;
+    assert!((accuracy - before).abs() < 1e-12, "undone");
+    for tab in ["Scores", "Reliability", "ROC", "Precision–recall", "Risk–coverage"] {
+        harness.get_by_role_and_label(egui::accesskit::Role::Button, tab).click();
+        harness.run_steps(3);
+    }
+    assert!(harness.query_by_label_contains("a threshold of").is_some());
+    // Another dataset with a label that the model does not know: asked, not guessed.
+    std::fs::rename(data.path().join("eosinophil"), data.path().join("eos")).unwrap();
+    harness.get_by_role_and_label(egui::accesskit::Role::Button, "Evaluate").click();
+    until(&mut harness, "the question", |w| w.state().evaluate.unknown.is_some());
+    assert!(!Command::Evaluate.enabled(harness.state().state()), "every label needs an answer");
+    harness.get_by_label_contains("eos (5)");
+    harness.state_mut().answer_unknown_label(0, Some(1));
+    harness.run_steps(2);
+    harness.get_by_role_and_label(egui::accesskit::Role::Button, "Evaluate").click();
+    until(&mut harness, "the second evaluation", |w| {
+        w.state().evaluate.found.as_ref().is_some_and(|f| !f.mapped.is_empty()) && !w.state().evaluate.busy
+    });
+}

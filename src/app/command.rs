@@ -29,6 +29,22 @@ pub enum Command {
     Classify,
     /// Stop the running job.
     CancelJob,
+    /// Take the last correction back.
+    Undo,
+    /// Do the last undone correction again.
+    Redo,
+    /// Choose labelled pictures to evaluate on.
+    ChooseEvaluation,
+    /// Evaluate the model in use.
+    Evaluate,
+    /// Stop evaluating.
+    StopEvaluation,
+    /// Write the evaluation's report.
+    ExportEvaluation,
+    /// Calibrate the model on the pictures of the evaluation.
+    Calibrate,
+    /// Classify with the model just calibrated.
+    UseCalibratedModel,
     /// Choose labelled pictures to train on.
     ChooseDataset,
     /// Count and group the labelled pictures.
@@ -94,6 +110,14 @@ impl Command {
             C::Classify,
             C::CancelJob,
             C::ToggleCells,
+            C::Undo,
+            C::Redo,
+            C::ChooseEvaluation,
+            C::Evaluate,
+            C::StopEvaluation,
+            C::ExportEvaluation,
+            C::Calibrate,
+            C::UseCalibratedModel,
             C::ChooseDataset,
             C::LookAtData,
             C::StartTraining,
@@ -130,6 +154,14 @@ impl Command {
             Self::Classify => "Classify".into(),
             Self::CancelJob => "Cancel".into(),
             Self::ToggleCells => "All Cells of a Field".into(),
+            Self::Undo => "Undo".into(),
+            Self::Redo => "Redo".into(),
+            Self::ChooseEvaluation => "Choose Pictures to Evaluate…".into(),
+            Self::Evaluate => "Evaluate".into(),
+            Self::StopEvaluation => "Stop Evaluating".into(),
+            Self::ExportEvaluation => "Export Report…".into(),
+            Self::Calibrate => "Calibrate".into(),
+            Self::UseCalibratedModel => "Use Calibrated Model".into(),
             Self::ChooseDataset => "Choose Labelled Pictures…".into(),
             Self::LookAtData => "Look at the Data".into(),
             Self::StartTraining => "Start Training".into(),
@@ -168,6 +200,16 @@ impl Command {
             Self::UseBundledModel => "Classify with the model inside the program",
             Self::Classify => "Classify what is open again, with the present model and provider",
             Self::CancelJob => "Stop after the present image; what is done stays",
+            Self::Undo => "Take the last correction back",
+            Self::Redo => "Make the correction again that was taken back",
+            Self::ChooseEvaluation => "A folder with a folder per class, to see how good the model is on it",
+            Self::Evaluate => "Classify the labelled pictures and score the model in use on them",
+            Self::StopEvaluation => "Stop; nothing is scored",
+            Self::ExportEvaluation => "Write report.html, report.json, report.txt, predictions.csv and confusion.svg",
+            Self::Calibrate => {
+                "Fit confidences and a threshold below which no label is given, on these pictures; writes a new model"
+            }
+            Self::UseCalibratedModel => "Classify with the model that was just calibrated",
             Self::ChooseDataset => "A folder with a folder per class",
             Self::LookAtData => "Count the classes, find near-duplicates, split; nothing is trained",
             Self::StartTraining => "Train with the recipe chosen; a checkpoint is kept all the time",
@@ -198,6 +240,8 @@ impl Command {
     pub fn shortcut(self) -> Option<KeyboardShortcut> {
         let keys = |m, k| Some(KeyboardShortcut::new(m, k));
         match self {
+            Self::Undo => keys(CTRL, Key::Z),
+            Self::Redo => keys(CTRL, Key::Y),
             Self::OpenFolder => keys(CTRL, Key::O),
             Self::OpenImage => keys(CTRL_SHIFT, Key::O),
             Self::OpenPath => keys(CTRL, Key::L),
@@ -230,6 +274,17 @@ impl Command {
             Self::CancelJob => state.job.is_some(),
             Self::ClearFilter => state.filter != Default::default(),
             Self::UseBundledModel => state.custom_model,
+            Self::Undo => state.place == Place::Evaluate && !state.evaluate.edits.is_empty(),
+            Self::Redo => state.place == Place::Evaluate && !state.evaluate.undone.is_empty(),
+            Self::ChooseEvaluation => !state.evaluate.busy,
+            Self::Evaluate => {
+                let e = &state.evaluate;
+                !e.busy && !e.form.dataset.trim().is_empty() && (e.unknown.is_none() || e.answers().is_some())
+            }
+            Self::StopEvaluation => state.evaluate.busy,
+            Self::ExportEvaluation => state.evaluate.found.is_some() && !state.evaluate.pending,
+            Self::Calibrate => state.evaluate.found.is_some() && !state.evaluate.busy,
+            Self::UseCalibratedModel => state.evaluate.calibrated.is_some(),
             Self::ChooseDataset | Self::LookAtData => !state.train.busy(),
             Self::StartTraining => state.train.obstacle().is_none(),
             Self::PauseTraining => state.train.phase == Phase::Training && !state.train.stopping,

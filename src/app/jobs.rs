@@ -1,16 +1,18 @@
 //! The window's work outside its thread: classification, dialogs, the self-check. Each job is named, can be cancelled,
 //! is stamped with its generation, and talks through one bounded channel.
 
+use super::evaluation::{EvaluateEvent, EvaluateForm};
 use super::state::ModelFacts;
 use super::training::{TrainEvent, TrainForm};
 use super::update::Event;
 use crate::inference::{Cells, Provider};
 use crate::model::VettedModel;
-use crate::report::{RowFormat, RowWriter, Stamp};
+use crate::report::{Evaluated, RowFormat, RowWriter, Stamp};
 use crate::task::{Cancel, Generation, Progress};
 use crate::training::Stop;
 use crate::workflow::{
-    self, Prepared, Request, Told, TrainControl, TrainOptions, TrainOutcome, TrainRequest, UnfinishedRun, UserError,
+    self, EvaluateError, EvaluateTold, Prepared, Request, Told, TrainControl, TrainOptions, TrainOutcome, TrainRequest,
+    UnfinishedRun, UserError,
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::{Path, PathBuf};
@@ -21,6 +23,10 @@ use std::time::{Duration, Instant};
 const EVENTS: usize = 512;
 /// Where the table goes when no dialog can ask.
 const UNASKED: &str = "leukoscope-labels.csv";
+/// The folder of a report when no dialog can ask.
+const UNASKED_REPORT: &str = "leukoscope-report";
+/// The share wrong that a calibration in the window allows among cells that get a label.
+const TARGET_RISK: f64 = 0.01;
 /// A dialog that is answered faster than this was not answered by a person: there is none on this system.
 const TOO_FAST: Duration = Duration::from_millis(400);
 
@@ -32,6 +38,9 @@ pub struct Jobs {
     cancel: Cancel,
     model: VettedModel,
     training: TrainControl,
+    evaluation: Cancel,
+    /// Corrections on their way to the disk, in order; none where nothing is remembered.
+    corrections: Option<Keeper>,
     /// What was prepared when the data were looked at; training takes it up if it is still the same request.
     prepared: Arc<Mutex<Option<Prepared>>>,
 }
@@ -39,17 +48,30 @@ pub struct Jobs {
 impl Jobs {
     /// No job yet.
     #[must_use]
-    pub fn new(ctx: egui::Context, model: VettedModel) -> Self {
+    pub fn new(ctx: egui::Context, model: VettedModel, remembers: bool) -> Self {
         let (give, take) = bounded(EVENTS);
-        Self {
+        let mut jobs = Self {
             give,
             take,
             ctx,
             cancel: Cancel::new(),
             model,
             training: TrainControl::default(),
+            evaluation: Cancel::new(),
+            corrections: None,
             prepared: Arc::default(),
+        };
+        if remembers {
+            // One writer, so that corrections reach the disk in the order in which they were made.
+            let (put, changes) = bounded::<Vec<Change>>(EVENTS);
+            let voice = Voice { give: jobs.give.clone(), ctx: jobs.ctx.clone() };
+            let writer = std::thread::Builder::new().name("corrections".into());
+            jobs.corrections = match writer.spawn(move || keep(&changes, &voice)) {
+                Ok(thread) => Some((put, thread)),
+                Err(_) => None,
+            };
         }
+        jobs
     }
 
     /// What arrived, at most so many that a frame stays short.
@@ -148,6 +170,119 @@ impl Jobs {
         });
     }
 
+    /// Evaluates the model in use as the form says.
+    pub fn evaluate(&mut self, generation: Generation, form: &EvaluateForm, provider: Provider) {
+        self.evaluation.cancel();
+        self.evaluation = Cancel::new();
+        let (cancel, model, form) = (self.evaluation.clone(), self.model.clone(), form.clone());
+        let remembers = self.corrections.is_some();
+        self.spawn("evaluate-job", move |voice| {
+            let say = |e| voice.say(Event::Evaluate(generation, e));
+            let request = match form.request(provider) {
+                Ok(request) => request,
+                Err(why) => return say(EvaluateEvent::Failed(why)),
+            };
+            let progress = Progress::default();
+            let ended = voice.counting(
+                &progress,
+                |n, total| Event::Evaluate(generation, EvaluateEvent::Progress(n, total)),
+                || workflow::evaluate(&request, &model, &cancel, &progress, &mut |told| voice.told(generation, told)),
+            );
+            match ended {
+                Ok(mut found) => {
+                    if let Some(found) = found.as_mut().filter(|_| remembers) {
+                        match workflow::Corrections::open(None) {
+                            Ok((corrections, said)) => {
+                                found.notes.extend(said);
+                                found.apply(|digest| corrections.get(digest).map(|c| c.label.clone()));
+                            }
+                            Err(e) => voice.say(Event::Trouble(e.to_string())),
+                        }
+                    }
+                    say(EvaluateEvent::Ended(Box::new(found)));
+                }
+                Err(EvaluateError::Unknown { labels, classes }) => say(EvaluateEvent::Unknown(labels, classes)),
+                Err(e) => say(EvaluateEvent::Failed(e.to_string())),
+            }
+        });
+    }
+
+    /// Stops evaluating or calibrating.
+    pub fn stop_evaluation(&self) {
+        self.evaluation.cancel();
+    }
+
+    /// Computes the scores of a corrected evaluation with intervals.
+    pub fn intervals(&self, generation: Generation, revision: u64, mut found: Box<Evaluated>) {
+        self.spawn("intervals", move |voice| {
+            found.score();
+            voice.say(Event::Evaluate(generation, EvaluateEvent::Intervals(revision, found)));
+        });
+    }
+
+    /// Asks for a folder, then writes the evaluation's files.
+    pub fn export_evaluation(&self, found: Box<Evaluated>) {
+        self.spawn("export-evaluation", move |voice| {
+            let begun = Instant::now();
+            let answer = rfd::FileDialog::new().set_title("A folder for the report").pick_folder();
+            let folder = match answer {
+                Some(folder) => folder,
+                None if begun.elapsed() < TOO_FAST => match std::env::current_dir() {
+                    // Without a dialog there is still a place that can be named afterwards.
+                    Ok(here) => {
+                        match (1..1000).map(|i| here.join(format!("{UNASKED_REPORT}-{i}"))).find(|p| !p.exists()) {
+                            Some(folder) => folder,
+                            None => return voice.say(Event::Trouble("there are too many reports here already".into())),
+                        }
+                    }
+                    Err(e) => return voice.say(Event::Trouble(e.to_string())),
+                },
+                None => return,
+            };
+            voice.say(match workflow::write_evaluation(&found, &folder) {
+                Ok(_) => Event::Written(folder),
+                Err(e) => Event::Trouble(e.to_string()),
+            });
+        });
+    }
+
+    /// Calibrates the model in use on the evaluation's pictures, into the folder of models.
+    pub fn calibrate(&mut self, generation: Generation, form: &EvaluateForm, provider: Provider) {
+        self.evaluation.cancel();
+        self.evaluation = Cancel::new();
+        let (cancel, model, form) = (self.evaluation.clone(), self.model.clone(), form.clone());
+        self.spawn("calibrate-job", move |voice| {
+            let progress = Progress::default();
+            let work = || -> Result<_, UserError> {
+                let request = form.request(provider).map_err(UserError::new)?;
+                let out = workflow::new_model_file("calibrated")?;
+                let mut hear = |told| voice.told(generation, told);
+                workflow::calibrate(&model, &request, TARGET_RISK, &out, &cancel, &progress, &mut hear)
+                    .map_err(|e| UserError::new(e.to_string()))
+            };
+            let ended = voice.counting(
+                &progress,
+                |n, total| Event::Evaluate(generation, EvaluateEvent::Progress(n, total)),
+                work,
+            );
+            let say = |e| voice.say(Event::Evaluate(generation, e));
+            match ended {
+                Ok(Some(done)) => say(EvaluateEvent::Calibrated(done.to_text(), done.path)),
+                Ok(None) => say(EvaluateEvent::Ended(Box::new(None))),
+                Err(e) => say(EvaluateEvent::Failed(e.to_string())),
+            }
+        });
+    }
+
+    /// Keeps corrected references.
+    pub fn keep_corrections(&self, changes: Vec<Change>) {
+        if let Some((put, _)) = &self.corrections
+            && put.try_send(changes).is_err()
+        {
+            let _ = self.give.try_send(Event::Trouble("corrections are not being kept; export the report".into()));
+        }
+    }
+
     /// Holds training, or lets it go on.
     pub fn hold_training(&self, on: bool) {
         self.training.hold.set(on);
@@ -177,7 +312,9 @@ impl Jobs {
             let begun = Instant::now();
             let dialog = rfd::FileDialog::new();
             let answer = match what {
-                Ask::Dataset => dialog.set_title("A folder with a folder per class").pick_folder().map(|p| vec![p]),
+                Ask::Dataset | Ask::Evaluation => {
+                    dialog.set_title("A folder with a folder per class").pick_folder().map(|p| vec![p])
+                }
                 Ask::Folder => dialog.set_title("Open a folder of blood smears").pick_folder().map(|p| vec![p]),
                 Ask::Images => dialog
                     .set_title("Open pictures")
@@ -190,9 +327,10 @@ impl Jobs {
             };
             match (answer, what) {
                 (Some(paths), Ask::Model) => voice.say(opened(paths.first().map(PathBuf::as_path), &into)),
+                (Some(mut paths), Ask::Evaluation) => voice.say(Event::Evaluation(paths.remove(0))),
                 (Some(mut paths), Ask::Dataset) => voice.say(Event::Dataset(paths.remove(0))),
                 (Some(paths), _) => voice.say(Event::Chosen(paths)),
-                (None, Ask::Dataset) if begun.elapsed() < TOO_FAST => voice.say(Event::Trouble(
+                (None, Ask::Dataset | Ask::Evaluation) if begun.elapsed() < TOO_FAST => voice.say(Event::Trouble(
                     "No file dialog answered on this system. Type or paste the path of the labelled pictures".into(),
                 )),
                 (None, _) if begun.elapsed() < TOO_FAST => voice.say(Event::NoDialog),
@@ -254,6 +392,46 @@ impl Drop for Jobs {
     fn drop(&mut self) {
         self.cancel.cancel();
         self.training.cancel.cancel();
+        self.evaluation.cancel();
+        if let Some((put, writer)) = self.corrections.take() {
+            // What was corrected a moment ago reaches the disk before the window goes.
+            drop(put);
+            let _ = writer.join();
+        }
+    }
+}
+
+/// The way to the one writer of corrections, and its thread.
+type Keeper = (Sender<Vec<Change>>, std::thread::JoinHandle<()>);
+
+/// A corrected reference: image, label in the dataset, and what it is; nothing takes it back.
+type Change = (crate::domain::Digest, String, Option<String>);
+
+/// Puts corrections on the disk as they come, several that wait in one go.
+fn keep(changes: &Receiver<Vec<Change>>, voice: &Voice) {
+    // Never waits for the window: at its end the window waits for this.
+    let tell = |text: String| {
+        let _ = voice.give.try_send(Event::Trouble(text));
+        voice.ctx.request_repaint();
+    };
+    let mut store = None;
+    while let Ok(mut all) = changes.recv() {
+        all.extend(changes.try_iter().flatten());
+        if store.is_none() {
+            match workflow::Corrections::open(None) {
+                Ok((opened, said)) => {
+                    store = Some(opened);
+                    said.into_iter().for_each(tell);
+                }
+                Err(e) => {
+                    tell(e.to_string());
+                    continue;
+                }
+            }
+        }
+        if let Some(Err(e)) = store.as_mut().map(|s| s.put(&all)) {
+            tell(e.to_string());
+        }
     }
 }
 
@@ -300,8 +478,10 @@ fn run(
 pub enum Ask {
     /// One folder.
     Folder,
-    /// A folder of labelled pictures.
+    /// A folder of labelled pictures to train on.
     Dataset,
+    /// A folder of labelled pictures to evaluate on.
+    Evaluation,
     /// Some pictures.
     Images,
     /// One model file.
@@ -314,15 +494,33 @@ struct Voice {
 }
 
 impl Voice {
-    /// Does work while the steps that it counts are told to the window, four times a second.
+    fn told(&self, generation: Generation, told: EvaluateTold) {
+        self.say(Event::Evaluate(
+            generation,
+            EvaluateEvent::Doing(match told {
+                EvaluateTold::Phase(what) => what.to_owned(),
+                EvaluateTold::Started(report) => format!("ran on {}", report.to_line()),
+            }),
+        ));
+    }
+
     fn watching<T>(&self, generation: Generation, control: &TrainControl, work: impl FnOnce() -> T) -> T {
+        self.counting(&control.progress, |n, total| Event::Train(generation, TrainEvent::Progress(n, total)), work)
+    }
+
+    /// Does work while the steps that it counts are told to the window, four times a second.
+    fn counting<T>(
+        &self,
+        progress: &Progress,
+        event: impl Fn(usize, usize) -> Event + Sync,
+        work: impl FnOnce() -> T,
+    ) -> T {
         let done = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(std::sync::atomic::Ordering::Relaxed) {
                     std::thread::sleep(Duration::from_millis(250));
-                    let (n, total) = (control.progress.done(), control.progress.total());
-                    self.say(Event::Train(generation, TrainEvent::Progress(n, total)));
+                    self.say(event(progress.done(), progress.total()));
                 }
             });
             let result = work();

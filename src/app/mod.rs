@@ -4,6 +4,7 @@
 //! state and effects, and only here are effects carried out. `logic` does, `ui` draws.
 
 pub mod command;
+pub mod evaluation;
 mod jobs;
 mod panels;
 mod pictures;
@@ -96,7 +97,7 @@ impl Window {
         let wake = ctx.clone();
         let mut window = Self {
             state: State::new(jobs::facts(&model), settings.recent, ThemeChoice::from_word(&settings.theme)),
-            jobs: Jobs::new(ctx.clone(), model),
+            jobs: Jobs::new(ctx.clone(), model, remembers),
             pictures: Pictures::new(move || wake.request_repaint()),
             view: panels::ViewMemory::default(),
             opened_model: Arc::default(),
@@ -142,6 +143,16 @@ impl Window {
         self.input(Input::TrainForm(Box::new(form)), 0.0);
     }
 
+    /// Fills the form of the Evaluate place in as a person would; for tests.
+    pub fn fill_evaluate_form(&mut self, form: evaluation::EvaluateForm) {
+        self.input(Input::Evaluate(evaluation::EvaluateInput::Form(Box::new(form))), 0.0);
+    }
+
+    /// Says what an unknown label is as a person would; for tests.
+    pub fn answer_unknown_label(&mut self, at: usize, class: Option<usize>) {
+        self.input(Input::Evaluate(evaluation::EvaluateInput::Answer(at, class)), 0.0);
+    }
+
     fn input(&mut self, input: Input, now: f64) {
         let effects = update::input(&mut self.state, input, now);
         effects.into_iter().for_each(|e| self.effect(e));
@@ -153,6 +164,10 @@ impl Window {
             && let Some(model) = self.opened_model.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
             self.jobs.use_model(model);
+        }
+        // Rows of another evaluation are other images.
+        if matches!(&event, Event::Evaluate(_, evaluation::EvaluateEvent::Ended(_))) {
+            self.pictures.clear();
         }
         let effects = update::event(&mut self.state, event, now);
         effects.into_iter().for_each(|e| self.effect(e));
@@ -168,6 +183,13 @@ impl Window {
             Effect::AskFolder => self.jobs.ask(Ask::Folder, &self.opened_model),
             Effect::AskImages => self.jobs.ask(Ask::Images, &self.opened_model),
             Effect::AskDataset => self.jobs.ask(Ask::Dataset, &self.opened_model),
+            Effect::AskEvaluation => self.jobs.ask(Ask::Evaluation, &self.opened_model),
+            Effect::Evaluate(generation, form) => self.jobs.evaluate(generation, &form, self.state.provider),
+            Effect::StopEvaluation => self.jobs.stop_evaluation(),
+            Effect::Intervals(generation, revision, found) => self.jobs.intervals(generation, revision, found),
+            Effect::ExportEvaluation(found) => self.jobs.export_evaluation(found),
+            Effect::Calibrate(generation, form) => self.jobs.calibrate(generation, &form, self.state.provider),
+            Effect::KeepCorrections(changes) => self.jobs.keep_corrections(changes),
             Effect::LookAtData(generation, request) => self.jobs.look(generation, *request),
             Effect::Train(generation, form) => self.jobs.train(generation, &form),
             Effect::HoldTraining(on) => self.jobs.hold_training(on),
@@ -203,7 +225,11 @@ impl Window {
             self.shown_theme = Some(self.state.theme);
             theme::apply(ctx, self.state.theme);
         }
-        if !self.state.toasts.is_empty() || self.state.job.is_some() || self.state.train.busy() {
+        if !self.state.toasts.is_empty()
+            || self.state.job.is_some()
+            || self.state.train.busy()
+            || self.state.evaluate.busy
+        {
             ctx.request_repaint_after(std::time::Duration::from_millis(250));
         }
         if self.state.quit {

@@ -29,6 +29,8 @@ pub enum Key {
     Tile(usize, Option<usize>),
     /// The whole image.
     Full(usize),
+    /// A cell of an evaluation, by its row.
+    Evaluated(usize),
 }
 
 #[derive(Debug)]
@@ -211,10 +213,12 @@ fn make(picture: &RgbImage, wanted: &Wanted) -> ColorImage {
     let small = match (wanted.key, wanted.square) {
         (Key::Full(_), _) => imaging::fit_within(picture, LARGEST).0,
         #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
-        (Key::Tile(..), Some(square)) if square.side < WHOLE * picture.width().min(picture.height()) as f32 => {
+        (Key::Tile(..) | Key::Evaluated(_), Some(square))
+            if square.side < WHOLE * picture.width().min(picture.height()) as f32 =>
+        {
             imaging::thumbnail_of_square(picture, square, TILE)
         }
-        (Key::Tile(..), _) => imaging::fit_within(picture, TILE).0,
+        (Key::Tile(..) | Key::Evaluated(_), _) => imaging::fit_within(picture, TILE).0,
     };
     ColorImage::from_rgb([small.width() as usize, small.height() as usize], small.as_raw())
 }

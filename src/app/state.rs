@@ -1,5 +1,6 @@
 //! What the window knows. Plain values: no disk, no thread, no drawing; time is handed in.
 
+use super::evaluation::EvaluateView;
 use super::training::TrainView;
 use crate::domain::{ClassSet, Differential, ImageResult, Outcome, Status};
 use crate::files::display_name;
@@ -298,6 +299,8 @@ pub struct State {
     pub log: Vec<String>,
     /// The open dialog.
     pub dialog: Dialog,
+    /// The Evaluate place.
+    pub evaluate: EvaluateView,
     /// The Train place.
     pub train: TrainView,
     /// The model's file in use; none is the bundled one.
@@ -349,6 +352,7 @@ impl State {
             toasts: Vec::new(),
             log: Vec::new(),
             dialog: Dialog::None,
+            evaluate: EvaluateView::default(),
             train: TrainView::default(),
             model_path: None,
             model_before: None,

@@ -73,6 +73,20 @@ pub fn tile_back(dark: bool) -> Color32 {
     if dark { Color32::from_gray(38) } else { Color32::from_gray(255) }
 }
 
+/// A number of the confusion matrix: blue where both agree, orange where not, the stronger the larger its share.
+#[must_use]
+pub fn matrix_back(dark: bool, right: bool, share: f32) -> Color32 {
+    let full = if right { CLASS_COLOURS[2] } else { CLASS_COLOURS[1] };
+    let ground = if dark { Color32::from_gray(34) } else { Color32::from_gray(246) };
+    ground.lerp_to_gamma(full, share.clamp(0.0, 1.0).sqrt())
+}
+
+/// What is written on it.
+#[must_use]
+pub fn matrix_ink(dark: bool, share: f32) -> Color32 {
+    if dark || share > 0.5 { Color32::WHITE } else { Color32::from_gray(30) }
+}
+
 /// Over the window while files are dragged.
 #[must_use]
 pub fn veil() -> Color32 {
@@ -134,6 +148,9 @@ pub fn install(ctx: &egui::Context) {
             style.spacing.item_spacing = egui::vec2(8.0, 6.0);
             style.spacing.button_padding = egui::vec2(9.0, 4.0);
             style.spacing.interact_size.y = 24.0;
+            if let Some(small) = style.text_styles.get_mut(&egui::TextStyle::Small) {
+                small.size = 11.0;
+            }
         });
     }
 }

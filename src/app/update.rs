@@ -1,9 +1,11 @@
 //! How the window's state answers: commands and events in, effects out. No egui, no disk, no thread, no clock.
 
 use super::command::Command;
+use super::evaluation::{EvaluateEvent, EvaluateForm, EvaluateInput};
 use super::state::{Dialog, Filter, GallerySort, Job, Kind, ModelFacts, State, Toast};
 use super::training::{Phase, TrainEvent, TrainForm};
-use crate::domain::{Differential, ImageResult};
+use crate::domain::{Differential, Digest, ImageResult};
+use crate::report::Evaluated;
 use crate::task::Generation;
 use crate::workflow::{EarlierRun, TrainRequest, UnfinishedRun};
 use std::path::PathBuf;
@@ -34,8 +36,12 @@ pub enum Event {
     Model(Box<ModelFacts>, Option<PathBuf>),
     /// A word about training.
     Train(Generation, TrainEvent),
-    /// Labelled pictures were chosen.
+    /// A word about an evaluation.
+    Evaluate(Generation, EvaluateEvent),
+    /// Labelled pictures were chosen to train on.
     Dataset(PathBuf),
+    /// Labelled pictures were chosen to evaluate on.
+    Evaluation(PathBuf),
     /// Runs that were left unfinished, and earlier ones.
     Runs(Vec<UnfinishedRun>, Vec<EarlierRun>),
     /// A file was written.
@@ -59,6 +65,8 @@ pub enum Input {
     Open(Vec<PathBuf>),
     /// Changed or closed a dialog.
     Dialog(Dialog),
+    /// Did something in the Evaluate place.
+    Evaluate(EvaluateInput),
     /// Changed the form of the Train place.
     TrainForm(Box<TrainForm>),
     /// Takes up a run that was left unfinished.
@@ -80,8 +88,22 @@ pub enum Effect {
     AskImages,
     /// Ask for a model.
     AskModel,
-    /// Ask for labelled pictures.
+    /// Ask for labelled pictures to train on.
     AskDataset,
+    /// Ask for labelled pictures to evaluate on.
+    AskEvaluation,
+    /// Evaluate.
+    Evaluate(Generation, Box<EvaluateForm>),
+    /// Stop evaluating.
+    StopEvaluation,
+    /// Compute the intervals of a corrected evaluation again.
+    Intervals(Generation, u64, Box<Evaluated>),
+    /// Ask where to, then write an evaluation's files.
+    ExportEvaluation(Box<Evaluated>),
+    /// Calibrate the model on the evaluation's pictures.
+    Calibrate(Generation, Box<EvaluateForm>),
+    /// Keep corrected references: image, label in the dataset, and what it is (nothing takes it back).
+    KeepCorrections(Vec<(Digest, String, Option<String>)>),
     /// Look at labelled pictures.
     LookAtData(Generation, Box<TrainRequest>),
     /// Train.
@@ -143,6 +165,30 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
             if let Some(before) = state.model_before.take() {
                 return vec![Effect::OpenModel(before)];
             }
+        }
+        Command::ChooseEvaluation => return vec![Effect::AskEvaluation],
+        Command::Evaluate => return evaluate(state, now),
+        Command::StopEvaluation => return vec![Effect::StopEvaluation],
+        Command::ExportEvaluation => {
+            return state.evaluate.found.clone().map(Effect::ExportEvaluation).into_iter().collect();
+        }
+        Command::Calibrate => {
+            state.evaluate.begin("calibrating", now);
+            return vec![Effect::Calibrate(state.evaluate.generation, Box::new(state.evaluate.form.clone()))];
+        }
+        Command::UseCalibratedModel => {
+            if let Some((_, path)) = state.evaluate.calibrated.clone() {
+                state.model_before = Some(state.model_path.clone());
+                return vec![Effect::OpenModel(Some(path))];
+            }
+        }
+        Command::Undo => {
+            let kept = state.evaluate.undo();
+            return corrected(state, kept);
+        }
+        Command::Redo => {
+            let kept = state.evaluate.redo();
+            return corrected(state, kept);
         }
         Command::DemoSlide => return vec![Effect::Demo],
         Command::OpenPath => state.dialog = Dialog::Path { text: String::new(), why: String::new() },
@@ -222,6 +268,10 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
         }
         Input::Open(paths) => return open(state, paths, now),
         Input::Dialog(dialog) => state.dialog = dialog,
+        Input::Evaluate(input) => {
+            let kept = state.evaluate.input(input);
+            return corrected(state, kept);
+        }
         Input::TrainForm(form) => state.train.form = *form,
         Input::TakeUp(run) => {
             state.train.take_up(&run);
@@ -302,6 +352,22 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                 say(state, text, bad, now);
             }
         }
+        Event::Evaluate(g, event) if g == state.evaluate.generation => {
+            let again = matches!(event, EvaluateEvent::Intervals(..));
+            if let Some((text, bad)) = state.evaluate.hear(event) {
+                say(state, text, bad, now);
+            }
+            // Corrections that came while intervals were computed want them anew.
+            if again && state.evaluate.pending {
+                return intervals(state);
+            }
+        }
+        Event::Evaluation(path) => {
+            state.place = super::state::Place::Evaluate;
+            state.evaluate.form.dataset = path.to_string_lossy().into_owned();
+            state.evaluate.form.map.clear();
+            return evaluate(state, now);
+        }
         Event::Dataset(path) => {
             state.place = super::state::Place::Train;
             state.train.form.dataset = path.to_string_lossy().into_owned();
@@ -354,6 +420,34 @@ fn look(state: &mut State) -> Vec<Effect> {
             vec![Effect::LookAtData(state.train.generation, Box::new(request))]
         }
     }
+}
+
+/// Evaluates what the form says; a person's answers about unknown labels go into it.
+fn evaluate(state: &mut State, now: f64) -> Vec<Effect> {
+    if let Some(answers) = state.evaluate.answers() {
+        state.evaluate.form.map.extend(answers);
+    }
+    if let Err(why) = state.evaluate.form.request(state.provider) {
+        state.evaluate.error = Some(why);
+        return Vec::new();
+    }
+    state.evaluate.begin("looking at the data", now);
+    vec![Effect::Evaluate(state.evaluate.generation, Box::new(state.evaluate.form.clone()))]
+}
+
+/// Keeps corrections, and has the intervals computed again.
+fn corrected(state: &mut State, kept: Vec<(Digest, String, Option<String>)>) -> Vec<Effect> {
+    if kept.is_empty() {
+        return Vec::new();
+    }
+    let mut effects = vec![Effect::KeepCorrections(kept)];
+    effects.extend(intervals(state));
+    effects
+}
+
+fn intervals(state: &State) -> Vec<Effect> {
+    let (e, g) = (&state.evaluate, state.evaluate.generation);
+    e.found.clone().map(|found| Effect::Intervals(g, e.revision, found)).into_iter().collect()
 }
 
 fn start(state: &mut State) -> Vec<Effect> {

@@ -38,6 +38,12 @@ fn cache_folder(name: &str) -> Option<std::path::PathBuf> {
     Some(directories::ProjectDirs::from("", "", "leukoscope")?.cache_dir().join(name))
 }
 
+/// A file of the user's own data that must not be lost, or `None` where the system has no place for it.
+#[must_use]
+pub fn data_file(name: &str) -> Option<std::path::PathBuf> {
+    Some(directories::ProjectDirs::from("", "", "leukoscope")?.data_dir().join(name))
+}
+
 /// Whether a regular file is there.
 #[must_use]
 pub fn is_file(path: &std::path::Path) -> bool {

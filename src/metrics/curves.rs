@@ -176,11 +176,51 @@ pub fn kept(sample: &Sample, threshold: f64) -> (usize, usize) {
     kept.fold((0, 0), |(n, hits), &r| (n + 1, hits + usize::from(sample.right(r as usize))))
 }
 
-/// At most `most` points of a curve, the ends among them, for drawing.
+/// The points of a precision–recall curve at which a cell of the class was found: what is drawn. Between two of them
+/// precision only falls, at the same recall.
+#[must_use]
+pub fn at_hits(points: &[CurvePoint]) -> Vec<CurvePoint> {
+    let mut recall = 0.0;
+    points
+        .iter()
+        .copied()
+        .filter(|p| {
+            let new = p.x > recall;
+            recall = p.x;
+            new
+        })
+        .collect()
+}
+
+/// At most `most` points of a curve, the ends among them, for drawing; points in the middle of an upright or level run
+/// are left out first.
 #[must_use]
 pub fn thinned(points: &[CurvePoint], most: usize) -> Vec<CurvePoint> {
+    let between = |i: usize| {
+        i > 0
+            && i + 1 < points.len()
+            && ((points[i - 1].x == points[i].x && points[i].x == points[i + 1].x)
+                || (points[i - 1].y == points[i].y && points[i].y == points[i + 1].y))
+    };
+    let points: Vec<CurvePoint> = (0..points.len()).filter(|&i| !between(i)).map(|i| points[i]).collect();
     if points.len() <= most || most < 2 {
-        return points.to_vec();
+        return points;
     }
     (0..most).map(|i| points[i * (points.len() - 1) / (most - 1)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drawing_keeps_corners_and_ends() {
+        let at = |x: f64, y: f64| CurvePoint { x, y, threshold: 0.0 };
+        let steps = [at(0.0, 0.0), at(0.0, 0.2), at(0.0, 0.5), at(0.3, 0.5), at(0.6, 0.5), at(0.6, 1.0), at(1.0, 1.0)];
+        let kept: Vec<(f64, f64)> = thinned(&steps, 100).iter().map(|p| (p.x, p.y)).collect();
+        assert_eq!(kept, [(0.0, 0.0), (0.0, 0.5), (0.6, 0.5), (0.6, 1.0), (1.0, 1.0)]);
+        assert_eq!(thinned(&steps, 2).len(), 2);
+        let recall = [at(0.0, 0.0), at(0.5, 1.0), at(0.5, 0.5), at(1.0, 0.7), at(1.0, 0.4)];
+        assert_eq!(at_hits(&recall).iter().map(|p| p.y).collect::<Vec<_>>(), [1.0, 0.7]);
+    }
 }

@@ -12,8 +12,8 @@ mod sample;
 pub use calibration::{Abstention, Calibrator, LEAST_FOR_VECTOR, Scored, abstention, fit_temperature, fit_vector};
 pub use confusion::{ClassScores, Confusion, Scores};
 pub use curves::{
-    BINS, Binning, CurvePoint, ReliabilityBin, calibration_error, kept, precision_recall, reliability, risk_coverage,
-    roc, thinned,
+    BINS, Binning, CurvePoint, ReliabilityBin, at_hits, calibration_error, kept, precision_recall, reliability,
+    risk_coverage, roc, thinned,
 };
 pub use evaluation::{ClassEvaluation, Estimate, Evaluation, How};
 pub use interval::{Interval, bootstrap, exact, exact_upper, mcnemar, wilson};

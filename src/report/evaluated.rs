@@ -7,6 +7,8 @@ use crate::metrics::{Evaluation, Sample};
 /// One labelled cell that the model answered to; its place is its row in the sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluatedCell {
+    /// The file.
+    pub file: std::path::PathBuf,
     /// The file, as it is shown.
     pub path: String,
     /// Digest of the file's bytes.
@@ -133,6 +135,30 @@ impl Evaluated {
         self.cells.iter().zip(self.sample.truth()).filter(|(c, t)| c.original != **t).count()
     }
 
+    /// Takes over references that were corrected before: `label_of` says what an image was corrected to. Labels that are no
+    /// class here are left alone.
+    pub fn apply(&mut self, label_of: impl Fn(&Digest) -> Option<String>) {
+        let mut changed = false;
+        for (row, cell) in self.cells.iter().enumerate() {
+            let class = label_of(&cell.digest).and_then(|label| self.labels.iter().position(|l| *l == label));
+            if let Some(class) = class.filter(|c| *c != self.sample.truth()[row]) {
+                self.sample.correct(row, class);
+                changed = true;
+            }
+        }
+        if changed {
+            self.score();
+        }
+    }
+
+    /// The scores again without intervals, after a reference was corrected: what can be had within a frame.
+    pub fn score_points(&mut self) {
+        if let Some(scores) = Evaluation::points(&self.sample) {
+            self.scores = scores;
+        }
+        self.unseen = self.without_learnt().and_then(|s| Evaluation::points(&s));
+    }
+
     /// Computes all scores again with intervals, after references were corrected.
     pub fn score(&mut self) {
         if let Some(scores) = Evaluation::of(&self.sample, self.seed) {
@@ -177,11 +203,11 @@ impl Evaluated {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Six cells of two classes: one wrong with great confidence, one wrong with little, one learnt from.
-    pub(in crate::report) fn small() -> Evaluated {
+    pub(crate) fn small() -> Evaluated {
         let truth = vec![0, 0, 0, 1, 1, 1];
         let first = [0.9, 0.8, 0.02, 0.45, 0.55, 0.1];
         let p: Vec<f64> = first.iter().flat_map(|v| [*v, 1.0 - v]).collect();
@@ -190,6 +216,7 @@ pub(super) mod tests {
             .iter()
             .enumerate()
             .map(|(i, t)| EvaluatedCell {
+                file: format!("{i}.png").into(),
                 path: if i == 1 { "=a,\"b\"<c>.png".into() } else { format!("{i}.png") },
                 digest: Digest([u8::try_from(i).expect("small"); 32]),
                 square: Square { x: 1.0, y: 2.0, side: 30.0 },

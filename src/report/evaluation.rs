@@ -12,7 +12,7 @@ use super::escape::{csv_text, xml_text};
 use super::evaluated::Evaluated;
 use super::svg::{Chart, PALETTE, Series, confusion_svg};
 use crate::metrics::{
-    Binning, Estimate, Evaluation, kept, precision_recall, reliability, risk_coverage, roc, thinned, wilson,
+    Binning, Estimate, Evaluation, at_hits, kept, precision_recall, reliability, risk_coverage, roc, thinned, wilson,
 };
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -264,7 +264,7 @@ pub fn facts(e: &Evaluated) -> Vec<String> {
         out.push(kept_line(e, e.threshold));
     }
     if e.corrected() > 0 {
-        out.push(format!("{} references were corrected by hand; predictions.csv has both", e.corrected()));
+        out.push(format!("references corrected by hand: {}; predictions.csv has both", e.corrected()));
     }
     for (from, to) in &e.mapped {
         out.push(match to {
@@ -380,7 +380,13 @@ fn charts(e: &Evaluated) -> Vec<String> {
     vec![
         chart("Reliability", "confidence", "share right", true, reliable),
         chart("ROC", "false positive rate", "true positive rate", true, by_class(&|c| roc(s, c))),
-        chart("Precision and recall", "recall", "precision", false, by_class(&|c| precision_recall(s, c))),
+        chart(
+            "Precision and recall",
+            "recall",
+            "precision",
+            false,
+            by_class(&|c| precision_recall(s, c).map(|(p, area)| (at_hits(&p), area))),
+        ),
         Chart {
             title: "Risk and coverage",
             x: "share of cells kept",

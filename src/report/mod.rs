@@ -2,7 +2,7 @@
 
 mod compared;
 mod escape;
-mod evaluated;
+pub(crate) mod evaluated;
 mod evaluation;
 mod learning;
 mod rows;

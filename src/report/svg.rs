@@ -5,7 +5,7 @@ use crate::metrics::Confusion;
 use std::fmt::Write as _;
 
 /// Colours of classes that differ for colour-blind eyes too (Okabe & Ito 2008).
-pub const PALETTE: [&str; 8] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#6b6b6b", "#b8a800"];
+pub const PALETTE: [&str; 8] = ["#cc79a7", "#d55e00", "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#6b6b6b", "#b8a800"];
 
 const FONT: &str = "font-family=\"system-ui, 'Segoe UI', Helvetica, Arial, sans-serif\"";
 

@@ -165,6 +165,7 @@ pub(super) fn answer(
                     p.extend(cell.probabilities.values().iter().map(|v| f64::from(*v)));
                     kept_features.extend_from_slice(&cell.features);
                     cells.push(EvaluatedCell {
+                        file: row.path,
                         path,
                         digest,
                         square: cell.square,

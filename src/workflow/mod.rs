@@ -5,6 +5,7 @@
 mod bench;
 mod calibrate;
 mod classify;
+mod corrections;
 mod demo;
 mod doctor;
 mod error;
@@ -16,6 +17,7 @@ mod train;
 pub use bench::{BenchReport, bench};
 pub use calibrate::{Calibrated, calibrate};
 pub use classify::{Request, Told, Totals, classify, classify_to};
+pub use corrections::{Correction, Corrections};
 pub use demo::{DEMO_SEED, DemoSlide, draw_demo};
 pub use doctor::{DoctorReport, doctor};
 pub use error::UserError;
@@ -28,5 +30,5 @@ pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use train::{
     ClassCount, Current, EarlierRun, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome,
     TrainPlan, TrainRequest, TrainTold, UnfinishedRun, earlier_runs, forget_run, load_start, model_name,
-    new_model_path, prepare_training, remember_run, train, unfinished_runs,
+    new_model_file, new_model_path, prepare_training, remember_run, train, unfinished_runs,
 };

@@ -64,14 +64,17 @@ pub(super) fn menu_bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
                 entry(ui, state, asked, Command::DemoSlide);
                 ui.menu_button("Export", |ui| {
                     entry(ui, state, asked, Command::ExportCsv);
-                    later(ui, "Report HTML…", "Reports come in a later version");
+                    entry_as(ui, state, asked, Command::ExportEvaluation, "Evaluation Report…");
+                    later(ui, "Report HTML…", "The slide's report comes in a later version");
                     later(ui, "FHIR JSON…", "FHIR comes in a later version");
                 });
                 ui.separator();
                 entry(ui, state, asked, Command::Quit);
             });
             ui.menu_button("Edit", |ui| {
-                for text in ["Undo", "Redo", "Set Label", "Accept"] {
+                entry(ui, state, asked, Command::Undo);
+                entry(ui, state, asked, Command::Redo);
+                for text in ["Set Label", "Accept"] {
                     later(ui, text, SESSIONS);
                 }
                 ui.separator();

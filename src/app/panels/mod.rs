@@ -2,6 +2,7 @@
 
 mod details;
 mod dialogs;
+mod evaluate;
 mod frame;
 mod gallery;
 mod places;
@@ -22,6 +23,8 @@ pub(crate) struct ViewMemory {
     pub(super) view: details::View,
     /// Columns of the gallery in the last frame, for the arrow keys.
     pub(super) columns: usize,
+    /// Columns of an evaluation's images in the last frame.
+    pub(super) evaluate_columns: usize,
     /// Where the gallery was scrolled to in the last frame, points.
     pub(super) offset: f32,
 }
@@ -41,7 +44,7 @@ pub(crate) fn window(
     match state.place {
         Place::Review if state.opened.is_empty() && state.job.is_none() => places::first_run(ui, state, asked),
         Place::Review => review::place(ui, state, memory, pictures, asked),
-        Place::Evaluate => places::evaluate(ui, state, asked),
+        Place::Evaluate => evaluate::place(ui, state, memory, pictures, asked, now),
         Place::Train => train::place(ui, state, asked, now),
         Place::Models => places::models(ui, state, asked),
     }

@@ -50,33 +50,6 @@ pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
     });
 }
 
-fn coming(ui: &mut Ui, title: &str, lines: &[&str]) {
-    CentralPanel::default().show(ui, |ui| {
-        ui.vertical_centered(|ui| {
-            ui.add_space((ui.available_height() * 0.2).max(16.0));
-            ui.heading(title);
-            ui.label(RichText::new("Not in this version. This is what it will hold:").weak());
-            ui.add_space(10.0);
-            for line in lines {
-                ui.label(*line);
-            }
-        });
-    });
-}
-
-pub(super) fn evaluate(ui: &mut Ui, _: &State, _: &mut Asked) {
-    coming(
-        ui,
-        "Evaluate",
-        &[
-            "a confusion matrix whose every number shows the images behind it,",
-            "the classification report with its intervals,",
-            "reliability, ROC and risk against coverage,",
-            "two models side by side on the same images.",
-        ],
-    );
-}
-
 pub(super) fn models(ui: &mut Ui, state: &State, asked: &mut Asked) {
     CentralPanel::default().show(ui, |ui| {
         ui.heading("Model in use");

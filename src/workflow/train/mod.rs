@@ -12,6 +12,7 @@ pub(super) use plan::likeness_square;
 pub use plan::{ClassCount, Prepared, TrainPlan, TrainRequest, prepare_training};
 pub use run::{Current, Held, TrainControl, TrainOptions, TrainOutcome, TrainTold, train};
 pub use runs::{
-    EarlierRun, UnfinishedRun, earlier_runs, forget_run, model_name, new_model_path, remember_run, unfinished_runs,
+    EarlierRun, UnfinishedRun, earlier_runs, forget_run, model_name, new_model_file, new_model_path, remember_run,
+    unfinished_runs,
 };
 pub use start::{Picture, Start, load_start};

@@ -38,7 +38,7 @@ pub struct EarlierRun {
 }
 
 fn folder() -> Option<PathBuf> {
-    Some(directories::ProjectDirs::from("", "", "leukoscope")?.data_dir().join("models"))
+    crate::files::data_file("models")
 }
 
 /// A new name in the folder of trained models, by recipe and time.
@@ -46,12 +46,19 @@ fn folder() -> Option<PathBuf> {
 /// # Errors
 /// When there is no such folder and none can be made, in words.
 pub fn new_model_path(recipe: &Recipe) -> Result<PathBuf, UserError> {
+    new_model_file(&recipe.kind.text().replace(' ', ""))
+}
+
+/// A new name in the folder of models, by what made it and the time.
+///
+/// # Errors
+/// As [`new_model_path`].
+pub fn new_model_file(kind: &str) -> Result<PathBuf, UserError> {
     let folder = folder().ok_or_else(|| UserError::new("this system has no place for models; name a file to write"))?;
     create_folder(&folder)
         .map_err(|e| UserError::new(format!("the folder {} cannot be made: {e}", display_path(&folder))))?;
     let time = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
     let time = time.replace(['-', ':', 'Z'], "").replace('T', "-");
-    let kind = recipe.kind.text().replace(' ', "");
     Ok(folder.join(format!("leukoscope-{kind}-{time}.onnx")))
 }
 

@@ -1,0 +1,781 @@
+//! The Evaluate place: data on the left, the confusion matrix and what is read from it in the middle, the images behind a
+//! number on the right, where a wrong reference can be corrected.
+//!
+//! It draws what the state says and asks for commands and inputs; nothing is computed here but positions on the screen.
+
+use super::ViewMemory;
+use super::frame::{command_button, duration};
+use crate::app::Asked;
+use crate::app::command::Command;
+use crate::app::evaluation::{Curve, EvaluateForm, EvaluateInput, EvaluateView, Pick, Shares, Showing, Tab};
+use crate::app::pictures::{Key, Look, Pictures};
+use crate::app::state::State;
+use crate::app::theme;
+use crate::app::update::Input;
+use crate::metrics::Estimate;
+use crate::report::{Evaluated, facts, kept_line, other_scores, percent};
+use egui::{
+    Align2, Button, CentralPanel, CollapsingHeader, ComboBox, FontId, Grid, Panel, Rect, RichText, Role, ScrollArea,
+    Sense, Slider, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
+};
+use egui_plot::{Corner, HoverPosition, Legend, Line, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
+
+/// Height of the words under an image.
+const CAPTION: f32 = 34.0;
+const GAP: f32 = 6.0;
+/// Side of an image, points, nearly.
+const TILE: f32 = 104.0;
+
+pub(super) fn place(
+    ui: &mut Ui,
+    state: &State,
+    memory: &mut ViewMemory,
+    pictures: &mut Pictures,
+    asked: &mut Asked,
+    now: f64,
+) {
+    let view = &state.evaluate;
+    Panel::left("evaluate-form").default_size(292.0).size_range(240.0..=460.0).show(ui, |ui| {
+        ScrollArea::vertical().show(ui, |ui| {
+            data(ui, state, asked, now);
+            if let Some(found) = &view.found {
+                ui.add_space(10.0);
+                about(ui, state, found, asked);
+            }
+            ui.add_space(12.0);
+        });
+    });
+    let Some(found) = &view.found else {
+        CentralPanel::default().show(ui, |ui| empty(ui, view));
+        return;
+    };
+    let side = (ui.available_width() * 0.36).clamp(260.0, 560.0);
+    Panel::right("evaluate-images")
+        .default_size(side)
+        .size_range(230.0..=900.0)
+        .show(ui, |ui| images(ui, state, found, memory, pictures, asked));
+    CentralPanel::default().show(ui, |ui| {
+        headline(ui, view, found);
+        let space = ui.available_height();
+        matrix(ui, view, found, (space * 0.54).clamp(190.0, 560.0), asked);
+        ui.separator();
+        tabs(ui, view, found, asked);
+    });
+    keys(ui, state, found, memory.evaluate_columns, asked);
+}
+
+fn ask(asked: &mut Asked, input: EvaluateInput) {
+    asked.input(Input::Evaluate(input));
+}
+
+fn empty(ui: &mut Ui, view: &EvaluateView) {
+    ui.vertical_centered(|ui| {
+        ui.add_space((ui.available_height() * 0.24).max(16.0));
+        ui.heading("How good is the model on these slides?");
+        ui.add_space(8.0);
+        for line in [
+            "Choose a folder with a folder per class, or a CSV with path,label[,group].",
+            "Every picture is classified as in Review; then the confusion matrix shows what was taken for what,",
+            "each of its numbers the images behind it, and every score its 95 % interval.",
+        ] {
+            ui.label(line);
+        }
+        if view.busy {
+            ui.add_space(12.0);
+            ui.spinner();
+        }
+    });
+}
+
+fn data(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
+    let view = &state.evaluate;
+    ui.add_space(6.0);
+    ui.heading("Data");
+    let mut form = view.form.clone();
+    ui.add_enabled_ui(!view.busy, |ui| {
+        let label = ui.label("Labelled pictures: a folder per class, or a CSV");
+        let edit = TextEdit::singleline(&mut form.dataset)
+            .hint_text("path of the labelled pictures")
+            .desired_width(f32::INFINITY);
+        ui.add(edit).labelled_by(label.id);
+    });
+    if form.dataset != view.form.dataset {
+        // Answers about another dataset's labels say nothing about this one's.
+        let form = EvaluateForm { map: Vec::new(), ..form };
+        ask(asked, EvaluateInput::Form(Box::new(form)));
+    }
+    ui.horizontal_wrapped(|ui| {
+        command_button(ui, state, asked, Command::ChooseEvaluation);
+        let command = if view.busy { Command::StopEvaluation } else { Command::Evaluate };
+        let button = Button::new(RichText::new(command.text()).strong()).min_size(vec2(92.0, 28.0));
+        if ui.add_enabled(command.enabled(state), button).on_hover_text(command.tooltip()).clicked() {
+            asked.command(command);
+        }
+    });
+    if view.busy {
+        let mut doing = view.doing.chars();
+        let first = doing.next().map(char::to_uppercase).into_iter().flatten();
+        ui.label(format!("{}…", first.chain(doing).collect::<String>()));
+        let (done, total) = view.progress;
+        if total > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "counts")]
+            let share = done as f32 / total as f32;
+            ui.add(egui::ProgressBar::new(share).text(format!("{done} of {total}")));
+            if let Some(left) = crate::task::seconds_left(done, total, now - view.since) {
+                ui.weak(format!("{} left", duration(left)));
+            }
+        }
+    }
+    if let Some(error) = &view.error {
+        ui.add(egui::Label::new(RichText::new(error).color(theme::error_colour(ui))).wrap());
+    }
+    unknown(ui, view, asked);
+}
+
+/// A small form for labels that the model does not know: nothing is guessed.
+fn unknown(ui: &mut Ui, view: &EvaluateView, asked: &mut Asked) {
+    let Some(unknown) = &view.unknown else { return };
+    ui.add_space(6.0);
+    egui::Frame::group(ui.style()).show(ui, |ui| {
+        ui.label(RichText::new("The model does not know these labels").strong());
+        ui.label("Say what each is, then evaluate again.");
+        Grid::new("unknown-labels").num_columns(2).spacing([10.0, 6.0]).show(ui, |ui| {
+            for (at, ((label, n), answer)) in unknown.labels.iter().zip(&unknown.answers).enumerate() {
+                let name = ui.label(format!("{label} ({n})"));
+                let text = match answer {
+                    None => "choose…",
+                    Some(None) => "leave out",
+                    Some(Some(c)) => unknown.classes[*c].as_str(),
+                };
+                ComboBox::from_id_salt(("unknown", at))
+                    .selected_text(text)
+                    .show_ui(ui, |ui| {
+                        if ui.selectable_label(*answer == Some(None), "leave out").clicked() {
+                            ask(asked, EvaluateInput::Answer(at, None));
+                        }
+                        for (c, class) in unknown.classes.iter().enumerate() {
+                            if ui.selectable_label(*answer == Some(Some(c)), class).clicked() {
+                                ask(asked, EvaluateInput::Answer(at, Some(c)));
+                            }
+                        }
+                    })
+                    .response
+                    .labelled_by(name.id);
+                ui.end_row();
+            }
+        });
+    });
+}
+
+fn about(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked) {
+    let view = &state.evaluate;
+    ui.horizontal_wrapped(|ui| {
+        command_button(ui, state, asked, Command::ExportEvaluation);
+        if ui.button("Copy").on_hover_text("Matrix and report as a table for a spreadsheet (Ctrl+C)").clicked()
+            && let Some(text) = view.copied()
+        {
+            ui.ctx().copy_text(text);
+        }
+        command_button(ui, state, asked, Command::Undo);
+        command_button(ui, state, asked, Command::Redo);
+    });
+    let corrected = found.corrected();
+    if corrected > 0 {
+        let what = if corrected == 1 { "1 reference is".to_owned() } else { format!("{corrected} references are") };
+        ui.label(format!("{what} corrected, and kept for these images; the dataset's files stay as they are"));
+    }
+    ui.add_space(8.0);
+    ui.heading("Calibration");
+    ui.add(
+        egui::Label::new(
+            RichText::new(
+                "Fits confidences and a threshold on these pictures, and writes a new model. Use pictures that the model never learnt from, and not those that it shall be judged by.",
+            )
+            .small(),
+        )
+        .wrap(),
+    );
+    ui.horizontal_wrapped(|ui| {
+        command_button(ui, state, asked, Command::Calibrate);
+        if view.calibrated.is_some() {
+            command_button(ui, state, asked, Command::UseCalibratedModel);
+        }
+    });
+    if let Some((text, _)) = &view.calibrated {
+        ui.add(egui::Label::new(RichText::new(text.trim_end()).small()).wrap());
+    }
+    ui.add_space(8.0);
+    CollapsingHeader::new("What was evaluated").default_open(true).show(ui, |ui| {
+        for line in facts(found) {
+            ui.add(egui::Label::new(RichText::new(line).small()).wrap());
+        }
+    });
+    if !found.unanswered.is_empty() {
+        CollapsingHeader::new(format!("Images not scored: {}", found.unanswered.len())).show(ui, |ui| {
+            for u in found.unanswered.iter().take(200) {
+                let why = u.error.as_deref().unwrap_or("no white cell was found");
+                ui.add(egui::Label::new(RichText::new(format!("{}: {why}", u.path)).small()).wrap());
+            }
+        });
+    }
+}
+
+fn headline(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
+    ui.horizontal_wrapped(|ui| {
+        ui.label(RichText::new(format!("Accuracy {}", percent(&found.scores.accuracy))).size(20.0).strong())
+            .on_hover_text(format!("95 % interval: {}", found.scores.accuracy.how.text()));
+        ui.label(RichText::new(format!("n = {}", found.scores.n)).size(16.0));
+        if view.pending {
+            ui.weak("intervals…");
+        }
+    });
+    ui.horizontal_wrapped(|ui| {
+        let (same, alike) = found.learnt();
+        let text = RichText::new(found.learnt_line()).small();
+        if same + alike > 0 {
+            ui.colored_label(theme::error_colour(ui), text);
+        } else {
+            ui.label(text.weak());
+        }
+        if let Some(u) = &found.unseen {
+            ui.label(RichText::new(format!("Without them: {}, n = {}", percent(&u.accuracy), u.n)).strong());
+        }
+    });
+}
+
+fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, asked: &mut Asked) {
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("Confusion matrix").strong());
+        for shares in Shares::ALL {
+            if ui.selectable_label(view.shares == shares, shares.text()).clicked() {
+                ask(asked, EvaluateInput::Shares(shares));
+            }
+        }
+    });
+    let (k, confusion) = (found.labels.len(), &found.scores.confusion);
+    let font = FontId::proportional(13.0);
+    let widest = ui.fonts_mut(|f| {
+        let width = |l: &String| f.layout_no_wrap(l.clone(), font.clone(), egui::Color32::WHITE).size().x;
+        found.labels.iter().map(width).fold(0.0, f32::max)
+    });
+    let left = widest + 34.0;
+    let head = 40.0;
+    #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
+    let n = k as f32;
+    let (wide, high) = (((ui.available_width() - left - 8.0) / n).min(118.0), ((height - head) / n).min(78.0));
+    let cell = vec2(wide.max(34.0), high.max(26.0));
+    let (all, _) = ui.allocate_exact_size(vec2(left + cell.x * n, head + cell.y * n), Sense::hover());
+    let origin = all.min + vec2(left, head);
+    let (ink, weak, dark) = (ui.visuals().text_color(), ui.visuals().weak_text_color(), ui.visuals().dark_mode);
+    let painter = ui.painter().clone();
+    painter.text(
+        pos2(origin.x + cell.x * n / 2.0, all.top() + 8.0),
+        Align2::CENTER_CENTER,
+        "called",
+        FontId::proportional(12.0),
+        weak,
+    );
+    painter.text(
+        pos2(all.left(), all.top() + 27.0),
+        Align2::LEFT_CENTER,
+        "reference",
+        FontId::proportional(12.0),
+        weak,
+    );
+    let mut grid = Vec::with_capacity(k * k);
+    for i in 0..k {
+        #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
+        let at = i as f32;
+        let y = origin.y + cell.y * (at + 0.5);
+        painter.text(pos2(origin.x - 8.0, y), Align2::RIGHT_CENTER, &found.labels[i], font.clone(), ink);
+        let heading =
+            Rect::from_center_size(pos2(origin.x + cell.x * (at + 0.5), all.top() + 27.0), vec2(cell.x - 2.0, 18.0));
+        painter.with_clip_rect(heading).text(
+            heading.center(),
+            Align2::CENTER_CENTER,
+            &found.labels[i],
+            font.clone(),
+            ink,
+        );
+        for j in 0..k {
+            #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
+            let rect = Rect::from_min_size(origin + vec2(cell.x * j as f32, cell.y * at), cell).shrink(1.0);
+            let id = ui.scope_id().with(("confusion", i, j));
+            grid.push((i, j, rect, id));
+        }
+    }
+    for &(i, j, rect, id) in &grid {
+        let count = confusion.count(i, j);
+        let of = |whole: usize| {
+            #[expect(clippy::cast_precision_loss, reason = "counts")]
+            let share = count as f32 / whole.max(1) as f32;
+            share
+        };
+        let (row, column) = (of(confusion.support(i)), of(confusion.called(j)));
+        let (share, text) = match view.shares {
+            Shares::Counts => (row, count.to_string()),
+            Shares::ByRow => (row, format!("{:.1} %", 100.0 * row)),
+            Shares::ByColumn => (column, format!("{:.1} %", 100.0 * column)),
+        };
+        let response = ui.interact(rect, id, Sense::click());
+        let words = format!("reference {}, called {}: {count}", found.labels[i], found.labels[j]);
+        let chosen = view.showing == Some(Showing::Cell(i, j));
+        response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &words));
+        painter.rect_filled(rect, 3.0, theme::matrix_back(dark, i == j, share));
+        painter.text(
+            rect.center(),
+            Align2::CENTER_CENTER,
+            text,
+            FontId::proportional((cell.y * 0.3).clamp(12.0, 19.0)),
+            theme::matrix_ink(dark, share),
+        );
+        if chosen || response.has_focus() || response.hovered() {
+            let width = if chosen { 2.5 } else { 1.5 };
+            let colour = if chosen || response.has_focus() { theme::accent(dark) } else { weak };
+            painter.rect_stroke(rect, 3.0, Stroke::new(width, colour), StrokeKind::Inside);
+        }
+        if response.clicked() {
+            ask(asked, EvaluateInput::Show(Showing::Cell(i, j)));
+            response.request_focus();
+        }
+        if response.has_focus() {
+            // The arrows move within the matrix, and nowhere else.
+            let filter = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+            ui.memory_mut(|m| m.set_focus_lock_filter(id, filter));
+            for (key, di, dj) in [
+                (egui::Key::ArrowLeft, 0, -1),
+                (egui::Key::ArrowRight, 0, 1),
+                (egui::Key::ArrowUp, -1, 0),
+                (egui::Key::ArrowDown, 1, 0),
+            ] {
+                if ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key)) {
+                    let to = (i.saturating_add_signed(di).min(k - 1), j.saturating_add_signed(dj).min(k - 1));
+                    if let Some(next) = grid.iter().find(|g| (g.0, g.1) == to) {
+                        ui.memory_mut(|m| m.request_focus(next.3));
+                    }
+                }
+            }
+        }
+        response.on_hover_text(format!(
+            "{count} cells: reference {}, called {}\n{:.1} % of {} {}\n{:.1} % of {} called {}",
+            found.labels[i],
+            found.labels[j],
+            100.0 * row,
+            confusion.support(i),
+            found.labels[i],
+            100.0 * column,
+            confusion.called(j),
+            found.labels[j]
+        ));
+    }
+}
+
+fn tabs(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, asked: &mut Asked) {
+    ui.horizontal_wrapped(|ui| {
+        for tab in Tab::ALL {
+            if ui.selectable_label(view.tab == tab, tab.text()).clicked() {
+                ask(asked, EvaluateInput::Tab(tab));
+            }
+        }
+    });
+    match view.tab {
+        Tab::Report => {
+            ScrollArea::both().id_salt("report").auto_shrink([false, false]).show(ui, |ui| report(ui, found));
+        }
+        Tab::Scores => {
+            ScrollArea::both().id_salt("scores").auto_shrink([false, false]).show(ui, |ui| scores(ui, found));
+        }
+        Tab::Reliability => {
+            curves(ui, "Reliability", ("confidence", "share right"), &view.curves.reliability, true, true)
+        }
+        Tab::Roc => {
+            curves(ui, "ROC", ("false positive rate", "true positive rate"), &view.curves.roc, true, false);
+        }
+        Tab::PrecisionRecall => {
+            curves(ui, "Precision and recall", ("recall", "precision"), &view.curves.precision_recall, false, false);
+        }
+        Tab::Risk => risk(ui, view, found, asked),
+    }
+}
+
+/// "0.62" with its interval beside it, small.
+fn score(ui: &mut Ui, e: &Estimate) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.label(format!("{:.2}", e.value)).on_hover_text(e.how.text());
+        if let Some(i) = e.interval {
+            ui.label(RichText::new(format!("{:.2}–{:.2}", i.low, i.high)).small().weak());
+        }
+    });
+}
+
+fn report(ui: &mut Ui, found: &Evaluated) {
+    let s = &found.scores;
+    Grid::new("report").num_columns(5).spacing([18.0, 4.0]).striped(true).show(ui, |ui| {
+        for head in ["", "precision", "recall", "F1", "support"] {
+            ui.label(RichText::new(head).strong());
+        }
+        ui.end_row();
+        for (label, c) in found.labels.iter().zip(&s.per_class) {
+            ui.label(label);
+            [c.precision, c.recall, c.f1].iter().for_each(|e| score(ui, e));
+            ui.label(c.support.to_string());
+            ui.end_row();
+        }
+        for (name, average) in [("macro average", &s.macro_average), ("weighted average", &s.weighted_average)] {
+            ui.label(RichText::new(name).italics());
+            average.iter().for_each(|e| score(ui, e));
+            ui.label(s.n.to_string());
+            ui.end_row();
+        }
+    });
+    ui.add_space(4.0);
+    ui.weak(format!(
+        "95 % intervals. Precision, recall: {}. Others: {}.",
+        s.accuracy.how.text(),
+        s.matthews.how.text()
+    ));
+}
+
+fn scores(ui: &mut Ui, found: &Evaluated) {
+    Grid::new("scores").num_columns(3).spacing([18.0, 4.0]).striped(true).show(ui, |ui| {
+        for (name, value, about) in other_scores(&found.scores) {
+            ui.label(name);
+            ui.label(value);
+            ui.weak(about);
+            ui.end_row();
+        }
+    });
+}
+
+fn unit_plot<'a>(name: &'a str, axes: (&'a str, &'a str), size: egui::Vec2) -> Plot<'a> {
+    Plot::new(name)
+        .width(size.x)
+        .height(size.y)
+        .allow_scroll(false)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_boxed_zoom(false)
+        .include_x(0.0)
+        .include_x(1.0)
+        .include_y(0.0)
+        .x_axis_label(axes.0)
+        .y_axis_label(axes.1)
+        .label_formatter(|at| match at {
+            HoverPosition::NearDataPoint { plot_name, position, .. } => {
+                Some(format!("{plot_name}\n{:.3}, {:.3}", position.x, position.y))
+            }
+            HoverPosition::Elsewhere { .. } => None,
+        })
+}
+
+fn curves(ui: &mut Ui, name: &str, axes: (&str, &str), curves: &[Curve], diagonal: bool, dots: bool) {
+    let size = vec2(ui.available_width(), (ui.available_height() - 4.0).max(120.0));
+    let weak = ui.visuals().weak_text_color();
+    let shown = unit_plot(name, axes, size)
+        .include_y(1.0)
+        .legend(Legend::default().position(if diagonal && !dots { Corner::RightBottom } else { Corner::LeftTop }))
+        .show(ui, |p| {
+            if diagonal {
+                let line = Line::new("", PlotPoints::from(vec![[0.0, 0.0], [1.0, 1.0]]));
+                p.line(line.color(weak).style(LineStyle::dashed_loose()));
+            }
+            for curve in curves {
+                let colour = theme::class_colour(Some(curve.class));
+                if !dots || curve.class == 0 {
+                    p.line(Line::new(&curve.name, PlotPoints::from(curve.points.clone())).color(colour).width(2.0));
+                }
+                if dots {
+                    let shape = if curve.class == 0 { MarkerShape::Circle } else { MarkerShape::Diamond };
+                    let points = Points::new(&curve.name, PlotPoints::from(curve.points.clone()));
+                    p.points(points.color(colour).shape(shape).radius(4.0));
+                }
+            }
+        });
+    let words = format!("{name}: {}", curves.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", "));
+    shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &words));
+}
+
+/// Share wrong against share kept; the threshold can be dragged in the plot or by the slider.
+fn risk(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, asked: &mut Asked) {
+    let mut threshold = view.threshold;
+    ui.horizontal_wrapped(|ui| {
+        let label = ui.label("Abstain below");
+        ui.add(Slider::new(&mut threshold, 0.0..=1.0).fixed_decimals(3)).labelled_by(label.id);
+        ui.label(kept_line(found, view.threshold));
+    });
+    let size = vec2(ui.available_width(), (ui.available_height() - 4.0).max(110.0));
+    let points: Vec<[f64; 2]> = view.curves.risk.iter().map(|p| [p.x, p.y]).collect();
+    let top = points.iter().map(|p| p[1]).fold(0.02, f64::max);
+    let (kept, _) = crate::metrics::kept(&found.sample, view.threshold);
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    let coverage = kept as f64 / found.scores.n.max(1) as f64;
+    let dark = ui.visuals().dark_mode;
+    let shown = unit_plot("Risk and coverage", ("share of cells that get a label", "share wrong among them"), size)
+        .include_y(top)
+        .show(ui, |p| {
+            p.line(Line::new("share wrong", PlotPoints::from(points)).color(theme::class_colour(Some(0))).width(2.0));
+            p.vline(VLine::new("threshold", coverage).color(theme::accent(dark)).width(2.0));
+            p.pointer_coordinate().map(|c| c.x)
+        });
+    let held = shown.response.is_pointer_button_down_on() || shown.response.dragged();
+    if let Some(x) = shown.inner.filter(|_| held) {
+        let at = view.curves.risk.iter().min_by(|a, b| (a.x - x).abs().total_cmp(&(b.x - x).abs()));
+        if let Some(at) = at {
+            threshold = if at.x >= 1.0 { 0.0 } else { at.threshold };
+        }
+    }
+    shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Risk and coverage"));
+    if (threshold - view.threshold).abs() > 1e-9 {
+        ask(asked, EvaluateInput::Threshold(threshold));
+    }
+}
+
+fn images(
+    ui: &mut Ui,
+    state: &State,
+    found: &Evaluated,
+    memory: &mut ViewMemory,
+    pictures: &mut Pictures,
+    asked: &mut Asked,
+) {
+    let view = &state.evaluate;
+    ui.add_space(4.0);
+    ui.horizontal_wrapped(|ui| {
+        let title = match view.showing {
+            Some(Showing::Cell(i, j)) if i == j => format!("{}, rightly called", found.labels[i]),
+            Some(Showing::Cell(i, j)) => format!("{}, called {}", found.labels[i], found.labels[j]),
+            Some(Showing::LikelyWrong) => "References most likely wrong".into(),
+            None => "Choose a number of the matrix".into(),
+        };
+        ui.label(RichText::new(title).strong().size(15.0));
+        ui.label(view.rows.len().to_string());
+    });
+    ui.horizontal_wrapped(|ui| {
+        let chosen = view.showing == Some(Showing::LikelyWrong);
+        let response = ui.selectable_label(chosen, "Most likely wrong labels").on_hover_text(
+            "Cells that the model calls another class with confidence, by how little it believes the reference",
+        );
+        if response.clicked() {
+            ask(asked, EvaluateInput::Show(Showing::LikelyWrong));
+        }
+    });
+    ui.horizontal_wrapped(|ui| {
+        ui.label(match view.chosen.len() {
+            0 => "Reference:".to_owned(),
+            1 => "The reference is".to_owned(),
+            n => format!("The {n} references are"),
+        });
+        let only = (view.chosen.len() == 1).then(|| view.chosen.first()).flatten();
+        for (class, label) in found.labels.iter().enumerate() {
+            let present = only.is_some_and(|r| found.sample.truth()[*r] == class);
+            let text = if class < 9 { format!("{} {label}", class + 1) } else { label.clone() };
+            let button = Button::new(text).selected(present).small();
+            let hint = format!("Correct the reference of the chosen images to {label}; it can be undone");
+            if ui.add_enabled(!view.chosen.is_empty(), button).on_hover_text(hint).clicked() {
+                ask(asked, EvaluateInput::Correct(class));
+            }
+        }
+    });
+    ui.separator();
+    #[expect(clippy::cast_precision_loss, reason = "a handful of classes")]
+    let below = 44.0 + 17.0 * found.labels.len().min(6) as f32;
+    let height = (ui.available_height() - below).max(120.0);
+    ui.allocate_ui(vec2(ui.available_width(), height), |ui| tiles(ui, view, found, memory, pictures, asked));
+    ui.separator();
+    details(ui, view, found);
+}
+
+fn tiles(
+    ui: &mut Ui,
+    view: &EvaluateView,
+    found: &Evaluated,
+    memory: &mut ViewMemory,
+    pictures: &mut Pictures,
+    asked: &mut Asked,
+) {
+    if view.rows.is_empty() {
+        ui.weak("No image stands here.");
+        return;
+    }
+    let width = ui.available_width() - 14.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a handful of columns")]
+    let columns = ((width / (TILE + GAP)).floor() as usize).max(1);
+    memory.evaluate_columns = columns;
+    #[expect(clippy::cast_precision_loss, reason = "a handful of columns")]
+    let size = (width / columns as f32 - GAP).floor();
+    ui.spacing_mut().item_spacing = vec2(GAP, GAP);
+    let rows = view.rows.len().div_ceil(columns);
+    ScrollArea::vertical().id_salt("evaluate-tiles").auto_shrink([false, false]).show_rows(
+        ui,
+        size + CAPTION,
+        rows,
+        |ui, range| {
+            for line in range {
+                ui.horizontal(|ui| {
+                    for at in line * columns..((line + 1) * columns).min(view.rows.len()) {
+                        tile(ui, view, found, pictures, asked, at, size);
+                    }
+                });
+            }
+        },
+    );
+}
+
+fn tile(
+    ui: &mut Ui,
+    view: &EvaluateView,
+    found: &Evaluated,
+    pictures: &mut Pictures,
+    asked: &mut Asked,
+    at: usize,
+    size: f32,
+) {
+    let row = view.rows[at];
+    let (cell, s) = (&found.cells[row], &found.sample);
+    let (reference, called) = (&found.labels[s.truth()[row]], &found.labels[s.called()[row]]);
+    let chosen = view.chosen.contains(&row);
+    let (rect, response) = ui.allocate_exact_size(vec2(size, size + CAPTION), Sense::click());
+    let name = cell.path.rsplit(['/', '\\']).next().unwrap_or(&cell.path);
+    let words = format!("{name}, reference {reference}, called {called}, {:.0} %", 100.0 * s.confidence(row));
+    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &words));
+    if response.clicked() {
+        let how = ui.input(|i| match (i.modifiers.command, i.modifiers.shift) {
+            (true, _) => Pick::Toggle,
+            (_, true) => Pick::Through,
+            _ => Pick::Alone,
+        });
+        ask(asked, EvaluateInput::Pick(at, how));
+        // From now on the arrows move among the images.
+        ui.memory_mut(|m| {
+            if let Some(id) = m.focused() {
+                m.surrender_focus(id);
+            }
+        });
+    }
+    let dark = ui.visuals().dark_mode;
+    let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
+    painter.rect_filled(rect, 5.0, theme::tile_back(dark));
+    let inner = Rect::from_min_size(rect.min, vec2(size, size)).shrink(3.0);
+    painter.rect_filled(inner, 4.0, theme::picture_back(dark));
+    match pictures.get(Key::Evaluated(row), &cell.file, Some(cell.square)) {
+        Look::Ready(texture) => {
+            let t = texture.size_vec2();
+            let scale = (inner.width() / t.x).min(inner.height() / t.y);
+            let place = Rect::from_center_size(inner.center(), t * scale);
+            painter.image(texture.id(), place, Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0)), theme::untinted());
+        }
+        Look::Coming => {
+            painter.text(inner.center(), Align2::CENTER_CENTER, "…", FontId::proportional(14.0), theme::accent(dark));
+        }
+        Look::Broken => {
+            let weak = ui.visuals().weak_text_color();
+            painter.text(inner.center(), Align2::CENTER_CENTER, "cannot be shown", FontId::proportional(11.0), weak);
+        }
+    }
+    let (ink, weak) = (ui.visuals().text_color(), ui.visuals().weak_text_color());
+    let small = FontId::proportional(11.5);
+    let line = rect.top() + size + 8.0;
+    painter.rect_filled(
+        Rect::from_center_size(pos2(rect.left() + 10.0, line), vec2(8.0, 8.0)),
+        2.0,
+        theme::class_colour(Some(s.called()[row])),
+    );
+    painter.text(pos2(rect.left() + 18.0, line), Align2::LEFT_CENTER, called, small.clone(), ink);
+    let percent = format!("{:.0} %", 100.0 * s.confidence(row));
+    painter.text(pos2(rect.right() - 5.0, line), Align2::RIGHT_CENTER, percent, small.clone(), ink);
+    let changed = s.truth()[row] != cell.original;
+    let below = if changed { format!("now {reference}") } else { format!("is {reference}") };
+    painter.text(
+        pos2(rect.left() + 6.0, line + 15.0),
+        Align2::LEFT_CENTER,
+        below,
+        small,
+        if changed { ink } else { weak },
+    );
+    if chosen || response.hovered() || response.has_focus() {
+        let stroke = if chosen { Stroke::new(2.5, theme::accent(dark)) } else { Stroke::new(1.0, weak) };
+        painter.rect_stroke(rect, 5.0, stroke, StrokeKind::Inside);
+    }
+    response.on_hover_text(format!("{}\nreference {reference}, called {called}", cell.path));
+}
+
+/// The image that the keys stand on: its name and the probability of each class.
+fn details(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
+    let Some(&row) = view.rows.get(view.cursor) else { return };
+    let cell = &found.cells[row];
+    ui.add(egui::Label::new(RichText::new(&cell.path).small()).truncate()).on_hover_text(&cell.path);
+    let p = found.sample.row(row);
+    ui.spacing_mut().interact_size.y = 14.0;
+    Grid::new("evaluate-probabilities").num_columns(2).min_row_height(14.0).spacing([8.0, 2.0]).show(ui, |ui| {
+        for (c, label) in found.labels.iter().enumerate().take(6) {
+            ui.label(RichText::new(label).small());
+            #[expect(clippy::cast_possible_truncation, reason = "a width")]
+            let bar = egui::ProgressBar::new(p[c] as f32).desired_height(9.0).desired_width(120.0);
+            ui.horizontal(|ui| {
+                ui.add(bar.fill(theme::class_colour(Some(c))));
+                ui.label(RichText::new(format!("{:.1} %", 100.0 * p[c])).small());
+            });
+            ui.end_row();
+        }
+    });
+    if let Some(unlike) = cell.unlike.filter(|u| *u > 1.0) {
+        ui.colored_label(
+            theme::error_colour(ui),
+            format!("unlike the training images ({unlike:.1} times the threshold)"),
+        );
+    }
+}
+
+/// Digits correct, arrows move among the images, the system's copy copies.
+fn keys(ui: &Ui, state: &State, found: &Evaluated, columns: usize, asked: &mut Asked) {
+    let typing = ui.ctx().egui_wants_keyboard_input();
+    if state.dialog != crate::app::state::Dialog::None {
+        return;
+    }
+    let in_text =
+        ui.memory(|m| m.focused()).is_some_and(|id| egui::text_edit::TextEditState::load(ui.ctx(), id).is_some());
+    if in_text {
+        return;
+    }
+    if ui.input(|i| i.events.iter().any(|e| matches!(e, egui::Event::Copy)))
+        && let Some(text) = state.evaluate.copied()
+    {
+        ui.ctx().copy_text(text);
+    }
+    const DIGITS: [egui::Key; 9] = [
+        egui::Key::Num1,
+        egui::Key::Num2,
+        egui::Key::Num3,
+        egui::Key::Num4,
+        egui::Key::Num5,
+        egui::Key::Num6,
+        egui::Key::Num7,
+        egui::Key::Num8,
+        egui::Key::Num9,
+    ];
+    for (class, key) in DIGITS.into_iter().enumerate().take(found.labels.len()) {
+        if ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key)) {
+            ask(asked, EvaluateInput::Correct(class));
+        }
+    }
+    if ui.input_mut(|i| i.consume_key(egui::Modifiers::COMMAND, egui::Key::A)) {
+        ask(asked, EvaluateInput::Pick(0, Pick::All));
+    }
+    if typing {
+        return;
+    }
+    let columns = columns.max(1).cast_signed();
+    for (key, by) in [
+        (egui::Key::ArrowRight, 1),
+        (egui::Key::ArrowLeft, -1),
+        (egui::Key::ArrowDown, columns),
+        (egui::Key::ArrowUp, -columns),
+        (egui::Key::Home, isize::MIN / 2),
+        (egui::Key::End, isize::MAX / 2),
+    ] {
+        if ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key)) {
+            ask(asked, EvaluateInput::Move(by));
+        }
+    }
+}
