@@ -53,7 +53,10 @@ fn five_files_say_the_same_and_the_answers_are_classifys() {
     let classified = table(&classify(&[data.path().to_str().unwrap()]).stdout);
     for row in rows.iter().filter(|r| r["status"] == "ok") {
         let same = classified.iter().find(|c| c["path"] == row["path"]).unwrap();
-        assert_eq!((&same["label"], &same["confidence"]), (&row["label"], &row["confidence"]), "{}", row["path"]);
+        assert_eq!(same["label"], row["label"], "{}", row["path"]);
+        let confidence = |r: &std::collections::BTreeMap<String, String>| r["confidence"].parse::<f64>().unwrap();
+        // Scores need rows that sum to one in doubles: the last digit may differ.
+        assert!((confidence(same) - confidence(row)).abs() < 2e-6, "{}", row["path"]);
     }
     let html = std::fs::read_to_string(out.path().join("report.html")).unwrap();
     assert!(html.contains("<svg") && !html.contains("<script") && !html.contains("src=\"http"));
@@ -90,7 +93,7 @@ fn labels_that_the_model_does_not_know_are_never_guessed() {
     let left = evaluate(data.path(), out.path(), &["--leave-out", "band, \"x\""]);
     assert_eq!(left.status.code(), Some(0), "{}", text(&left.stderr));
     let report = json(&out.path().join("report.json"));
-    assert_eq!((report["n"].as_u64(), report["kappa"].is_null()), (Some(3), false));
+    assert!(report["n"] == 3 && report["kappa"].is_null(), "one class that is always right: chance alone agrees");
     assert!(text(&left.stdout).contains("no image is labelled neutrophil"));
     let none = evaluate(data.path(), out.path(), &["--leave-out", "band, \"x\"", "--leave-out", "lymphocyte"]);
     assert!(text(&none.stderr).contains("every label is left out"), "{}", text(&none.stderr));

@@ -194,12 +194,10 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
     form.dataset = data.path().to_string_lossy().into_owned();
     harness.state_mut().fill_evaluate_form(form.clone());
     harness.run_steps(2);
-    harness.get_by_role_and_label(egui::accesskit::Role::Button, "Evaluate").click();
+    harness.get_by_label("Start Evaluating").click();
     until(&mut harness, "the evaluation", |w| w.state().evaluate.found.is_some());
     let before = harness.state().state().evaluate.found.as_ref().unwrap().scores.accuracy.value;
-    assert!(
-        harness.query_by_label_contains("Accuracy").is_some() && harness.query_by_label("Confusion matrix").is_some()
-    );
+    assert!(harness.query_by_label("Confusion matrix").is_some());
     // The number of the matrix, then its image, then a key.
     let label = "reference neutrophil, called lymphocyte: 1";
     assert!(harness.query_by_label(label).is_some(), "the drawn lymphocyte is called one");
@@ -227,13 +225,13 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
     assert!(harness.query_by_label_contains("a threshold of").is_some());
     // Another dataset with a label that the model does not know: asked, not guessed.
     std::fs::rename(data.path().join("eosinophil"), data.path().join("eos")).unwrap();
-    harness.get_by_role_and_label(egui::accesskit::Role::Button, "Evaluate").click();
+    harness.get_by_label("Start Evaluating").click();
     until(&mut harness, "the question", |w| w.state().evaluate.unknown.is_some());
     assert!(!Command::Evaluate.enabled(harness.state().state()), "every label needs an answer");
     harness.get_by_label_contains("eos (5)");
     harness.state_mut().answer_unknown_label(0, Some(1));
     harness.run_steps(2);
-    harness.get_by_role_and_label(egui::accesskit::Role::Button, "Evaluate").click();
+    harness.get_by_label("Start Evaluating").click();
     until(&mut harness, "the second evaluation", |w| {
         w.state().evaluate.found.as_ref().is_some_and(|f| !f.mapped.is_empty()) && !w.state().evaluate.busy
     });

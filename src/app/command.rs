@@ -157,7 +157,7 @@ impl Command {
             Self::Undo => "Undo".into(),
             Self::Redo => "Redo".into(),
             Self::ChooseEvaluation => "Choose Pictures to Evaluate…".into(),
-            Self::Evaluate => "Evaluate".into(),
+            Self::Evaluate => "Start Evaluating".into(),
             Self::StopEvaluation => "Stop Evaluating".into(),
             Self::ExportEvaluation => "Export Report…".into(),
             Self::Calibrate => "Calibrate".into(),
