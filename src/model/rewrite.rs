@@ -35,8 +35,11 @@ pub fn with_manifest(bytes: &[u8], manifest: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// A field: its number, its whole bytes, and its content where it is length-delimited.
+type Field<'a> = (u64, &'a [u8], &'a [u8]);
+
 /// Number, whole bytes and (of length-delimited ones) content of each field of a message.
-fn fields(bytes: &[u8]) -> Option<Vec<(u64, &[u8], &[u8])>> {
+fn fields(bytes: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut out = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -73,7 +76,7 @@ mod tests {
         let new = with_manifest(old, &format!("{text} ")).expect("a message");
         assert_eq!(manifest_text(&new).as_deref(), Some(format!("{text} ").as_str()));
         let strip = |bytes: &[u8]| {
-            let keep = |(n, whole, value): (u64, &[u8], &[u8])| {
+            let keep = |(n, whole, value): Field<'_>| {
                 let own = n == METADATA && StringStringEntryProto::decode(value).is_ok_and(|e| e.key() == MANIFEST_KEY);
                 (!own).then(|| whole.to_vec())
             };
