@@ -223,6 +223,17 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
         harness.run_steps(3);
     }
     assert!(harness.query_by_label_contains("a threshold of").is_some());
+    // Another model on the same pictures: here the same one, so nothing differs.
+    let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let file = std::fs::read_dir(models).unwrap().map(|e| e.unwrap().path());
+    form.other = file.into_iter().find(|p| p.extension().is_some_and(|e| e == "onnx")).unwrap().display().to_string();
+    harness.state_mut().fill_evaluate_form(form.clone());
+    harness.run_steps(2);
+    harness.get_by_label("Compare Models").click();
+    until(&mut harness, "the comparison", |w| w.state().evaluate.compared.is_some());
+    assert!(harness.query_all_by_label_contains("McNemar").next().is_some());
+    let compared = harness.state().state().evaluate.compared.clone().unwrap();
+    assert!(compared.pairs[0].difference == 0.0 && compared.pairs[0].only_other.is_empty());
     // Another dataset with a label that the model does not know: asked, not guessed.
     std::fs::rename(data.path().join("eosinophil"), data.path().join("eos")).unwrap();
     harness.get_by_label("Start Evaluating").click();

@@ -45,6 +45,10 @@ pub enum Command {
     Calibrate,
     /// Classify with the model just calibrated.
     UseCalibratedModel,
+    /// Choose another model to hold against this one.
+    ChooseOther,
+    /// Hold another model against this one.
+    CompareModels,
     /// Choose labelled pictures to train on.
     ChooseDataset,
     /// Count and group the labelled pictures.
@@ -118,6 +122,8 @@ impl Command {
             C::ExportEvaluation,
             C::Calibrate,
             C::UseCalibratedModel,
+            C::ChooseOther,
+            C::CompareModels,
             C::ChooseDataset,
             C::LookAtData,
             C::StartTraining,
@@ -162,6 +168,8 @@ impl Command {
             Self::ExportEvaluation => "Export Report…".into(),
             Self::Calibrate => "Calibrate".into(),
             Self::UseCalibratedModel => "Use Calibrated Model".into(),
+            Self::ChooseOther => "Choose the Other Model…".into(),
+            Self::CompareModels => "Compare Models".into(),
             Self::ChooseDataset => "Choose Labelled Pictures…".into(),
             Self::LookAtData => "Look at the Data".into(),
             Self::StartTraining => "Start Training".into(),
@@ -210,6 +218,10 @@ impl Command {
                 "Fit confidences and a threshold below which no label is given, on these pictures; writes a new model"
             }
             Self::UseCalibratedModel => "Classify with the model that was just calibrated",
+            Self::ChooseOther => "A model file (ONNX) to hold against the one in use",
+            Self::CompareModels => {
+                "Evaluate the other model on the same pictures: difference, and images where exactly one is right"
+            }
             Self::ChooseDataset => "A folder with a folder per class",
             Self::LookAtData => "Count the classes, find near-duplicates, split; nothing is trained",
             Self::StartTraining => "Train with the recipe chosen; a checkpoint is kept all the time",
@@ -285,6 +297,11 @@ impl Command {
             Self::ExportEvaluation => state.evaluate.found.is_some() && !state.evaluate.pending,
             Self::Calibrate => state.evaluate.found.is_some() && !state.evaluate.busy,
             Self::UseCalibratedModel => state.evaluate.calibrated.is_some(),
+            Self::ChooseOther => !state.evaluate.busy,
+            Self::CompareModels => {
+                let e = &state.evaluate;
+                e.found.is_some() && !e.busy && !e.pending && !e.form.other.trim().is_empty()
+            }
             Self::ChooseDataset | Self::LookAtData => !state.train.busy(),
             Self::StartTraining => state.train.obstacle().is_none(),
             Self::PauseTraining => state.train.phase == Phase::Training && !state.train.stopping,

@@ -4,7 +4,7 @@
 use crate::dataset::Grouping;
 use crate::domain::Digest;
 use crate::metrics::{Binning, CurvePoint, at_hits, precision_recall, reliability, risk_coverage, roc, thinned};
-use crate::report::Evaluated;
+use crate::report::{Compared, Evaluated};
 use crate::task::Generation;
 use crate::workflow::EvaluateRequest;
 use std::collections::BTreeSet;
@@ -20,6 +20,8 @@ pub struct EvaluateForm {
     pub dataset: String,
     /// What to take a label for that the model does not know: a class, or nothing to leave it out.
     pub map: Vec<(String, Option<String>)>,
+    /// The other model's file, as typed, for a comparison.
+    pub other: String,
     /// Where cut cells are cached; the user's cache folder without.
     pub cache: Option<PathBuf>,
 }
@@ -80,6 +82,10 @@ pub enum Showing {
     Cell(usize, usize),
     /// References that are most likely wrong.
     LikelyWrong,
+    /// Images that only the model in use has right, in a comparison.
+    OnlyThis,
+    /// Images that only the other model has right.
+    OnlyOther,
 }
 
 /// What is below the matrix.
@@ -98,12 +104,14 @@ pub enum Tab {
     PrecisionRecall,
     /// Share wrong against share kept.
     Risk,
+    /// The other model's matrix and scores.
+    Compared,
 }
 
 impl Tab {
     /// All.
-    pub const ALL: [Self; 6] =
-        [Self::Report, Self::Scores, Self::Reliability, Self::Roc, Self::PrecisionRecall, Self::Risk];
+    pub const ALL: [Self; 7] =
+        [Self::Report, Self::Scores, Self::Reliability, Self::Roc, Self::PrecisionRecall, Self::Risk, Self::Compared];
 
     /// Its name.
     #[must_use]
@@ -115,6 +123,7 @@ impl Tab {
             Self::Roc => "ROC",
             Self::PrecisionRecall => "Precision–recall",
             Self::Risk => "Risk–coverage",
+            Self::Compared => "Other model",
         }
     }
 }
@@ -204,6 +213,8 @@ pub enum EvaluateEvent {
     Intervals(u64, Box<Evaluated>),
     /// A calibrated model was written: what was found, and its file.
     Calibrated(String, PathBuf),
+    /// Another model was held against this one.
+    Compared(Box<Compared>),
 }
 
 /// What a person did in the place that is no command.
@@ -289,6 +300,8 @@ pub struct EvaluateView {
     pub threshold: f64,
     /// What the last calibration found, and its file.
     pub calibrated: Option<(String, PathBuf)>,
+    /// The comparison with another model, until a reference is corrected.
+    pub compared: Option<Box<Compared>>,
 }
 
 impl EvaluateView {
@@ -338,6 +351,13 @@ impl EvaluateView {
                 self.calibrated = Some((text, path.clone()));
                 return Some((format!("Written: {}", crate::files::display_path(&path)), false));
             }
+            EvaluateEvent::Compared(compared) => {
+                self.busy = false;
+                let said = compared.pairs.first().map(|p| compared.pair_line(p));
+                self.compared = Some(compared);
+                self.tab = Tab::Compared;
+                return said.map(|s| (s, false));
+            }
         }
         None
     }
@@ -352,6 +372,7 @@ impl EvaluateView {
         self.showing = most.map(|(i, j)| Showing::Cell(i, j));
         self.found = Some(Box::new(found));
         (self.edits, self.undone) = (Vec::new(), Vec::new());
+        self.compared = None;
         self.revision += 1;
         self.pending = false;
         self.collect();
@@ -366,6 +387,16 @@ impl EvaluateView {
                 s.by_confidence().iter().copied().filter(here).map(|r| r as usize).collect()
             }
             (Some(e), Some(Showing::LikelyWrong)) => e.likely_wrong(),
+            (Some(e), Some(which @ (Showing::OnlyThis | Showing::OnlyOther))) => {
+                let pair = self.compared.as_ref().and_then(|c| c.pairs.first());
+                let paths = pair.map_or(&[][..], |p| match which {
+                    Showing::OnlyThis => &p.only_first,
+                    _ => &p.only_other,
+                });
+                let wanted: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
+                let here = |r: &u32| wanted.contains(e.cells[*r as usize].path.as_str());
+                e.sample.by_confidence().iter().copied().filter(here).map(|r| r as usize).collect()
+            }
             _ => Vec::new(),
         };
         self.cursor = self.cursor.min(self.rows.len().saturating_sub(1));
@@ -470,6 +501,8 @@ impl EvaluateView {
         self.curves = Curves::of(found);
         self.revision += 1;
         self.pending = true;
+        // It was made with the old references.
+        self.compared = None;
         self.chosen.clear();
         self.collect();
         kept

@@ -7,7 +7,7 @@ use super::training::{TrainEvent, TrainForm};
 use super::update::Event;
 use crate::inference::{Cells, Provider};
 use crate::model::VettedModel;
-use crate::report::{Evaluated, RowFormat, RowWriter, Stamp};
+use crate::report::{Compared, Evaluated, RowFormat, RowWriter, Stamp};
 use crate::task::{Cancel, Generation, Progress};
 use crate::training::Stop;
 use crate::workflow::{
@@ -15,6 +15,7 @@ use crate::workflow::{
     UnfinishedRun, UserError,
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -274,6 +275,41 @@ impl Jobs {
         });
     }
 
+    /// Evaluates another model on the same pictures, and holds it against what was found with this one.
+    pub fn compare(&mut self, generation: Generation, form: &EvaluateForm, found: Box<Evaluated>, provider: Provider) {
+        self.evaluation.cancel();
+        self.evaluation = Cancel::new();
+        let (cancel, form) = (self.evaluation.clone(), form.clone());
+        self.spawn("compare-job", move |voice| {
+            let progress = Progress::default();
+            let work = || -> Result<_, UserError> {
+                let model = workflow::open_model(Some(Path::new(form.other.trim())))?;
+                let request = form.request(provider).map_err(UserError::new)?;
+                let mut hear = |told| voice.told(generation, told);
+                let other = workflow::evaluate(&request, &model, &cancel, &progress, &mut hear)
+                    .map_err(|e| UserError::new(format!("{}: {e}", model.card().name)))?;
+                Ok(other.map(|mut other| {
+                    // Both are held against the references as they were corrected.
+                    let truth = found.cells.iter().zip(found.sample.truth());
+                    let labels: HashMap<_, _> = truth.map(|(c, t)| (c.digest, found.labels[*t].clone())).collect();
+                    other.apply(|digest| labels.get(digest).cloned());
+                    Compared::new(vec![*found, other], request.seed)
+                }))
+            };
+            let ended = voice.counting(
+                &progress,
+                |n, total| Event::Evaluate(generation, EvaluateEvent::Progress(n, total)),
+                work,
+            );
+            let say = |e| voice.say(Event::Evaluate(generation, e));
+            match ended {
+                Ok(Some(compared)) => say(EvaluateEvent::Compared(Box::new(compared))),
+                Ok(None) => say(EvaluateEvent::Ended(Box::new(None))),
+                Err(e) => say(EvaluateEvent::Failed(e.to_string())),
+            }
+        });
+    }
+
     /// Keeps corrected references.
     pub fn keep_corrections(&self, changes: Vec<Change>) {
         if let Some((put, _)) = &self.corrections
@@ -321,17 +357,21 @@ impl Jobs {
                     .add_filter("Pictures", &crate::files::PICTURE_ENDINGS)
                     .add_filter("All files", &["*"])
                     .pick_files(),
-                Ask::Model => {
+                Ask::Model | Ask::Other => {
                     dialog.set_title("Open a model").add_filter("ONNX", &["onnx"]).pick_file().map(|p| vec![p])
                 }
             };
             match (answer, what) {
                 (Some(paths), Ask::Model) => voice.say(opened(paths.first().map(PathBuf::as_path), &into)),
+                (Some(mut paths), Ask::Other) => voice.say(Event::Other(paths.remove(0))),
                 (Some(mut paths), Ask::Evaluation) => voice.say(Event::Evaluation(paths.remove(0))),
                 (Some(mut paths), Ask::Dataset) => voice.say(Event::Dataset(paths.remove(0))),
                 (Some(paths), _) => voice.say(Event::Chosen(paths)),
                 (None, Ask::Dataset | Ask::Evaluation) if begun.elapsed() < TOO_FAST => voice.say(Event::Trouble(
                     "No file dialog answered on this system. Type or paste the path of the labelled pictures".into(),
+                )),
+                (None, Ask::Other) if begun.elapsed() < TOO_FAST => voice.say(Event::Trouble(
+                    "No file dialog answered on this system. Type or paste the path of the other model".into(),
                 )),
                 (None, _) if begun.elapsed() < TOO_FAST => voice.say(Event::NoDialog),
                 (None, _) => {}
@@ -486,6 +526,8 @@ pub enum Ask {
     Images,
     /// One model file.
     Model,
+    /// One model file to compare with.
+    Other,
 }
 
 struct Voice {

@@ -185,6 +185,10 @@ impl Window {
             Effect::AskDataset => self.jobs.ask(Ask::Dataset, &self.opened_model),
             Effect::AskEvaluation => self.jobs.ask(Ask::Evaluation, &self.opened_model),
             Effect::Evaluate(generation, form) => self.jobs.evaluate(generation, &form, self.state.provider),
+            Effect::AskOther => self.jobs.ask(Ask::Other, &self.opened_model),
+            Effect::Compare(generation, form, found) => {
+                self.jobs.compare(generation, &form, found, self.state.provider);
+            }
             Effect::StopEvaluation => self.jobs.stop_evaluation(),
             Effect::Intervals(generation, revision, found) => self.jobs.intervals(generation, revision, found),
             Effect::ExportEvaluation(found) => self.jobs.export_evaluation(found),

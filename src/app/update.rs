@@ -42,6 +42,8 @@ pub enum Event {
     Dataset(PathBuf),
     /// Labelled pictures were chosen to evaluate on.
     Evaluation(PathBuf),
+    /// Another model was chosen to compare with.
+    Other(PathBuf),
     /// Runs that were left unfinished, and earlier ones.
     Runs(Vec<UnfinishedRun>, Vec<EarlierRun>),
     /// A file was written.
@@ -102,6 +104,10 @@ pub enum Effect {
     ExportEvaluation(Box<Evaluated>),
     /// Calibrate the model on the evaluation's pictures.
     Calibrate(Generation, Box<EvaluateForm>),
+    /// Ask for another model to compare with.
+    AskOther,
+    /// Evaluate another model on the same pictures.
+    Compare(Generation, Box<EvaluateForm>, Box<Evaluated>),
     /// Keep corrected references: image, label in the dataset, and what it is (nothing takes it back).
     KeepCorrections(Vec<(Digest, String, Option<String>)>),
     /// Look at labelled pictures.
@@ -181,6 +187,12 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
                 state.model_before = Some(state.model_path.clone());
                 return vec![Effect::OpenModel(Some(path))];
             }
+        }
+        Command::ChooseOther => return vec![Effect::AskOther],
+        Command::CompareModels => {
+            state.evaluate.begin("evaluating the other model", now);
+            let (g, form) = (state.evaluate.generation, Box::new(state.evaluate.form.clone()));
+            return state.evaluate.found.clone().map(|f| Effect::Compare(g, form, f)).into_iter().collect();
         }
         Command::Undo => {
             let kept = state.evaluate.undo();
@@ -368,6 +380,7 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             state.evaluate.form.map.clear();
             return evaluate(state, now);
         }
+        Event::Other(path) => state.evaluate.form.other = path.to_string_lossy().into_owned(),
         Event::Dataset(path) => {
             state.place = super::state::Place::Train;
             state.train.form.dataset = path.to_string_lossy().into_owned();

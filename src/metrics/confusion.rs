@@ -1,9 +1,8 @@
 //! The confusion matrix and what is read from it, as scikit-learn's `classification_report` has it.
 
-use super::interval::{Interval, bootstrap, wilson};
-
-/// Resamples behind an interval of F1 and of the averages.
-const ROUNDS: usize = 1000;
+use super::evaluation::{Estimate, Evaluation};
+use super::interval::Interval;
+use super::sample::Sample;
 
 /// Counts: rows are reference labels, columns predictions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +29,13 @@ pub struct ClassScores {
 pub struct Scores {
     /// Cells.
     pub n: usize,
-    /// Share that is right, and its interval (Wilson).
+    /// Share that is right, and its interval (Wilson's; by bootstrap over groups where cells belong together).
     pub accuracy: (f64, Interval),
     /// Means over the classes of precision, recall and F1; F1's interval (bootstrap over groups).
     pub macro_average: (ClassScores, Interval),
     /// Means weighted by support; F1's interval (bootstrap over groups).
     pub weighted_average: (ClassScores, Interval),
-    /// Each class, with intervals of precision, recall (Wilson) and F1 (bootstrap over groups).
+    /// Each class, with intervals of precision, recall (as that of the accuracy) and F1 (bootstrap over groups).
     pub per_class: Vec<(ClassScores, [Interval; 3])>,
     /// The counts.
     pub confusion: Confusion,
@@ -181,26 +180,28 @@ impl Scores {
     #[must_use]
     pub fn of(classes: usize, pairs: &[(usize, usize)], groups: &[usize], seed: u64) -> Self {
         let confusion = Confusion::of(classes, pairs.iter().copied());
-        let resampled = |statistic: &dyn Fn(&Confusion) -> f64| {
-            bootstrap(&groups[..pairs.len()], ROUNDS, seed, |rows| {
-                statistic(&Confusion::of(classes, rows.iter().map(|&r| pairs[r])))
-            })
-            .unwrap_or(Interval { low: 0.0, high: 1.0 })
-        };
+        // Whoever has only labels is sure of each: then every score of labels is that of these probabilities.
+        let sure: Vec<f64> = pairs.iter().flat_map(|p| (0..classes).map(|c| f64::from(u8::from(c == p.1)))).collect();
+        let truth = pairs.iter().map(|p| p.0).collect();
+        let sample = Sample::new(classes, truth, &sure, groups[..pairs.len()].to_vec());
+        let all = sample.and_then(|s| Evaluation::of(&s, seed));
+        let unknown = Interval { low: 0.0, high: 1.0 };
+        let interval = |e: Option<&Estimate>| e.and_then(|e| e.interval).unwrap_or(unknown);
         let (macro_average, weighted_average) = confusion.averages();
         let per_class = (0..classes)
             .map(|c| {
-                let (hit, called) = (confusion.count(c, c), confusion.called(c));
-                let scores = confusion.class(c);
-                (scores, [wilson(hit, called), wilson(hit, scores.support), resampled(&|m| m.class(c).f1)])
+                let own = all.as_ref().map(|e| &e.per_class[c]);
+                let three = [own.map(|o| &o.precision), own.map(|o| &o.recall), own.map(|o| &o.f1)];
+                (confusion.class(c), three.map(interval))
             })
             .collect();
         let n = confusion.total();
+        let all = all.as_ref();
         Self {
             n,
-            accuracy: (share(confusion.right(), n), wilson(confusion.right(), n)),
-            macro_average: (macro_average, resampled(&|m| m.averages().0.f1)),
-            weighted_average: (weighted_average, resampled(&|m| m.averages().1.f1)),
+            accuracy: (share(confusion.right(), n), interval(all.map(|e| &e.accuracy))),
+            macro_average: (macro_average, interval(all.map(|e| &e.macro_average[2]))),
+            weighted_average: (weighted_average, interval(all.map(|e| &e.weighted_average[2]))),
             per_class,
             confusion,
         }

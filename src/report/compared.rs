@@ -91,10 +91,15 @@ impl Compared {
     pub fn pair_line(&self, pair: &Pair) -> String {
         let interval =
             pair.interval.map_or(String::new(), |i| format!(" [{:+.2} to {:+.2}]", 100.0 * i.low, 100.0 * i.high));
+        let name = |e: &Evaluated| {
+            let twins = self.models.iter().filter(|m| m.model == e.model).count() > 1;
+            let digest = &e.model_sha256[..e.model_sha256.len().min(8)];
+            if twins { format!("{} ({digest})", e.model) } else { e.model.clone() }
+        };
         format!(
             "{} against {}: {:+.2} points{interval} on {} images; only the first is right on {}, only the other on {}; McNemar's exact p = {:.4}",
-            self.models[pair.other].model,
-            self.models[0].model,
+            name(&self.models[pair.other]),
+            name(&self.models[0]),
             100.0 * pair.difference,
             pair.n,
             pair.only_first.len(),

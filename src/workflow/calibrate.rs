@@ -18,6 +18,8 @@ use crate::training::{fit_familiarity, with_threshold};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// What a calibrated model's name ends with.
+const CALIBRATED: &str = ", calibrated";
 /// Cells that calibration needs.
 const LEAST: usize = 30;
 
@@ -98,7 +100,6 @@ pub fn calibrate(
     };
     let calibrated = fit.sample_of(|row, _| calibrator.apply(row))?;
     let promise = abstention(&calibrated, target_risk);
-    let k = found.labels.len();
     #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
     let single = |v: &[f64]| v.iter().map(|v| *v as f32).collect::<Vec<f32>>();
     #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
@@ -125,6 +126,11 @@ pub fn calibrate(
         None => familiarity(&found, &features, &folds),
         Some(_) => None,
     };
+    // Two models of one name could not be told apart in a list.
+    let name = &model.card().name;
+    if !name.ends_with(CALIBRATED) {
+        manifest["name"] = format!("{name}{CALIBRATED}").into();
+    }
     if let Some(f) = &familiarity {
         manifest["familiarity"] = serde_json::to_value(f).map_err(|e| UserError::new(format!("familiarity: {e}")))?;
     }
@@ -134,7 +140,6 @@ pub fn calibrate(
     Engine::load(&new, Provider::Cpu, 1).map_err(|e| UserError::new(format!("the calibrated model: {e}")))?;
     write_atomic(out, new.bytes()).map_err(|e| no(&e))?;
     let (same, alike) = found.learnt();
-    debug_assert_eq!(k, new.card().classes.len());
     Ok(Some(Calibrated {
         path: out.to_owned(),
         digest: new.card().digest,

@@ -205,6 +205,19 @@ fn about(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked) {
         ui.add(egui::Label::new(RichText::new(text.trim_end()).small()).wrap());
     }
     ui.add_space(8.0);
+    ui.heading("Another model");
+    let mut form = view.form.clone();
+    let label = ui.label("Path of a model to hold against this one");
+    ui.add(TextEdit::singleline(&mut form.other).hint_text("model.onnx").desired_width(f32::INFINITY))
+        .labelled_by(label.id);
+    if form.other != view.form.other {
+        ask(asked, EvaluateInput::Form(Box::new(form)));
+    }
+    ui.horizontal_wrapped(|ui| {
+        command_button(ui, state, asked, Command::ChooseOther);
+        command_button(ui, state, asked, Command::CompareModels);
+    });
+    ui.add_space(8.0);
     CollapsingHeader::new("What was evaluated").default_open(true).show(ui, |ui| {
         for line in facts(found) {
             ui.add(egui::Label::new(RichText::new(line).small()).wrap());
@@ -395,6 +408,9 @@ fn tabs(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, asked: &mut Asked) 
             curves(ui, "Precision and recall", ("recall", "precision"), &view.curves.precision_recall, false, false);
         }
         Tab::Risk => risk(ui, view, found, asked),
+        Tab::Compared => {
+            ScrollArea::both().id_salt("compared").auto_shrink([false, false]).show(ui, |ui| compared(ui, view, asked));
+        }
     }
 }
 
@@ -443,6 +459,53 @@ fn scores(ui: &mut Ui, found: &Evaluated) {
             ui.label(name);
             ui.label(value);
             ui.weak(about);
+            ui.end_row();
+        }
+    });
+}
+
+/// The other model's scores and matrix, and the images on which exactly one is right.
+fn compared(ui: &mut Ui, view: &EvaluateView, asked: &mut Asked) {
+    let Some((c, pair)) = view.compared.as_ref().and_then(|c| Some((c, c.pairs.first()?))) else {
+        ui.weak("Name another model on the left and compare: both are judged on the same pictures.");
+        return;
+    };
+    ui.add(egui::Label::new(c.pair_line(pair)).wrap());
+    ui.horizontal_wrapped(|ui| {
+        for (what, name, n) in [
+            (Showing::OnlyThis, &c.models[0].model, pair.only_first.len()),
+            (Showing::OnlyOther, &c.models[1].model, pair.only_other.len()),
+        ] {
+            let text = format!("Only {name} is right: {n}");
+            if ui.selectable_label(view.showing == Some(what), text).clicked() {
+                ask(asked, EvaluateInput::Show(what));
+            }
+        }
+    });
+    Grid::new("compared").num_columns(5).spacing([18.0, 4.0]).striped(true).show(ui, |ui| {
+        for head in ["model", "n", "accuracy", "macro F1", "ECE"] {
+            ui.label(RichText::new(head).strong());
+        }
+        ui.end_row();
+        for e in &c.models {
+            ui.label(format!("{} ({})", e.model, &e.model_sha256[..e.model_sha256.len().min(8)]));
+            ui.label(e.scores.n.to_string());
+            ui.label(percent(&e.scores.accuracy));
+            score(ui, &e.scores.macro_average[2]);
+            score(ui, &e.scores.calibration_error);
+            ui.end_row();
+        }
+    });
+    ui.add_space(4.0);
+    let other = &c.models[1];
+    ui.label(format!("Confusion matrix of {}: reference down, called across", other.model));
+    Grid::new("other-matrix").num_columns(other.labels.len() + 1).spacing([14.0, 3.0]).striped(true).show(ui, |ui| {
+        ui.label("");
+        other.labels.iter().for_each(|l| drop(ui.label(RichText::new(l).strong())));
+        ui.end_row();
+        for (label, row) in other.labels.iter().zip(other.scores.confusion.rows()) {
+            ui.label(RichText::new(label).strong());
+            row.iter().for_each(|n| drop(ui.label(n.to_string())));
             ui.end_row();
         }
     });
@@ -546,6 +609,8 @@ fn images(
             Some(Showing::Cell(i, j)) if i == j => format!("{}, rightly called", found.labels[i]),
             Some(Showing::Cell(i, j)) => format!("{}, called {}", found.labels[i], found.labels[j]),
             Some(Showing::LikelyWrong) => "References most likely wrong".into(),
+            Some(Showing::OnlyThis) => "Only the model in use is right".into(),
+            Some(Showing::OnlyOther) => "Only the other model is right".into(),
             None => "Choose a number of the matrix".into(),
         };
         ui.label(RichText::new(title).strong().size(15.0));
