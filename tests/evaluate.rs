@@ -64,7 +64,7 @@ fn five_files_say_the_same_and_the_answers_are_classifys() {
     // The same again, to the byte.
     let again = tempfile::tempdir().unwrap();
     evaluate(data.path(), again.path(), &[]);
-    for name in ["report.json", "report.txt", "predictions.csv", "confusion.svg", "report.html"] {
+    for name in ["report.json", "report.txt", "predictions.csv", "confusion.svg", "confusion.png", "report.html"] {
         assert_eq!(
             std::fs::read(out.path().join(name)).unwrap(),
             std::fs::read(again.path().join(name)).unwrap(),
@@ -215,6 +215,24 @@ fn calibration_writes_a_new_model_that_abstains() {
     let wrong =
         run("calibrate", &[old.to_str().unwrap(), few.path().to_str().unwrap(), "--out", "x", "--target-risk", "2"]);
     assert!(wrong.status.code() == Some(2) && text(&wrong.stderr).contains("between 0 and 1"));
+}
+
+/// A network whose numbers are not numbers: refused by its name, before or while it answers.
+#[test]
+fn a_model_that_answers_nonsense_is_refused_by_name() {
+    use leukoscope::model::{MANIFEST_KEY, embedded_bytes, manifest_text, read_network, vet_graph, write_network};
+    let (data, dir) = (labelled_folder(2, 3), tempfile::tempdir().unwrap());
+    let read = read_network(&vet_graph(embedded_bytes()).unwrap()).unwrap();
+    let mut values = read.values.clone();
+    *values.last_mut().unwrap() = f32::NAN;
+    let mut manifest: serde_json::Value = serde_json::from_str(&manifest_text(embedded_bytes()).unwrap()).unwrap();
+    manifest["name"] = "nonsense".into();
+    let bytes = write_network(&read.network, &values, 128, &[(MANIFEST_KEY, manifest.to_string())]);
+    let model = dir.path().join("nonsense.onnx");
+    std::fs::write(&model, bytes).unwrap();
+    let ended = evaluate(data.path(), &dir.path().join("out"), &["--model", model.to_str().unwrap()]);
+    let said = text(&ended.stderr);
+    assert!(ended.status.code() == Some(2) && said.contains("nonsense") && said.contains("refused"), "{said}");
 }
 
 #[test]

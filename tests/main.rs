@@ -13,6 +13,7 @@ mod data;
 mod evaluate;
 mod faults;
 mod house;
+mod session;
 mod train;
 #[cfg(feature = "app")]
 mod window;

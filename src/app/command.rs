@@ -213,7 +213,9 @@ impl Command {
             Self::ChooseEvaluation => "A folder with a folder per class, to see how good the model is on it",
             Self::Evaluate => "Classify the labelled pictures and score the model in use on them",
             Self::StopEvaluation => "Stop; nothing is scored",
-            Self::ExportEvaluation => "Write report.html, report.json, report.txt, predictions.csv and confusion.svg",
+            Self::ExportEvaluation => {
+                "Write report.html, report.json, report.txt, predictions.csv, confusion.svg and confusion.png"
+            }
             Self::Calibrate => {
                 "Fit confidences and a threshold below which no label is given, on these pictures; writes a new model"
             }

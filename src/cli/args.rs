@@ -28,6 +28,11 @@ pub(super) enum Command {
     Compare(Compare),
     /// Train a model on labelled pictures, with honest splits
     Train(Box<Train>),
+    /// Labels of review sessions, by script
+    Session {
+        #[command(subcommand)]
+        command: SessionCommand,
+    },
     /// Print a model's card
     Inspect {
         /// The model file
@@ -91,7 +96,7 @@ pub(super) struct Evaluate {
     /// The model file [default: the embedded model]
     #[arg(long)]
     pub(super) model: Option<PathBuf>,
-    /// Folder for report.json, report.txt, predictions.csv, confusion.svg and report.html
+    /// Folder for report.json, report.txt, predictions.csv, confusion.svg, confusion.png and report.html
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
 }
@@ -122,6 +127,54 @@ pub(super) struct Compare {
     /// Folder for compare.json and compare.html
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SessionWhere {
+    /// The folder whose session it is; as often as folders were opened together
+    #[arg(long, value_name = "DIR")]
+    pub(super) folder: Vec<PathBuf>,
+    /// The session's file itself
+    #[arg(long, value_name = "FILE")]
+    pub(super) session: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionCommand {
+    /// All sessions of this user
+    List,
+    /// What is in a session
+    Show(SessionWhere),
+    /// Put the labels of a CSV with the columns sha256,cell,label into a session
+    Import {
+        /// The table
+        #[arg(value_name = "CSV")]
+        table: PathBuf,
+        /// Initials for the audit trail
+        #[arg(long, default_value = "")]
+        operator: String,
+        #[command(flatten)]
+        at: SessionWhere,
+    },
+    /// Write a session's labels
+    Export {
+        /// As what
+        #[arg(long, value_enum, default_value_t = SessionFormat::Csv)]
+        format: SessionFormat,
+        /// The file [default: the standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        at: SessionWhere,
+    },
+    /// Check the audit trail: exit code 2 names every altered row
+    Verify(SessionWhere),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SessionFormat {
+    /// sha256,cell,label,suggested,path
+    Csv,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 
 mod args;
 mod evaluate;
+mod session;
 mod show;
 mod train;
 
@@ -66,6 +67,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         Some(Command::Evaluate(a)) => evaluate::evaluate(&a),
         Some(Command::Calibrate(a)) => evaluate::calibrate(&a),
         Some(Command::Compare(a)) => evaluate::compare(&a),
+        Some(Command::Session { command }) => session::session(&command),
         Some(Command::Train(a)) => train::train(&a),
         Some(Command::Inspect { model, json }) => workflow::open_model(Some(&model))
             .and_then(|m| say(&if json { show::card_json(m.card()) } else { m.card().to_text() })),

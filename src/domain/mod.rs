@@ -11,7 +11,7 @@ mod prediction;
 
 pub use class::{ClassSet, ClassSetError, clinical_rank};
 pub use differential::Differential;
-pub use digest::Digest;
+pub use digest::{Digest, NoDigest};
 pub use input::{CellPreprocessing, TensorSpec};
 pub use learning::EpochRow;
 pub use prediction::{CellResult, ImageResult, Outcome, Probabilities, Square, Status};

@@ -3,12 +3,14 @@
 //! Source images are opened for reading alone. Nothing here knows what is in a file.
 
 mod atomic;
+mod lock;
 mod names;
 mod pack;
 mod read;
 mod walk;
 
 pub use atomic::{AtomicFile, write_atomic};
+pub use lock::{Lock, move_aside};
 pub use names::{display_name, display_path};
 pub use pack::Pack;
 pub use read::{ReadError, Snapshot, digest_of, read_bounded};
@@ -50,10 +52,16 @@ pub fn is_file(path: &std::path::Path) -> bool {
     path.is_file()
 }
 
+/// The path as the system knows it, links resolved; `None` where there is nothing.
+#[must_use]
+pub fn real_path(path: &std::path::Path) -> Option<std::path::PathBuf> {
+    std::fs::canonicalize(path).ok()
+}
+
 /// Whether two paths are one file.
 #[must_use]
 pub fn same_file(a: &std::path::Path, b: &std::path::Path) -> bool {
-    a == b || std::fs::canonicalize(a).is_ok_and(|a| std::fs::canonicalize(b).is_ok_and(|b| a == b))
+    a == b || real_path(a).is_some_and(|a| real_path(b).is_some_and(|b| a == b))
 }
 
 /// Removes a file; one that is not there is fine.

@@ -1,4 +1,5 @@
-//! An evaluation as files: `report.json`, `report.txt`, `predictions.csv`, `confusion.svg`, `report.html`. Bytes only; the
+//! An evaluation as files: `report.json`, `report.txt`, `predictions.csv`, `confusion.svg`, `confusion.png`,
+//! `report.html`. Bytes only; the
 //! same evaluation gives the same bytes whoever asks.
 //!
 //! `report.json` is schema 1: `n`, `accuracy`, `macro`, `weighted`, `per_class.NAME.{precision,recall,f1,support,roc_auc,
@@ -10,6 +11,7 @@
 
 use super::escape::{csv_text, xml_text};
 use super::evaluated::Evaluated;
+use super::picture::svg_to_png;
 use super::svg::{Chart, PALETTE, Series, confusion_svg};
 use crate::metrics::{
     Binning, Estimate, Evaluation, at_hits, kept, precision_recall, reliability, risk_coverage, roc, thinned, wilson,
@@ -23,13 +25,17 @@ const SCHEMA: u32 = 1;
 /// What is written under which name.
 #[must_use]
 pub fn evaluation_files(e: &Evaluated) -> Vec<(&'static str, Vec<u8>)> {
-    vec![
+    let matrix = confusion_svg(&e.scores.confusion, &e.labels);
+    let mut files = vec![
         ("report.json", format!("{:#}\n", evaluation_json(e)).into_bytes()),
         ("report.txt", evaluation_text(e).into_bytes()),
         ("predictions.csv", predictions_csv(e)),
-        ("confusion.svg", confusion_svg(&e.scores.confusion, &e.labels).into_bytes()),
         ("report.html", evaluation_html(e).into_bytes()),
-    ]
+    ];
+    // A matrix of hundreds of classes is too large to be drawn in pixels; the SVG holds it all the same.
+    files.extend(svg_to_png(&matrix).map(|png| ("confusion.png", png)));
+    files.push(("confusion.svg", matrix.into_bytes()));
+    files
 }
 
 fn rounded(v: f64) -> f64 {

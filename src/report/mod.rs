@@ -5,6 +5,7 @@ mod escape;
 pub(crate) mod evaluated;
 mod evaluation;
 mod learning;
+mod picture;
 mod rows;
 mod svg;
 
@@ -16,5 +17,6 @@ pub use evaluation::{
     other_scores, percent, predictions_csv,
 };
 pub use learning::{history_csv, scores_json, scores_text};
+pub use picture::svg_to_png;
 pub use rows::{RowFormat, RowWriter, Stamp};
 pub use svg::{PALETTE, confusion_svg};

@@ -193,7 +193,15 @@ pub(super) fn answer(
         ))
         .into());
     }
-    let summary = summary.map_err(|e| UserError::new(e.to_string()))?;
+    let summary = summary.map_err(|e| {
+        let text = e.to_string();
+        // A model that answers nonsense is refused by its name.
+        if text.contains(UNUSABLE) {
+            UserError::new(format!("the model {} is refused: {text}", model.card().name))
+        } else {
+            UserError::new(text)
+        }
+    })?;
     if let Some(report) = told {
         hear(EvaluateTold::Started(report));
     }

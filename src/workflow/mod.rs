@@ -12,6 +12,7 @@ mod error;
 mod evaluate;
 mod models;
 mod recent;
+mod sessions;
 mod train;
 
 pub use bench::{BenchReport, bench};
@@ -27,6 +28,10 @@ pub use evaluate::{
 };
 pub use models::{default_model, open_model};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
+pub use sessions::{
+    SessionFacts, export_session, holder, import_session, list_sessions, now, session_csv, session_facts, session_path,
+    verify_session,
+};
 pub use train::{
     ClassCount, Current, EarlierRun, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome,
     TrainPlan, TrainRequest, TrainTold, UnfinishedRun, earlier_runs, forget_run, load_start, model_name,

@@ -168,6 +168,12 @@ fn picture(
 /// The probability of every class, in clinical order.
 fn bars(ui: &mut Ui, state: &State, cell: &CellResult) {
     ui.add_space(4.0);
+    if let Some(unlike) = cell.unlike.filter(|u| *u > 1.0) {
+        ui.colored_label(theme::error_colour(ui), "Unlike the training images: its label may mean nothing")
+            .on_hover_text(format!(
+                "{unlike:.2} times as far from them as 95 % of the images that the model was checked with"
+            ));
+    }
     let top = cell.probabilities.top().0;
     for class in state.model.classes.clinical_order() {
         let label = state.model.classes.label(class).unwrap_or("");

@@ -108,8 +108,14 @@ fn path(ui: &Ui, text: &str, why: &str, asked: &mut Asked) {
 
 fn palette(ui: &Ui, state: &State, query: &str, chosen: usize, asked: &mut Asked) {
     close_on_escape(ui, asked);
-    let fitting: Vec<Command> =
+    let mut fitting: Vec<Command> =
         Command::all().into_iter().filter(|c| *c != Command::Palette && fits(&c.text(), query)).collect();
+    // The very words first, then what begins with them; the sort is stable.
+    let typed = query.trim().to_lowercase();
+    fitting.sort_by_key(|c| {
+        let text = c.text().to_lowercase();
+        (text != typed, !text.starts_with(&typed))
+    });
     let mut chosen = chosen.min(fitting.len().saturating_sub(1));
     let before = chosen;
     if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::ArrowDown)) {

@@ -105,7 +105,7 @@ fn counts(ui: &mut Ui, state: &State, asked: &mut Asked) {
 /// How sure the model is: a histogram, and the range that is shown.
 fn confidence(ui: &mut Ui, state: &State, asked: &mut Asked) {
     ui.label(RichText::new("Confidence").strong())
-        .on_hover_text("The network's own, before calibration: usually too high");
+        .on_hover_text("As the model's card says under calibration; without one it is the network's own");
     let (from, to) = (f64::from(state.filter.from), f64::from(state.filter.to));
     let (inside, outside) = (theme::accent(ui.visuals().dark_mode), ui.visuals().weak_text_color());
     let bars: Vec<Bar> = state

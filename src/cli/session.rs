@@ -1,0 +1,88 @@
+//! `leukoscope session`: the same store as the window's, by script.
+
+use super::args::{SessionCommand, SessionWhere};
+use super::{Exit, complain, say};
+use crate::files::display_path;
+use crate::workflow::{self, UserError};
+use std::path::PathBuf;
+
+pub(super) fn session(command: &SessionCommand) -> Result<Exit, UserError> {
+    match command {
+        SessionCommand::List => list(),
+        SessionCommand::Show(at) => {
+            let facts = workflow::session_facts(&file(at)?)?;
+            let mut t = format!("session {}\n", display_path(&facts.path));
+            for folder in &facts.folders {
+                t.push_str(&format!("folder {}\n", display_path(folder)));
+            }
+            t.push_str(&format!(
+                "{} cells reviewed, {} with another label than suggested, {} rows in the audit trail\n",
+                facts.cells, facts.changed, facts.edits
+            ));
+            say(&t)
+        }
+        SessionCommand::Import { table, operator, at } => {
+            let n = workflow::import_session(&file(at)?, table, &at.folder, operator)?;
+            complain(&format!("{n} cells changed"));
+            Ok(Exit::Fine)
+        }
+        SessionCommand::Export { format: _, out, at } => match out {
+            Some(out) => {
+                workflow::export_session(&file(at)?, out)?;
+                complain(&format!("written: {}", display_path(out)));
+                Ok(Exit::Fine)
+            }
+            None => say(&String::from_utf8_lossy(&workflow::session_csv(&file(at)?)?)),
+        },
+        SessionCommand::Verify(at) => {
+            let v = workflow::verify_session(&file(at)?)?;
+            if v.altered.is_empty() && v.differing.is_empty() {
+                return say(&format!("{} rows, none altered; every label is what they say\n", v.rows));
+            }
+            for number in &v.altered {
+                complain(&format!("row {number} of the audit trail was altered, or does not follow on the row before"));
+            }
+            for key in &v.differing {
+                complain(&format!(
+                    "cell {} of image {} has a label that the audit trail does not know",
+                    key.cell, key.image
+                ));
+            }
+            Ok(Exit::Nothing)
+        }
+    }
+}
+
+fn file(at: &SessionWhere) -> Result<PathBuf, UserError> {
+    match (&at.session, &at.folder[..]) {
+        (Some(path), _) => Ok(path.clone()),
+        (None, []) => {
+            Err(UserError::new("say which session: --folder DIR (the folder that was opened) or --session FILE"))
+        }
+        (None, folders) => workflow::session_path(folders),
+    }
+}
+
+fn list() -> Result<Exit, UserError> {
+    let sessions = workflow::list_sessions()?;
+    if sessions.is_empty() {
+        complain("there is no session yet");
+        return Ok(Exit::Fine);
+    }
+    let mut t = String::new();
+    let mut failed = false;
+    for (path, facts) in sessions {
+        match facts {
+            Ok(f) => {
+                let folders: Vec<String> = f.folders.iter().map(|p| display_path(p)).collect();
+                t.push_str(&format!("{}\t{} cells\t{}\n", display_path(&path), f.cells, folders.join(", ")));
+            }
+            Err(e) => {
+                failed = true;
+                complain(&format!("{}: {e}", display_path(&path)));
+            }
+        }
+    }
+    say(&t)?;
+    Ok(if failed { Exit::SomeFailed } else { Exit::Fine })
+}

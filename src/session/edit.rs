@@ -1,0 +1,135 @@
+//! What a person does to labels, as values with an inverse. No disk, no clock.
+
+use crate::domain::Digest;
+
+/// A cell: the image's digest and the number of the cell in it, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CellKey {
+    /// Of the image's bytes.
+    pub image: Digest,
+    /// From 1, as in the table of `classify`.
+    pub cell: u32,
+}
+
+/// What a person says of a cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The label, or `unidentified`; never a position among a model's classes.
+    pub label: String,
+    /// What the model had said, kept for whoever asks later.
+    pub suggested: String,
+}
+
+/// One cell before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Which cell.
+    pub key: CellKey,
+    /// Nothing where nobody had looked at it.
+    pub before: Option<Verdict>,
+    /// Nothing takes the verdict back.
+    pub after: Option<Verdict>,
+}
+
+/// Something a person did, to one cell or to several at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// A word for the audit row: `label`, `accept`, `undo`, `redo`, `import`.
+    pub action: String,
+    /// The cells.
+    pub changes: Vec<Change>,
+    /// Why, where a person gave a reason.
+    pub reason: String,
+}
+
+impl Edit {
+    /// What takes it back.
+    #[must_use]
+    pub fn inverse(&self) -> Self {
+        let turned = |c: &Change| Change { key: c.key, before: c.after.clone(), after: c.before.clone() };
+        Self { action: "undo".into(), changes: self.changes.iter().rev().map(turned).collect(), reason: String::new() }
+    }
+}
+
+/// What can be undone and done again; without limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    done: Vec<Edit>,
+    undone: Vec<Edit>,
+}
+
+impl History {
+    /// An edit was made: what was undone before cannot be done again.
+    pub fn made(&mut self, edit: Edit) {
+        self.undone.clear();
+        self.done.push(edit);
+    }
+
+    /// The edit that undoes the last one.
+    pub fn undo(&mut self) -> Option<Edit> {
+        let last = self.done.pop()?;
+        let inverse = last.inverse();
+        self.undone.push(last);
+        Some(inverse)
+    }
+
+    /// The edit that was undone last, to be made again.
+    pub fn redo(&mut self) -> Option<Edit> {
+        let edit = self.undone.pop()?;
+        self.done.push(edit.clone());
+        Some(Edit { action: "redo".into(), ..edit })
+    }
+
+    /// Edits that can be undone, and that can be done again.
+    #[must_use]
+    pub fn depth(&self) -> (usize, usize) {
+        (self.done.len(), self.undone.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn apply(labels: &mut BTreeMap<CellKey, Verdict>, edit: &Edit) {
+        for c in &edit.changes {
+            assert_eq!(labels.get(&c.key), c.before.as_ref(), "an edit fits the state that it was made for");
+            match &c.after {
+                Some(v) => drop(labels.insert(c.key, v.clone())),
+                None => drop(labels.remove(&c.key)),
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_history_undoes_to_its_start_and_redoes_to_its_end(moves in proptest::collection::vec((0u8..6, 0u8..4), 1..60)) {
+            let (mut labels, mut history) = (BTreeMap::new(), History::default());
+            for (cell, label) in moves {
+                let key = CellKey { image: Digest([cell; 32]), cell: 1 };
+                let verdict = |l: u8| Verdict { label: format!("class {l}"), suggested: "class 0".into() };
+                let after = (label > 0).then(|| verdict(label));
+                // Two cells at once where the label is 3.
+                let mut changes = vec![Change { key, before: labels.get(&key).cloned(), after: after.clone() }];
+                if label == 3 {
+                    let key = CellKey { image: key.image, cell: 2 };
+                    changes.push(Change { key, before: labels.get(&key).cloned(), after });
+                }
+                let edit = Edit { action: "label".into(), changes, reason: String::new() };
+                apply(&mut labels, &edit);
+                history.made(edit);
+            }
+            let (end, steps) = (labels.clone(), history.depth().0);
+            while let Some(edit) = history.undo() {
+                apply(&mut labels, &edit);
+            }
+            proptest::prop_assert!(labels.is_empty());
+            proptest::prop_assert_eq!(history.depth(), (0, steps));
+            while let Some(edit) = history.redo() {
+                apply(&mut labels, &edit);
+            }
+            proptest::prop_assert_eq!(labels, end);
+        }
+    }
+}

@@ -1,0 +1,565 @@
+//! The SQLite file of a session: labels by image digest and cell, images by where they were last seen, the audit trail.
+//!
+//! Write-ahead log with `synchronous=FULL`: when [`Store::apply`] returns, the edit and its audit rows are on the disk, in
+//! one transaction. Nothing here knows a window.
+
+use super::audit::{AuditRow, altered};
+use super::edit::{CellKey, Change, Edit, Verdict};
+use crate::domain::Digest;
+use crate::files::{Lock, create_folder, display_path, move_aside};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Version of the tables, in SQLite's `user_version`.
+const SCHEMA: i64 = 1;
+
+/// What each version adds to the one before; the first makes a new file.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE seen (image BLOB PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE label (
+        image BLOB NOT NULL, cell INTEGER NOT NULL, label TEXT NOT NULL, suggested TEXT NOT NULL,
+        PRIMARY KEY (image, cell)
+    ) WITHOUT ROWID;
+    CREATE TABLE audit (
+        number INTEGER PRIMARY KEY, time TEXT NOT NULL, operator TEXT NOT NULL, action TEXT NOT NULL,
+        object TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, reason TEXT NOT NULL, version TEXT NOT NULL,
+        previous TEXT NOT NULL, hash TEXT NOT NULL
+    );
+"];
+
+/// Why a session cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It is opened for reading alone.
+    #[error("this session is opened for reading only: {0}")]
+    ReadOnly(String),
+    /// An edit that was made for another state of the labels.
+    #[error("the label of cell {cell} of image {image} is not what it was; open the session again", cell = .0.cell, image = .0.image.short())]
+    Stale(CellKey),
+    /// The disk or SQLite.
+    #[error("the session {0} cannot be used: {1}")]
+    Sqlite(String, String),
+}
+
+/// An opened session, and what a person should know about how it was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The session.
+    pub store: Store,
+    /// What was said: set aside, read-only and why.
+    pub said: Vec<String>,
+}
+
+/// Where an image was last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its digest.
+    pub image: Digest,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+/// What checking the audit trail found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// Rows.
+    pub rows: usize,
+    /// Numbers of rows that were altered or do not follow on the one before.
+    pub altered: Vec<u64>,
+    /// Cells whose label is not what the audit trail says it is.
+    pub differing: Vec<CellKey>,
+}
+
+/// A session's file.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+    /// Why nothing can be written, where that is so.
+    read_only: Option<String>,
+    /// Held as long as the session is open for writing.
+    _lock: Option<Lock>,
+}
+
+impl Store {
+    /// Opens or makes a session. `who` is shown to whoever opens it meanwhile. A damaged file is set aside and a new one
+    /// begun; one that somebody else has open, or of a newer version, is opened for reading alone. Both are said.
+    ///
+    /// # Errors
+    /// When neither works.
+    pub fn open(path: &Path, who: &str) -> Result<Opened, StoreError> {
+        let shown = display_path(path);
+        let no = |e: &dyn std::fmt::Display| StoreError::Sqlite(shown.clone(), e.to_string());
+        if let Some(folder) = path.parent() {
+            create_folder(folder).map_err(|e| no(&e))?;
+        }
+        let lock = match Lock::hold(&path.with_extension("lock"), who) {
+            Ok(lock) => lock,
+            Err(holder) => {
+                let why = format!("{holder} has it open");
+                let store = Self::reading(path, why.clone())?;
+                return Ok(Opened { store, said: vec![format!("This session is opened for reading only: {why}")] });
+            }
+        };
+        let mut said = Vec::new();
+        let connection = match Self::writing(path) {
+            Ok(connection) => connection,
+            Err(Trouble::Newer(version)) => {
+                let why =
+                    format!("it was written by a newer version of the program (its tables are of version {version})");
+                let store = Self::reading(path, why.clone())?;
+                return Ok(Opened { store, said: vec![format!("This session is opened for reading only: {why}")] });
+            }
+            Err(Trouble::Damaged(e)) => {
+                let aside = move_aside(path).map_err(|e| no(&e))?;
+                said.push(format!(
+                    "The session {shown} is damaged ({e}). It was set aside as {}, and a new one was begun",
+                    display_path(&aside)
+                ));
+                Self::writing(path).map_err(|e| no(&e))?
+            }
+            Err(e) => return Err(no(&e)),
+        };
+        Ok(Opened { store: Self { connection, path: path.to_owned(), read_only: None, _lock: Some(lock) }, said })
+    }
+
+    /// Opens a session for looking at it, whoever has it.
+    ///
+    /// # Errors
+    /// When it is not there or no session.
+    pub fn look(path: &Path) -> Result<Self, StoreError> {
+        Self::reading(path, "it was opened for looking at it".into())
+    }
+
+    fn reading(path: &Path, why: String) -> Result<Self, StoreError> {
+        let no = |e: rusqlite::Error| StoreError::Sqlite(display_path(path), e.to_string());
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(no)?;
+        connection.query_row("SELECT count(*) FROM label", [], |_| Ok(())).map_err(no)?;
+        Ok(Self { connection, path: path.to_owned(), read_only: Some(why), _lock: None })
+    }
+
+    fn writing(path: &Path) -> Result<Connection, Trouble> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
+        if sound != "ok" {
+            return Err(Trouble::Damaged(sound));
+        }
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+        if version > SCHEMA {
+            return Err(Trouble::Newer(version));
+        }
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for step in &MIGRATIONS[usize::try_from(version).unwrap_or(0)..] {
+            change.execute_batch(step)?;
+        }
+        change.pragma_update(None, "user_version", SCHEMA)?;
+        change.commit()?;
+        Ok(connection)
+    }
+
+    fn no(&self, e: &dyn std::fmt::Display) -> StoreError {
+        StoreError::Sqlite(display_path(&self.path), e.to_string())
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why nothing can be written, where that is so.
+    #[must_use]
+    pub fn read_only(&self) -> Option<&str> {
+        self.read_only.as_deref()
+    }
+
+    /// All verdicts.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn labels(&self) -> Result<BTreeMap<CellKey, Verdict>, StoreError> {
+        let read = || -> rusqlite::Result<_> {
+            let mut statement = self.connection.prepare("SELECT image, cell, label, suggested FROM label")?;
+            let rows = statement.query_map([], |r| {
+                let key = CellKey { image: Digest(r.get(0)?), cell: r.get(1)? };
+                Ok((key, Verdict { label: r.get(2)?, suggested: r.get(3)? }))
+            })?;
+            rows.collect()
+        };
+        read().map_err(|e| self.no(&e))
+    }
+
+    /// Images and where they were last seen.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn seen(&self) -> Result<Vec<Seen>, StoreError> {
+        let read = || -> rusqlite::Result<_> {
+            let mut statement = self.connection.prepare("SELECT image, path FROM seen ORDER BY path, image")?;
+            let rows = statement.query_map([], |r| {
+                Ok(Seen { image: Digest(r.get(0)?), path: PathBuf::from(r.get::<_, String>(1)?) })
+            })?;
+            rows.collect()
+        };
+        read().map_err(|e| self.no(&e))
+    }
+
+    /// The folders that the session is of.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn folders(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let read = "SELECT value FROM about WHERE name = 'folders'";
+        let text: Option<String> =
+            self.connection.query_row(read, [], |r| r.get(0)).optional().map_err(|e| self.no(&e))?;
+        Ok(text.map_or_else(Vec::new, |t| t.lines().map(PathBuf::from).collect()))
+    }
+
+    /// Remembers the folders that the session is of.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn set_folders(&mut self, folders: &[PathBuf]) -> Result<(), StoreError> {
+        self.writable()?;
+        let text: Vec<String> = folders.iter().map(|f| f.to_string_lossy().into_owned()).collect();
+        let put = "INSERT OR REPLACE INTO about (name, value) VALUES ('folders', ?1)";
+        self.connection.execute(put, params![text.join("\n")]).map_err(|e| self.no(&e))?;
+        Ok(())
+    }
+
+    /// Remembers where images are; a moved file is the same image.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn see(&mut self, images: &[Seen]) -> Result<(), StoreError> {
+        self.writable()?;
+        let path = display_path(&self.path);
+        let mut write = || -> rusqlite::Result<()> {
+            let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            {
+                let mut put = change.prepare("INSERT OR REPLACE INTO seen (image, path) VALUES (?1, ?2)")?;
+                for s in images {
+                    put.execute(params![s.image.0, s.path.to_string_lossy()])?;
+                }
+            }
+            change.commit()
+        };
+        write().map_err(|e| StoreError::Sqlite(path, e.to_string()))
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        self.read_only.as_ref().map_or(Ok(()), |why| Err(StoreError::ReadOnly(why.clone())))
+    }
+
+    /// Makes an edit, with an audit row for each cell, and returns when it is durable. `time` is UTC, RFC 3339.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where the edit was made for another state; nothing of it is then done. When it cannot be
+    /// written.
+    pub fn apply(&mut self, edit: &Edit, operator: &str, time: &str) -> Result<(), StoreError> {
+        self.writable()?;
+        let shown = display_path(&self.path);
+        let no = |e: rusqlite::Error| StoreError::Sqlite(shown.clone(), e.to_string());
+        let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(no)?;
+        let last = "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1";
+        let (mut number, mut previous): (u64, String) = change
+            .query_row(last, [], |r| Ok((r.get::<_, i64>(0)?.unsigned_abs(), r.get(1)?)))
+            .optional()
+            .map_err(no)?
+            .unwrap_or_default();
+        for Change { key, before, after } in &edit.changes {
+            let present = change
+                .query_row(
+                    "SELECT label, suggested FROM label WHERE image = ?1 AND cell = ?2",
+                    params![key.image.0, key.cell],
+                    |r| Ok(Verdict { label: r.get(0)?, suggested: r.get(1)? }),
+                )
+                .optional()
+                .map_err(no)?;
+            if present != *before {
+                return Err(StoreError::Stale(*key));
+            }
+            match after {
+                Some(v) => change.execute(
+                    "INSERT OR REPLACE INTO label (image, cell, label, suggested) VALUES (?1, ?2, ?3, ?4)",
+                    params![key.image.0, key.cell, v.label, v.suggested],
+                ),
+                None => {
+                    change.execute("DELETE FROM label WHERE image = ?1 AND cell = ?2", params![key.image.0, key.cell])
+                }
+            }
+            .map_err(no)?;
+            number += 1;
+            let word = |v: &Option<Verdict>| v.as_ref().map_or(String::new(), |v| v.label.clone());
+            let row = AuditRow {
+                number,
+                time: time.into(),
+                operator: operator.into(),
+                action: edit.action.clone(),
+                object: object(*key),
+                old: word(before),
+                new: word(after),
+                reason: edit.reason.clone(),
+                version: env!("CARGO_PKG_VERSION").into(),
+                previous,
+            };
+            let hash = row.hash();
+            change
+                .execute(
+                    "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                    params![
+                        row.number.cast_signed(),
+                        row.time,
+                        row.operator,
+                        row.action,
+                        row.object,
+                        row.old,
+                        row.new,
+                        row.reason,
+                        row.version,
+                        row.previous,
+                        hash
+                    ],
+                )
+                .map_err(no)?;
+            previous = hash;
+        }
+        change.commit().map_err(no)
+    }
+
+    /// The audit trail, each row with the hash that was stored with it.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn audit(&self) -> Result<Vec<(AuditRow, String)>, StoreError> {
+        let read = || -> rusqlite::Result<_> {
+            let mut statement = self.connection.prepare("SELECT * FROM audit ORDER BY number")?;
+            let rows = statement.query_map([], |r| {
+                let row = AuditRow {
+                    number: r.get::<_, i64>(0)?.unsigned_abs(),
+                    time: r.get(1)?,
+                    operator: r.get(2)?,
+                    action: r.get(3)?,
+                    object: r.get(4)?,
+                    old: r.get(5)?,
+                    new: r.get(6)?,
+                    reason: r.get(7)?,
+                    version: r.get(8)?,
+                    previous: r.get(9)?,
+                };
+                Ok((row, r.get(10)?))
+            })?;
+            rows.collect()
+        };
+        read().map_err(|e| self.no(&e))
+    }
+
+    /// Checks the chain, and that the labels are what it says.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn verify(&self) -> Result<Verification, StoreError> {
+        let (rows, labels) = (self.audit()?, self.labels()?);
+        // The last row of each cell says what it is.
+        let mut told: BTreeMap<&str, &str> = rows.iter().map(|(r, _)| (r.object.as_str(), r.new.as_str())).collect();
+        told.retain(|_, label| !label.is_empty());
+        let mut differing: Vec<CellKey> = labels
+            .iter()
+            .filter(|(key, v)| told.get(object(**key).as_str()) != Some(&v.label.as_str()))
+            .map(|(key, _)| *key)
+            .collect();
+        let kept: std::collections::BTreeSet<String> = labels.keys().map(|k| object(*k)).collect();
+        differing.extend(told.keys().filter(|o| !kept.contains(**o)).filter_map(|o| key_of(o)));
+        Ok(Verification { rows: rows.len(), altered: altered(&rows), differing })
+    }
+}
+
+fn object(key: CellKey) -> String {
+    format!("{} {}", key.image, key.cell)
+}
+
+fn key_of(object: &str) -> Option<CellKey> {
+    let (digest, cell) = object.split_once(' ')?;
+    Some(CellKey { image: digest.parse().ok()?, cell: cell.parse().ok()? })
+}
+
+/// Why a file cannot be written to.
+#[derive(Debug)]
+enum Trouble {
+    Damaged(String),
+    Newer(i64),
+    Other(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(e: rusqlite::Error) -> Self {
+        match e.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                Self::Damaged(e.to_string())
+            }
+            _ => Self::Other(e),
+        }
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Damaged(e) => f.write_str(e),
+            Self::Newer(v) => write!(f, "its tables are of version {v}"),
+            Self::Other(e) => write!(f, "{e}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edit::History;
+    use super::*;
+
+    fn key(n: u8) -> CellKey {
+        CellKey { image: Digest([n; 32]), cell: 1 }
+    }
+
+    fn label(store: &Store, key: CellKey, to: &str) -> Edit {
+        let before = store.labels().expect("reads").get(&key).cloned();
+        let after = Some(Verdict { label: to.into(), suggested: "neutrophil".into() });
+        Edit { action: "label".into(), changes: vec![Change { key, before, after }], reason: String::new() }
+    }
+
+    fn open(path: &Path) -> Store {
+        let opened = Store::open(path, "the test").expect("opens");
+        assert_eq!(opened.said, Vec::<String>::new());
+        opened.store
+    }
+
+    #[test]
+    fn labels_survive_and_the_chain_verifies() {
+        let dir = tempfile::tempdir().expect("temp");
+        let path = dir.path().join("sessions/a.session");
+        let mut history = History::default();
+        {
+            let mut s = open(&path);
+            for (n, l) in [(1, "monocyte"), (2, "lymphocyte"), (1, "eosinophil")] {
+                let edit = label(&s, key(n), l);
+                s.apply(&edit, "ab", "2026-01-01T00:00:00Z").expect("durable");
+                history.made(edit);
+            }
+            let undo = history.undo().expect("an edit");
+            s.apply(&undo, "ab", "2026-01-01T00:00:01Z").expect("durable");
+            s.see(&[Seen { image: key(1).image, path: "/old/a.png".into() }]).expect("written");
+            s.see(&[Seen { image: key(1).image, path: "/new/b.png".into() }]).expect("written");
+        }
+        let s = open(&path);
+        let labels = s.labels().expect("reads");
+        assert_eq!((labels.len(), labels[&key(1)].label.as_str()), (2, "monocyte"));
+        assert_eq!(s.seen().expect("reads")[0].path, Path::new("/new/b.png"));
+        assert_eq!(s.verify().expect("reads"), Verification { rows: 4, altered: vec![], differing: vec![] });
+        assert_eq!(s.audit().expect("reads")[3].0.action, "undo");
+    }
+
+    #[test]
+    fn an_edit_for_another_state_changes_nothing() {
+        let dir = tempfile::tempdir().expect("temp");
+        let mut s = open(&dir.path().join("a.session"));
+        let old = label(&s, key(1), "monocyte");
+        s.apply(&old, "ab", "t").expect("durable");
+        let two =
+            Edit { changes: vec![label(&s, key(2), "monocyte").changes[0].clone(), old.changes[0].clone()], ..old };
+        assert!(matches!(s.apply(&two, "ab", "t"), Err(StoreError::Stale(k)) if k == key(1)));
+        assert_eq!((s.labels().expect("reads").len(), s.audit().expect("reads").len()), (1, 1));
+    }
+
+    #[test]
+    fn the_second_one_reads_and_is_told_who_writes() {
+        let dir = tempfile::tempdir().expect("temp");
+        let path = dir.path().join("a.session");
+        let mut first = open(&path);
+        let edit = label(&first, key(1), "monocyte");
+        first.apply(&edit, "ab", "t").expect("durable");
+        let mut second = Store::open(&path, "somebody else").expect("opens");
+        assert!(second.said[0].contains("the test has it open"), "{:?}", second.said);
+        assert_eq!(second.store.labels().expect("reads").len(), 1);
+        let again = label(&second.store, key(2), "monocyte");
+        assert!(matches!(second.store.apply(&again, "cd", "t"), Err(StoreError::ReadOnly(_))));
+        drop(first);
+        assert!(Store::open(&path, "later").expect("opens").said.is_empty());
+    }
+
+    #[test]
+    fn what_was_altered_is_named() {
+        let dir = tempfile::tempdir().expect("temp");
+        let path = dir.path().join("a.session");
+        let mut s = open(&path);
+        for n in 1..=4 {
+            let edit = label(&s, key(n), "monocyte");
+            s.apply(&edit, "ab", "t").expect("durable");
+        }
+        drop(s);
+        let raw = Connection::open(&path).expect("opens");
+        raw.execute("UPDATE audit SET new = 'lymphocyte' WHERE number = 2", []).expect("alters");
+        raw.execute("UPDATE label SET label = 'basophil' WHERE image = ?1", params![key(3).image.0]).expect("alters");
+        raw.execute("DELETE FROM label WHERE image = ?1", params![key(4).image.0]).expect("alters");
+        drop(raw);
+        let v = open(&path).verify().expect("reads");
+        assert_eq!((v.rows, v.altered), (4, vec![2]));
+        assert_eq!(v.differing, [key(2), key(3), key(4)]);
+    }
+
+    #[test]
+    fn a_damaged_file_is_set_aside_and_a_newer_one_only_read() {
+        let dir = tempfile::tempdir().expect("temp");
+        let path = dir.path().join("a.session");
+        std::fs::write(&path, b"this is no database, and never was one: it is only long enough to look at")
+            .expect("write");
+        let opened = Store::open(&path, "x").expect("opens");
+        assert!(opened.said[0].contains("set aside"), "{:?}", opened.said);
+        assert!(opened.store.labels().expect("reads").is_empty());
+        assert_eq!(
+            std::fs::read_dir(dir.path())
+                .expect("folder")
+                .filter(|e| { e.as_ref().expect("entry").file_name().to_string_lossy().contains("damaged") })
+                .count(),
+            1
+        );
+        drop(opened);
+        let raw = Connection::open(&path).expect("opens");
+        raw.pragma_update(None, "user_version", SCHEMA + 1).expect("alters");
+        drop(raw);
+        let newer = Store::open(&path, "x").expect("opens");
+        assert!(newer.said[0].contains("newer version") && newer.store.read_only().is_some(), "{:?}", newer.said);
+    }
+
+    #[test]
+    fn fifty_thousand_edits_undo_to_the_start() {
+        let dir = tempfile::tempdir().expect("temp");
+        let mut s = open(&dir.path().join("a.session"));
+        // One durable edit of many cells costs what one of one cell costs: this is about counts, not about the disk.
+        s.connection.pragma_update(None, "synchronous", "OFF").expect("a setting");
+        let mut history = History::default();
+        for round in 0..50u32 {
+            let changes = (0..1000u32)
+                .map(|cell| {
+                    let key = CellKey { image: Digest([7; 32]), cell };
+                    let verdict = |r: u32| Verdict { label: format!("class {}", r % 5), suggested: String::new() };
+                    Change { key, before: round.checked_sub(1).map(verdict), after: Some(verdict(round)) }
+                })
+                .collect();
+            let edit = Edit { action: "label".into(), changes, reason: String::new() };
+            s.apply(&edit, "ab", "t").expect("durable");
+            history.made(edit);
+        }
+        while let Some(edit) = history.undo() {
+            s.apply(&edit, "ab", "t").expect("durable");
+        }
+        assert!(s.labels().expect("reads").is_empty());
+        let v = s.verify().expect("reads");
+        assert_eq!((v.rows, v.altered.len(), v.differing.len()), (100_000, 0, 0));
+    }
+}
