@@ -51,7 +51,8 @@ fn a_table_goes_in_and_comes_out_on_another_machine() {
     };
     let mut here = key(&session(dir.path(), &["export", "--folder", folder]).stdout);
     let mut other = key(&session(there.path(), &["export", "--folder", folder]).stdout);
-    (here.sort(), other.sort());
+    here.sort();
+    other.sort();
     assert!(here.len() == 20 && here == other);
     let checked = session(dir.path(), &["verify", "--folder", folder]);
     assert!(checked.status.code() == Some(0) && text(&checked.stdout).contains("20 rows, none altered"));

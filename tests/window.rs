@@ -6,6 +6,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use leukoscope::app::Window;
 use leukoscope::app::command::Command;
 use leukoscope::app::state::{GallerySort, Place};
+use leukoscope::app::update::Event;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -246,4 +247,66 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
     until(&mut harness, "the second evaluation", |w| {
         w.state().evaluate.found.as_ref().is_some_and(|f| !f.mapped.is_empty()) && !w.state().evaluate.busy
     });
+}
+
+/// A technician labels by keys; every label is on the disk, and there again in the next window.
+#[test]
+fn labels_are_given_by_keys_kept_and_found_again() {
+    let (dir, sessions) = (drawn_folder(4), tempfile::tempdir().unwrap());
+    let window = || {
+        let mut harness = open(Vec::new());
+        harness.state_mut().keep_sessions_in(sessions.path().to_owned());
+        harness.state_mut().hear(Event::Chosen(vec![dir.path().to_owned()]), 1.0);
+        until(&mut harness, "the rows", |w| w.state().job.is_none() && w.state().labels.open);
+        harness.run_steps(3);
+        harness
+    };
+    let mut harness = window();
+    let label = |h: &Harness<'_, Window>, tile: usize| {
+        let state = h.state().state();
+        (state.verdict(state.tiles[tile]).label.to_owned(), state.verdict(state.tiles[tile]).reviewed)
+    };
+    let first = label(&harness, 0).0;
+    assert_eq!(harness.state().state().labels.obstacle(), None);
+    // Another class than the model's, by its key; the number of that class goes up.
+    let classes = harness.state().state().model.classes.labels().to_vec();
+    let other = (0..classes.len()).find(|c| classes[*c] != first).unwrap();
+    let before = harness.state().state().counts.counts.clone();
+    let digits = [egui::Key::Num1, egui::Key::Num2];
+    harness.key_press(digits[other]);
+    harness.run_steps(2);
+    assert_eq!(label(&harness, 0), (classes[other].clone(), Some(false)));
+    assert_eq!(harness.state().state().counts.counts[other], before[other] + 1);
+    // Space confirms what is shown, and goes on.
+    harness.key_press(egui::Key::ArrowRight);
+    harness.run_steps(2);
+    harness.key_press(egui::Key::Space);
+    harness.run_steps(2);
+    assert_eq!(label(&harness, 1).1, Some(true));
+    assert_eq!(harness.state().state().selected, Some(2));
+    harness.key_press(egui::Key::Num0);
+    harness.run_steps(2);
+    assert_eq!(label(&harness, 2), ("unidentified".to_owned(), Some(false)));
+    assert_eq!(harness.state().state().counts.unidentified, 1);
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Z);
+    harness.run_steps(2);
+    assert_eq!(label(&harness, 2).1, None, "undone");
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Y);
+    harness.run_steps(2);
+    assert_eq!(label(&harness, 2).1, Some(false), "done again");
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Z);
+    until(&mut harness, "the disk", |w| w.state().labels.waiting == 0);
+    assert!(harness.query_by_label("2 labels saved").is_some());
+    // A second window on the same session only reads, and says who has it.
+    let second = window();
+    assert!(second.state().state().labels.obstacle().is_some_and(|why| why.contains("Leukoscope, process")));
+    assert_eq!(label(&second, 0).0, classes[other]);
+    drop((harness, second));
+    let mut third = window();
+    assert_eq!(third.state().state().labels.obstacle(), None);
+    assert_eq!((label(&third, 0), label(&third, 1).1), ((classes[other].clone(), Some(false)), Some(true)));
+    assert_eq!(third.state().state().labels.reviewed, 2);
+    third.get_by_label_contains("to review, 2").click();
+    third.run_steps(3);
+    assert_eq!(third.state().state().visible.len(), 2);
 }

@@ -29,6 +29,8 @@ pub enum Command {
     Classify,
     /// Stop the running job.
     CancelJob,
+    /// The label shown is right; on to the next.
+    Accept,
     /// Take the last correction back.
     Undo,
     /// Do the last undone correction again.
@@ -114,6 +116,7 @@ impl Command {
             C::Classify,
             C::CancelJob,
             C::ToggleCells,
+            C::Accept,
             C::Undo,
             C::Redo,
             C::ChooseEvaluation,
@@ -160,6 +163,7 @@ impl Command {
             Self::Classify => "Classify".into(),
             Self::CancelJob => "Cancel".into(),
             Self::ToggleCells => "All Cells of a Field".into(),
+            Self::Accept => "Accept".into(),
             Self::Undo => "Undo".into(),
             Self::Redo => "Redo".into(),
             Self::ChooseEvaluation => "Choose Pictures to Evaluate…".into(),
@@ -208,6 +212,7 @@ impl Command {
             Self::UseBundledModel => "Classify with the model inside the program",
             Self::Classify => "Classify what is open again, with the present model and provider",
             Self::CancelJob => "Stop after the present image; what is done stays",
+            Self::Accept => "The label shown is right: confirm it and go on to the next (Space)",
             Self::Undo => "Take the last correction back",
             Self::Redo => "Make the correction again that was taken back",
             Self::ChooseEvaluation => "A folder with a folder per class, to see how good the model is on it",
@@ -288,8 +293,21 @@ impl Command {
             Self::CancelJob => state.job.is_some(),
             Self::ClearFilter => state.filter != Default::default(),
             Self::UseBundledModel => state.custom_model,
-            Self::Undo => state.place == Place::Evaluate && !state.evaluate.edits.is_empty(),
-            Self::Redo => state.place == Place::Evaluate && !state.evaluate.undone.is_empty(),
+            Self::Accept => {
+                let chosen =
+                    state.selected.and_then(|s| state.tiles.get(s)).is_some_and(|t| state.key_of(*t).is_some());
+                state.place == Place::Review && chosen && state.labels.obstacle().is_none()
+            }
+            Self::Undo => match state.place {
+                Place::Evaluate => !state.evaluate.edits.is_empty(),
+                Place::Review => state.labels.history.depth().0 > 0 && state.labels.obstacle().is_none(),
+                _ => false,
+            },
+            Self::Redo => match state.place {
+                Place::Evaluate => !state.evaluate.undone.is_empty(),
+                Place::Review => state.labels.history.depth().1 > 0 && state.labels.obstacle().is_none(),
+                _ => false,
+            },
             Self::ChooseEvaluation => !state.evaluate.busy,
             Self::Evaluate => {
                 let e = &state.evaluate;

@@ -2,12 +2,14 @@
 //! is stamped with its generation, and talks through one bounded channel.
 
 use super::evaluation::{EvaluateEvent, EvaluateForm};
+use super::labels::SessionEvent;
 use super::state::ModelFacts;
 use super::training::{TrainEvent, TrainForm};
 use super::update::Event;
 use crate::inference::{Cells, Provider};
 use crate::model::VettedModel;
 use crate::report::{Compared, Evaluated, RowFormat, RowWriter, Stamp};
+use crate::session::{Edit, Opened, Seen, Store};
 use crate::task::{Cancel, Generation, Progress};
 use crate::training::Stop;
 use crate::workflow::{
@@ -15,7 +17,7 @@ use crate::workflow::{
     UnfinishedRun, UserError,
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,6 +42,12 @@ pub struct Jobs {
     model: VettedModel,
     training: TrainControl,
     evaluation: Cancel,
+    /// The way to the one writer of labels, and its thread.
+    session: Option<(Sender<SessionWork>, std::thread::JoinHandle<()>)>,
+    /// Where sessions are kept, where that is not the user's data folder.
+    session_folder: Option<PathBuf>,
+    /// Whether anything is remembered beyond this window.
+    remembers: bool,
     /// Corrections on their way to the disk, in order; none where nothing is remembered.
     corrections: Option<Keeper>,
     /// What was prepared when the data were looked at; training takes it up if it is still the same request.
@@ -59,6 +67,9 @@ impl Jobs {
             model,
             training: TrainControl::default(),
             evaluation: Cancel::new(),
+            session: None,
+            session_folder: None,
+            remembers,
             corrections: None,
             prepared: Arc::default(),
         };
@@ -169,6 +180,54 @@ impl Jobs {
             let ended = voice.watching(generation, &control, || run(&form, current, &control, &slot, &|e| say(e)));
             say(TrainEvent::Ended(Box::new(ended.map_err(|e| e.to_string()))));
         });
+    }
+
+    /// Keeps sessions in a folder of their own.
+    pub fn keep_sessions_in(&mut self, folder: PathBuf) {
+        self.session_folder = Some(folder);
+    }
+
+    /// Opens the session of some paths; the one that was open is closed.
+    pub fn open_session(&mut self, generation: Generation, paths: Vec<PathBuf>) {
+        let place = match (&self.session_folder, self.remembers) {
+            (Some(folder), _) => Ok(folder.join("test.session")),
+            (None, true) => workflow::session_path(&paths),
+            // A window that remembers nothing gives no labels.
+            (None, false) => return,
+        };
+        if self.session.is_none() {
+            let (put, work) = bounded(EVENTS);
+            let voice = Voice { give: self.give.clone(), ctx: self.ctx.clone() };
+            let writer = std::thread::Builder::new().name("session".into());
+            match writer.spawn(move || write_session(&work, &voice)) {
+                Ok(thread) => self.session = Some((put, thread)),
+                Err(e) => return drop(self.give.try_send(Event::Trouble(format!("labels cannot be kept: {e}")))),
+            }
+        }
+        match place {
+            Ok(place) => self.tell_session(SessionWork::Open(generation, place, paths)),
+            Err(e) => {
+                let nothing = SessionEvent::Opened(BTreeMap::new(), Some(e.to_string()), Vec::new());
+                let _ = self.give.try_send(Event::Session(generation, nothing));
+            }
+        }
+    }
+
+    /// Makes an edit durable.
+    pub fn keep_labels(&self, edit: Edit) {
+        self.tell_session(SessionWork::Apply(edit));
+    }
+
+    /// Remembers where images are.
+    pub fn see_images(&self, seen: Vec<Seen>) {
+        self.tell_session(SessionWork::See(seen));
+    }
+
+    /// The writer is quick and the channel long: a person does not fill it. If it is full all the same, this waits.
+    fn tell_session(&self, work: SessionWork) {
+        if let Some((put, _)) = &self.session {
+            let _ = put.send(work);
+        }
     }
 
     /// Evaluates the model in use as the form says.
@@ -437,6 +496,71 @@ impl Drop for Jobs {
             // What was corrected a moment ago reaches the disk before the window goes.
             drop(put);
             let _ = writer.join();
+        }
+        if let Some((put, writer)) = self.session.take() {
+            drop(put);
+            let _ = writer.join();
+        }
+    }
+}
+
+/// What the writer of labels shall do.
+enum SessionWork {
+    Open(Generation, PathBuf, Vec<PathBuf>),
+    Apply(Edit),
+    See(Vec<Seen>),
+}
+
+/// Owns the open session; everything reaches the disk in the order in which it was asked for.
+fn write_session(work: &Receiver<SessionWork>, voice: &Voice) {
+    // Never waits for the window: at its end the window waits for this.
+    let tell = |generation: Generation, event: SessionEvent| {
+        let _ = voice.give.try_send(Event::Session(generation, event));
+        voice.ctx.request_repaint();
+    };
+    let mut open: Option<(Store, Generation)> = None;
+    while let Ok(work) = work.recv() {
+        match (work, &mut open) {
+            (SessionWork::Open(generation, path, folders), open) => {
+                // Closed before it is opened again: one window on one session does not lock itself out.
+                *open = None;
+                match Store::open(&path, &workflow::holder()) {
+                    Ok(Opened { mut store, mut said }) => {
+                        if store.read_only().is_none()
+                            && let Err(e) = store.set_folders(&folders)
+                        {
+                            said.push(e.to_string());
+                        }
+                        let read_only = store.read_only().map(str::to_owned);
+                        match store.labels() {
+                            Ok(labels) => {
+                                tell(generation, SessionEvent::Opened(labels, read_only, said));
+                                *open = Some((store, generation));
+                            }
+                            Err(e) => {
+                                let none = BTreeMap::new();
+                                tell(generation, SessionEvent::Opened(none, Some(e.to_string()), said));
+                            }
+                        }
+                    }
+                    Err(e) => {
+                        tell(generation, SessionEvent::Opened(BTreeMap::new(), Some(e.to_string()), Vec::new()));
+                    }
+                }
+            }
+            (SessionWork::Apply(edit), Some((store, generation))) => match store.apply(&edit, "", &workflow::now()) {
+                Ok(()) => tell(*generation, SessionEvent::Saved(1)),
+                Err(e) => {
+                    let labels = store.labels().unwrap_or_default();
+                    tell(*generation, SessionEvent::Failed(e.to_string(), labels));
+                }
+            },
+            (SessionWork::See(seen), Some((store, generation))) => {
+                if let Err(e) = store.see(&seen) {
+                    tracing::warn!("where images are is not remembered: {e} ({generation:?})");
+                }
+            }
+            (_, None) => {}
         }
     }
 }

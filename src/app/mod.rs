@@ -6,6 +6,7 @@
 pub mod command;
 pub mod evaluation;
 mod jobs;
+pub mod labels;
 mod panels;
 mod pictures;
 pub mod state;
@@ -143,6 +144,11 @@ impl Window {
         self.input(Input::TrainForm(Box::new(form)), 0.0);
     }
 
+    /// Keeps sessions in a folder of their own, before anything is opened; for tests.
+    pub fn keep_sessions_in(&mut self, folder: PathBuf) {
+        self.jobs.keep_sessions_in(folder);
+    }
+
     /// Fills the form of the Evaluate place in as a person would; for tests.
     pub fn fill_evaluate_form(&mut self, form: evaluation::EvaluateForm) {
         self.input(Input::Evaluate(evaluation::EvaluateInput::Form(Box::new(form))), 0.0);
@@ -179,6 +185,9 @@ impl Window {
                 self.pictures.clear();
                 self.jobs.classify(generation, paths, self.state.provider, update::cells(&self.state));
             }
+            Effect::OpenSession(generation, paths) => self.jobs.open_session(generation, paths),
+            Effect::KeepLabels(edit) => self.jobs.keep_labels(edit),
+            Effect::SeeImages(seen) => self.jobs.see_images(seen),
             Effect::Cancel => self.jobs.cancel(),
             Effect::AskFolder => self.jobs.ask(Ask::Folder, &self.opened_model),
             Effect::AskImages => self.jobs.ask(Ask::Images, &self.opened_model),

@@ -1,10 +1,12 @@
 //! What the window knows. Plain values: no disk, no thread, no drawing; time is handed in.
 
 use super::evaluation::EvaluateView;
+use super::labels::{LabelView, UNIDENTIFIED};
 use super::training::TrainView;
 use crate::domain::{ClassSet, Differential, ImageResult, Outcome, Status};
 use crate::files::display_name;
 use crate::inference::Provider;
+use crate::session::{CellKey, Edit};
 use crate::task::{Generation, seconds_left};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -127,6 +129,8 @@ pub enum Kind {
     NoCell,
     /// Images that failed.
     Failed,
+    /// Cells that nobody has looked at.
+    Unreviewed,
 }
 
 /// Which tiles are shown.
@@ -299,6 +303,8 @@ pub struct State {
     pub log: Vec<String>,
     /// The open dialog.
     pub dialog: Dialog,
+    /// A person's labels of what is open.
+    pub labels: LabelView,
     /// The Evaluate place.
     pub evaluate: EvaluateView,
     /// The Train place.
@@ -352,6 +358,7 @@ impl State {
             toasts: Vec::new(),
             log: Vec::new(),
             dialog: Dialog::None,
+            labels: LabelView::default(),
             evaluate: EvaluateView::default(),
             train: TrainView::default(),
             model_path: None,
@@ -392,11 +399,78 @@ impl State {
             }
         }
         self.images.push(Arc::new(result));
+        let begun = self.tiles.len();
         if cells == 0 {
             self.tiles.push(Tile { image, cell: None });
         }
         self.tiles.extend((0..cells).map(|cell| Tile { image, cell: Some(cell) }));
+        for tile in begun..self.tiles.len() {
+            self.count_person(self.tiles[tile], true);
+        }
         self.grown = true;
+    }
+
+    /// The cell of a tile, for the session; none where there is no cell or its image has no digest.
+    #[must_use]
+    pub fn key_of(&self, tile: Tile) -> Option<CellKey> {
+        let image = self.images.get(tile.image)?.digest?;
+        Some(CellKey { image, cell: u32::try_from(tile.cell?).ok()?.checked_add(1)? })
+    }
+
+    /// What the model says of a tile's cell: its class, or none where it is unidentified.
+    fn suggested(&self, tile: Tile) -> Option<Option<usize>> {
+        match (&self.images.get(tile.image)?.outcome, tile.cell) {
+            (Outcome::Cells(cells), Some(i)) => {
+                let cell = cells.get(i)?;
+                Some((cell.status() == Status::Ok).then(|| cell.probabilities.top().0))
+            }
+            _ => None,
+        }
+    }
+
+    /// Counts a tile as a person says instead of as the model says (`on`), or the other way round.
+    fn count_person(&mut self, tile: Tile, on: bool) {
+        let Some(key) = self.key_of(tile) else { return };
+        let (Some(person), Some(model)) = (self.labels.verdicts.get(&key), self.suggested(tile)) else { return };
+        let own = self.class_of(&person.label);
+        if on {
+            self.counts.shift(model, own);
+            self.labels.reviewed += 1;
+        } else {
+            self.counts.shift(own, model);
+            self.labels.reviewed = self.labels.reviewed.saturating_sub(1);
+        }
+    }
+
+    fn class_of(&self, label: &str) -> Option<usize> {
+        self.model.classes.labels().iter().position(|l| l == label)
+    }
+
+    /// Takes a session's verdicts over, and counts anew.
+    pub(super) fn take_labels(&mut self, verdicts: impl IntoIterator<Item = (CellKey, crate::session::Verdict)>) {
+        let tiles = self.tiles.clone();
+        tiles.iter().for_each(|t| self.count_person(*t, false));
+        self.labels.verdicts = verdicts.into_iter().collect();
+        tiles.iter().for_each(|t| self.count_person(*t, true));
+        self.stale = true;
+    }
+
+    /// Makes an edit on the screen: verdicts and counts.
+    pub(super) fn edit(&mut self, edit: &Edit) {
+        let keys: std::collections::HashSet<CellKey> = edit.changes.iter().map(|c| c.key).collect();
+        let tiles: Vec<Tile> =
+            self.tiles.iter().copied().filter(|t| self.key_of(*t).is_some_and(|k| keys.contains(&k))).collect();
+        tiles.iter().for_each(|t| self.count_person(*t, false));
+        self.labels.apply(edit);
+        tiles.iter().for_each(|t| self.count_person(*t, true));
+        // Labels may change what is shown; the chosen tile stays where it is until then.
+        self.stale = true;
+    }
+
+    /// The label that the model suggests for a tile; none where there is no cell.
+    #[must_use]
+    pub fn suggestion(&self, tile: Tile) -> Option<&str> {
+        Some(self.suggested(tile)?.and_then(|c| self.model.classes.label(c)).unwrap_or(UNIDENTIFIED))
     }
 
     /// Label, confidence and status of a tile.
@@ -404,17 +478,47 @@ impl State {
     pub fn verdict(&self, tile: Tile) -> Verdict<'_> {
         let image = &self.images[tile.image];
         match (&image.outcome, tile.cell) {
-            (Outcome::Failed(reason), _) => {
-                Verdict { label: "failed", class: None, confidence: None, status: Status::Failed, reason }
-            }
+            (Outcome::Failed(reason), _) => Verdict {
+                label: "failed",
+                class: None,
+                confidence: None,
+                status: Status::Failed,
+                reason,
+                reviewed: None,
+            },
             (Outcome::Cells(cells), Some(i)) if i < cells.len() => {
                 let (top, p) = cells[i].probabilities.top();
+                if let Some(person) = self.key_of(tile).and_then(|k| self.labels.verdicts.get(&k)) {
+                    let named = person.label != UNIDENTIFIED;
+                    return Verdict {
+                        label: &person.label,
+                        class: self.class_of(&person.label),
+                        confidence: Some(p),
+                        status: if named { Status::Ok } else { Status::Unidentified },
+                        reason: "",
+                        reviewed: Some(person.label == person.suggested),
+                    };
+                }
                 let status = cells[i].status();
                 let label =
                     if status == Status::Ok { self.model.classes.label(top).unwrap_or("?") } else { "unidentified" };
-                Verdict { label, class: (status == Status::Ok).then_some(top), confidence: Some(p), status, reason: "" }
+                Verdict {
+                    label,
+                    class: (status == Status::Ok).then_some(top),
+                    confidence: Some(p),
+                    status,
+                    reason: "",
+                    reviewed: None,
+                }
             }
-            _ => Verdict { label: "no white cell", class: None, confidence: None, status: Status::NoCell, reason: "" },
+            _ => Verdict {
+                label: "no white cell",
+                class: None,
+                confidence: None,
+                status: Status::NoCell,
+                reason: "",
+                reviewed: None,
+            },
         }
     }
 
@@ -430,6 +534,7 @@ impl State {
                 Kind::Unidentified => v.status == Status::Unidentified,
                 Kind::NoCell => v.status == Status::NoCell,
                 Kind::Failed => v.status == Status::Failed,
+                Kind::Unreviewed => v.reviewed.is_none() && tile.cell.is_some(),
             };
             let sure = match v.confidence {
                 Some(p) => {
@@ -485,4 +590,6 @@ pub struct Verdict<'a> {
     pub status: Status,
     /// Why it failed.
     pub reason: &'a str,
+    /// Whether a person confirmed the model's label or gave another one; nothing where nobody looked yet.
+    pub reviewed: Option<bool>,
 }

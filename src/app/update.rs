@@ -2,10 +2,12 @@
 
 use super::command::Command;
 use super::evaluation::{EvaluateEvent, EvaluateForm, EvaluateInput};
+use super::labels::{SessionEvent, UNIDENTIFIED};
 use super::state::{Dialog, Filter, GallerySort, Job, Kind, ModelFacts, State, Toast};
 use super::training::{Phase, TrainEvent, TrainForm};
 use crate::domain::{Differential, Digest, ImageResult};
 use crate::report::Evaluated;
+use crate::session::{Change, Edit, Seen, Verdict};
 use crate::task::Generation;
 use crate::workflow::{EarlierRun, TrainRequest, UnfinishedRun};
 use std::path::PathBuf;
@@ -36,6 +38,8 @@ pub enum Event {
     Model(Box<ModelFacts>, Option<PathBuf>),
     /// A word about training.
     Train(Generation, TrainEvent),
+    /// A word about the session of what is open.
+    Session(Generation, SessionEvent),
     /// A word about an evaluation.
     Evaluate(Generation, EvaluateEvent),
     /// Labelled pictures were chosen to train on.
@@ -61,6 +65,8 @@ pub enum Input {
     Select(usize),
     /// Moved the selection within what is shown.
     Move(isize),
+    /// Says what a tile's cell is: a class of the model, or nothing for unidentified.
+    Label(usize, Option<usize>),
     /// Changed the filter.
     Filter(Filter),
     /// Opened paths (dropped, typed, recent).
@@ -82,6 +88,12 @@ pub enum Input {
 pub enum Effect {
     /// Classify these.
     Classify(Generation, Vec<PathBuf>),
+    /// Open the session of these paths.
+    OpenSession(Generation, Vec<PathBuf>),
+    /// Make an edit durable.
+    KeepLabels(Edit),
+    /// Remember where images are.
+    SeeImages(Vec<Seen>),
     /// Stop the running job.
     Cancel,
     /// Ask for a folder.
@@ -194,6 +206,20 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
             let (g, form) = (state.evaluate.generation, Box::new(state.evaluate.form.clone()));
             return state.evaluate.found.clone().map(|f| Effect::Compare(g, form, f)).into_iter().collect();
         }
+        Command::Accept => {
+            let Some(at) = state.selected else { return Vec::new() };
+            let label = state.tiles.get(at).map(|t| state.verdict(*t).label.to_owned());
+            let effects = label.map_or_else(Vec::new, |l| give(state, at, &l, "accept"));
+            input(state, Input::Move(1), now);
+            return effects;
+        }
+        Command::Undo | Command::Redo if state.place == super::state::Place::Review => {
+            let history = &mut state.labels.history;
+            let edit = if command == Command::Undo { history.undo() } else { history.redo() };
+            let Some(edit) = edit else { return Vec::new() };
+            state.edit(&edit);
+            return vec![Effect::KeepLabels(edit)];
+        }
         Command::Undo => {
             let kept = state.evaluate.undo();
             return corrected(state, kept);
@@ -274,6 +300,10 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
             state.reveal = true;
             return self::input(state, Input::Select(state.visible[to]), now);
         }
+        Input::Label(tile, class) => {
+            let label = class.map_or(Some(UNIDENTIFIED), |c| state.model.classes.label(c)).map(str::to_owned);
+            return label.map_or_else(Vec::new, |l| give(state, tile, &l, "label"));
+        }
         Input::Filter(filter) => {
             state.filter = filter;
             state.stale = true;
@@ -300,6 +330,7 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
 
 /// Something that happened outside.
 pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
+    let mut effects = Vec::new();
     let current = |state: &State, g: Generation| state.job.as_ref().is_some_and(|j| j.generation == g);
     match event {
         Event::Listed(g, n) if current(state, g) => {
@@ -347,6 +378,11 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                 text = "There is no picture to classify in what was opened".into();
             }
             let bad = d.images == 0 && !stopped;
+            let seen: Vec<Seen> =
+                state.images.iter().filter_map(|i| Some(Seen { image: i.digest?, path: i.path.clone() })).collect();
+            if state.labels.obstacle().is_none() && !seen.is_empty() {
+                effects.push(Effect::SeeImages(seen));
+            }
             say(state, if stopped { format!("Stopped: {text}") } else { text }, bad, now);
         }
         Event::Failed(g, reason) if current(state, g) => {
@@ -364,6 +400,20 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                 say(state, text, bad, now);
             }
         }
+        Event::Session(g, event) if g == state.generation => match event {
+            SessionEvent::Opened(verdicts, read_only, said) => {
+                (state.labels.open, state.labels.read_only) = (true, read_only);
+                state.take_labels(verdicts);
+                said.into_iter().for_each(|s| say(state, s, true, now));
+            }
+            SessionEvent::Saved(n) => state.labels.waiting = state.labels.waiting.saturating_sub(n),
+            SessionEvent::Failed(why, verdicts) => {
+                // What is on the screen is again what is on the disk.
+                (state.labels.waiting, state.labels.history) = (0, crate::session::History::default());
+                state.take_labels(verdicts);
+                say(state, format!("The label was not kept: {why}"), true, now);
+            }
+        },
         Event::Evaluate(g, event) if g == state.evaluate.generation => {
             let again = matches!(event, EvaluateEvent::Intervals(..));
             if let Some((text, bad)) = state.evaluate.hear(event) {
@@ -407,7 +457,7 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
         // An answer of a job that is no longer wanted.
         _ => {}
     }
-    Vec::new()
+    effects
 }
 
 /// Lets time pass: toasts go, the gallery catches up.
@@ -456,6 +506,25 @@ fn corrected(state: &mut State, kept: Vec<(Digest, String, Option<String>)>) -> 
     let mut effects = vec![Effect::KeepCorrections(kept)];
     effects.extend(intervals(state));
     effects
+}
+
+/// Gives a tile's cell a label: on the screen at once, on the disk as soon as the session has it.
+fn give(state: &mut State, tile: usize, label: &str, action: &str) -> Vec<Effect> {
+    if state.labels.obstacle().is_some() {
+        return Vec::new();
+    }
+    let Some(tile) = state.tiles.get(tile).copied() else { return Vec::new() };
+    let (Some(key), Some(suggested)) = (state.key_of(tile), state.suggestion(tile)) else { return Vec::new() };
+    let after = Verdict { label: label.to_owned(), suggested: suggested.to_owned() };
+    let before = state.labels.verdicts.get(&key).cloned();
+    if before.as_ref() == Some(&after) {
+        return Vec::new();
+    }
+    let changes = vec![Change { key, before, after: Some(after) }];
+    let edit = Edit { action: action.into(), changes, reason: String::new() };
+    state.edit(&edit);
+    state.labels.history.made(edit.clone());
+    vec![Effect::KeepLabels(edit)]
 }
 
 fn intervals(state: &State) -> Vec<Effect> {
@@ -513,7 +582,13 @@ fn reopen(state: &mut State, now: f64) -> Vec<Effect> {
         since: now,
         stopping: false,
     });
-    vec![Effect::Cancel, Effect::Classify(state.generation, state.opened.clone())]
+    state.labels = super::labels::LabelView::default();
+    let opened = state.opened.clone();
+    vec![
+        Effect::Cancel,
+        Effect::OpenSession(state.generation, opened.clone()),
+        Effect::Classify(state.generation, opened),
+    ]
 }
 
 /// Says it on the screen for a while, and in the log for good.

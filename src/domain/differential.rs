@@ -43,6 +43,17 @@ impl Differential {
         }
     }
 
+    /// Counts a cell that was counted as `from` as `to` instead; no class is unidentified.
+    pub fn shift(&mut self, from: Option<usize>, to: Option<usize>) {
+        for (class, up) in [(from, false), (to, true)] {
+            let count = match class {
+                Some(c) if c < self.counts.len() => &mut self.counts[c],
+                _ => &mut self.unidentified,
+            };
+            *count = if up { *count + 1 } else { count.saturating_sub(1) };
+        }
+    }
+
     /// Cells that have a class.
     #[must_use]
     pub fn total(&self) -> usize {

@@ -29,8 +29,8 @@ pub use evaluate::{
 pub use models::{default_model, open_model};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use sessions::{
-    SessionFacts, export_session, holder, import_session, list_sessions, now, session_csv, session_facts, session_path,
-    verify_session,
+    ListedSession, SessionFacts, export_session, holder, import_session, list_sessions, now, session_csv,
+    session_facts, session_path, verify_session,
 };
 pub use train::{
     ClassCount, Current, EarlierRun, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome,

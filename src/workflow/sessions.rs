@@ -31,6 +31,9 @@ pub struct SessionFacts {
     pub edits: usize,
 }
 
+/// A session's file, and what is in it or why that cannot be read.
+pub type ListedSession = (PathBuf, Result<SessionFacts, String>);
+
 /// The file of the session of some folders or pictures: one for each set, whatever order they are named in.
 ///
 /// # Errors
@@ -56,7 +59,7 @@ fn resolved(folder: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the system has no place for a user's data.
-pub fn list_sessions() -> Result<Vec<(PathBuf, Result<SessionFacts, String>)>, UserError> {
+pub fn list_sessions() -> Result<Vec<ListedSession>, UserError> {
     let place = data_file("sessions").ok_or_else(|| UserError::new("this system has no folder for a user's data"))?;
     let listing = walk(&[place], &|| false);
     let mut paths: Vec<PathBuf> = listing

@@ -792,6 +792,19 @@ fn details(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
     }
 }
 
+/// The keys that give labels, in the order of the classes.
+pub(super) const DIGITS: [egui::Key; 9] = [
+    egui::Key::Num1,
+    egui::Key::Num2,
+    egui::Key::Num3,
+    egui::Key::Num4,
+    egui::Key::Num5,
+    egui::Key::Num6,
+    egui::Key::Num7,
+    egui::Key::Num8,
+    egui::Key::Num9,
+];
+
 /// Digits correct, arrows move among the images, the system's copy copies.
 fn keys(ui: &Ui, state: &State, found: &Evaluated, columns: usize, asked: &mut Asked) {
     let typing = ui.ctx().egui_wants_keyboard_input();
@@ -808,17 +821,6 @@ fn keys(ui: &Ui, state: &State, found: &Evaluated, columns: usize, asked: &mut A
     {
         ui.ctx().copy_text(text);
     }
-    const DIGITS: [egui::Key; 9] = [
-        egui::Key::Num1,
-        egui::Key::Num2,
-        egui::Key::Num3,
-        egui::Key::Num4,
-        egui::Key::Num5,
-        egui::Key::Num6,
-        egui::Key::Num7,
-        egui::Key::Num8,
-        egui::Key::Num9,
-    ];
     for (class, key) in DIGITS.into_iter().enumerate().take(found.labels.len()) {
         if ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key)) {
             ask(asked, EvaluateInput::Correct(class));

@@ -42,7 +42,6 @@ fn later(ui: &mut Ui, text: &str, why: &str) {
 }
 
 pub(super) fn menu_bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
-    const SESSIONS: &str = "Corrections come with review sessions, in a later version";
     Panel::top("menu").show(ui, |ui| {
         egui::MenuBar::new().ui(ui, |ui| {
             ui.menu_button("File", |ui| {
@@ -74,9 +73,25 @@ pub(super) fn menu_bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
             ui.menu_button("Edit", |ui| {
                 entry(ui, state, asked, Command::Undo);
                 entry(ui, state, asked, Command::Redo);
-                for text in ["Set Label", "Accept"] {
-                    later(ui, text, SESSIONS);
-                }
+                let chosen = state.selected.filter(|_| Command::Accept.enabled(state));
+                ui.add_enabled_ui(chosen.is_some(), |ui| {
+                    ui.menu_button("Set Label", |ui| {
+                        for (class, label) in state.model.classes.labels().iter().enumerate() {
+                            let button = Button::new(label).shortcut_text((class + 1).to_string());
+                            if ui.add(button).clicked()
+                                && let Some(tile) = chosen
+                            {
+                                asked.input(Input::Label(tile, Some(class)));
+                            }
+                        }
+                        if ui.add(Button::new("unidentified").shortcut_text("0")).clicked()
+                            && let Some(tile) = chosen
+                        {
+                            asked.input(Input::Label(tile, None));
+                        }
+                    });
+                });
+                entry(ui, state, asked, Command::Accept);
                 ui.separator();
                 entry(ui, state, asked, Command::FocusFilter);
                 entry(ui, state, asked, Command::ClearFilter);
@@ -181,7 +196,8 @@ pub(super) fn status_bar(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64
                 }
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.weak("Nothing unsaved").on_hover_text("Pictures are only read; this version keeps no corrections");
+                let (saved, about) = state.labels.saved();
+                ui.weak(saved).on_hover_text(about);
                 ui.separator();
                 if state.train.busy() {
                     training(ui, state, asked, now);

@@ -54,7 +54,7 @@ pub(super) fn gallery(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictu
         for row in range {
             ui.horizontal(|ui| {
                 for &tile in state.visible.iter().skip(row * columns).take(columns) {
-                    draw(ui, state, pictures, asked, tile, size);
+                    draw(ui, state, memory, pictures, asked, tile, size);
                 }
             });
         }
@@ -62,7 +62,15 @@ pub(super) fn gallery(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictu
     memory.offset = shown.state.unclamped_offset().y;
 }
 
-fn draw(ui: &mut Ui, state: &State, pictures: &mut Pictures, asked: &mut Asked, index: usize, size: f32) {
+fn draw(
+    ui: &mut Ui,
+    state: &State,
+    memory: &mut ViewMemory,
+    pictures: &mut Pictures,
+    asked: &mut Asked,
+    index: usize,
+    size: f32,
+) {
     let tile = state.tiles[index];
     let image = &state.images[tile.image];
     let verdict = state.verdict(tile);
@@ -139,11 +147,26 @@ fn draw(ui: &mut Ui, state: &State, pictures: &mut Pictures, asked: &mut Asked, 
         Some(i) if matches!(&image.outcome, Outcome::Cells(c) if c.len() > 1) => format!("{name} · {}", i + 1),
         _ => name,
     };
+    let below = match (verdict.reviewed, state.suggestion(tile)) {
+        (Some(false), Some(was)) => format!("was {was} · {below}"),
+        _ => below,
+    };
     let weak = ui.visuals().weak_text_color();
     let mut job = egui::text::LayoutJob::simple_singleline(below, small, weak);
     job.wrap = egui::text::TextWrapping::truncate_at_width(size - 14.0);
     let galley = ui.ctx().fonts_mut(|f| f.layout_job(job));
     painter.galley(pos2(rect.left() + 7.0, line + 9.0), galley, weak);
+    if response.hovered() {
+        memory.hovered = Some(index);
+    }
+    if let Some(confirmed) = verdict.reviewed {
+        let corner = picture.right_top() + vec2(-15.0, 15.0);
+        // A tick for what a person has seen; what was changed also says what it was, below.
+        let colour = if confirmed { theme::accent(dark) } else { theme::curves(dark).validation };
+        ui.painter().circle_filled(corner, 9.5, colour);
+        let tick = vec![corner + vec2(-4.5, 0.0), corner + vec2(-1.2, 3.6), corner + vec2(4.8, -3.8)];
+        ui.painter().line(tick, Stroke::new(2.0, theme::on_veil()));
+    }
     if chosen || response.hovered() || response.has_focus() {
         let stroke = if chosen {
             Stroke::new(2.5, theme::accent(dark))
@@ -157,7 +180,14 @@ fn draw(ui: &mut Ui, state: &State, pictures: &mut Pictures, asked: &mut Asked, 
 /// What a screen reader says of a tile.
 fn spoken(name: &str, v: &Verdict<'_>) -> String {
     match v.confidence {
-        Some(p) => format!("{name}, {}, {:.0} %", v.label, p * 100.0),
+        Some(p) => {
+            let reviewed = match v.reviewed {
+                Some(true) => ", confirmed",
+                Some(false) => ", changed",
+                None => "",
+            };
+            format!("{name}, {}, {:.0} %{reviewed}", v.label, p * 100.0)
+        }
         None if v.reason.is_empty() => format!("{name}, {}", v.label),
         None => format!("{name}, {}: {}", v.label, v.reason),
     }

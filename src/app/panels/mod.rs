@@ -23,6 +23,8 @@ pub(crate) struct ViewMemory {
     pub(super) view: details::View,
     /// Columns of the gallery in the last frame, for the arrow keys.
     pub(super) columns: usize,
+    /// The tile under the pointer in the last frame.
+    pub(super) hovered: Option<usize>,
     /// Columns of an evaluation's images in the last frame.
     pub(super) evaluate_columns: usize,
     /// Where the gallery was scrolled to in the last frame, points.
@@ -38,6 +40,7 @@ pub(crate) fn window(
     asked: &mut Asked,
     now: f64,
 ) {
+    memory.hovered = None;
     frame::menu_bar(ui, state, asked);
     frame::status_bar(ui, state, asked, now);
     frame::rail(ui, state, asked);
@@ -73,6 +76,20 @@ pub(crate) fn shortcuts(ui: &Ui, state: &State, asked: &mut Asked) {
 fn keys(ui: &Ui, state: &State, memory: &ViewMemory, asked: &mut Asked) {
     if state.dialog != Dialog::None || ui.ctx().egui_wants_keyboard_input() || state.place != Place::Review {
         return;
+    }
+    // Digits label the tile under the pointer, else the chosen one; Space accepts the chosen one.
+    if let Some(tile) = memory.hovered.or(state.selected) {
+        for (at, key) in evaluate::DIGITS.into_iter().enumerate().take(state.model.classes.len()) {
+            if ui.input_mut(|i| i.consume_key(Modifiers::NONE, key)) {
+                asked.input(Input::Label(tile, Some(at)));
+            }
+        }
+        if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Num0)) {
+            asked.input(Input::Label(tile, None));
+        }
+    }
+    if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Space)) {
+        asked.command(Command::Accept);
     }
     let columns = memory.columns.cast_signed();
     for (key, by) in [

@@ -98,6 +98,10 @@ fn counts(ui: &mut Ui, state: &State, asked: &mut Asked) {
     if d.unidentified > 0 {
         row(ui, Kind::Unidentified, "unidentified", d.unidentified, None, None);
     }
+    if state.labels.open {
+        let cells = d.total() + d.unidentified;
+        row(ui, Kind::Unreviewed, "to review", cells.saturating_sub(state.labels.reviewed), None, None);
+    }
     row(ui, Kind::NoCell, "no white cell", d.no_cell, None, None);
     row(ui, Kind::Failed, "failed", d.failed, None, None);
 }
