@@ -65,8 +65,10 @@ pub enum Input {
     Select(usize),
     /// Moved the selection within what is shown.
     Move(isize),
-    /// Says what a tile's cell is: a class of the model, or nothing for unidentified.
-    Label(usize, Option<usize>),
+    /// Says what the cell of a tile (without one, of the chosen tile) is: a class of the model, or nothing for unidentified.
+    Label(Option<usize>, Option<usize>),
+    /// The label of the chosen tile is right; on to the next.
+    Accept,
     /// Changed the filter.
     Filter(Filter),
     /// Opened paths (dropped, typed, recent).
@@ -302,8 +304,10 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
         }
         Input::Label(tile, class) => {
             let label = class.map_or(Some(UNIDENTIFIED), |c| state.model.classes.label(c)).map(str::to_owned);
-            return label.map_or_else(Vec::new, |l| give(state, tile, &l, "label"));
+            let tile = tile.or(state.selected);
+            return tile.zip(label).map_or_else(Vec::new, |(t, l)| give(state, t, &l, "label"));
         }
+        Input::Accept => return command(state, Command::Accept, now),
         Input::Filter(filter) => {
             state.filter = filter;
             state.stale = true;

@@ -181,7 +181,10 @@ fn fits(text: &str, query: &str) -> bool {
 fn keyboard(ui: &mut Ui) {
     egui::Grid::new("keys").num_columns(2).striped(true).show(ui, |ui| {
         for (keys, what) in [
-            ("Arrows, Page, Home, End", "Move through the gallery"),
+            ("1 to 9", "Label the cell under the pointer, or the chosen one; in Evaluate, correct its reference"),
+            ("0", "Unidentified"),
+            ("Space", "Accept the label and go on to the next"),
+            ("Arrows, Page, Home, End", "Move through the gallery; in the matrix, from number to number"),
             ("Mouse wheel, drag", "Zoom and move the picture; double click fits it"),
             ("Escape", "Close a dialog"),
             ("Tab", "Go to the next control"),

@@ -821,28 +821,26 @@ fn keys(ui: &Ui, state: &State, found: &Evaluated, columns: usize, asked: &mut A
     {
         ui.ctx().copy_text(text);
     }
-    for (class, key) in DIGITS.into_iter().enumerate().take(found.labels.len()) {
-        if ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key)) {
-            ask(asked, EvaluateInput::Correct(class));
-        }
-    }
     if ui.input_mut(|i| i.consume_key(egui::Modifiers::COMMAND, egui::Key::A)) {
         ask(asked, EvaluateInput::Pick(0, Pick::All));
     }
-    if typing {
-        return;
-    }
-    let columns = columns.max(1).cast_signed();
-    for (key, by) in [
-        (egui::Key::ArrowRight, 1),
-        (egui::Key::ArrowLeft, -1),
-        (egui::Key::ArrowDown, columns),
-        (egui::Key::ArrowUp, -columns),
-        (egui::Key::Home, isize::MIN / 2),
-        (egui::Key::End, isize::MAX / 2),
-    ] {
-        if ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key)) {
-            ask(asked, EvaluateInput::Move(by));
-        }
-    }
+    let (classes, columns) = (found.labels.len(), columns.max(1).cast_signed());
+    super::take_keys(ui, |key| {
+        let digit = DIGITS.iter().position(|d| *d == key).filter(|c| *c < classes);
+        let input = match (digit, key) {
+            (Some(class), _) => EvaluateInput::Correct(class),
+            // The arrows belong to what has the focus, such as the matrix.
+            _ if typing => return None,
+            (None, egui::Key::ArrowRight) => EvaluateInput::Move(1),
+            (None, egui::Key::ArrowLeft) => EvaluateInput::Move(-1),
+            (None, egui::Key::ArrowDown) => EvaluateInput::Move(columns),
+            (None, egui::Key::ArrowUp) => EvaluateInput::Move(-columns),
+            (None, egui::Key::Home) => EvaluateInput::Move(isize::MIN / 2),
+            (None, egui::Key::End) => EvaluateInput::Move(isize::MAX / 2),
+            _ => return None,
+        };
+        Some(Input::Evaluate(input))
+    })
+    .into_iter()
+    .for_each(|input| asked.input(input));
 }

@@ -81,13 +81,13 @@ pub(super) fn menu_bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
                             if ui.add(button).clicked()
                                 && let Some(tile) = chosen
                             {
-                                asked.input(Input::Label(tile, Some(class)));
+                                asked.input(Input::Label(Some(tile), Some(class)));
                             }
                         }
                         if ui.add(Button::new("unidentified").shortcut_text("0")).clicked()
                             && let Some(tile) = chosen
                         {
-                            asked.input(Input::Label(tile, None));
+                            asked.input(Input::Label(Some(tile), None));
                         }
                     });
                 });

@@ -14,7 +14,7 @@ use super::pictures::Pictures;
 use super::state::{Dialog, Place, State};
 use super::update::Input;
 use super::{Asked, theme};
-use egui::{Key, Modifiers, Ui};
+use egui::{Key, Ui};
 
 /// What only drawing needs to remember: zoom, columns, text being typed.
 #[derive(Debug, Default)]
@@ -78,34 +78,49 @@ fn keys(ui: &Ui, state: &State, memory: &ViewMemory, asked: &mut Asked) {
         return;
     }
     // Digits label the tile under the pointer, else the chosen one; Space accepts the chosen one.
-    if let Some(tile) = memory.hovered.or(state.selected) {
-        for (at, key) in evaluate::DIGITS.into_iter().enumerate().take(state.model.classes.len()) {
-            if ui.input_mut(|i| i.consume_key(Modifiers::NONE, key)) {
-                asked.input(Input::Label(tile, Some(at)));
-            }
-        }
-        if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Num0)) {
-            asked.input(Input::Label(tile, None));
-        }
-    }
-    if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Space)) {
-        asked.command(Command::Accept);
-    }
+    let hovered = memory.hovered;
+    let classes = state.model.classes.len();
     let columns = memory.columns.cast_signed();
-    for (key, by) in [
-        (Key::ArrowRight, 1),
-        (Key::ArrowLeft, -1),
-        (Key::ArrowDown, columns),
-        (Key::ArrowUp, -columns),
-        (Key::PageDown, 4 * columns),
-        (Key::PageUp, -4 * columns),
-        (Key::Home, isize::MIN / 2),
-        (Key::End, isize::MAX / 2),
-    ] {
-        if ui.input_mut(|i| i.consume_key(Modifiers::NONE, key)) {
-            asked.input(Input::Move(by));
-        }
-    }
+    take_keys(ui, |key| {
+        let by = match key {
+            Key::ArrowRight => 1,
+            Key::ArrowLeft => -1,
+            Key::ArrowDown => columns,
+            Key::ArrowUp => -columns,
+            Key::PageDown => 4 * columns,
+            Key::PageUp => -4 * columns,
+            Key::Home => isize::MIN / 2,
+            Key::End => isize::MAX / 2,
+            Key::Space => return Some(Input::Accept),
+            Key::Num0 => return Some(Input::Label(hovered, None)),
+            key => {
+                let class = evaluate::DIGITS.iter().position(|d| *d == key).filter(|c| *c < classes)?;
+                return Some(Input::Label(hovered, Some(class)));
+            }
+        };
+        Some(Input::Move(by))
+    })
+    .into_iter()
+    .for_each(|input| asked.input(input));
+}
+
+/// Takes the keys pressed without modifiers that `handle` knows, in the order in which they were pressed: fast fingers press
+/// several within one frame, and what they meant must not depend on which key is looked for first.
+fn take_keys(ui: &Ui, handle: impl Fn(Key) -> Option<Input>) -> Vec<Input> {
+    ui.input_mut(|i| {
+        let mut taken = Vec::new();
+        i.events.retain(|event| match event {
+            egui::Event::Key { key, pressed: true, modifiers, .. } if modifiers.is_none() => match handle(*key) {
+                Some(input) => {
+                    taken.push(input);
+                    false
+                }
+                None => true,
+            },
+            _ => true,
+        });
+        taken
+    })
 }
 
 /// While files hang over the window it says what dropping them does.
