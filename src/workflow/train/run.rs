@@ -29,8 +29,9 @@ const SAVE_AT_MOST: f64 = 1.0;
 const MAX_CHECKPOINT: u64 = 2 << 30;
 /// Largest difference between the trainer's and ONNX Runtime's probabilities.
 const AGREEMENT: f32 = 1e-4;
-/// Training cells at most that it is learnt from what training images look like.
-const FAMILIAR: usize = 4000;
+/// Training cells at most that it is learnt from what training images look like. Of 1,000, 1,500, 4,000 and 8,700 the last
+/// told cells of unknown kinds by 0.01 of AUROC better than the first.
+const FAMILIAR: usize = 1500;
 /// Tolerance of the self-test's probabilities: other providers compute a little differently.
 const SELF_TEST_TOLERANCE: f32 = 2e-3;
 
