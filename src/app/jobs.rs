@@ -320,17 +320,9 @@ impl Jobs {
                 workflow::calibrate(&model, &request, TARGET_RISK, &out, &cancel, &progress, &mut hear)
                     .map_err(|e| UserError::new(e.to_string()))
             };
-            let ended = voice.counting(
-                &progress,
-                |n, total| Event::Evaluate(generation, EvaluateEvent::Progress(n, total)),
-                work,
-            );
-            let say = |e| voice.say(Event::Evaluate(generation, e));
-            match ended {
-                Ok(Some(done)) => say(EvaluateEvent::Calibrated(done.to_text(), done.path)),
-                Ok(None) => say(EvaluateEvent::Ended(Box::new(None))),
-                Err(e) => say(EvaluateEvent::Failed(e.to_string())),
-            }
+            voice.beside_evaluation(generation, &progress, work, |done| {
+                EvaluateEvent::Calibrated(done.to_text(), done.path)
+            });
         });
     }
 
@@ -355,17 +347,7 @@ impl Jobs {
                     Compared::new(vec![*found, other], request.seed)
                 }))
             };
-            let ended = voice.counting(
-                &progress,
-                |n, total| Event::Evaluate(generation, EvaluateEvent::Progress(n, total)),
-                work,
-            );
-            let say = |e| voice.say(Event::Evaluate(generation, e));
-            match ended {
-                Ok(Some(compared)) => say(EvaluateEvent::Compared(Box::new(compared))),
-                Ok(None) => say(EvaluateEvent::Ended(Box::new(None))),
-                Err(e) => say(EvaluateEvent::Failed(e.to_string())),
-            }
+            voice.beside_evaluation(generation, &progress, work, |c| EvaluateEvent::Compared(Box::new(c)));
         });
     }
 
@@ -668,6 +650,23 @@ impl Voice {
                 EvaluateTold::Started(report) => format!("ran on {}", report.to_line()),
             }),
         ));
+    }
+
+    /// Does what goes on beside an evaluation, with its progress, and tells how it ended.
+    fn beside_evaluation<T>(
+        &self,
+        generation: Generation,
+        progress: &Progress,
+        work: impl FnOnce() -> Result<Option<T>, UserError>,
+        done: impl FnOnce(T) -> EvaluateEvent,
+    ) {
+        let event = |n, total| Event::Evaluate(generation, EvaluateEvent::Progress(n, total));
+        let ended = match self.counting(progress, event, work) {
+            Ok(Some(result)) => done(result),
+            Ok(None) => EvaluateEvent::Ended(Box::new(None)),
+            Err(e) => EvaluateEvent::Failed(e.to_string()),
+        };
+        self.say(Event::Evaluate(generation, ended));
     }
 
     fn watching<T>(&self, generation: Generation, control: &TrainControl, work: impl FnOnce() -> T) -> T {

@@ -1,6 +1,6 @@
 //! The arguments as they are typed. Names are the contract's.
 
-use crate::dataset::Ratio;
+use crate::dataset::{Grouping, Ratio};
 use crate::inference::Provider;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -256,6 +256,16 @@ pub(super) enum GroupArg {
     Auto,
     None,
     Column,
+}
+
+impl From<GroupArg> for Grouping {
+    fn from(arg: GroupArg) -> Self {
+        match arg {
+            GroupArg::Auto => Self::Auto,
+            GroupArg::None => Self::None,
+            GroupArg::Column => Self::Column,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

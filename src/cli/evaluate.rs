@@ -1,31 +1,28 @@
 //! `leukoscope evaluate`, `calibrate` and `compare`: words to the standard error, the report to the standard output, files into the folder.
 
-use super::args::{Calibrate, Compare, Evaluate, GroupArg, Labelled};
+use super::args::{Calibrate, Compare, Evaluate, Labelled};
 use super::show::Bar;
 use super::{Exit, cancel_on_interrupt, complain, say};
-use crate::dataset::Grouping;
 use crate::files::display_path;
 use crate::report::{comparison_text, evaluation_text};
 use crate::task::{Cancel, Progress};
-use crate::workflow::{self, EvaluateRequest, EvaluateTold, UserError};
+use crate::workflow::{self, EvaluateError, EvaluateRequest, EvaluateTold, UserError};
 
-pub(super) fn request(a: &Labelled) -> EvaluateRequest {
+fn request(a: &Labelled) -> EvaluateRequest {
     EvaluateRequest {
         map: a.map.clone(),
         leave_out: a.leave_out.clone(),
-        grouping: match a.group_by {
-            GroupArg::Auto => Grouping::Auto,
-            GroupArg::None => Grouping::None,
-            GroupArg::Column => Grouping::Column,
-        },
+        grouping: a.group_by.into(),
         provider: a.provider,
         seed: a.seed,
         ..EvaluateRequest::new(a.dataset.clone())
     }
 }
 
-/// Shows what is told, and a bar beside, while `work` runs.
-pub(super) fn watched<T>(work: impl FnOnce(&Cancel, &Progress, &mut dyn FnMut(EvaluateTold)) -> T) -> T {
+/// Shows what is told, and a bar beside, while `work` runs; nothing where it was interrupted, which is then said.
+fn watched<T>(
+    work: impl FnOnce(&Cancel, &Progress, &mut dyn FnMut(EvaluateTold)) -> Result<Option<T>, EvaluateError>,
+) -> Result<Option<T>, UserError> {
     let (cancel, progress) = (Cancel::new(), Progress::default());
     cancel_on_interrupt(&cancel);
     let bar = std::sync::Mutex::new(Bar::new());
@@ -53,7 +50,10 @@ pub(super) fn watched<T>(work: impl FnOnce(&Cancel, &Progress, &mut dyn FnMut(Ev
         });
         done.cancel();
         locked().end();
-        out
+        if matches!(out, Ok(None)) {
+            complain("interrupted; nothing was written");
+        }
+        out.map_err(|e| UserError::new(e.to_string()))
     })
 }
 
@@ -61,10 +61,7 @@ pub(super) fn evaluate(a: &Evaluate) -> Result<Exit, UserError> {
     let model = workflow::open_model(a.model.as_deref())?;
     workflow::can_write_into(&a.out)?;
     let found = watched(|cancel, progress, hear| workflow::evaluate(&request(&a.data), &model, cancel, progress, hear));
-    let Some(found) = found.map_err(|e| UserError::new(e.to_string()))? else {
-        complain("interrupted; nothing was written");
-        return Ok(Exit::Interrupted);
-    };
+    let Some(found) = found? else { return Ok(Exit::Interrupted) };
     for path in workflow::write_evaluation(&found, &a.out)? {
         complain(&format!("written: {}", display_path(&path)));
     }
@@ -83,10 +80,7 @@ pub(super) fn calibrate(a: &Calibrate) -> Result<Exit, UserError> {
     let done = watched(|cancel, progress, hear| {
         workflow::calibrate(&model, &request(&a.data), a.target_risk, &a.out, cancel, progress, hear)
     });
-    let Some(done) = done.map_err(|e| UserError::new(e.to_string()))? else {
-        complain("interrupted; nothing was written");
-        return Ok(Exit::Interrupted);
-    };
+    let Some(done) = done? else { return Ok(Exit::Interrupted) };
     say(&done.to_text())
 }
 
@@ -101,10 +95,7 @@ pub(super) fn compare(a: &Compare) -> Result<Exit, UserError> {
     }
     workflow::can_write_into(&a.out)?;
     let found = watched(|cancel, progress, hear| workflow::compare(&request(&a.data), &models, cancel, progress, hear));
-    let Some(found) = found.map_err(|e| UserError::new(e.to_string()))? else {
-        complain("interrupted; nothing was written");
-        return Ok(Exit::Interrupted);
-    };
+    let Some(found) = found? else { return Ok(Exit::Interrupted) };
     for path in workflow::write_comparison(&found, &a.out)? {
         complain(&format!("written: {}", display_path(&path)));
     }

@@ -1,10 +1,10 @@
 //! `leukoscope train`: the plan, a progress bar, an epoch a line, the report. Data go to the files, words to the standard
 //! error, the final report to the standard output.
 
-use super::args::{DeviceArg, GroupArg, KeepArg, PictureArg, RecipeArg, Train};
+use super::args::{DeviceArg, KeepArg, PictureArg, RecipeArg, Train};
 use super::show::Bar;
 use super::{Exit, cancel_on_interrupt, complain, say};
-use crate::dataset::{Grouping, Part};
+use crate::dataset::Part;
 use crate::report::scores_text;
 use crate::task::Progress;
 use crate::training::{Recipe, RecipeKind, Stop, TrainingDevice};
@@ -25,11 +25,7 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
         picture: a.picture.map(|p| if p == PictureArg::Cell { Picture::Cell } else { Picture::Whole }),
         side: a.size.map(|s| s as usize),
         ratio: a.split,
-        grouping: match a.group_by {
-            GroupArg::Auto => Grouping::Auto,
-            GroupArg::None => Grouping::None,
-            GroupArg::Column => Grouping::Column,
-        },
+        grouping: a.group_by.into(),
         leave_out: a.leave_out.clone(),
         seed: a.seed,
         ..TrainRequest::new(a.dataset.clone())

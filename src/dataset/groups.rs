@@ -62,6 +62,18 @@ pub struct Groups {
     pub joined: usize,
 }
 
+impl Groups {
+    /// What the file names or the CSV said, a line a pattern.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let line = |(pattern, images, count, example): &(Pattern, usize, usize, String)| {
+            let example = if example.is_empty() { String::new() } else { format!(" ({example})") };
+            format!("{}: {images} images in {count} groups{example}", pattern.text())
+        };
+        self.patterns.iter().map(line).collect()
+    }
+}
+
 /// Groups images. `alike` are pairs of near-duplicates, as positions.
 #[must_use]
 pub fn group(items: &[Item], how: Grouping, alike: &[(usize, usize)]) -> Groups {

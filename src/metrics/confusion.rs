@@ -166,8 +166,10 @@ impl Confusion {
     }
 }
 
+/// `part` of `whole`; 0 of nothing.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts")]
-fn share(part: usize, whole: usize) -> f64 {
+pub fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 

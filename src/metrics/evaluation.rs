@@ -3,7 +3,7 @@
 //! Proportions of independent cells have Wilson's interval; where cells belong together, and for every other score, whole
 //! groups are resampled.
 
-use super::confusion::{ClassScores, Confusion};
+use super::confusion::{ClassScores, Confusion, share};
 use super::curves::{Binning, calibration_error, precision_recall, reliability, risk_coverage, roc};
 use super::interval::{Interval, wilson};
 use super::probability::{brier, in_top_two, log_loss, mean};
@@ -134,8 +134,7 @@ impl Maker<'_> {
     }
 
     fn share(&self, hits: usize, n: usize, score: Score<'_>) -> Estimate {
-        #[expect(clippy::cast_precision_loss, reason = "counts")]
-        let value = if n == 0 { 0.0 } else { hits as f64 / n as f64 };
+        let value = share(hits, n);
         if self.alone && self.intervals {
             return Estimate { value, interval: Some(wilson(hits, n)), how: How::Wilson };
         }

@@ -10,7 +10,7 @@ mod resample;
 mod sample;
 
 pub use calibration::{Abstention, Calibrator, LEAST_FOR_VECTOR, Scored, abstention, fit_temperature, fit_vector};
-pub use confusion::{ClassScores, Confusion, Scores};
+pub use confusion::{ClassScores, Confusion, Scores, share};
 pub use curves::{
     BINS, Binning, CurvePoint, ReliabilityBin, at_hits, calibration_error, kept, precision_recall, reliability,
     risk_coverage, roc, thinned,

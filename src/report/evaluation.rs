@@ -11,10 +11,12 @@
 
 use super::escape::{csv_text, xml_text};
 use super::evaluated::Evaluated;
+use super::learning::rounded;
 use super::picture::svg_to_png;
 use super::svg::{Chart, PALETTE, Series, confusion_svg};
 use crate::metrics::{
-    Binning, Estimate, Evaluation, at_hits, kept, precision_recall, reliability, risk_coverage, roc, thinned, wilson,
+    Binning, Estimate, Evaluation, at_hits, kept, precision_recall, reliability, risk_coverage, roc, share, thinned,
+    wilson,
 };
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -36,10 +38,6 @@ pub fn evaluation_files(e: &Evaluated) -> Vec<(&'static str, Vec<u8>)> {
     files.extend(svg_to_png(&matrix).map(|png| ("confusion.png", png)));
     files.push(("confusion.svg", matrix.into_bytes()));
     files
-}
-
-fn rounded(v: f64) -> f64 {
-    (v * 1e6).round() / 1e6
 }
 
 fn put(map: &mut Map<String, Value>, key: &str, e: Option<&Estimate>) {
@@ -139,11 +137,6 @@ pub fn evaluation_json(e: &Evaluated) -> Value {
     o.insert("notes".into(), json!(e.notes));
     o.insert("intended_use".into(), "research use only".into());
     o.into()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts")]
-fn share(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// "80.33 % [75.46–84.44]", or the score alone where there is no interval.

@@ -19,7 +19,8 @@ pub fn history_csv(rows: &[EpochRow]) -> Vec<u8> {
     t.into_bytes()
 }
 
-fn rounded(v: f64) -> f64 {
+/// As numbers stand in reports: six decimals.
+pub(super) fn rounded(v: f64) -> f64 {
     (v * 1e6).round() / 1e6
 }
 

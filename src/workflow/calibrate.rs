@@ -9,7 +9,7 @@ use crate::files::{AtomicFile, digest_of, display_path, write_atomic};
 use crate::inference::{Engine, Provider};
 use crate::metrics::{
     Abstention, Calibrator, Estimate, Evaluation, LEAST_FOR_VECTOR, Sample, Scored, abstention, fit_temperature,
-    fit_vector,
+    fit_vector, share,
 };
 use crate::model::{Calibration, Familiarity, VettedModel, manifest_text, vet, with_manifest};
 use crate::report::Evaluated;
@@ -162,11 +162,6 @@ fn rewritten(model: &VettedModel, manifest: &serde_json::Value) -> Result<Vetted
     let bytes = with_manifest(model.bytes(), &manifest.to_string())
         .ok_or_else(|| UserError::new("the model's file cannot be written again"))?;
     vet(&bytes, digest_of(&bytes)).map_err(|e| UserError::new(format!("the calibrated model is refused: {e}")))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts")]
-fn share(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 fn triple(e: &Estimate) -> Option<[f64; 3]> {

@@ -85,7 +85,7 @@ impl Corrections {
     /// # Errors
     /// When they cannot be written; they are then not kept.
     pub fn put(&mut self, changes: &[(Digest, String, Option<String>)]) -> Result<(), UserError> {
-        let time = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+        let time = super::now();
         for (digest, was, label) in changes {
             let key = digest.to_string();
             match label {

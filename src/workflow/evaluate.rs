@@ -2,9 +2,10 @@
 //! model's training is marked, and scores are computed. Nothing is guessed: a label that the model does not know stops it.
 
 use super::UserError;
+use super::train::{digest_of_lines, likeness_square, same_label};
 use crate::dataset::{Alike, CellCache, CellState, Grouping, Item, Scanned, View, group, kept_distance, scan};
 use crate::domain::Outcome;
-use crate::files::{AtomicFile, Entry, create_folder, digest_of, display_path, write_atomic};
+use crate::files::{AtomicFile, Entry, create_folder, display_path, write_atomic};
 use crate::inference::{self, Cells, EngineReport, Options, Provider, UNUSABLE};
 use crate::metrics::{Evaluation, Sample};
 use crate::model::{Preprocessing, TrainingRecord, VettedModel};
@@ -87,10 +88,6 @@ pub enum EvaluateTold {
     Started(EngineReport),
 }
 
-fn same_label(a: &str, b: &str) -> bool {
-    a.trim().eq_ignore_ascii_case(b.trim())
-}
-
 /// Evaluates; `None` when cancelled.
 ///
 /// # Errors
@@ -129,14 +126,7 @@ pub(super) fn answer(
         return Err(UserError::new("every label is left out: there is nothing to evaluate on").into());
     }
     let groups = group(&items, request.grouping, &[]);
-    let grouping = groups
-        .patterns
-        .iter()
-        .map(|(p, images, count, example)| {
-            let example = if example.is_empty() { String::new() } else { format!(" ({example})") };
-            format!("{}: {images} images in {count} groups{example}", p.text())
-        })
-        .collect();
+    let grouping = groups.lines();
     hear(EvaluateTold::Phase("classifying"));
     // A listed file that turns out to be no picture failed: somebody labelled it.
     let entries: Vec<Entry> =
@@ -308,10 +298,8 @@ fn mapped(request: &EvaluateRequest, classes: &[String]) -> Vec<(String, Option<
 }
 
 /// Digest over sorted lines "image digest, label".
-pub(super) fn data_digest(cells: &[EvaluatedCell], truth: &[usize], labels: &[String]) -> String {
-    let mut lines: Vec<String> = cells.iter().zip(truth).map(|(c, t)| format!("{} {}", c.digest, labels[*t])).collect();
-    lines.sort();
-    digest_of(lines.join("\n").as_bytes()).to_string()
+fn data_digest(cells: &[EvaluatedCell], truth: &[usize], labels: &[String]) -> String {
+    digest_of_lines(cells.iter().zip(truth).map(|(c, t)| format!("{} {}", c.digest, labels[*t])).collect()).to_string()
 }
 
 /// Marks cells whose image, or a near-duplicate of it, the model learnt from. `false` when cancelled.
@@ -348,10 +336,10 @@ fn mark_learnt(
 }
 
 /// How cells are cut for their likeness.
-pub(super) fn likeness_view(model: &VettedModel) -> View {
+fn likeness_view(model: &VettedModel) -> View {
     match &model.card().preprocessing {
         own @ Preprocessing::CellSquare(_) => View { preprocessing: own.clone(), size: model.card().tensor.size },
-        Preprocessing::WholeImage => super::train::likeness_square(),
+        Preprocessing::WholeImage => likeness_square(),
     }
 }
 

@@ -512,13 +512,7 @@ fn compared(ui: &mut Ui, view: &EvaluateView, asked: &mut Asked) {
 }
 
 fn unit_plot<'a>(name: &'a str, axes: (&'a str, &'a str), size: egui::Vec2) -> Plot<'a> {
-    Plot::new(name)
-        .width(size.x)
-        .height(size.y)
-        .allow_scroll(false)
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_boxed_zoom(false)
+    super::still_plot(name, size)
         .include_x(0.0)
         .include_x(1.0)
         .include_y(0.0)

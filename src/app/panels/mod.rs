@@ -123,6 +123,17 @@ fn take_keys(ui: &Ui, handle: impl Fn(Key) -> Option<Input>) -> Vec<Input> {
     })
 }
 
+/// A plot that shows its data and is hovered over, and nothing else: no accidental zoom or pan.
+fn still_plot(name: &str, size: egui::Vec2) -> egui_plot::Plot<'_> {
+    egui_plot::Plot::new(name)
+        .width(size.x)
+        .height(size.y)
+        .allow_scroll(false)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_boxed_zoom(false)
+}
+
 /// While files hang over the window it says what dropping them does.
 fn drop_veil(ui: &Ui) {
     if ui.input(|i| i.raw.hovered_files.is_empty()) {

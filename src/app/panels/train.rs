@@ -17,7 +17,7 @@ use crate::workflow::TrainOutcome;
 use egui::{
     Button, CentralPanel, CollapsingHeader, ComboBox, DragValue, Grid, Panel, RichText, ScrollArea, TextEdit, Ui,
 };
-use egui_plot::{Corner, HoverPosition, Legend, Line, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
+use egui_plot::{Corner, HoverPosition, Legend, Line, LineStyle, MarkerShape, PlotPoints, Points, VLine};
 
 pub(super) fn place(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
     Panel::left("train-form").default_size(410.0).size_range(330.0..=560.0).show(ui, |ui| {
@@ -355,14 +355,8 @@ fn plot(ui: &mut Ui, view: &TrainView, curve: &Curve, size: egui::Vec2) {
     let number = if curve.percent { |v: f64| format!("{:.1} %", v * 100.0) } else { |v: f64| format!("{v:.3}") };
     #[expect(clippy::cast_precision_loss, reason = "a number of epochs")]
     let epochs = view.form.epochs.max(view.history.len()).max(1) as f64;
-    let mut p = Plot::new(curve.name)
+    let mut p = super::still_plot(curve.name, size)
         .legend(Legend::default().position(if curve.percent { Corner::RightBottom } else { Corner::RightTop }))
-        .width(size.x)
-        .height(size.y)
-        .allow_scroll(false)
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_boxed_zoom(false)
         .include_x(0.0)
         .include_x(epochs)
         .include_y(0.0)

@@ -8,8 +8,8 @@ mod run;
 mod runs;
 mod start;
 
-pub(super) use plan::likeness_square;
 pub use plan::{ClassCount, Prepared, TrainPlan, TrainRequest, prepare_training};
+pub(super) use plan::{digest_of_lines, likeness_square, same_label};
 pub use run::{Current, Held, TrainControl, TrainOptions, TrainOutcome, TrainTold, train};
 pub use runs::{
     EarlierRun, UnfinishedRun, earlier_runs, forget_run, model_name, new_model_file, new_model_path, remember_run,

@@ -119,8 +119,14 @@ pub struct Prepared {
     pub(super) split_digest: Digest,
 }
 
-/// What a class is called when a label and a known one differ only by case or space.
-fn same_label(a: &str, b: &str) -> bool {
+/// Digest of lines in whatever order they come.
+pub(in super::super) fn digest_of_lines(mut lines: Vec<String>) -> Digest {
+    lines.sort();
+    digest_of(lines.join("\n").as_bytes())
+}
+
+/// Whether a label and a known one differ only by case or outer space.
+pub(in super::super) fn same_label(a: &str, b: &str) -> bool {
     a.trim().eq_ignore_ascii_case(b.trim())
 }
 
@@ -270,14 +276,10 @@ pub fn prepare_training(
         notes.push("random split: copies of one cell may be on both sides, and the figures may be too good".into());
     }
     plan.notes = notes;
-    let digest = |lines: Vec<String>| {
-        let mut lines = lines;
-        lines.sort();
-        digest_of(lines.join("\n").as_bytes())
-    };
     let data_digest =
-        digest(cells.iter().zip(&of).map(|(c, k)| format!("{} {}", c.digest, classes.labels()[*k])).collect());
-    let split_digest = digest(cells.iter().zip(&parts).map(|(c, p)| format!("{} {}", c.digest, p.as_str())).collect());
+        digest_of_lines(cells.iter().zip(&of).map(|(c, k)| format!("{} {}", c.digest, classes.labels()[*k])).collect());
+    let split_digest =
+        digest_of_lines(cells.iter().zip(&parts).map(|(c, p)| format!("{} {}", c.digest, p.as_str())).collect());
     Ok(Some(Prepared {
         request: request.clone(),
         plan,
@@ -341,10 +343,7 @@ fn contradiction(cells: &[CutCell], classes: &[usize]) -> Option<(usize, usize)>
 }
 
 fn describe(plan: &mut TrainPlan, groups: &Groups, how: Grouping) {
-    for (pattern, images, count, example) in &groups.patterns {
-        let example = if example.is_empty() { String::new() } else { format!(" ({example})") };
-        plan.grouping.push(format!("{}: {images} images in {count} groups{example}", pattern.text()));
-    }
+    plan.grouping.extend(groups.lines());
     if how == Grouping::Auto {
         plan.grouping.push(format!("near-duplicates joined: {}", groups.joined));
     }

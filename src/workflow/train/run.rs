@@ -262,7 +262,7 @@ pub fn train(
     let whole = CpuEngine::new(Net::new(&network, side), 0, options.threads).map_err(UserError::new)?;
     let test_logits = whole.logits(&all, &self_test_tensor(&spec));
     let self_test = SelfTest { picture: 1, logits: test_logits, tolerance: SELF_TEST_TOLERANCE };
-    let time = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let time = super::super::now();
     let (history, best_epoch, stop) = (outcome.history.clone(), outcome.best_epoch, outcome.stop.clone());
     let facts = |validation, held, familiarity, record| Facts {
         prepared,

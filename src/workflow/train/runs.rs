@@ -57,7 +57,7 @@ pub fn new_model_file(kind: &str) -> Result<PathBuf, UserError> {
     let folder = folder().ok_or_else(|| UserError::new("this system has no place for models; name a file to write"))?;
     create_folder(&folder)
         .map_err(|e| UserError::new(format!("the folder {} cannot be made: {e}", display_path(&folder))))?;
-    let time = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let time = super::super::now();
     let time = time.replace(['-', ':', 'Z'], "").replace('T', "-");
     Ok(folder.join(format!("leukoscope-{kind}-{time}.onnx")))
 }
