@@ -119,7 +119,7 @@ impl Jobs {
             let request = Request { paths, provider, cells, ..Request::default() };
             let ended = workflow::classify(&request, &model, &cancel, &Progress::default(), &mut |told| {
                 voice.say(match told {
-                    Told::Listed(n) => Event::Listed(generation, n),
+                    Told::Listed(n, _) => Event::Listed(generation, n),
                     Told::Started(report) => Event::Started(generation, report.to_line()),
                     Told::Row(row) => Event::Row(generation, Box::new(row)),
                 });

@@ -156,7 +156,7 @@ pub(super) enum SessionCommand {
         #[command(flatten)]
         at: SessionWhere,
     },
-    /// Write a session's labels
+    /// Write a session's labels, its report, or its images
     Export {
         /// As what
         #[arg(long, value_enum, default_value_t = SessionFormat::Csv)]
@@ -173,8 +173,14 @@ pub(super) enum SessionCommand {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum SessionFormat {
-    /// sha256,cell,label,suggested,path
+    /// sha256,cell,label,suggested,path,x,y,side
     Csv,
+    /// The differential as a page that prints
+    Html,
+    /// The differential as a FHIR R4 bundle (JSON)
+    Fhir,
+    /// Copies of the reviewed cells' images in a folder per class, with labels.csv; --out names the folder
+    Images,
 }
 
 #[derive(Debug, Args)]
@@ -337,6 +343,9 @@ pub(super) struct Classify {
     /// Only part I of N, counted from 1
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(super) shard: Option<(usize, usize)>,
+    /// Go on as pictures come into the folders, until it is interrupted; a file that changes gets another row
+    #[arg(long, conflicts_with = "shard")]
+    pub(super) watch: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

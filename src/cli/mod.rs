@@ -127,6 +127,8 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
         cells: if a.cells == args::CellsArg::All { crate::inference::Cells::All } else { crate::inference::Cells::One },
         batch: a.batch.map(|b| b as usize),
         shard: a.shard,
+        watch: a.watch,
+        ..Request::default()
     };
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
@@ -135,9 +137,19 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
     let format = if a.format == args::FormatArg::Json { RowFormat::Json } else { RowFormat::Csv };
     let name = format!("model {} ({})", model.card().name, model.card().digest.short());
     let mut warned = 0;
+    let mut started = false;
     let totals =
         workflow::classify_to(&request, &model, format, a.out.as_deref(), &cancel, &progress, &mut |told| match told {
-            Told::Listed(n) => bar.begin(*n),
+            Told::Listed(n, _) if a.watch => {
+                if *n > 0 {
+                    bar.line(&format!("{n} new pictures"));
+                }
+            }
+            Told::Listed(n, _) => bar.begin(*n),
+            Told::Looked(_) => {}
+            Told::Reachable(true) => bar.line("the folder can be read again"),
+            Told::Reachable(false) => bar.line("the folder cannot be read now; waiting for it"),
+            Told::Started(_) if std::mem::replace(&mut started, true) => {}
             Told::Started(report) => bar.line(&format!("{name}, provider {} → {}", report.requested, report.to_line())),
             Told::Row(row) => {
                 bar.step(&progress);

@@ -1,10 +1,11 @@
 //! `leukoscope session`: the same store as the window's, by script.
 
-use super::args::{SessionCommand, SessionWhere};
+use super::args::{SessionCommand, SessionFormat, SessionWhere};
 use super::{Exit, complain, say};
 use crate::files::display_path;
+use crate::task::{Cancel, Progress};
 use crate::workflow::{self, UserError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(super) fn session(command: &SessionCommand) -> Result<Exit, UserError> {
     match command {
@@ -26,14 +27,7 @@ pub(super) fn session(command: &SessionCommand) -> Result<Exit, UserError> {
             complain(&format!("{n} cells changed"));
             Ok(Exit::Fine)
         }
-        SessionCommand::Export { format: _, out, at } => match out {
-            Some(out) => {
-                workflow::export_session(&file(at)?, out)?;
-                complain(&format!("written: {}", display_path(out)));
-                Ok(Exit::Fine)
-            }
-            None => say(&String::from_utf8_lossy(&workflow::session_csv(&file(at)?)?)),
-        },
+        SessionCommand::Export { format, out, at } => export(*format, out.as_deref(), &file(at)?),
         SessionCommand::Verify(at) => {
             let v = workflow::verify_session(&file(at)?)?;
             if v.altered.is_empty() && v.differing.is_empty() {
@@ -50,6 +44,38 @@ pub(super) fn session(command: &SessionCommand) -> Result<Exit, UserError> {
             }
             Ok(Exit::Nothing)
         }
+    }
+}
+
+fn export(format: SessionFormat, out: Option<&Path>, session: &Path) -> Result<Exit, UserError> {
+    let bytes = match format {
+        SessionFormat::Csv => workflow::session_csv(session)?,
+        SessionFormat::Html => workflow::report_html(&workflow::session_report(session)?),
+        SessionFormat::Fhir => workflow::report_fhir(&workflow::session_report(session)?),
+        SessionFormat::Images => {
+            let out = out.ok_or_else(|| UserError::new("name a new folder with --out"))?;
+            let cancel = Cancel::new();
+            super::cancel_on_interrupt(&cancel);
+            let done = workflow::export_images(session, out, &cancel, &Progress::default())?;
+            done.failed.iter().for_each(|why| complain(why));
+            let counts: Vec<String> = done.counts.iter().map(|(label, n)| format!("{label} {n}")).collect();
+            complain(&format!("written to {}: {}", display_path(out), counts.join(", ")));
+            return Ok(if done.cancelled {
+                Exit::Interrupted
+            } else if done.failed.is_empty() {
+                Exit::Fine
+            } else {
+                Exit::SomeFailed
+            });
+        }
+    };
+    match out {
+        Some(out) => {
+            workflow::write_export(out, &bytes)?;
+            complain(&format!("written: {}", display_path(out)));
+            Ok(Exit::Fine)
+        }
+        None => say(&String::from_utf8_lossy(&bytes)),
     }
 }
 

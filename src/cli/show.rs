@@ -18,12 +18,19 @@ pub(super) fn cell_table(row: &ImageResult, classes: &ClassSet) -> String {
         }
         Outcome::Cells(cells) => {
             let _ = writeln!(t, "{:>4}  {:<14}{:>11}{:>8}{:>8}{:>7}", "cell", "label", "confidence", "x", "y", "side");
-            for (i, c) in cells.iter().enumerate() {
+            for c in cells {
                 let (top, p) = c.probabilities.top();
                 let label = if c.accepted { classes.label(top).unwrap_or("") } else { "unidentified" };
                 let s = c.square;
-                let _ =
-                    writeln!(t, "{:>4}  {label:<14}{:>10.1}%{:>8.0}{:>8.0}{:>7.0}", i + 1, p * 100.0, s.x, s.y, s.side);
+                let _ = writeln!(
+                    t,
+                    "{:>4}  {label:<14}{:>10.1}%{:>8.0}{:>8.0}{:>7.0}",
+                    c.number,
+                    p * 100.0,
+                    s.x,
+                    s.y,
+                    s.side
+                );
             }
         }
     }
@@ -33,9 +40,9 @@ pub(super) fn cell_table(row: &ImageResult, classes: &ClassSet) -> String {
 /// The counts in clinical order.
 pub(super) fn differential_table(d: &Differential, classes: &ClassSet) -> String {
     let mut t = String::from("\n");
-    for i in classes.clinical_order() {
-        let share = d.share(i).map_or(String::new(), |s| format!("{:.0} %", s * 100.0));
-        let _ = writeln!(t, "{:<14}{:>6}{:>8}", classes.label(i).unwrap_or(""), d.counts[i], share);
+    for label in classes.clinical_order().into_iter().filter_map(|i| classes.label(i)) {
+        let share = d.share(label).map_or(String::new(), |s| format!("{:.0} %", s * 100.0));
+        let _ = writeln!(t, "{label:<14}{:>6}{:>8}", d.of(label).all, share);
     }
     t
 }

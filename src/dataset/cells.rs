@@ -5,7 +5,7 @@
 
 use super::scan::Item;
 use crate::domain::Digest;
-use crate::files::{MAX_PICTURE_BYTES, Pack, read_bounded};
+use crate::files::{MAX_PICTURE_BYTES, Pack, digest_of, read_bounded};
 use crate::imaging::{self, FINDER_VERSION, Limits, RgbImage};
 use crate::model::Preprocessing;
 use crate::task::{Cancel, Progress};
@@ -146,7 +146,12 @@ impl CellCache {
             Err(e) => return Ok(CellState::Failed(e.to_string())),
         };
         let digest = snapshot.digest;
-        match self.pack.find(&digest.0) {
+        // A cell whose place is known is another picture than the most evident cell of its image.
+        let key = item.square.map_or(digest, |s| {
+            let words = format!("{digest} {} {} {}", s.x, s.y, s.side);
+            digest_of(words.as_bytes())
+        });
+        match self.pack.find(&key.0) {
             Some((Some(record), _)) => return Ok(CellState::Cell(CutCell { record, digest })),
             Some((None, note)) if note == NO_CELL => return Ok(CellState::NoCell),
             Some((None, note)) => return Ok(CellState::Failed(note)),
@@ -156,7 +161,7 @@ impl CellCache {
             Ok(decoded) => decoded.picture,
             Err(e) => {
                 let why = e.to_string();
-                self.pack.add_note(digest.0, &why);
+                self.pack.add_note(key.0, &why);
                 return Ok(CellState::Failed(why));
             }
         };
@@ -165,14 +170,20 @@ impl CellCache {
             Preprocessing::WholeImage => imaging::stretch(&picture, self.view.size),
             Preprocessing::CellSquare(how) => {
                 let finding = imaging::find_cells(&picture, how.white_percentile);
-                let Some(cell) = finding.cells.first() else {
-                    self.pack.add_note(digest.0, NO_CELL);
-                    return Ok(CellState::NoCell);
+                let (square, white) = match (item.square, finding.cells.first()) {
+                    (Some(square), _) => {
+                        (square, imaging::white_near(&picture, &finding, square, how.white_percentile))
+                    }
+                    (None, Some(cell)) => (imaging::square_of(cell, how), cell.white),
+                    (None, None) => {
+                        self.pack.add_note(key.0, NO_CELL);
+                        return Ok(CellState::NoCell);
+                    }
                 };
-                imaging::cut_square(&picture, imaging::square_of(cell, how), cell.white, how, self.view.size)
+                imaging::cut_square(&picture, square, white, how, self.view.size)
             }
         };
-        let record = self.pack.add(digest.0, cut.as_raw(), "").map_err(|e| full(&e))?;
+        let record = self.pack.add(key.0, cut.as_raw(), "").map_err(|e| full(&e))?;
         Ok(CellState::Cell(CutCell { record, digest }))
     }
 

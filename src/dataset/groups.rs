@@ -270,7 +270,15 @@ mod tests {
     fn items(names: &[&str]) -> Vec<Item> {
         names
             .iter()
-            .map(|n| Item { path: n.into(), name: (*n).into(), class: 0, group: None, part: None, error: None })
+            .map(|n| Item {
+                path: n.into(),
+                name: (*n).into(),
+                class: 0,
+                group: None,
+                part: None,
+                error: None,
+                square: None,
+            })
             .collect()
     }
 

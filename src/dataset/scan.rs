@@ -3,6 +3,7 @@
 //! Labels that differ only by case or outer space are one class, and that is said. No picture is opened here.
 
 use super::split::Part;
+use crate::domain::Square;
 use crate::files::{Entry, ReadError, display_path, named_like_picture, read_bounded, walk};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 const MAX_CSV: u64 = 256 << 20;
 
 /// One labelled file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Item {
     /// The file.
     pub path: PathBuf,
@@ -25,10 +26,12 @@ pub struct Item {
     pub part: Option<Part>,
     /// Why it cannot be read, where the listing knows already.
     pub error: Option<String>,
+    /// Where the cell is, where the CSV has the columns `x,y,side`; else it is searched for.
+    pub square: Option<Square>,
 }
 
 /// What a dataset holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scanned {
     /// Labels in alphabetical order.
     pub labels: Vec<String>,
@@ -83,6 +86,7 @@ pub fn scan(path: &Path, stop: &dyn Fn() -> bool) -> Result<Scanned, DatasetErro
             group: r.group,
             part: r.part,
             error: r.error,
+            square: r.square,
         })
         .collect();
     Ok(Scanned { labels, items, notes })
@@ -95,6 +99,7 @@ struct Row {
     group: Option<String>,
     part: Option<Part>,
     error: Option<String>,
+    square: Option<Square>,
 }
 
 fn from_folder(root: &Path, shown: &str, entries: &[Entry]) -> Result<Vec<Row>, DatasetError> {
@@ -115,6 +120,7 @@ fn from_folder(root: &Path, shown: &str, entries: &[Entry]) -> Result<Vec<Row>, 
                 group: None,
                 part: None,
                 error: entry.error.clone(),
+                square: None,
             }),
             _ => loose += 1,
         }
@@ -141,6 +147,7 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
         )));
     };
     let (at_group, at_split) = (column("group"), column("split"));
+    let at_square = column("x").zip(column("y")).zip(column("side"));
     let base = path.parent().unwrap_or(Path::new("."));
     let mut rows = Vec::new();
     for (i, record) in reader.records().enumerate() {
@@ -156,6 +163,13 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
                     .ok_or_else(|| bad(format!("line {line}: \"{word}\" is no part; use train, validation or test")))?,
             ),
         };
+        let square =
+            match at_square.map(|((x, y), side)| [x, y, side].map(|a| field(Some(a)))) {
+                Some([Some(x), Some(y), Some(side)]) => Some(square(x, y, side).ok_or_else(|| {
+                    bad(format!("line {line}: {x}, {y}, {side} is no square (x, y and side in pixels)"))
+                })?),
+                _ => None,
+            };
         rows.push(Row {
             path: base.join(name),
             name: name.replace('\\', "/"),
@@ -163,9 +177,16 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
             group: field(at_group).map(ToOwned::to_owned),
             part,
             error: None,
+            square,
         });
     }
     Ok(rows)
+}
+
+fn square(x: &str, y: &str, side: &str) -> Option<Square> {
+    let number = |t: &str| t.parse().ok().filter(|v: &f32| v.is_finite());
+    let square = Square { x: number(x)?, y: number(y)?, side: number(side)? };
+    (square.side >= 1.0).then_some(square)
 }
 
 /// Brings labels that differ only by case or space together under their most frequent spelling (the alphabetically
@@ -219,6 +240,15 @@ mod tests {
             (Some("g1"), Some(Part::Train), 1)
         );
         assert_eq!((s.items[1].group.as_deref(), s.items[1].part), (None, Some(Part::Test)));
+    }
+
+    #[test]
+    fn a_csv_may_say_where_its_cells_are() {
+        let s = csv("path,label,x,y,side\na.png,m,-1.5,20,80\na.png,m,100,20,80\nb.png,m,,,\n").expect("reads");
+        let squares: Vec<_> = s.items.iter().map(|i| i.square.map(|s| s.x)).collect();
+        assert_eq!(squares, [Some(-1.5), Some(100.0), None]);
+        assert!(csv("path,label,x,y,side\na.png,m,1,2,zero\n").expect_err("square").to_string().contains("line 2"));
+        assert!(csv("path,label,x,y,side\na.png,m,1,2,-4\n").expect_err("square").to_string().contains("no square"));
     }
 
     #[test]

@@ -15,6 +15,46 @@ pub fn clinical_rank(label: &str) -> usize {
     CLINICAL_ORDER.iter().position(|c| *c == singular).unwrap_or(CLINICAL_ORDER.len())
 }
 
+/// The word of the contract for a cell that nobody can name.
+pub const UNIDENTIFIED: &str = "unidentified";
+/// What a person calls a square that holds no white cell: debris, a clump of platelets, an overlap.
+pub const NO_WHITE_CELL: &str = "not a white cell";
+
+/// Labels that a person can give beside the classes of a model: what a five-class model cannot name, in the order in which
+/// they are offered.
+pub const OTHER_LABELS: [&str; 3] = ["NRBC", "smudge cell", NO_WHITE_CELL];
+
+/// What a label counts as in a differential (`CLSI` H20-Ed3 keeps the second group outside the 100 %).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// One of the white cells that make up the 100 %.
+    White,
+    /// Nucleated red cells: outside, given per 100 white cells, and they correct the white cell count.
+    RedNucleated,
+    /// Smudge cells: outside, given per 100 white cells.
+    Smudge,
+    /// Nothing to count.
+    Excluded,
+    /// A cell that nobody can name.
+    Unidentified,
+}
+
+/// What a label counts as; anything that is not known to be something else is a white cell.
+#[must_use]
+pub fn role(label: &str) -> Role {
+    let lower = label.trim().to_lowercase();
+    match lower.strip_suffix('s').unwrap_or(&lower) {
+        UNIDENTIFIED => Role::Unidentified,
+        "nrbc" | "nucleated red cell" | "nucleated red blood cell" | "erythroblast" | "normoblast" => {
+            Role::RedNucleated
+        }
+        "smudge cell" | "smudge" | "basket cell" | "gumprecht shadow" => Role::Smudge,
+        NO_WHITE_CELL | "artefact" | "artifact" | "debri" | "platelet" | "platelet clump" | "red blood cell"
+        | "red cell" | "stain" | "background" => Role::Excluded,
+        _ => Role::White,
+    }
+}
+
 /// Why a list of labels is not a set of classes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClassSetError {
@@ -101,6 +141,10 @@ mod tests {
         let classes = set(&["basophil", "eosinophil", "lymphocyte", "blast", "neutrophil"]).expect("valid");
         assert_eq!(classes.clinical_order(), [4, 2, 1, 0, 3]);
         assert_eq!(clinical_rank(" Neutrophils"), 0);
+        assert_eq!(
+            ["Erythroblast", "debris", "blast", "Smudge cells"].map(role),
+            [Role::RedNucleated, Role::Excluded, Role::White, Role::Smudge]
+        );
     }
 
     #[test]

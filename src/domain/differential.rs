@@ -1,16 +1,24 @@
-//! Counts of the classes over a set of images, as they stand.
+//! Counts of labels over a set of images, as they stand: the model's where nobody looked, a person's where somebody did.
 //!
 //! Counting only: reference ranges, intervals and sign-off belong to the laboratory's report.
 
-use super::{ImageResult, Outcome};
+use super::class::{Role, UNIDENTIFIED, role};
+use super::{ClassSet, ImageResult, Outcome};
+use std::collections::BTreeMap;
 
-/// How many cells of each class, and what could not be counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// How many cells of one label.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Count {
+    /// Cells.
+    pub all: usize,
+    /// Of these, cells that a person has looked at.
+    pub reviewed: usize,
+}
+
+/// How many cells of each label, and what could not be counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Differential {
-    /// Cells per class, in the model's class order.
-    pub counts: Vec<usize>,
-    /// Cells below the abstain threshold.
-    pub unidentified: usize,
+    cells: BTreeMap<String, Count>,
     /// Images without a white cell.
     pub no_cell: usize,
     /// Images that failed.
@@ -20,51 +28,116 @@ pub struct Differential {
 }
 
 impl Differential {
-    /// Nothing counted yet, for a model with `classes` classes.
-    #[must_use]
-    pub fn new(classes: usize) -> Self {
-        Self { counts: vec![0; classes], ..Self::default() }
-    }
-
-    /// Adds one image's result.
-    pub fn add(&mut self, result: &ImageResult) {
-        self.images += 1;
-        match &result.outcome {
-            Outcome::Failed(_) => self.failed += 1,
-            Outcome::Cells(cells) if cells.is_empty() => self.no_cell += 1,
-            Outcome::Cells(cells) => {
-                for cell in cells {
-                    match self.counts.get_mut(cell.probabilities.top().0) {
-                        Some(n) if cell.accepted => *n += 1,
-                        _ => self.unidentified += 1,
-                    }
-                }
+    /// Adds one image's result as the model has it.
+    pub fn add(&mut self, result: &ImageResult, classes: &ClassSet) {
+        self.add_image(result);
+        if let Outcome::Cells(cells) = &result.outcome {
+            for cell in cells {
+                let class = cell.accepted.then(|| classes.label(cell.probabilities.top().0)).flatten();
+                self.count(class.unwrap_or(UNIDENTIFIED), false, true);
             }
         }
     }
 
-    /// Counts a cell that was counted as `from` as `to` instead; no class is unidentified.
-    pub fn shift(&mut self, from: Option<usize>, to: Option<usize>) {
-        for (class, up) in [(from, false), (to, true)] {
-            let count = match class {
-                Some(c) if c < self.counts.len() => &mut self.counts[c],
-                _ => &mut self.unidentified,
-            };
-            *count = if up { *count + 1 } else { count.saturating_sub(1) };
+    /// Counts an image, and not its cells.
+    pub fn add_image(&mut self, result: &ImageResult) {
+        self.images += 1;
+        match &result.outcome {
+            Outcome::Failed(_) => self.failed += 1,
+            Outcome::Cells(cells) if cells.is_empty() => self.no_cell += 1,
+            Outcome::Cells(_) => {}
         }
     }
 
-    /// Cells that have a class.
-    #[must_use]
-    pub fn total(&self) -> usize {
-        self.counts.iter().sum()
+    /// Counts a cell (`up`), or takes one back.
+    pub fn count(&mut self, label: &str, reviewed: bool, up: bool) {
+        if !self.cells.contains_key(label) {
+            self.cells.insert(label.to_owned(), Count::default());
+        }
+        let Some(count) = self.cells.get_mut(label) else { return };
+        let by = |n: usize| if up { n + 1 } else { n.saturating_sub(1) };
+        count.all = by(count.all);
+        if reviewed {
+            count.reviewed = by(count.reviewed);
+        }
     }
 
-    /// Share of a class among the cells that have one, 0..=1; `None` while nothing is counted.
+    /// Adds another set of images.
+    pub fn merge(&mut self, other: &Self) {
+        for (label, count) in &other.cells {
+            let own = self.cells.entry(label.clone()).or_default();
+            own.all += count.all;
+            own.reviewed += count.reviewed;
+        }
+        self.no_cell += other.no_cell;
+        self.failed += other.failed;
+        self.images += other.images;
+    }
+
+    /// The count of a label.
     #[must_use]
-    pub fn share(&self, class: usize) -> Option<f64> {
-        let total = self.total();
+    pub fn of(&self, label: &str) -> Count {
+        self.cells.get(label).copied().unwrap_or_default()
+    }
+
+    /// Labels that were counted at least once, alphabetically.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, Count)> {
+        self.cells.iter().filter(|(_, c)| c.all > 0).map(|(l, c)| (l.as_str(), *c))
+    }
+
+    fn sum(&self, wanted: impl Fn(Role) -> bool) -> Count {
+        let mut sum = Count::default();
+        for (_, count) in self.labels().filter(|(l, _)| wanted(role(l))) {
+            sum.all += count.all;
+            sum.reviewed += count.reviewed;
+        }
+        sum
+    }
+
+    /// Cells of the differential's 100 %.
+    #[must_use]
+    pub fn white(&self) -> Count {
+        self.sum(|r| r == Role::White)
+    }
+
+    /// All cells and squares that were looked at, whatever they are.
+    #[must_use]
+    pub fn squares(&self) -> Count {
+        self.sum(|_| true)
+    }
+
+    /// Cells that nobody could name.
+    #[must_use]
+    pub fn unidentified(&self) -> Count {
+        self.of(UNIDENTIFIED)
+    }
+
+    /// Share of a label among the white cells, 0..=1; `None` while nothing is counted.
+    #[must_use]
+    pub fn share(&self, label: &str) -> Option<f64> {
+        let total = self.white().all;
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        (total > 0).then(|| self.counts.get(class).copied().unwrap_or(0) as f64 / total as f64)
+        (total > 0).then(|| self.of(label).all as f64 / total as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_white_cell_is_outside_the_hundred_percent() {
+        let mut d = Differential::default();
+        for (label, n) in [("neutrophil", 3), ("blast", 1), ("NRBC", 2), ("smudge cell", 1), ("unidentified", 1)] {
+            (0..n).for_each(|i| d.count(label, i == 0, true));
+        }
+        d.count("not a white cell", true, true);
+        assert_eq!(d.white(), Count { all: 4, reviewed: 2 });
+        assert_eq!((d.share("neutrophil"), d.squares().all, d.unidentified().all), (Some(0.75), 9, 1));
+        d.count("neutrophil", true, false);
+        assert_eq!(d.of("neutrophil"), Count { all: 2, reviewed: 0 });
+        let mut both = d.clone();
+        both.merge(&d);
+        assert_eq!(both.white().all, 6);
     }
 }

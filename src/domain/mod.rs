@@ -9,9 +9,9 @@ mod input;
 mod learning;
 mod prediction;
 
-pub use class::{ClassSet, ClassSetError, clinical_rank};
-pub use differential::Differential;
+pub use class::{ClassSet, ClassSetError, NO_WHITE_CELL, OTHER_LABELS, Role, UNIDENTIFIED, clinical_rank, role};
+pub use differential::{Count, Differential};
 pub use digest::{Digest, NoDigest};
 pub use input::{CellPreprocessing, TensorSpec};
 pub use learning::EpochRow;
-pub use prediction::{CellResult, ImageResult, Outcome, Probabilities, Square, Status};
+pub use prediction::{ADDED, CellResult, ImageResult, Outcome, Probabilities, Square, Status};

@@ -98,9 +98,15 @@ impl Status {
     }
 }
 
+/// The number of the first cell that a person adds to an image; no finder finds so many.
+pub const ADDED: u32 = 100_001;
+
 /// One cell and what the model makes of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellResult {
+    /// Its number in the image: from 1 in the order of the finder, most evident first; from [`ADDED`] for squares that a
+    /// person has drawn.
+    pub number: u32,
     /// The square that the model saw.
     pub square: Square,
     /// Probabilities in the model's class order.

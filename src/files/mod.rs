@@ -46,6 +46,45 @@ pub fn data_file(name: &str) -> Option<std::path::PathBuf> {
     Some(directories::ProjectDirs::from("", "", "leukoscope")?.data_dir().join(name))
 }
 
+/// What tells, without reading it, that a file is the one that was read before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileFacts {
+    /// Length.
+    pub bytes: u64,
+    /// When it was changed last, nanoseconds since 1970; 0 where the system does not say.
+    pub modified: i64,
+}
+
+/// A file's length and time; `None` where it cannot be had.
+#[must_use]
+pub fn facts(path: &std::path::Path) -> Option<FileFacts> {
+    let meta = std::fs::metadata(path).ok()?;
+    let modified = meta.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+    let modified = modified.and_then(|d| i64::try_from(d.as_nanos()).ok()).unwrap_or(0);
+    Some(FileFacts { bytes: meta.len(), modified })
+}
+
+/// Whether files can be made in the folder of a path.
+#[must_use]
+pub fn can_write_beside(path: &std::path::Path) -> bool {
+    path.parent().is_some_and(|folder| tempfile::NamedTempFile::new_in(folder).is_ok())
+}
+
+/// A file of the user's settings, or `None` where the system has no place for it.
+#[must_use]
+pub fn config_file(name: &str) -> Option<std::path::PathBuf> {
+    Some(directories::ProjectDirs::from("", "", "leukoscope")?.config_dir().join(name))
+}
+
+/// Whether a folder is there with something in it, or a file in its place.
+#[must_use]
+pub fn holds_something(path: &std::path::Path) -> bool {
+    match std::fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => path.exists(),
+    }
+}
+
 /// Whether a regular file is there.
 #[must_use]
 pub fn is_file(path: &std::path::Path) -> bool {

@@ -3,10 +3,11 @@
 //! Order: the arguments as given; within a folder by name, sub-folders in their place. Links are followed,
 //! loops are items with an error. Hidden files and folders are left out of a folder (not when named).
 
+use crate::domain::Square;
 use std::path::{Path, PathBuf};
 
 /// A file to look at, or a place in the list where one could not be had.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// The path as reached from the argument.
     pub path: PathBuf,
@@ -14,10 +15,12 @@ pub struct Entry {
     pub named: bool,
     /// Why it cannot be read, where that is known already (a loop of links, a denied folder, nothing there).
     pub error: Option<String>,
+    /// Where the cell is, for a list that says so; else it is searched for.
+    pub square: Option<Square>,
 }
 
 /// What a walk found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Listing {
     /// Files and troubles in order.
     pub entries: Vec<Entry>,
@@ -30,18 +33,20 @@ pub fn walk(paths: &[PathBuf], stop: &dyn Fn() -> bool) -> Listing {
     for path in paths {
         match std::fs::metadata(path) {
             Ok(meta) if meta.is_dir() => walk_folder(path, stop, &mut listing.entries),
-            Ok(_) => listing.entries.push(Entry { path: path.clone(), named: true, error: None }),
+            Ok(_) => listing.entries.push(Entry { path: path.clone(), named: true, error: None, square: None }),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 listing.entries.push(Entry {
                     path: path.clone(),
                     named: true,
                     error: Some("there is no such file or folder".into()),
+                    square: None,
                 });
             }
             Err(e) => listing.entries.push(Entry {
                 path: path.clone(),
                 named: true,
                 error: Some(format!("cannot be opened: {e}")),
+                square: None,
             }),
         }
         if stop() {
@@ -69,10 +74,11 @@ fn walk_folder(root: &Path, stop: &dyn Fn() -> bool, out: &mut Vec<Entry>) {
                         path: e.path().to_owned(),
                         named: false,
                         error: Some("this is a folder, although it is named like a picture".into()),
+                        square: None,
                     });
                 }
             }
-            Ok(e) => out.push(Entry { path: e.path().to_owned(), named: false, error: None }),
+            Ok(e) => out.push(Entry { path: e.path().to_owned(), named: false, error: None, square: None }),
             Err(e) => {
                 let path = e.path().unwrap_or(root).to_owned();
                 let reason = if e.loop_ancestor().is_some() {
@@ -84,7 +90,7 @@ fn walk_folder(root: &Path, stop: &dyn Fn() -> bool, out: &mut Vec<Entry>) {
                 } else {
                     format!("cannot be listed: {e}")
                 };
-                out.push(Entry { path, named: false, error: Some(reason) });
+                out.push(Entry { path, named: false, error: Some(reason), square: None });
             }
         }
     }
@@ -159,7 +165,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn shards_are_disjoint_and_complete(n in 0usize..50, count in 1usize..9) {
-            let all = Listing { entries: (0..n).map(|i| Entry { path: i.to_string().into(), named: false, error: None }).collect() };
+            let all = Listing { entries: (0..n).map(|i| Entry { path: i.to_string().into(), named: false, error: None, square: None }).collect() };
             let mut seen: Vec<_> = (1..=count).flat_map(|i| shard(all.clone(), i, count).entries).collect();
             seen.sort_by_key(|e| e.path.to_string_lossy().parse::<usize>().unwrap_or(0));
             proptest::prop_assert_eq!(seen, all.entries);

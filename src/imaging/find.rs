@@ -9,6 +9,7 @@ use super::light::{Light, illumination, percentile, white_level};
 use super::mask::{Part, parts_above};
 use super::resample::fit_within;
 use super::threshold::{Channels, nuclear_score, soften, two_thresholds};
+use crate::domain::Square;
 use image::RgbImage;
 
 /// Counted up whenever the same picture may give another square than before: cut cells are cached under it.
@@ -227,6 +228,16 @@ fn cell(parts: &[Part], ids: &[usize], scale: f64, light: &Light) -> FoundCell {
         strength,
         white,
     }
+}
+
+/// Brightness of the background at a square that nobody searched for, RGB: that of the found cell nearest to it, else of the
+/// picture as a whole.
+#[must_use]
+pub fn white_near(picture: &RgbImage, finding: &Finding, square: Square, white_percentile: f64) -> [f32; 3] {
+    let (x, y) = square.centre();
+    let far = |c: &FoundCell| (c.x - f64::from(x)).hypot(c.y - f64::from(y));
+    let nearest = finding.cells.iter().min_by(|a, b| far(a).total_cmp(&far(b)));
+    nearest.map_or_else(|| white_level(picture, white_percentile), |c| c.white)
 }
 
 /// How sure we are that this is the white cell the picture is of.

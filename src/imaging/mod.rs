@@ -15,11 +15,11 @@ mod synthetic;
 mod threshold;
 
 pub use decode::{DecodeError, Decoded, Limits, decode};
-pub use find::{FINDER_VERSION, Finding, FoundCell, Scene, find_cells};
+pub use find::{FINDER_VERSION, Finding, FoundCell, Scene, find_cells, white_near};
 pub use image::RgbImage;
 pub use resample::{fit_within, thumbnail_of_square};
 pub use sniff::{Sniffed, sniff};
-pub use square::{cut_square, square_of, stretch, tensor, tensor_of_square, tensor_of_whole};
+pub use square::{cut_around, cut_square, square_of, stretch, tensor, tensor_of_square, tensor_of_whole};
 pub use synthetic::{DrawnCell, Slide, draw_slide};
 
 /// Writes a picture as PNG bytes.

@@ -41,6 +41,26 @@ pub fn cut_square(
     RgbImage::from_raw(size as u32, size as u32, bytes).unwrap_or_default()
 }
 
+/// The part of a picture around a square, `around` times as wide, as far as the picture goes; and its left and top edge.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "pixel positions"
+)]
+pub fn cut_around(picture: &RgbImage, square: Square, around: f32) -> (RgbImage, u32, u32) {
+    let (x, y) = square.centre();
+    let half = square.side * around / 2.0;
+    let (w, h) = picture.dimensions();
+    let within = |v: f32, end: u32| v.clamp(0.0, end as f32) as u32;
+    let (left, top) = (within((x - half).floor(), w), within((y - half).floor(), h));
+    let (right, bottom) = (within((x + half).ceil(), w), within((y + half).ceil(), h));
+    let size = (right.saturating_sub(left).max(1), bottom.saturating_sub(top).max(1));
+    let (left, top) = (left.min(w.saturating_sub(1)), top.min(h.saturating_sub(1)));
+    (image::imageops::crop_imm(picture, left, top, size.0, size.1).to_image(), left, top)
+}
+
 /// Appends the tensor of a cell's square to `out`.
 pub fn tensor_of_square(
     picture: &RgbImage,

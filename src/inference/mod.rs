@@ -9,10 +9,12 @@ mod prepare;
 mod probe;
 mod provider;
 mod runtime;
+mod sketch;
 
 pub use engine::{Answer, Engine, EngineError, EngineReport, UNUSABLE, self_test_tensor};
-pub use pipeline::{Options, PipelineError, Shape, Summary, run};
-pub use prepare::{Cells, Prepared, Skip, decode_file, prepare};
+pub use pipeline::{CellFeatures, Options, PipelineError, Shape, Summary, run};
+pub use prepare::{Cells, OwnSquares, Prepared, Skip, decode_file, prepare};
 pub use probe::run_graph;
 pub use provider::Provider;
 pub use runtime::{Runtime, RuntimeError};
+pub use sketch::{SKETCH, likeness, sketch};

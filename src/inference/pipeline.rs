@@ -8,8 +8,9 @@
 //! out, so that one slow file cannot make finished rows pile up without end.
 
 use super::engine::{Answer, Engine, EngineError, EngineReport};
-use super::prepare::{Cells, Prepared, Skip, prepare};
+use super::prepare::{Cells, OwnSquares, Prepared, Skip, prepare};
 use super::provider::Provider;
+use super::sketch::sketch;
 use crate::domain::{CellResult, ImageResult, Outcome};
 use crate::files::Entry;
 use crate::model::{ModelCard, VettedModel};
@@ -31,6 +32,18 @@ pub enum Shape {
     Batched,
 }
 
+/// What a cell's row carries of its pooled features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CellFeatures {
+    /// Nothing.
+    #[default]
+    None,
+    /// A [`sketch`] of them, for finding cells that look alike.
+    Sketch,
+    /// All.
+    All,
+}
+
 /// How to run.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -42,15 +55,25 @@ pub struct Options {
     pub batch: Option<usize>,
     /// Worker threads; `None` is one per core.
     pub workers: Option<usize>,
-    /// Whether each cell's row carries its pooled features.
-    pub features: bool,
+    /// What each cell's row carries of its pooled features.
+    pub features: CellFeatures,
+    /// Squares that a person drew or moved.
+    pub own: Arc<OwnSquares>,
     /// Only for tests and measurements: a shape other than the provider's own.
     pub shape: Option<Shape>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { provider: Provider::Auto, cells: Cells::One, batch: None, workers: None, features: false, shape: None }
+        Self {
+            provider: Provider::Auto,
+            cells: Cells::One,
+            batch: None,
+            workers: None,
+            features: CellFeatures::None,
+            own: Arc::default(),
+            shape: None,
+        }
     }
 }
 
@@ -116,6 +139,7 @@ pub fn run(
         actual: report.actual.clone(),
         batch,
         features: options.features,
+        own: &options.own,
     };
     let (tickets, take) = bounded::<usize>(WINDOW);
     let (give, done) = bounded::<Done>(WINDOW);
@@ -194,7 +218,8 @@ struct Context<'a> {
     cancel: &'a Cancel,
     actual: Arc<str>,
     batch: usize,
-    features: bool,
+    features: CellFeatures,
+    own: &'a OwnSquares,
 }
 
 impl Context<'_> {
@@ -240,7 +265,7 @@ impl Context<'_> {
     ) -> Result<ImageResult, Skip> {
         let entry = &self.entries[index];
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            let mut prepared = prepare(entry, self.card, self.cells)?;
+            let mut prepared = prepare(entry, self.card, self.cells, self.own)?;
             let answers = if prepared.squares.is_empty() { Ok(Vec::new()) } else { finish(&mut prepared) };
             Ok(self.row(index, prepared, answers))
         }));
@@ -263,12 +288,17 @@ impl Context<'_> {
                     .squares
                     .into_iter()
                     .zip(all)
-                    .map(|(square, answer)| CellResult {
+                    .map(|((number, square), answer)| CellResult {
+                        number,
                         square,
                         accepted: answer.probabilities.top().1 >= threshold,
                         probabilities: answer.probabilities,
                         unlike: answer.unlike,
-                        features: if self.features { answer.features } else { Vec::new() },
+                        features: match self.features {
+                            CellFeatures::None => Vec::new(),
+                            CellFeatures::Sketch => sketch(&answer.features),
+                            CellFeatures::All => answer.features,
+                        },
                     })
                     .collect(),
             ),
@@ -295,8 +325,9 @@ impl Context<'_> {
             if self.cancel.is_cancelled() || stopped.is_cancelled() {
                 break;
             }
-            let ready =
-                std::panic::catch_unwind(AssertUnwindSafe(|| prepare(&self.entries[index], self.card, self.cells)));
+            let ready = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                prepare(&self.entries[index], self.card, self.cells, self.own)
+            }));
             let sent = match ready {
                 Ok(Err(Skip)) => give.send((index, Err(Skip))).is_ok(),
                 Ok(Ok(prepared)) if prepared.squares.is_empty() => {
@@ -352,7 +383,7 @@ mod tests {
         let picture = crate::imaging::draw_slide(240, 200, 1, 1).picture;
         std::fs::write(&path, crate::imaging::encode_png(&picture).expect("PNG")).expect("write");
         let model = crate::workflow::default_model().expect("model");
-        let entries = [Entry { path, named: true, error: None }];
+        let entries = [Entry { path, named: true, error: None, square: None }];
         let cancel = Cancel::new();
         let context = Context {
             entries: &entries,
@@ -361,7 +392,8 @@ mod tests {
             cancel: &cancel,
             actual: "cpu".into(),
             batch: 1,
-            features: false,
+            features: CellFeatures::None,
+            own: &OwnSquares::new(),
         };
         let row = context.isolated(0, |_| panic!("a decoder stumbles")).expect("a row");
         assert!(matches!(row.outcome, Outcome::Failed(reason) if reason.contains("others are not affected")));

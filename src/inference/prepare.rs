@@ -2,10 +2,11 @@
 //!
 //! What goes wrong is a value in words, so that a file that fails is a row and never a stopped batch.
 
-use crate::domain::{Digest, Square};
+use crate::domain::{ADDED, Digest, Square};
 use crate::files::{Entry, MAX_PICTURE_BYTES, ReadError, named_like_picture, read_bounded};
 use crate::imaging::{self, DecodeError, Decoded, Finding, FoundCell, Limits, Scene};
 use crate::model::{ModelCard, Preprocessing};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Which cells of a picture are classified.
@@ -20,6 +21,9 @@ pub enum Cells {
     ByScene,
 }
 
+/// Squares that a person drew or moved, by image: numbers of cells, and where these are.
+pub type OwnSquares = HashMap<Digest, Vec<(u32, Square)>>;
+
 /// A file that is no picture and that nobody named: it is counted, not failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skip;
@@ -31,8 +35,9 @@ pub struct Prepared {
     pub digest: Option<Digest>,
     /// Width and height of the upright picture.
     pub size: Option<(u32, u32)>,
-    /// The squares, most evident first; one "square" is the whole picture for a model that wants it.
-    pub squares: Vec<Square>,
+    /// The cells' numbers and squares, most evident first, then what a person added; one "square" is the whole picture for
+    /// a model that wants it.
+    pub squares: Vec<(u32, Square)>,
     /// The tensors of the squares, one after the other.
     pub tensors: Vec<f32>,
     /// Things to know.
@@ -60,11 +65,12 @@ pub fn decode_file(path: &Path) -> Result<(Decoded, Digest), (Option<Digest>, St
     Ok((decoded, snapshot.digest))
 }
 
-/// Prepares one entry of a listing for a model.
+/// Prepares one entry of a listing for a model. Where a person moved or added squares (`own`), or the listing says where
+/// the cell is, that is what the model sees.
 ///
 /// # Errors
 /// [`Skip`] for a file found in a folder whose content is no picture.
-pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells) -> Result<Prepared, Skip> {
+pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells, own: &OwnSquares) -> Result<Prepared, Skip> {
     if let Some(error) = &entry.error {
         return Ok(Prepared::failed(None, error.clone()));
     }
@@ -86,10 +92,19 @@ pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells) -> Result<Prepared
     match &card.preprocessing {
         Preprocessing::CellSquare(how) => {
             let finding = imaging::find_cells(&picture, how.white_percentile);
-            for cell in chosen(&finding, cells) {
-                let square = imaging::square_of(cell, how);
-                imaging::tensor_of_square(&picture, square, cell.white, how, &card.tensor, &mut tensors);
-                squares.push(square);
+            let own = digest.and_then(|d| own.get(&d)).map_or(&[][..], Vec::as_slice);
+            let found = (1..).zip(chosen(&finding, cells)).map(|(number, cell)| {
+                let moved = own.iter().find(|(n, _)| *n == number).map(|(_, square)| *square);
+                (number, moved.unwrap_or_else(|| imaging::square_of(cell, how)))
+            });
+            let all: Vec<(u32, Square)> = match entry.square {
+                Some(square) => vec![(1, square)],
+                None => found.chain(own.iter().filter(|(n, _)| *n >= ADDED).copied()).collect(),
+            };
+            for (number, square) in all {
+                let white = imaging::white_near(&picture, &finding, square, how.white_percentile);
+                imaging::tensor_of_square(&picture, square, white, how, &card.tensor, &mut tensors);
+                squares.push((number, square));
             }
             if let Some(cell) = finding.cells.first()
                 && finding.scene == Scene::SingleCell
@@ -104,7 +119,7 @@ pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells) -> Result<Prepared
             imaging::tensor_of_whole(&picture, &card.tensor, &mut tensors);
             #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
             let side = picture.width().max(picture.height()) as f32;
-            squares.push(Square { x: 0.0, y: 0.0, side });
+            squares.push((1, Square { x: 0.0, y: 0.0, side }));
         }
     }
     Ok(Prepared { digest, size, squares, tensors, warnings, error: None })

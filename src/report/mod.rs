@@ -4,9 +4,12 @@ mod compared;
 mod escape;
 pub(crate) mod evaluated;
 mod evaluation;
+mod fhir;
+mod laboratory;
 mod learning;
 mod picture;
 mod rows;
+mod slide;
 mod svg;
 
 pub use compared::{Compared, Pair, comparison_files, comparison_text};
@@ -16,7 +19,13 @@ pub use evaluation::{
     evaluation_files, evaluation_html, evaluation_json, evaluation_scores, evaluation_text, facts, kept_line, number,
     other_scores, percent, predictions_csv,
 };
+pub use fhir::slide_fhir;
+pub use laboratory::{
+    CaseFacts, DifferentialTable, Flag, ReferenceRange, ReportStatus, Row, Sex, SlideReport, Snapshot, TARGETS, Unit,
+    WBC, example_ranges, flag,
+};
 pub use learning::{history_csv, scores_json, scores_text};
 pub use picture::svg_to_png;
 pub use rows::{RowFormat, RowWriter, Stamp};
+pub use slide::{distribution_svg, slide_html};
 pub use svg::{PALETTE, confusion_svg};

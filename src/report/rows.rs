@@ -64,8 +64,8 @@ impl RowWriter {
         let mut out = Vec::new();
         match &result.outcome {
             Outcome::Cells(cells) if !cells.is_empty() => {
-                for (i, cell) in cells.iter().enumerate() {
-                    out.extend(self.row(result, i + 1, Some(cell)));
+                for cell in cells {
+                    out.extend(self.row(result, cell.number, Some(cell)));
                 }
             }
             _ => out.extend(self.row(result, 0, None)),
@@ -82,7 +82,7 @@ impl RowWriter {
         }
     }
 
-    fn row(&mut self, result: &ImageResult, number: usize, cell: Option<&CellResult>) -> Vec<u8> {
+    fn row(&mut self, result: &ImageResult, number: u32, cell: Option<&CellResult>) -> Vec<u8> {
         let status = cell.map_or_else(|| result.status(), CellResult::status);
         let label = cell.map_or("", |c| match c.status() {
             Status::Ok => self.stamp.classes.label(c.probabilities.top().0).unwrap_or(""),
@@ -187,6 +187,7 @@ mod tests {
     fn cell() -> CellResult {
         let probabilities = Probabilities::new(vec![0.25, 0.75]).expect("sums to one");
         CellResult {
+            number: 1,
             square: Square { x: -3.25, y: 10.0, side: 80.5 },
             probabilities,
             accepted: true,

@@ -1,6 +1,6 @@
 //! What a person does to labels, as values with an inverse. No disk, no clock.
 
-use crate::domain::Digest;
+use crate::domain::{Digest, Square};
 
 /// A cell: the image's digest and the number of the cell in it, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,16 +12,35 @@ pub struct CellKey {
 }
 
 /// What a person says of a cell.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Verdict {
-    /// The label, or `unidentified`; never a position among a model's classes.
+    /// The label, or `unidentified`; never a position among a model's classes. Empty where only the square was set.
     pub label: String,
     /// What the model had said, kept for whoever asks later.
     pub suggested: String,
+    /// Where the cell is, where a person drew or moved its square.
+    pub square: Option<Square>,
+}
+
+impl Verdict {
+    /// Whether a person has named the cell.
+    #[must_use]
+    pub fn named(&self) -> bool {
+        !self.label.is_empty()
+    }
+
+    /// As the audit trail has it: the label, and the square where a person set one.
+    #[must_use]
+    pub fn to_words(&self) -> String {
+        match self.square {
+            Some(s) => format!("{} at {},{} side {}", self.label, s.x, s.y, s.side).trim_start().to_owned(),
+            None => self.label.clone(),
+        }
+    }
 }
 
 /// One cell before and after.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// Which cell.
     pub key: CellKey,
@@ -32,7 +51,7 @@ pub struct Change {
 }
 
 /// Something a person did, to one cell or to several at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
     /// A word for the audit row: `label`, `accept`, `undo`, `redo`, `import`.
     pub action: String,
@@ -52,7 +71,7 @@ impl Edit {
 }
 
 /// What can be undone and done again; without limit.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     done: Vec<Edit>,
     undone: Vec<Edit>,
@@ -108,7 +127,7 @@ mod tests {
             let (mut labels, mut history) = (BTreeMap::new(), History::default());
             for (cell, label) in moves {
                 let key = CellKey { image: Digest([cell; 32]), cell: 1 };
-                let verdict = |l: u8| Verdict { label: format!("class {l}"), suggested: "class 0".into() };
+                let verdict = |l: u8| Verdict { label: format!("class {l}"), suggested: "class 0".into(), square: None };
                 let after = (label > 0).then(|| verdict(label));
                 // Two cells at once where the label is 3.
                 let mut changes = vec![Change { key, before: labels.get(&key).cloned(), after: after.clone() }];

@@ -4,9 +4,14 @@
 //! known by the digest of their bytes, so a moved or renamed file keeps its labels. Nothing is written beside images.
 
 pub mod audit;
+mod case;
 mod edit;
+mod rescue;
+mod results;
 mod store;
 
 pub use audit::AuditRow;
+pub use case::{CaseChange, CaseRecord, Signature};
 pub use edit::{CellKey, Change, Edit, History, Verdict};
+pub use results::KeptResult;
 pub use store::{Opened, Seen, Store, StoreError, Verification};

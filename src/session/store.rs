@@ -5,17 +5,19 @@
 
 use super::audit::{AuditRow, altered};
 use super::edit::{CellKey, Change, Edit, Verdict};
-use crate::domain::Digest;
+use super::rescue::rescue;
+use crate::domain::{Digest, Square};
 use crate::files::{Lock, create_folder, display_path, move_aside};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Version of the tables, in SQLite's `user_version`.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
 /// What each version adds to the one before; the first makes a new file.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE seen (image BLOB PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE label (
@@ -27,7 +29,20 @@ const MIGRATIONS: [&str; 1] = ["
         object TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, reason TEXT NOT NULL, version TEXT NOT NULL,
         previous TEXT NOT NULL, hash TEXT NOT NULL
     );
-"];
+",
+    "
+    ALTER TABLE label ADD COLUMN x REAL;
+    ALTER TABLE label ADD COLUMN y REAL;
+    ALTER TABLE label ADD COLUMN side REAL;
+    CREATE TABLE result (
+        path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, modified INTEGER NOT NULL, image BLOB, width INTEGER,
+        height INTEGER, cells BLOB, error TEXT, warnings TEXT NOT NULL, provider TEXT
+    ) WITHOUT ROWID;
+    CREATE TABLE signature (
+        version INTEGER PRIMARY KEY, time TEXT NOT NULL, operator TEXT NOT NULL, reason TEXT NOT NULL, report TEXT NOT NULL
+    );
+",
+];
 
 /// Why a session cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -75,8 +90,8 @@ pub struct Verification {
 /// A session's file.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
-    path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
     /// Why nothing can be written, where that is so.
     read_only: Option<String>,
     /// Held as long as the session is open for writing.
@@ -96,6 +111,12 @@ impl Store {
             create_folder(folder).map_err(|e| no(&e))?;
         }
         let lock = match Lock::hold(&path.with_extension("lock"), who) {
+            // Nobody else: the folder itself cannot be written to.
+            Err(holder) if !crate::files::can_write_beside(path) => {
+                let why = format!("its folder cannot be written to ({holder})");
+                let store = Self::reading(path, why.clone())?;
+                return Ok(Opened { store, said: vec![format!("This session is opened for reading only: {why}")] });
+            }
             Ok(lock) => lock,
             Err(holder) => {
                 let why = format!("{holder} has it open");
@@ -114,11 +135,13 @@ impl Store {
             }
             Err(Trouble::Damaged(e)) => {
                 let aside = move_aside(path).map_err(|e| no(&e))?;
+                let mut connection = Self::writing(path).map_err(|e| no(&e))?;
+                let rescued = rescue(&aside, &mut connection);
                 said.push(format!(
-                    "The session {shown} is damaged ({e}). It was set aside as {}, and a new one was begun",
+                    "The session {shown} is damaged ({e}). It was set aside as {}, and a new one was begun. {rescued}",
                     display_path(&aside)
                 ));
-                Self::writing(path).map_err(|e| no(&e))?
+                connection
             }
             Err(e) => return Err(no(&e)),
         };
@@ -136,8 +159,18 @@ impl Store {
     fn reading(path: &Path, why: String) -> Result<Self, StoreError> {
         let no = |e: rusqlite::Error| StoreError::Sqlite(display_path(path), e.to_string());
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(no)?;
-        connection.query_row("SELECT count(*) FROM label", [], |_| Ok(())).map_err(no)?;
+        let looked = |c: Connection| c.query_row("SELECT count(*) FROM label", [], |_| Ok(())).map(|()| c);
+        let connection = match Connection::open_with_flags(path, flags).and_then(looked) {
+            Ok(connection) => connection,
+            // On a read-only medium even a reader cannot make the file of shared memory: taken as it lies there.
+            Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) && crate::files::is_file(path) => {
+                let plain = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+                let uri = format!("file:{plain}?immutable=1");
+                let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+                Connection::open_with_flags(uri, flags).and_then(looked).map_err(no)?
+            }
+            Err(e) => return Err(no(e)),
+        };
         Ok(Self { connection, path: path.to_owned(), read_only: Some(why), _lock: None })
     }
 
@@ -163,7 +196,7 @@ impl Store {
         Ok(connection)
     }
 
-    fn no(&self, e: &dyn std::fmt::Display) -> StoreError {
+    pub(super) fn no(&self, e: &dyn std::fmt::Display) -> StoreError {
         StoreError::Sqlite(display_path(&self.path), e.to_string())
     }
 
@@ -185,11 +218,12 @@ impl Store {
     /// When the file cannot be read any more.
     pub fn labels(&self) -> Result<BTreeMap<CellKey, Verdict>, StoreError> {
         let read = || -> rusqlite::Result<_> {
-            let mut statement = self.connection.prepare("SELECT image, cell, label, suggested FROM label")?;
-            let rows = statement.query_map([], |r| {
-                let key = CellKey { image: Digest(r.get(0)?), cell: r.get(1)? };
-                Ok((key, Verdict { label: r.get(2)?, suggested: r.get(3)? }))
-            })?;
+            // A session that an older version wrote and that is only read has no squares.
+            let squares = self.connection.prepare("SELECT x, y, side FROM label").is_ok();
+            let columns = if squares { "label, suggested, x, y, side" } else { "label, suggested, NULL, NULL, NULL" };
+            let mut statement = self.connection.prepare(&format!("SELECT {columns}, image, cell FROM label"))?;
+            let rows = statement
+                .query_map([], |r| Ok((CellKey { image: Digest(r.get(5)?), cell: r.get(6)? }, verdict_of(r)?)))?;
             rows.collect()
         };
         read().map_err(|e| self.no(&e))
@@ -253,7 +287,7 @@ impl Store {
         write().map_err(|e| StoreError::Sqlite(path, e.to_string()))
     }
 
-    fn writable(&self) -> Result<(), StoreError> {
+    pub(super) fn writable(&self) -> Result<(), StoreError> {
         self.read_only.as_ref().map_or(Ok(()), |why| Err(StoreError::ReadOnly(why.clone())))
     }
 
@@ -267,69 +301,29 @@ impl Store {
         let shown = display_path(&self.path);
         let no = |e: rusqlite::Error| StoreError::Sqlite(shown.clone(), e.to_string());
         let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(no)?;
-        let last = "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1";
-        let (mut number, mut previous): (u64, String) = change
-            .query_row(last, [], |r| Ok((r.get::<_, i64>(0)?.unsigned_abs(), r.get(1)?)))
-            .optional()
-            .map_err(no)?
-            .unwrap_or_default();
+        if let Some(why) = super::case::locked(&change).map_err(no)? {
+            return Err(StoreError::ReadOnly(why));
+        }
+        let mut rows = Vec::with_capacity(edit.changes.len());
         for Change { key, before, after } in &edit.changes {
             let present = change
-                .query_row(
-                    "SELECT label, suggested FROM label WHERE image = ?1 AND cell = ?2",
-                    params![key.image.0, key.cell],
-                    |r| Ok(Verdict { label: r.get(0)?, suggested: r.get(1)? }),
-                )
-                .optional()
+                .prepare_cached("SELECT label, suggested, x, y, side FROM label WHERE image = ?1 AND cell = ?2")
+                .and_then(|mut s| s.query_row(params![key.image.0, key.cell], verdict_of).optional())
                 .map_err(no)?;
             if present != *before {
                 return Err(StoreError::Stale(*key));
             }
-            match after {
-                Some(v) => change.execute(
-                    "INSERT OR REPLACE INTO label (image, cell, label, suggested) VALUES (?1, ?2, ?3, ?4)",
-                    params![key.image.0, key.cell, v.label, v.suggested],
-                ),
-                None => {
-                    change.execute("DELETE FROM label WHERE image = ?1 AND cell = ?2", params![key.image.0, key.cell])
-                }
-            }
-            .map_err(no)?;
-            number += 1;
-            let word = |v: &Option<Verdict>| v.as_ref().map_or(String::new(), |v| v.label.clone());
-            let row = AuditRow {
-                number,
-                time: time.into(),
-                operator: operator.into(),
+            put_label(&change, *key, after.as_ref()).map_err(no)?;
+            let word = |v: &Option<Verdict>| v.as_ref().map_or(String::new(), Verdict::to_words);
+            rows.push(Noted {
                 action: edit.action.clone(),
                 object: object(*key),
                 old: word(before),
                 new: word(after),
                 reason: edit.reason.clone(),
-                version: env!("CARGO_PKG_VERSION").into(),
-                previous,
-            };
-            let hash = row.hash();
-            change
-                .execute(
-                    "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-                    params![
-                        row.number.cast_signed(),
-                        row.time,
-                        row.operator,
-                        row.action,
-                        row.object,
-                        row.old,
-                        row.new,
-                        row.reason,
-                        row.version,
-                        row.previous,
-                        hash
-                    ],
-                )
-                .map_err(no)?;
-            previous = hash;
+            });
         }
+        note(&change, rows, operator, time).map_err(no)?;
         change.commit().map_err(no)
     }
 
@@ -340,21 +334,7 @@ impl Store {
     pub fn audit(&self) -> Result<Vec<(AuditRow, String)>, StoreError> {
         let read = || -> rusqlite::Result<_> {
             let mut statement = self.connection.prepare("SELECT * FROM audit ORDER BY number")?;
-            let rows = statement.query_map([], |r| {
-                let row = AuditRow {
-                    number: r.get::<_, i64>(0)?.unsigned_abs(),
-                    time: r.get(1)?,
-                    operator: r.get(2)?,
-                    action: r.get(3)?,
-                    object: r.get(4)?,
-                    old: r.get(5)?,
-                    new: r.get(6)?,
-                    reason: r.get(7)?,
-                    version: r.get(8)?,
-                    previous: r.get(9)?,
-                };
-                Ok((row, r.get(10)?))
-            })?;
+            let rows = statement.query_map([], audit_of)?;
             rows.collect()
         };
         read().map_err(|e| self.no(&e))
@@ -371,7 +351,7 @@ impl Store {
         told.retain(|_, label| !label.is_empty());
         let mut differing: Vec<CellKey> = labels
             .iter()
-            .filter(|(key, v)| told.get(object(**key).as_str()) != Some(&v.label.as_str()))
+            .filter(|(key, v)| told.get(object(**key).as_str()) != Some(&v.to_words().as_str()))
             .map(|(key, _)| *key)
             .collect();
         let kept: std::collections::BTreeSet<String> = labels.keys().map(|k| object(*k)).collect();
@@ -380,13 +360,116 @@ impl Store {
     }
 }
 
-fn object(key: CellKey) -> String {
+/// What happened, without who, when and after what.
+pub(super) struct Noted {
+    pub(super) action: String,
+    pub(super) object: String,
+    pub(super) old: String,
+    pub(super) new: String,
+    pub(super) reason: String,
+}
+
+/// Puts rows at the end of the audit trail. Time never goes back in it: a clock that does is noted as the reason.
+pub(super) fn note(c: &Connection, rows: Vec<Noted>, operator: &str, time: &str) -> rusqlite::Result<()> {
+    let last = "SELECT number, hash, time FROM audit ORDER BY number DESC LIMIT 1";
+    let (mut number, mut previous, before): (u64, String, String) = c
+        .query_row(last, [], |r| Ok((r.get::<_, i64>(0)?.unsigned_abs(), r.get(1)?, r.get(2)?)))
+        .optional()?
+        .unwrap_or_default();
+    // RFC 3339 in UTC without fractions: the order of the words is that of the times.
+    let back = time < before.as_str();
+    let mut put = c.prepare_cached("INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
+    for Noted { action, object, old, new, reason } in rows {
+        number += 1;
+        let reason =
+            if back { format!("{reason} (the clock went back: it says {time})").trim().into() } else { reason };
+        let row = AuditRow {
+            number,
+            time: if back { before.clone() } else { time.into() },
+            operator: operator.into(),
+            action,
+            object,
+            old,
+            new,
+            reason,
+            version: env!("CARGO_PKG_VERSION").into(),
+            previous,
+        };
+        let hash = row.hash();
+        put.execute(params![
+            row.number.cast_signed(),
+            row.time,
+            row.operator,
+            row.action,
+            row.object,
+            row.old,
+            row.new,
+            row.reason,
+            row.version,
+            row.previous,
+            hash
+        ])?;
+        previous = hash;
+    }
+    Ok(())
+}
+
+/// Writes a verdict, or takes it away.
+pub(super) fn put_label(c: &Connection, key: CellKey, verdict: Option<&Verdict>) -> rusqlite::Result<()> {
+    match verdict {
+        Some(v) => c
+            .prepare_cached(
+                "INSERT OR REPLACE INTO label (image, cell, label, suggested, x, y, side) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                key.image.0,
+                key.cell,
+                v.label,
+                v.suggested,
+                v.square.map(|s| s.x),
+                v.square.map(|s| s.y),
+                v.square.map(|s| s.side)
+            ])?,
+        None => c
+            .prepare_cached("DELETE FROM label WHERE image = ?1 AND cell = ?2")?
+            .execute(params![key.image.0, key.cell])?,
+    };
+    Ok(())
+}
+
+/// Reads label, suggested, x, y, side.
+pub(super) fn verdict_of(r: &rusqlite::Row<'_>) -> rusqlite::Result<Verdict> {
+    let square = match (r.get(2)?, r.get(3)?, r.get(4)?) {
+        (Some(x), Some(y), Some(side)) => Some(Square { x, y, side }),
+        _ => None,
+    };
+    Ok(Verdict { label: r.get(0)?, suggested: r.get(1)?, square })
+}
+
+pub(super) fn object(key: CellKey) -> String {
     format!("{} {}", key.image, key.cell)
 }
 
-fn key_of(object: &str) -> Option<CellKey> {
+pub(super) fn key_of(object: &str) -> Option<CellKey> {
     let (digest, cell) = object.split_once(' ')?;
     Some(CellKey { image: digest.parse().ok()?, cell: cell.parse().ok()? })
+}
+
+/// Reads a row of the audit trail and the hash that was stored with it.
+pub(super) fn audit_of(r: &rusqlite::Row<'_>) -> rusqlite::Result<(AuditRow, String)> {
+    let row = AuditRow {
+        number: r.get::<_, i64>(0)?.unsigned_abs(),
+        time: r.get(1)?,
+        operator: r.get(2)?,
+        action: r.get(3)?,
+        object: r.get(4)?,
+        old: r.get(5)?,
+        new: r.get(6)?,
+        reason: r.get(7)?,
+        version: r.get(8)?,
+        previous: r.get(9)?,
+    };
+    Ok((row, r.get(10)?))
 }
 
 /// Why a file cannot be written to.
@@ -429,7 +512,7 @@ mod tests {
 
     fn label(store: &Store, key: CellKey, to: &str) -> Edit {
         let before = store.labels().expect("reads").get(&key).cloned();
-        let after = Some(Verdict { label: to.into(), suggested: "neutrophil".into() });
+        let after = Some(Verdict { label: to.into(), suggested: "neutrophil".into(), square: None });
         Edit { action: "label".into(), changes: vec![Change { key, before, after }], reason: String::new() }
     }
 
@@ -547,7 +630,8 @@ mod tests {
             let changes = (0..1000u32)
                 .map(|cell| {
                     let key = CellKey { image: Digest([7; 32]), cell };
-                    let verdict = |r: u32| Verdict { label: format!("class {}", r % 5), suggested: String::new() };
+                    let verdict =
+                        |r: u32| Verdict { label: format!("class {}", r % 5), suggested: String::new(), square: None };
                     Change { key, before: round.checked_sub(1).map(verdict), after: Some(verdict(round)) }
                 })
                 .collect();

@@ -55,7 +55,7 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
     let entries: Vec<_> = (0..PICTURES)
         .map(|i| {
             let path = folder.path().join(format!("{i:03}.png"));
-            write_atomic(&path, &png).map(|()| crate::files::Entry { path, named: true, error: None })
+            write_atomic(&path, &png).map(|()| crate::files::Entry { path, named: true, error: None, square: None })
         })
         .collect::<Result<_, _>>()
         .map_err(|e| UserError::new(format!("the temporary folder cannot be written: {e}")))?;

@@ -2,13 +2,15 @@
 
 use super::UserError;
 use crate::domain::{Differential, ImageResult, Status};
-use crate::files::{self, AtomicFile, Listing, walk};
-use crate::inference::{self, Cells, EngineReport, Options, PipelineError, Provider};
+use crate::files::{self, AtomicFile, Entry, FileFacts, Listing, walk, write_atomic};
+use crate::inference::{self, CellFeatures, Cells, EngineReport, Options, OwnSquares, PipelineError, Provider};
 use crate::model::VettedModel;
 use crate::report::{RowFormat, RowWriter, Stamp};
 use crate::task::{Cancel, Progress};
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What to classify and how.
 #[derive(Debug, Clone, Default)]
@@ -23,13 +25,25 @@ pub struct Request {
     pub batch: Option<usize>,
     /// Part `.0` (from 1) of `.1`.
     pub shard: Option<(usize, usize)>,
+    /// What each cell's row carries of its features.
+    pub features: CellFeatures,
+    /// Squares that a person drew or moved.
+    pub own: Arc<OwnSquares>,
+    /// Files whose results are known already, and what they were like then: passed over unless they changed.
+    pub known: Arc<HashMap<PathBuf, FileFacts>>,
+    /// Go on looking for new pictures until it is stopped.
+    pub watch: bool,
 }
 
 /// What is told while it runs.
 #[derive(Debug)]
 pub enum Told {
-    /// So many files will be looked at.
-    Listed(usize),
+    /// So many files will be looked at, of so many in the list.
+    Listed(usize, usize),
+    /// A watched folder was looked at: how many pictures are still being written.
+    Looked(usize),
+    /// A watched folder cannot be read now, or can be read again.
+    Reachable(bool),
     /// The model is loaded; this is what runs.
     Started(EngineReport),
     /// One image's result, in input order.
@@ -64,14 +78,39 @@ pub fn classify(
     if let Some((index, count)) = request.shard {
         listing = files::shard(listing, index, count);
     }
-    hear(Told::Listed(listing.entries.len())).map_err(UserError::new)?;
-    let options =
-        Options { provider: request.provider, cells: request.cells, batch: request.batch, ..Options::default() };
-    let mut differential = Differential::new(model.card().classes.len());
+    let total = listing.entries.len();
+    listing
+        .entries
+        .retain(|e| e.error.is_some() || request.known.get(&e.path).is_none_or(|k| files::facts(&e.path) != Some(*k)));
+    hear(Told::Listed(listing.entries.len(), total)).map_err(UserError::new)?;
+    let mut totals = None;
+    round(&listing.entries, request, model, cancel, progress, hear, &mut totals)?;
+    totals.ok_or_else(|| UserError::new("nothing ran"))
+}
+
+/// Classifies some files, and adds to what was found before.
+pub(super) fn round(
+    entries: &[Entry],
+    request: &Request,
+    model: &VettedModel,
+    cancel: &Cancel,
+    progress: &Progress,
+    hear: &mut dyn FnMut(Told) -> Result<(), String>,
+    totals: &mut Option<Totals>,
+) -> Result<(), UserError> {
+    let options = Options {
+        provider: request.provider,
+        cells: request.cells,
+        batch: request.batch,
+        features: request.features,
+        own: request.own.clone(),
+        ..Options::default()
+    };
+    let mut differential = Differential::default();
     let hear = std::cell::RefCell::new(hear);
     let mut stopped = None;
     let summary = inference::run(
-        &listing.entries,
+        entries,
         model,
         &options,
         cancel,
@@ -82,23 +121,29 @@ pub fn classify(
             }
         },
         &mut |row| {
-            differential.add(&row);
+            differential.add(&row, &model.card().classes);
             (hear.borrow_mut())(Told::Row(row))
         },
     )
     .map_err(|e: PipelineError| UserError::new(e.to_string()))?;
-    match stopped {
-        Some(reason) => Err(UserError::new(reason)),
-        None => {
-            Ok(Totals { differential, skipped: summary.skipped, cancelled: summary.cancelled, engine: summary.engine })
-        }
+    if let Some(reason) = stopped {
+        return Err(UserError::new(reason));
     }
+    let mut skipped = summary.skipped;
+    if let Some(before) = totals.take() {
+        differential.merge(&before.differential);
+        skipped += before.skipped;
+    }
+    *totals = Some(Totals { differential, skipped, cancelled: summary.cancelled, engine: summary.engine });
+    Ok(())
 }
 
 /// Where a table goes.
 #[derive(Debug)]
 enum Sink {
     File(Box<AtomicFile>),
+    /// A table that grows as long as a folder is watched: written whole, again and again, so that it is never half a row.
+    Growing(PathBuf, Vec<u8>),
     Stdout,
 }
 
@@ -122,6 +167,7 @@ pub fn classify_to(
         None => format!("the standard output cannot be written: {e}"),
     };
     let mut sink = match out {
+        Some(path) if request.watch => Sink::Growing(path.to_owned(), Vec::new()),
         Some(path) => Sink::File(Box::new(AtomicFile::create(path).map_err(|e| UserError::new(named(e)))?)),
         None => Sink::Stdout,
     };
@@ -129,9 +175,14 @@ pub fn classify_to(
     let mut closed = false;
     let mut rows =
         RowWriter::new(format, Stamp { classes: model.card().classes.clone(), model: model.card().digest.to_string() });
+    let tail = rows.tail();
     let mut put = |bytes: &[u8], flush: bool| -> Result<(), String> {
         let written = match &mut sink {
             Sink::File(file) => file.write_all(bytes),
+            Sink::Growing(path, all) => {
+                all.extend_from_slice(bytes);
+                if flush { write_atomic(path, &[&all[..], &tail].concat()) } else { Ok(()) }
+            }
             Sink::Stdout if closed => Ok(()),
             Sink::Stdout => stdout.write_all(bytes).and_then(|()| if flush { stdout.flush() } else { Ok(()) }),
         };
@@ -145,16 +196,27 @@ pub fn classify_to(
         }
     };
     put(&rows.head(), false).map_err(UserError::new)?;
-    let totals = classify(request, model, cancel, progress, &mut |told| {
+    let mut written = false;
+    let mut listen = |told: Told| {
         hear(&told);
         match told {
-            Told::Row(row) => put(&rows.image(&row), out.is_none()),
+            Told::Row(row) => {
+                written = true;
+                put(&rows.image(&row), out.is_none())
+            }
+            Told::Looked(_) if std::mem::take(&mut written) => put(&[], true),
             _ => Ok(()),
         }
-    });
+    };
+    let totals = if request.watch {
+        super::watch::watch(request, model, cancel, progress, &mut listen)
+    } else {
+        classify(request, model, cancel, progress, &mut listen)
+    };
     // Complete rows are worth keeping whatever ended the run, unless nothing ran at all.
     if totals.is_ok() {
-        put(&rows.tail(), true).map_err(UserError::new)?;
+        let end = if request.watch && out.is_some() { Vec::new() } else { rows.tail() };
+        put(&end, true).map_err(UserError::new)?;
         if let Sink::File(file) = sink {
             file.commit().map_err(|e| UserError::new(named(e)))?;
         }
@@ -181,15 +243,16 @@ impl Totals {
         let counts: Vec<String> = classes
             .clinical_order()
             .into_iter()
-            .map(|i| format!("{} {}", classes.label(i).unwrap_or(""), d.counts[i]))
+            .filter_map(|i| classes.label(i))
+            .map(|label| format!("{label} {}", d.of(label).all))
             .collect();
-        let mut line = format!("{} cells in {} images: {}", d.total() + d.unidentified, d.images, counts.join(", "));
+        let mut line = format!("{} cells in {} images: {}", d.squares().all, d.images, counts.join(", "));
         let mut add = |n: usize, what: &str| {
             if n > 0 {
                 line.push_str(&format!("; {n} {what}"));
             }
         };
-        add(d.unidentified, Status::Unidentified.as_str());
+        add(d.unidentified().all, Status::Unidentified.as_str());
         add(d.no_cell, "without a white cell");
         add(d.failed, "failed");
         add(self.skipped, "other files skipped");

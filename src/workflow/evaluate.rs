@@ -6,7 +6,7 @@ use super::train::{digest_of_lines, likeness_square, same_label};
 use crate::dataset::{Alike, CellCache, CellState, Grouping, Item, Scanned, View, group, kept_distance, scan};
 use crate::domain::Outcome;
 use crate::files::{AtomicFile, Entry, create_folder, display_path, write_atomic};
-use crate::inference::{self, Cells, EngineReport, Options, Provider, UNUSABLE};
+use crate::inference::{self, CellFeatures, Cells, EngineReport, Options, Provider, UNUSABLE};
 use crate::metrics::{Evaluation, Sample};
 use crate::model::{Preprocessing, TrainingRecord, VettedModel};
 use crate::report::{Compared, Evaluated, EvaluatedCell, Learnt, Unanswered, comparison_files, evaluation_files};
@@ -129,9 +129,16 @@ pub(super) fn answer(
     let grouping = groups.lines();
     hear(EvaluateTold::Phase("classifying"));
     // A listed file that turns out to be no picture failed: somebody labelled it.
-    let entries: Vec<Entry> =
-        items.iter().map(|i| Entry { path: i.path.clone(), named: true, error: i.error.clone() }).collect();
-    let options = Options { provider: request.provider, cells: Cells::One, features, ..Options::default() };
+    let entries: Vec<Entry> = items
+        .iter()
+        .map(|i| Entry { path: i.path.clone(), named: true, error: i.error.clone(), square: i.square })
+        .collect();
+    let options = Options {
+        provider: request.provider,
+        cells: Cells::One,
+        features: if features { CellFeatures::All } else { CellFeatures::None },
+        ..Options::default()
+    };
     let k = labels.len();
     let (mut cells, mut rows, mut unanswered) = (Vec::new(), Vec::new(), Vec::new());
     let (mut truth, mut p, mut kept_features) = (Vec::new(), Vec::new(), Vec::new());

@@ -10,10 +10,13 @@ mod demo;
 mod doctor;
 mod error;
 mod evaluate;
+mod images;
+mod laboratory;
 mod models;
 mod recent;
 mod sessions;
 mod train;
+mod watch;
 
 pub use bench::{BenchReport, bench};
 pub use calibrate::{Calibrated, calibrate};
@@ -26,14 +29,20 @@ pub use evaluate::{
     EvaluateError, EvaluateRequest, EvaluateTold, KEPT_NEAR, can_write_into, compare, evaluate, write_comparison,
     write_evaluation,
 };
+pub use images::{ExportedImages, ReviewedCells, export_images, reviewed_cells};
+pub use laboratory::{
+    MadeWith, case_facts, case_status, label_of, load_ranges, report_fhir, report_html, save_ranges, session_report,
+    slide_of, suggestion,
+};
 pub use models::{default_model, open_model};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use sessions::{
-    ListedSession, SessionFacts, export_session, holder, import_session, list_sessions, now, session_csv,
-    session_facts, session_path, verify_session,
+    ListedSession, SessionFacts, holder, import_session, list_sessions, now, session_csv, session_facts, session_path,
+    verify_session, write_export,
 };
 pub use train::{
     ClassCount, Current, EarlierRun, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome,
     TrainPlan, TrainRequest, TrainTold, UnfinishedRun, earlier_runs, forget_run, load_start, model_name,
     new_model_file, new_model_path, prepare_training, remember_run, train, unfinished_runs,
 };
+pub use watch::watch;

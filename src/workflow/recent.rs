@@ -19,7 +19,7 @@ pub struct Settings {
 }
 
 fn place() -> Option<PathBuf> {
-    Some(directories::ProjectDirs::from("", "", "leukoscope")?.config_dir().join("settings.json"))
+    crate::files::config_file("settings.json")
 }
 
 /// What was remembered; nothing where there is none or it cannot be read.

@@ -2,7 +2,7 @@
 //! back. Images are known by digest: a table from another machine fits wherever the same pictures are.
 
 use super::UserError;
-use crate::domain::Digest;
+use crate::domain::{Digest, Square};
 use crate::files::{data_file, digest_of, display_name, display_path, read_bounded, walk, write_atomic};
 use crate::report::csv_text;
 use crate::session::{CellKey, Change, Edit, Store, Verdict, Verification};
@@ -14,7 +14,7 @@ const MAX_CSV: u64 = 256 << 20;
 /// The ending of a session's file.
 const ENDING: &str = "session";
 /// Columns of an exported table.
-const COLUMNS: [&str; 5] = ["sha256", "cell", "label", "suggested", "path"];
+const COLUMNS: [&str; 8] = ["sha256", "cell", "label", "suggested", "path", "x", "y", "side"];
 
 /// A session in the user's data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,14 +89,15 @@ pub fn session_facts(path: &Path) -> Result<SessionFacts, UserError> {
     })
 }
 
-fn look(path: &Path) -> Result<Store, UserError> {
+pub(super) fn look(path: &Path) -> Result<Store, UserError> {
     if !crate::files::is_file(path) {
         return Err(UserError::new(format!("there is no session {}", display_path(path))));
     }
     Store::look(path).map_err(|e| UserError::new(e.to_string()))
 }
 
-/// A session's labels as CSV: `sha256,cell,label,suggested,path`, by path and cell.
+/// A session's labels as CSV: `sha256,cell,label,suggested,path,x,y,side`, by path and cell; a square is given where a person
+/// drew or moved it.
 ///
 /// # Errors
 /// When it is not there, or no session.
@@ -122,19 +123,21 @@ pub fn session_csv(path: &Path) -> Result<Vec<u8>, UserError> {
             csv_text(&v.label).into_owned(),
             csv_text(&v.suggested).into_owned(),
             csv_text(&path).into_owned(),
+            v.square.map_or_else(String::new, |s| s.x.to_string()),
+            v.square.map_or_else(String::new, |s| s.y.to_string()),
+            v.square.map_or_else(String::new, |s| s.side.to_string()),
         ];
         let _ = w.write_record(&fields);
     }
     Ok(w.into_inner().unwrap_or_default())
 }
 
-/// Writes a session's labels to a file.
+/// Writes an export to a file, whole or not at all.
 ///
 /// # Errors
-/// As [`session_csv`]; when it cannot be written.
-pub fn export_session(path: &Path, out: &Path) -> Result<(), UserError> {
-    let bytes = session_csv(path)?;
-    write_atomic(out, &bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))
+/// When it cannot be written.
+pub fn write_export(out: &Path, bytes: &[u8]) -> Result<(), UserError> {
+    write_atomic(out, bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))
 }
 
 /// Puts the labels of a table into a session, which is made where there is none; cells that have the label already are left
@@ -157,6 +160,7 @@ pub fn import_session(path: &Path, table: &Path, folders: &[PathBuf], operator: 
         )));
     };
     let at_suggested = column("suggested");
+    let at_square = column("x").zip(column("y")).zip(column("side"));
     let opened = Store::open(path, &holder()).map_err(|e| UserError::new(e.to_string()))?;
     let mut store = opened.store;
     let present = store.labels().map_err(|e| UserError::new(e.to_string()))?;
@@ -172,11 +176,15 @@ pub fn import_session(path: &Path, table: &Path, folders: &[PathBuf], operator: 
             .filter(|c: &u32| *c > 0)
             .ok_or_else(|| bad(format!("line {line}: \"{}\" is no number of a cell", field(at_cell))))?;
         let label = field(at_label);
-        if label.is_empty() {
+        let number = |at: usize| field(at).parse().ok().filter(|v: &f32| v.is_finite());
+        let square = at_square.and_then(|((x, y), side)| {
+            Some(Square { x: number(x)?, y: number(y)?, side: number(side).filter(|s| *s >= 1.0)? })
+        });
+        if label.is_empty() && square.is_none() {
             return Err(bad(format!("line {line} has no label")));
         }
         let suggested = at_suggested.map_or("", |a| field(a));
-        let verdict = Verdict { label: label.to_owned(), suggested: suggested.to_owned() };
+        let verdict = Verdict { label: label.to_owned(), suggested: suggested.to_owned(), square };
         if let Some(other) = wanted.insert(CellKey { image, cell }, verdict)
             && other.label != label
         {
@@ -188,7 +196,7 @@ pub fn import_session(path: &Path, table: &Path, folders: &[PathBuf], operator: 
     }
     let changes: Vec<Change> = wanted
         .into_iter()
-        .filter(|(key, v)| present.get(key).is_none_or(|p| p.label != v.label))
+        .filter(|(key, v)| present.get(key).is_none_or(|p| p.label != v.label || p.square != v.square))
         .map(|(key, v)| Change { key, before: present.get(&key).cloned(), after: Some(v) })
         .collect();
     let n = changes.len();

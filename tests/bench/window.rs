@@ -36,6 +36,7 @@ fn main() {
         let p = 0.3 + 0.69 * ((i * 7919) % 1000) as f32 / 1000.0;
         let rest = (1.0 - p) / 4.0;
         let cell = CellResult {
+            number: 1,
             square: Square { x: 60.0, y: 40.0, side: 120.0 },
             probabilities: Probabilities::new(vec![p, rest, rest, rest, rest]).unwrap(),
             accepted: true,

@@ -1,0 +1,136 @@
+//! What can still be had from a damaged session: its audit trail as a table beside it, and the labels that the unbroken
+//! part of the trail vouches for. The damaged file itself is only read.
+
+use super::audit::{AuditRow, altered};
+use super::edit::{CellKey, Verdict};
+use super::store::{Noted, audit_of, key_of, note, object, put_label};
+use crate::domain::Square;
+use crate::files::{display_path, write_atomic};
+use rusqlite::{Connection, OpenFlags};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Exports what is readable of the audit trail, puts the labels that it tells of into the new session, and says so.
+pub(super) fn rescue(damaged: &Path, new: &mut Connection) -> String {
+    let rows = readable(damaged);
+    if rows.is_empty() {
+        return "Nothing of its audit trail can be read".into();
+    }
+    let mut name = damaged.as_os_str().to_owned();
+    name.push(".audit.csv");
+    let table = PathBuf::from(name);
+    let kept = match write_atomic(&table, &csv(&rows)) {
+        Ok(()) => format!("{} rows of its audit trail were written to {}", rows.len(), display_path(&table)),
+        Err(e) => format!("{} rows of its audit trail can be read but not written down ({e})", rows.len()),
+    };
+    // Only what the chain vouches for from its first row on.
+    let sound =
+        altered(&rows).first().map_or(rows.len(), |bad| rows.iter().position(|(r, _)| r.number == *bad).unwrap_or(0));
+    let mut labels: BTreeMap<CellKey, Verdict> = BTreeMap::new();
+    let mut last = String::new();
+    for (row, _) in &rows[..sound] {
+        last.clone_from(&row.time);
+        let Some(key) = key_of(&row.object) else { continue };
+        match words(&row.new) {
+            Some(verdict) => drop(labels.insert(key, verdict)),
+            None => drop(labels.remove(&key)),
+        }
+    }
+    let n = labels.len();
+    let put = |c: &Connection| -> rusqlite::Result<()> {
+        let mut rows = Vec::new();
+        for (key, verdict) in &labels {
+            put_label(c, *key, Some(verdict))?;
+            rows.push(Noted {
+                action: "recover".into(),
+                object: object(*key),
+                old: String::new(),
+                new: verdict.to_words(),
+                reason: format!("from {}", display_path(damaged)),
+            });
+        }
+        note(c, rows, "", &last)
+    };
+    let done = new.transaction().and_then(|c| put(&c).and_then(|()| c.commit()));
+    match done {
+        Ok(()) => format!("{kept}, and {n} labels that it vouches for are in the new session; check them"),
+        Err(e) => format!("{kept}; its labels could not be taken over ({e})"),
+    }
+}
+
+/// Row after row until one cannot be read.
+fn readable(path: &Path) -> Vec<(AuditRow, String)> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let read = |backwards: bool| -> rusqlite::Result<Vec<(AuditRow, String)>> {
+        let c = Connection::open_with_flags(path, flags)?;
+        let order = if backwards { "DESC" } else { "ASC" };
+        let mut all = c.prepare(&format!("SELECT * FROM audit ORDER BY number {order}"))?;
+        let rows = all.query_map([], audit_of)?;
+        Ok(rows.map_while(Result::ok).collect())
+    };
+    let mut rows = read(false).unwrap_or_default();
+    let mut tail = read(true).unwrap_or_default();
+    tail.reverse();
+    // What lies behind the damage is worth having too.
+    let end = rows.last().map_or(0, |(r, _)| r.number);
+    rows.extend(tail.into_iter().filter(|(r, _)| r.number > end));
+    rows
+}
+
+/// The opposite of [`Verdict::to_words`].
+fn words(text: &str) -> Option<Verdict> {
+    let square = |tail: &str| {
+        let (place, side) = tail.split_once(" side ")?;
+        let (x, y) = place.split_once(',')?;
+        Some(Square { x: x.parse().ok()?, y: y.parse().ok()?, side: side.parse().ok()? })
+    };
+    let plain = |label: &str, square| Verdict { label: label.trim().into(), suggested: String::new(), square };
+    match text.rsplit_once("at ").and_then(|(label, tail)| Some((label, square(tail)?))) {
+        Some((label, square)) => Some(plain(label, Some(square))),
+        None => (!text.is_empty()).then(|| plain(text, None)),
+    }
+}
+
+fn csv(rows: &[(AuditRow, String)]) -> Vec<u8> {
+    let mut w = csv::Writer::from_writer(Vec::new());
+    let head =
+        ["number", "time", "operator", "action", "object", "old", "new", "reason", "version", "previous", "hash"];
+    // Writing to memory does not fail.
+    let _ = w.write_record(head);
+    for (r, hash) in rows {
+        let number = r.number.to_string();
+        let fields = [
+            &number,
+            &r.time,
+            &r.operator,
+            &r.action,
+            &r.object,
+            &r.old,
+            &r.new,
+            &r.reason,
+            &r.version,
+            &r.previous,
+            hash,
+        ];
+        let _ = w.write_record(fields);
+    }
+    w.into_inner().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_verdict_are_read_back() {
+        let square = Some(Square { x: -1.5, y: 20.0, side: 80.25 });
+        for v in [
+            Verdict { label: "smudge cell".into(), suggested: String::new(), square: None },
+            Verdict { label: "a cell at rest".into(), suggested: String::new(), square },
+            Verdict { label: String::new(), suggested: String::new(), square },
+        ] {
+            assert_eq!(words(&v.to_words()), Some(v));
+        }
+        assert_eq!(words(""), None);
+    }
+}

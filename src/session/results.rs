@@ -1,0 +1,256 @@
+//! What the model said of the images of a session, kept so that a folder that was open before is on the screen at once.
+//!
+//! It can all be computed again: results of another model, or of a file that changed, are thrown away.
+
+use super::store::{Store, StoreError};
+use crate::domain::{CellResult, Digest, ImageResult, Outcome, Probabilities, Square};
+use crate::files::{FileFacts, display_path};
+use rusqlite::{OptionalExtension, TransactionBehavior, params};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name, among what is known of a session, of what its results were made with.
+const MADE_WITH: &str = "results of";
+
+/// A result, and what its file was like when it was read.
+#[derive(Debug, Clone)]
+pub struct KeptResult {
+    /// The result.
+    pub result: Arc<ImageResult>,
+    /// Length and time of the file.
+    pub facts: FileFacts,
+}
+
+impl Store {
+    /// Results that were made with `made_with` (model, cells, version), by path; nothing where they were made with
+    /// anything else. Files whose path cannot be written down are not among them.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn results(&self, made_with: &str) -> Result<Vec<KeptResult>, StoreError> {
+        let read = || -> rusqlite::Result<Vec<KeptResult>> {
+            let kept: Option<String> = self
+                .connection
+                .query_row("SELECT value FROM about WHERE name = ?1", [MADE_WITH], |r| r.get(0))
+                .optional()?;
+            if kept.as_deref() != Some(made_with) {
+                return Ok(Vec::new());
+            }
+            let mut all = self.connection.prepare(
+                "SELECT path, bytes, modified, image, width, height, cells, error, warnings, provider FROM result",
+            )?;
+            // One text for each provider, not one for each image.
+            let mut providers: HashMap<String, Arc<str>> = HashMap::new();
+            let rows = all.query_map([], |r| {
+                let outcome = match (r.get::<_, Option<String>>(7)?, r.get::<_, Option<Vec<u8>>>(6)?) {
+                    (Some(error), _) => Some(Outcome::Failed(error)),
+                    (None, cells) => read_cells(&cells.unwrap_or_default()).map(Outcome::Cells),
+                };
+                let provider = r
+                    .get::<_, Option<String>>(9)?
+                    .map(|p| providers.entry(p).or_insert_with_key(|p| Arc::from(p.as_str())).clone());
+                let warnings: String = r.get(8)?;
+                let result = ImageResult {
+                    index: 0,
+                    path: PathBuf::from(r.get::<_, String>(0)?),
+                    digest: r.get::<_, Option<[u8; 32]>>(3)?.map(Digest),
+                    size: r.get::<_, Option<u32>>(4)?.zip(r.get(5)?),
+                    outcome: outcome.clone().unwrap_or(Outcome::Failed(String::new())),
+                    warnings: warnings.lines().map(str::to_owned).collect(),
+                    provider,
+                };
+                let facts = FileFacts { bytes: r.get::<_, i64>(1)?.unsigned_abs(), modified: r.get(2)? };
+                // A row that is not understood is a file that was not looked at.
+                Ok(outcome.is_some().then(|| KeptResult { result: Arc::new(result), facts }))
+            })?;
+            rows.filter_map(Result::transpose).collect()
+        };
+        read().map_err(|e| self.no(&e))
+    }
+
+    /// What the results were made with; nothing where there are none.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn made_with(&self) -> Result<Option<String>, StoreError> {
+        let read = "SELECT value FROM about WHERE name = ?1";
+        self.connection.query_row(read, [MADE_WITH], |r| r.get(0)).optional().map_err(|e| self.no(&e))
+    }
+
+    /// Keeps results; those that were made with anything else go.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_results(&mut self, made_with: &str, results: &[KeptResult]) -> Result<(), StoreError> {
+        self.writable()?;
+        let shown = display_path(&self.path);
+        let mut write = || -> rusqlite::Result<()> {
+            let c = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let kept: Option<String> =
+                c.query_row("SELECT value FROM about WHERE name = ?1", [MADE_WITH], |r| r.get(0)).optional()?;
+            if kept.as_deref() != Some(made_with) {
+                c.execute("DELETE FROM result", [])?;
+                c.execute("INSERT OR REPLACE INTO about (name, value) VALUES (?1, ?2)", [MADE_WITH, made_with])?;
+            }
+            {
+                let mut put =
+                    c.prepare_cached("INSERT OR REPLACE INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
+                let mut see = c.prepare_cached("INSERT OR REPLACE INTO seen (image, path) VALUES (?1, ?2)")?;
+                for KeptResult { result: r, facts } in results {
+                    let Some(path) = r.path.to_str() else { continue };
+                    let (cells, error) = match &r.outcome {
+                        Outcome::Cells(cells) => (Some(write_cells(cells)), None),
+                        Outcome::Failed(error) => (None, Some(error)),
+                    };
+                    put.execute(params![
+                        path,
+                        facts.bytes.cast_signed(),
+                        facts.modified,
+                        r.digest.map(|d| d.0),
+                        r.size.map(|s| s.0),
+                        r.size.map(|s| s.1),
+                        cells,
+                        error,
+                        r.warnings.join("\n"),
+                        r.provider.as_deref()
+                    ])?;
+                    if let Some(digest) = r.digest {
+                        see.execute(params![digest.0, path])?;
+                    }
+                }
+            }
+            c.commit()
+        };
+        write().map_err(|e| StoreError::Sqlite(shown.clone(), e.to_string()))
+    }
+
+    /// Forgets the results of files that are gone; their labels stay.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn drop_results(&mut self, paths: &[PathBuf]) -> Result<(), StoreError> {
+        self.writable()?;
+        let shown = display_path(&self.path);
+        let mut write = || -> rusqlite::Result<()> {
+            let c = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            {
+                let mut drop = c.prepare_cached("DELETE FROM result WHERE path = ?1")?;
+                for path in paths.iter().filter_map(|p| Path::to_str(p)) {
+                    drop.execute([path])?;
+                }
+            }
+            c.commit()
+        };
+        write().map_err(|e| StoreError::Sqlite(shown.clone(), e.to_string()))
+    }
+}
+
+/// Little-endian, cell after cell: number, square, whether it is accepted, unlikeness (NaN for none), probabilities and
+/// features with their counts. Features are unit vectors and kept as signed bytes.
+fn write_cells(cells: &[CellResult]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for c in cells {
+        out.extend(c.number.to_le_bytes());
+        for v in [c.square.x, c.square.y, c.square.side, c.unlike.unwrap_or(f32::NAN)] {
+            out.extend(v.to_le_bytes());
+        }
+        out.push(u8::from(c.accepted));
+        let count = |n: usize| u32::try_from(n).unwrap_or(0).to_le_bytes();
+        out.extend(count(c.probabilities.values().len()));
+        c.probabilities.values().iter().for_each(|p| out.extend(p.to_le_bytes()));
+        out.extend(count(c.features.len()));
+        #[expect(clippy::cast_possible_truncation, reason = "a component of a unit vector is within ±1")]
+        out.extend(c.features.iter().map(|f| (f * 127.0).round() as i8 as u8));
+    }
+    out
+}
+
+fn read_cells(mut bytes: &[u8]) -> Option<Vec<CellResult>> {
+    fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+        let (head, rest) = bytes.split_first_chunk::<N>()?;
+        *bytes = rest;
+        Some(*head)
+    }
+    let mut out = Vec::new();
+    while !bytes.is_empty() {
+        let number = u32::from_le_bytes(take(&mut bytes)?);
+        let mut four = [0.0; 4];
+        for v in &mut four {
+            *v = f32::from_le_bytes(take(&mut bytes)?);
+        }
+        let accepted = take::<1>(&mut bytes)? == [1];
+        let classes = u32::from_le_bytes(take(&mut bytes)?) as usize;
+        let mut values = Vec::with_capacity(classes.min(bytes.len() / 4));
+        for _ in 0..classes {
+            values.push(f32::from_le_bytes(take(&mut bytes)?));
+        }
+        let features = u32::from_le_bytes(take(&mut bytes)?) as usize;
+        let (own, rest) = bytes.split_at_checked(features)?;
+        bytes = rest;
+        out.push(CellResult {
+            number,
+            square: Square { x: four[0], y: four[1], side: four[2] },
+            probabilities: Probabilities::new(values)?,
+            accepted,
+            unlike: (!four[3].is_nan()).then_some(four[3]),
+            features: own.iter().map(|f| f32::from(f.cast_signed()) / 127.0).collect(),
+        });
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(name: &str, outcome: Outcome) -> KeptResult {
+        let result = ImageResult {
+            index: 0,
+            path: name.into(),
+            digest: Some(Digest([7; 32])),
+            size: Some((640, 480)),
+            outcome,
+            warnings: vec!["a note".into(), "another".into()],
+            provider: Some("cpu".into()),
+        };
+        KeptResult { result: Arc::new(result), facts: FileFacts { bytes: 9, modified: 12_345 } }
+    }
+
+    #[test]
+    fn results_come_back_as_they_were_and_another_models_do_not() {
+        let dir = tempfile::tempdir().expect("temp");
+        let mut s = Store::open(&dir.path().join("a.session"), "test").expect("opens").store;
+        let cell = |number, unlike| CellResult {
+            number,
+            square: Square { x: -2.5, y: 3.0, side: 70.25 },
+            probabilities: Probabilities::new(vec![0.25, 0.75]).expect("sums to one"),
+            accepted: number == 1,
+            unlike,
+            features: vec![1.0, -1.0, 0.0],
+        };
+        let rows = [
+            kept("/a/1.png", Outcome::Cells(vec![cell(1, None), cell(2, Some(1.5))])),
+            kept("/a/2.png", Outcome::Cells(vec![])),
+            kept("/a/3.png", Outcome::Failed("cut off".into())),
+        ];
+        s.keep_results("model 1", &rows).expect("kept");
+        let mut back = s.results("model 1").expect("reads");
+        back.sort_by(|a, b| a.result.path.cmp(&b.result.path));
+        for (a, b) in rows.iter().zip(&back) {
+            assert_eq!((&*a.result, a.facts), (&*b.result, b.facts));
+        }
+        assert!(s.results("model 2").expect("reads").is_empty());
+        s.drop_results(&["/a/2.png".into()]).expect("dropped");
+        assert_eq!(s.results("model 1").expect("reads").len(), 2);
+        s.keep_results("model 2", &rows[..1]).expect("kept");
+        assert!(s.results("model 1").expect("reads").is_empty() && s.results("model 2").expect("reads").len() == 1);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn bytes_that_are_no_cells_are_refused_not_believed(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = read_cells(&bytes);
+        }
+    }
+}

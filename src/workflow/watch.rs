@@ -1,0 +1,133 @@
+//! A watched folder: pictures are classified as a camera writes them.
+//!
+//! Folders are looked at again and again instead of asking the system to tell: shares of other machines, where cameras
+//! write to, tell nothing. A file is taken once two looks found it the same, so a half-written one waits. A folder that
+//! cannot be reached is waited for.
+
+use super::UserError;
+use super::classify::{Request, Told, Totals, round};
+use crate::files::{self, Entry, FileFacts, walk};
+use crate::model::VettedModel;
+use crate::task::{Cancel, Progress};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Between two looks at least; a folder that takes long to list is looked at less often.
+const PAUSE: Duration = Duration::from_millis(500);
+/// A look may take this share of the time.
+const SHARE: u32 = 5;
+
+/// What two looks in a row say of a folder.
+#[derive(Debug, Default)]
+struct Looks {
+    /// What was classified, and what the file was like.
+    done: HashMap<PathBuf, FileFacts>,
+    /// What the last look found that was not classified yet.
+    last: HashMap<PathBuf, FileFacts>,
+}
+
+impl Looks {
+    /// Takes a look: what is there now. Returns the files that have come to rest, in the order of the list, and how many
+    /// are still being written.
+    fn look(&mut self, now: Vec<(Entry, FileFacts)>) -> (Vec<Entry>, usize) {
+        let mut ready = Vec::new();
+        let mut moving = HashMap::new();
+        for (entry, facts) in now {
+            if self.done.get(&entry.path) == Some(&facts) {
+                continue;
+            }
+            if facts.bytes > 0 && self.last.get(&entry.path) == Some(&facts) {
+                self.done.insert(entry.path.clone(), facts);
+                ready.push(entry);
+            } else {
+                moving.insert(entry.path, facts);
+            }
+        }
+        let waiting = moving.len();
+        self.last = moving;
+        (ready, waiting)
+    }
+}
+
+/// Classifies what is in the folders and what comes, until it is stopped.
+///
+/// # Errors
+/// When nothing can be classified at all (no runtime, no model), or the one who listens cannot take more.
+pub fn watch(
+    request: &Request,
+    model: &VettedModel,
+    cancel: &Cancel,
+    progress: &Progress,
+    hear: &mut dyn FnMut(Told) -> Result<(), String>,
+) -> Result<Totals, UserError> {
+    let mut looks = Looks { done: (*request.known).clone(), last: HashMap::new() };
+    let mut totals = None;
+    let mut reachable = true;
+    let mut first = true;
+    loop {
+        let begun = Instant::now();
+        let listing = walk(&request.paths, &|| cancel.is_cancelled());
+        let away = listing.entries.iter().any(|e| e.named && e.error.is_some() && request.paths.contains(&e.path));
+        if away == reachable {
+            reachable = !away;
+            hear(Told::Reachable(reachable)).map_err(UserError::new)?;
+        }
+        let now: Vec<(Entry, FileFacts)> = listing
+            .entries
+            .into_iter()
+            .filter(|e| e.error.is_none())
+            .filter_map(|e| files::facts(&e.path).map(|f| (e, f)))
+            .collect();
+        let total = now.len();
+        let (ready, waiting) = looks.look(now);
+        // The engine is loaded once even where nothing is there yet: what cannot run is said at once.
+        if first || !ready.is_empty() {
+            hear(Told::Listed(ready.len(), total)).map_err(UserError::new)?;
+            round(&ready, request, model, cancel, progress, hear, &mut totals)?;
+            first = false;
+        }
+        hear(Told::Looked(waiting)).map_err(UserError::new)?;
+        let pause = PAUSE.max(begun.elapsed() * SHARE);
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !cancel.is_cancelled() {
+            std::thread::sleep(Duration::from_millis(40));
+        }
+        if cancel.is_cancelled() {
+            let mut totals = totals.ok_or_else(|| UserError::new("stopped before anything was looked at"))?;
+            totals.cancelled = true;
+            return Ok(totals);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_still_being_written_waits_and_what_changes_comes_again() {
+        let mut looks = Looks::default();
+        let mut look = |files: &[(&str, u64, i64)]| {
+            let now = files
+                .iter()
+                .map(|&(name, bytes, modified)| {
+                    (
+                        Entry { path: name.into(), named: false, error: None, square: None },
+                        FileFacts { bytes, modified },
+                    )
+                })
+                .collect();
+            let (ready, waiting) = looks.look(now);
+            (ready.into_iter().map(|e| e.path.display().to_string()).collect::<Vec<_>>(), waiting)
+        };
+        assert_eq!(look(&[("a", 10, 1), ("b", 0, 1)]), (vec![], 2), "seen once");
+        assert_eq!(look(&[("a", 20, 2), ("b", 0, 1)]), (vec![], 2), "grown, and empty");
+        assert_eq!(look(&[("a", 20, 2), ("b", 5, 3)]), (vec!["a".into()], 1));
+        assert_eq!(look(&[]), (vec![], 0), "the folder went away");
+        assert_eq!(look(&[("a", 20, 2), ("b", 5, 3)]), (vec![], 1), "and came back: a is known");
+        assert_eq!(look(&[("a", 20, 2), ("b", 5, 3)]), (vec!["b".into()], 0));
+        assert_eq!(look(&[("a", 21, 9)]), (vec![], 1), "written again");
+        assert_eq!(look(&[("a", 21, 9)]), (vec!["a".into()], 0));
+    }
+}
