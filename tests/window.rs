@@ -271,12 +271,13 @@ fn labels_are_given_by_keys_kept_and_found_again() {
     // Another class than the model's, by its key; the number of that class goes up.
     let classes = harness.state().state().model.classes.labels().to_vec();
     let other = (0..classes.len()).find(|c| classes[*c] != first).unwrap();
-    let before = harness.state().state().counts.counts.clone();
+    let count = |h: &Harness<'_, Window>, label: &str| h.state().state().slides.counts(None).of(label).all;
+    let before = count(&harness, &classes[other]);
     let digits = [egui::Key::Num1, egui::Key::Num2];
     harness.key_press(digits[other]);
     harness.run_steps(2);
     assert_eq!(label(&harness, 0), (classes[other].clone(), Some(false)));
-    assert_eq!(harness.state().state().counts.counts[other], before[other] + 1);
+    assert_eq!(count(&harness, &classes[other]), before + 1);
     // Space confirms what is shown, and goes on; two keys within one frame mean what they mean one after the other.
     harness.key_press(egui::Key::ArrowRight);
     harness.key_press(egui::Key::Space);
@@ -286,7 +287,7 @@ fn labels_are_given_by_keys_kept_and_found_again() {
     harness.key_press(egui::Key::Num0);
     harness.run_steps(2);
     assert_eq!(label(&harness, 2), ("unidentified".to_owned(), Some(false)));
-    assert_eq!(harness.state().state().counts.unidentified, 1);
+    assert_eq!(count(&harness, "unidentified"), 1);
     harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Z);
     harness.run_steps(2);
     assert_eq!(label(&harness, 2).1, None, "undone");
@@ -304,7 +305,7 @@ fn labels_are_given_by_keys_kept_and_found_again() {
     let mut third = window();
     assert_eq!(third.state().state().labels.obstacle(), None);
     assert_eq!((label(&third, 0), label(&third, 1).1), ((classes[other].clone(), Some(false)), Some(true)));
-    assert_eq!(third.state().state().labels.reviewed, 2);
+    assert_eq!(third.state().state().slides.counts(None).squares().reviewed, 2);
     third.get_by_label_contains("to review, 2").click();
     third.run_steps(3);
     assert_eq!(third.state().state().visible.len(), 2);

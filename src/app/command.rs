@@ -1,13 +1,14 @@
 //! Commands as data: one enum gives each its text, tooltip, shortcut and place in the menus. Menus, the palette, the
 //! shortcuts and the tests all read it; nothing here draws or does anything.
 
+use super::language::{Language, tr};
 use super::state::{GallerySort, Place, State, ThemeChoice};
 use super::training::Phase;
 use crate::inference::Provider;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 /// What a person can ask the window to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Choose a folder.
     OpenFolder,
@@ -17,8 +18,18 @@ pub enum Command {
     OpenPath,
     /// Draw and open the demo slide.
     DemoSlide,
-    /// Write what is shown as a table.
+    /// Choose a folder, and classify pictures as they come into it.
+    WatchFolder,
+    /// Write the labels that people gave as a table.
     ExportCsv,
+    /// Write what the model said as a table.
+    ExportTable,
+    /// Write the case's report as a page.
+    ExportReport,
+    /// Write the case's report for another system.
+    ExportFhir,
+    /// Copy the reviewed images into a folder per class.
+    ExportImages,
     /// Close the window.
     Quit,
     /// Choose a model file.
@@ -29,8 +40,32 @@ pub enum Command {
     Classify,
     /// Stop the running job.
     CancelJob,
+    /// Give the label of this number: from 1 the classes and what they cannot name, 0 unidentified.
+    Label(u8),
     /// The label shown is right; on to the next.
     Accept,
+    /// Go to the next cell that nobody has looked at.
+    NextUnreviewed,
+    /// Go to the next cell that wants eyes.
+    NextFlagged,
+    /// Choose everything that is shown.
+    SelectAll,
+    /// Draw, move and size squares.
+    DrawSquares,
+    /// The chosen square holds no white cell.
+    NoWhiteCell,
+    /// Show the differential, or not.
+    ToggleDifferential,
+    /// Sign the case.
+    SignOff,
+    /// Open what was signed for an amendment.
+    Amend,
+    /// Change the laboratory's reference ranges.
+    EditRanges,
+    /// Train on the reviewed cells of this session.
+    TrainOnReviewed,
+    /// Evaluate on the reviewed cells of this session.
+    EvaluateOnReviewed,
     /// Take the last correction back.
     Undo,
     /// Do the last undone correction again.
@@ -77,6 +112,8 @@ pub enum Command {
     SmallerTiles,
     /// Light, dark, or as the system.
     Theme(ThemeChoice),
+    /// The language of the window.
+    Speak(Language),
     /// Order of the gallery.
     Sort(GallerySort),
     /// Show everything again.
@@ -97,6 +134,10 @@ pub enum Command {
     About,
 }
 
+/// The keys of the labels, by their number.
+pub const DIGITS: [Key; 10] =
+    [Key::Num0, Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7, Key::Num8, Key::Num9];
+
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
 
@@ -110,13 +151,29 @@ impl Command {
             C::OpenImage,
             C::OpenPath,
             C::DemoSlide,
+            C::WatchFolder,
             C::ExportCsv,
+            C::ExportTable,
+            C::ExportReport,
+            C::ExportFhir,
+            C::ExportImages,
             C::OpenModel,
             C::UseBundledModel,
             C::Classify,
             C::CancelJob,
             C::ToggleCells,
             C::Accept,
+            C::NextUnreviewed,
+            C::NextFlagged,
+            C::SelectAll,
+            C::DrawSquares,
+            C::NoWhiteCell,
+            C::ToggleDifferential,
+            C::SignOff,
+            C::Amend,
+            C::EditRanges,
+            C::TrainOnReviewed,
+            C::EvaluateOnReviewed,
             C::Undo,
             C::Redo,
             C::ChooseEvaluation,
@@ -140,9 +197,11 @@ impl Command {
             C::LargerTiles,
             C::SmallerTiles,
         ];
+        all.extend((0..=9).map(C::Label));
         all.extend(Place::ALL.map(C::Go));
         all.extend(GallerySort::ALL.map(C::Sort));
         all.extend(ThemeChoice::ALL.map(C::Theme));
+        all.extend(Language::ALL.map(C::Speak));
         all.extend(Provider::ALL.map(C::UseProvider));
         all.extend([C::Palette, C::Keyboard, C::SelfCheck, C::Log, C::About, C::Quit]);
         all
@@ -152,61 +211,107 @@ impl Command {
     #[must_use]
     pub fn text(self) -> String {
         match self {
-            Self::OpenFolder => "Open Folder…".into(),
-            Self::OpenImage => "Open Image…".into(),
-            Self::OpenPath => "Open Path…".into(),
-            Self::DemoSlide => "Demo Slide".into(),
-            Self::ExportCsv => "Labels CSV…".into(),
-            Self::Quit => "Quit".into(),
-            Self::OpenModel => "Open Model…".into(),
-            Self::UseBundledModel => "Use Bundled Model".into(),
-            Self::Classify => "Classify".into(),
-            Self::CancelJob => "Cancel".into(),
-            Self::ToggleCells => "All Cells of a Field".into(),
-            Self::Accept => "Accept".into(),
-            Self::Undo => "Undo".into(),
-            Self::Redo => "Redo".into(),
-            Self::ChooseEvaluation => "Choose Pictures to Evaluate…".into(),
-            Self::Evaluate => "Start Evaluating".into(),
-            Self::StopEvaluation => "Stop Evaluating".into(),
-            Self::ExportEvaluation => "Export Report…".into(),
-            Self::Calibrate => "Calibrate".into(),
-            Self::UseCalibratedModel => "Use Calibrated Model".into(),
-            Self::ChooseOther => "Choose the Other Model…".into(),
-            Self::CompareModels => "Compare Models".into(),
-            Self::ChooseDataset => "Choose Labelled Pictures…".into(),
-            Self::LookAtData => "Look at the Data".into(),
-            Self::StartTraining => "Start Training".into(),
-            Self::PauseTraining => "Pause Training".into(),
-            Self::StopTraining => "Stop Training".into(),
-            Self::UseTrainedModel => "Use This Model".into(),
-            Self::PreviousModel => "Back to the Model Before".into(),
-            Self::UseProvider(p) => format!("Execution Provider: {p}"),
-            Self::Go(place) => place.text().into(),
-            Self::LargerTiles => "Gallery: Larger".into(),
-            Self::SmallerTiles => "Gallery: Smaller".into(),
-            Self::Theme(t) => format!("Theme: {}", t.text()),
-            Self::Sort(s) => format!("Sort by {}", s.text()),
-            Self::ClearFilter => "Clear Filter".into(),
-            Self::FocusFilter => "Filter by Name".into(),
-            Self::FitImage => "Fit Image".into(),
-            Self::Palette => "Command Palette".into(),
-            Self::Keyboard => "Keyboard".into(),
-            Self::SelfCheck => "Self-check".into(),
-            Self::Log => "Log".into(),
-            Self::About => "About".into(),
+            Self::OpenFolder => tr!("Open Folder…"),
+            Self::OpenImage => tr!("Open Image…"),
+            Self::OpenPath => tr!("Open Path…"),
+            Self::DemoSlide => tr!("Demo Slide"),
+            Self::WatchFolder => tr!("Watch Folder…"),
+            Self::ExportCsv => tr!("Labels CSV…"),
+            Self::ExportTable => tr!("Classification CSV…"),
+            Self::ExportReport => tr!("Report HTML…"),
+            Self::ExportFhir => tr!("FHIR JSON…"),
+            Self::ExportImages => tr!("Images by Class…"),
+            Self::Label(0) => tr!("Label as Unidentified"),
+            Self::Label(n) => tr!("Give Label %{n}", n = n),
+            Self::NextUnreviewed => tr!("Next Unreviewed"),
+            Self::NextFlagged => tr!("Next Flagged"),
+            Self::SelectAll => tr!("Select All"),
+            Self::DrawSquares => tr!("Draw and Move Squares"),
+            Self::NoWhiteCell => tr!("Not a White Cell"),
+            Self::ToggleDifferential => tr!("Differential"),
+            Self::SignOff => tr!("Sign…"),
+            Self::Amend => tr!("Amend…"),
+            Self::EditRanges => tr!("Reference Ranges…"),
+            Self::TrainOnReviewed => tr!("Train on Reviewed Cells"),
+            Self::EvaluateOnReviewed => tr!("Evaluate on Reviewed Cells"),
+            Self::Quit => tr!("Quit"),
+            Self::OpenModel => tr!("Open Model…"),
+            Self::UseBundledModel => tr!("Use Bundled Model"),
+            Self::Classify => tr!("Classify"),
+            Self::CancelJob => tr!("Cancel"),
+            Self::ToggleCells => tr!("All Cells of a Field"),
+            Self::Accept => tr!("Accept"),
+            Self::Undo => tr!("Undo"),
+            Self::Redo => tr!("Redo"),
+            Self::ChooseEvaluation => tr!("Choose Pictures to Evaluate…"),
+            Self::Evaluate => tr!("Start Evaluating"),
+            Self::StopEvaluation => tr!("Stop Evaluating"),
+            Self::ExportEvaluation => tr!("Export Report…"),
+            Self::Calibrate => tr!("Calibrate"),
+            Self::UseCalibratedModel => tr!("Use Calibrated Model"),
+            Self::ChooseOther => tr!("Choose the Other Model…"),
+            Self::CompareModels => tr!("Compare Models"),
+            Self::ChooseDataset => tr!("Choose Labelled Pictures…"),
+            Self::LookAtData => tr!("Look at the Data"),
+            Self::StartTraining => tr!("Start Training"),
+            Self::PauseTraining => tr!("Pause Training"),
+            Self::StopTraining => tr!("Stop Training"),
+            Self::UseTrainedModel => tr!("Use This Model"),
+            Self::PreviousModel => tr!("Back to the Model Before"),
+            Self::UseProvider(p) => tr!("Execution Provider: %{name}", name = p),
+            Self::Go(place) => tr!(place.text()),
+            Self::LargerTiles => tr!("Gallery: Larger"),
+            Self::SmallerTiles => tr!("Gallery: Smaller"),
+            Self::Theme(t) => tr!("Theme: %{name}", name = tr!(t.text())),
+            Self::Speak(l) => tr!("Language: %{name}", name = l.name()),
+            Self::Sort(s) => tr!("Sort by %{name}", name = tr!(s.text())),
+            Self::ClearFilter => tr!("Clear Filter"),
+            Self::FocusFilter => tr!("Filter by Name"),
+            Self::FitImage => tr!("Fit Image"),
+            Self::Palette => tr!("Command Palette"),
+            Self::Keyboard => tr!("Keyboard"),
+            Self::SelfCheck => tr!("Self-check"),
+            Self::Log => tr!("Log"),
+            Self::About => tr!("About"),
         }
     }
 
     /// A sentence about it.
     #[must_use]
-    pub fn tooltip(self) -> &'static str {
+    pub fn tooltip(self) -> String {
+        tr!(self.about())
+    }
+
+    fn about(self) -> &'static str {
         match self {
             Self::OpenFolder => "Classify every picture in a folder and the folders below it",
             Self::OpenImage => "Classify one or several pictures",
             Self::OpenPath => "Type or paste the path of a picture or folder",
             Self::DemoSlide => "A slide that the program draws itself, with cells of all five classes",
-            Self::ExportCsv => "Write a row per cell, as `leukoscope classify` does",
+            Self::WatchFolder => "Classify pictures as a camera writes them into a folder",
+            Self::ExportCsv => {
+                "The labels that people gave, by the image's digest: another machine restores them from it"
+            }
+            Self::ExportTable => "Write a row per cell, as `leukoscope classify` does",
+            Self::ExportReport => "The differential as a page that prints",
+            Self::ExportFhir => "The differential for a laboratory system (FHIR R4)",
+            Self::ExportImages => {
+                "Copy the images of reviewed cells into a folder per class, with a table: a training set"
+            }
+            Self::Label(_) => "Label the cells chosen together, else the one under the pointer, else the chosen one",
+            Self::NextUnreviewed => "Go to the next cell that nobody has looked at",
+            Self::NextFlagged => "Go to the next cell that the model cannot name, doubts, or has learnt nothing like",
+            Self::SelectAll => "Choose every tile that is shown",
+            Self::DrawSquares => {
+                "On the image: drag a square to move it, its corner to size it, elsewhere to add a cell"
+            }
+            Self::NoWhiteCell => "The chosen square holds no white cell: it is left out of the count",
+            Self::ToggleDifferential => "Show the differential below the gallery, or not",
+            Self::SignOff => "Sign the case: what is signed is locked",
+            Self::Amend => "Open what was signed; signing again makes the next version",
+            Self::EditRanges => "The laboratory's own reference ranges, by age and sex",
+            Self::TrainOnReviewed => "Adapt the model to this laboratory: train on the cells that were reviewed here",
+            Self::EvaluateOnReviewed => "How good the model is on the cells that were reviewed here",
             Self::Quit => "Close the window",
             Self::OpenModel => "Classify with another model file (ONNX)",
             Self::UseBundledModel => "Classify with the model inside the program",
@@ -241,6 +346,7 @@ impl Command {
             Self::Go(place) => place.tooltip(),
             Self::LargerTiles => "Show fewer, larger tiles",
             Self::SmallerTiles => "Show more, smaller tiles",
+            Self::Speak(_) => "The language of the window; files stay as they are",
             Self::Theme(_) => "Light, dark, or as the system has it",
             Self::Sort(_) => "Order of the gallery",
             Self::ClearFilter => "Show all cells again",
@@ -259,6 +365,15 @@ impl Command {
     pub fn shortcut(self) -> Option<KeyboardShortcut> {
         let keys = |m, k| Some(KeyboardShortcut::new(m, k));
         match self {
+            Self::Label(n) => keys(Modifiers::NONE, DIGITS[usize::from(n.min(9))]),
+            Self::Accept => keys(Modifiers::NONE, Key::Space),
+            Self::NextUnreviewed => keys(Modifiers::NONE, Key::Tab),
+            Self::NextFlagged => keys(Modifiers::NONE, Key::F),
+            Self::SelectAll => keys(CTRL, Key::A),
+            Self::DrawSquares => keys(Modifiers::NONE, Key::E),
+            Self::NoWhiteCell => keys(Modifiers::NONE, Key::Delete),
+            Self::ToggleDifferential => keys(CTRL, Key::B),
+            Self::SignOff => keys(CTRL, Key::Enter),
             Self::Undo => keys(CTRL, Key::Z),
             Self::Redo => keys(CTRL, Key::Y),
             Self::OpenFolder => keys(CTRL, Key::O),
@@ -276,7 +391,7 @@ impl Command {
             Self::Go(Place::Models) => keys(CTRL, Key::Num4),
             Self::LargerTiles => keys(CTRL, Key::Plus),
             Self::SmallerTiles => keys(CTRL, Key::Minus),
-            Self::FocusFilter => keys(CTRL, Key::F),
+            Self::FocusFilter => keys(Modifiers::NONE, Key::Slash),
             Self::FitImage => keys(CTRL, Key::Num0),
             Self::Palette => keys(CTRL, Key::K),
             Self::Keyboard => keys(Modifiers::NONE, Key::F1),
@@ -288,24 +403,44 @@ impl Command {
     #[must_use]
     pub fn enabled(self, state: &State) -> bool {
         match self {
-            Self::ExportCsv => !state.images.is_empty() && state.job.is_none(),
+            Self::ExportCsv => !state.labels.verdicts.is_empty() && state.labels.open,
+            Self::ExportTable => !state.images.is_empty() && state.job.is_none(),
+            Self::ExportReport | Self::ExportFhir => !state.images.is_empty(),
+            Self::ExportImages | Self::TrainOnReviewed | Self::EvaluateOnReviewed => {
+                state.labels.open && !state.labels.verdicts.is_empty()
+            }
+            Self::Label(n) => {
+                let known = usize::from(n) <= state.offered().len();
+                known && state.place == Place::Review && state.label_obstacle().is_none() && !state.tiles.is_empty()
+            }
+            Self::NextUnreviewed | Self::NextFlagged | Self::SelectAll => {
+                state.place == Place::Review && !state.visible.is_empty()
+            }
+            Self::DrawSquares => state.model.squares && state.place == Place::Review && state.selected.is_some(),
+            Self::SignOff => {
+                state.place == Place::Review
+                    && state.label_obstacle().is_none()
+                    && !state.images.is_empty()
+                    && state.job.is_none()
+            }
+            Self::Amend => state.case.record.locked() && state.labels.open && state.labels.read_only.is_none(),
             Self::Classify => !state.opened.is_empty() && state.job.is_none(),
             Self::CancelJob => state.job.is_some(),
             Self::ClearFilter => state.filter != Default::default(),
             Self::UseBundledModel => state.custom_model,
-            Self::Accept => {
+            Self::Accept | Self::NoWhiteCell => {
                 let chosen =
                     state.selected.and_then(|s| state.tiles.get(s)).is_some_and(|t| state.key_of(*t).is_some());
-                state.place == Place::Review && chosen && state.labels.obstacle().is_none()
+                state.place == Place::Review && chosen && state.label_obstacle().is_none()
             }
             Self::Undo => match state.place {
                 Place::Evaluate => !state.evaluate.edits.is_empty(),
-                Place::Review => state.labels.history.depth().0 > 0 && state.labels.obstacle().is_none(),
+                Place::Review => state.labels.history.depth().0 > 0 && state.label_obstacle().is_none(),
                 _ => false,
             },
             Self::Redo => match state.place {
                 Place::Evaluate => !state.evaluate.undone.is_empty(),
-                Place::Review => state.labels.history.depth().1 > 0 && state.labels.obstacle().is_none(),
+                Place::Review => state.labels.history.depth().1 > 0 && state.label_obstacle().is_none(),
                 _ => false,
             },
             Self::ChooseEvaluation => !state.evaluate.busy,
@@ -342,6 +477,10 @@ impl Command {
             Self::Theme(t) => Some(state.theme == t),
             Self::Sort(s) => Some(state.sort == s),
             Self::ToggleCells => Some(state.all_cells),
+            Self::Speak(l) => Some(state.language == l),
+            Self::ToggleDifferential => Some(state.case.shown),
+            Self::DrawSquares => Some(state.drawing),
+            Self::WatchFolder => Some(state.watching),
             Self::PauseTraining => Some(state.train.held),
             _ => None,
         }

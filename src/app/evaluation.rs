@@ -1,6 +1,7 @@
 //! What the Evaluate place knows, and how it answers: matrix, images behind a cell, corrections with undo. Plain values;
 //! no egui, no disk, no thread.
 
+use super::language::tr;
 use crate::dataset::Grouping;
 use crate::domain::Digest;
 use crate::metrics::{Binning, CurvePoint, at_hits, precision_recall, reliability, risk_coverage, roc, thinned};
@@ -34,7 +35,7 @@ impl EvaluateForm {
     pub fn request(&self, provider: crate::inference::Provider) -> Result<EvaluateRequest, String> {
         let dataset = self.dataset.trim();
         if dataset.is_empty() {
-            return Err("Choose labelled pictures first: a folder with a folder per class, or a CSV".into());
+            return Err(tr!("Choose labelled pictures first: a folder with a folder per class, or a CSV"));
         }
         let (known, left): (Vec<_>, Vec<_>) = self.map.iter().cloned().partition(|(_, to)| to.is_some());
         Ok(EvaluateRequest {
@@ -323,9 +324,12 @@ impl EvaluateView {
             EvaluateEvent::Progress(done, total) => self.progress = (done, total),
             EvaluateEvent::Ended(found) => {
                 self.busy = false;
-                let Some(found) = *found else { return Some(("Stopped; nothing was evaluated".into(), false)) };
-                let said =
-                    format!("Accuracy {}, n = {}", crate::report::percent(&found.scores.accuracy), found.scores.n);
+                let Some(found) = *found else { return Some((tr!("Stopped; nothing was evaluated"), false)) };
+                let said = tr!(
+                    "Accuracy %{score}, n = %{n}",
+                    score = crate::report::percent(&found.scores.accuracy),
+                    n = found.scores.n
+                );
                 self.take(found);
                 return Some((said, false));
             }
@@ -349,7 +353,7 @@ impl EvaluateView {
             EvaluateEvent::Calibrated(text, path) => {
                 self.busy = false;
                 self.calibrated = Some((text, path.clone()));
-                return Some((format!("Written: {}", crate::files::display_path(&path)), false));
+                return Some((tr!("Written: %{path}", path = crate::files::display_path(&path)), false));
             }
             EvaluateEvent::Compared(compared) => {
                 self.busy = false;

@@ -2,14 +2,14 @@
 //! is stamped with its generation, and talks through one bounded channel.
 
 use super::evaluation::{EvaluateEvent, EvaluateForm};
-use super::labels::SessionEvent;
+use super::labels::{OpenedSession, SessionEvent};
 use super::state::ModelFacts;
 use super::training::{TrainEvent, TrainForm};
 use super::update::Event;
 use crate::inference::{Cells, Provider};
 use crate::model::VettedModel;
-use crate::report::{Compared, Evaluated, RowFormat, RowWriter, Stamp};
-use crate::session::{Edit, Opened, Seen, Store};
+use crate::report::{Compared, Evaluated, ReferenceRange, RowFormat, RowWriter, SlideReport, Stamp};
+use crate::session::{CaseChange, Edit, KeptResult, Opened, Store};
 use crate::task::{Cancel, Generation, Progress};
 use crate::training::Stop;
 use crate::workflow::{
@@ -17,15 +17,13 @@ use crate::workflow::{
     UnfinishedRun, UserError,
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Events that wait for the window at most; a job that is ahead waits.
 const EVENTS: usize = 512;
-/// Where the table goes when no dialog can ask.
-const UNASKED: &str = "leukoscope-labels.csv";
 /// The folder of a report when no dialog can ask.
 const UNASKED_REPORT: &str = "leukoscope-report";
 /// The share wrong that a calibration in the window allows among cells that get a label.
@@ -110,25 +108,68 @@ impl Jobs {
         }
     }
 
-    /// Classifies paths.
-    pub fn classify(&mut self, generation: Generation, paths: Vec<PathBuf>, provider: Provider, cells: Cells) {
+    /// Classifies; results go to the session as they come, so that the folder is there at once the next time.
+    pub fn classify(&mut self, generation: Generation, request: Request) {
         self.cancel.cancel();
         self.cancel = Cancel::new();
         let (cancel, model) = (self.cancel.clone(), self.model.clone());
+        let keeper = self.session.as_ref().map(|(put, _)| put.clone());
         self.spawn("classify-job", move |voice| {
-            let request = Request { paths, provider, cells, ..Request::default() };
-            let ended = workflow::classify(&request, &model, &cancel, &Progress::default(), &mut |told| {
+            let made_with = workflow::MadeWith::new(model.card(), request.cells).to_text();
+            let mut kept = Kept { keeper, generation, made_with, waiting: Vec::new(), begun: SystemTime::now() };
+            let mut hear = |told| {
                 voice.say(match told {
                     Told::Listed(n, _) => Event::Listed(generation, n),
                     Told::Started(report) => Event::Started(generation, report.to_line()),
-                    Told::Row(row) => Event::Row(generation, Box::new(row)),
+                    Told::Gone(paths) => {
+                        kept.gone(&paths);
+                        Event::Gone(generation, paths)
+                    }
+                    Told::Looked(n) => {
+                        kept.flush();
+                        Event::Looked(generation, n)
+                    }
+                    Told::Reachable(there) => Event::Reachable(generation, there),
+                    Told::Row(row) => {
+                        let row = Arc::new(row);
+                        kept.take(&row);
+                        Event::Row(generation, row)
+                    }
                 });
                 Ok(())
-            });
+            };
+            let ended = if request.watch {
+                workflow::watch(&request, &model, &cancel, &Progress::default(), &mut hear)
+            } else {
+                workflow::classify(&request, &model, &cancel, &Progress::default(), &mut hear)
+            };
+            kept.flush();
             voice.say(match ended {
-                Ok(totals) => Event::Finished(generation, totals.skipped, totals.cancelled),
+                Ok(totals) => Event::Finished(generation, totals.skipped, totals.cancelled && !request.watch),
                 Err(e) => Event::Failed(generation, e.to_string()),
             });
+        });
+    }
+
+    /// Classifies one image again, beside whatever runs: its squares changed.
+    pub fn again(&self, generation: Generation, request: Request) {
+        let model = self.model.clone();
+        let keeper = self.session.as_ref().map(|(put, _)| put.clone());
+        self.spawn("classify-again", move |voice| {
+            let made_with = workflow::MadeWith::new(model.card(), request.cells).to_text();
+            let mut kept = Kept { keeper, generation, made_with, waiting: Vec::new(), begun: SystemTime::now() };
+            let ended = workflow::classify(&request, &model, &Cancel::new(), &Progress::default(), &mut |told| {
+                if let Told::Row(row) = told {
+                    let row = Arc::new(row);
+                    kept.take(&row);
+                    voice.say(Event::Again(generation, row));
+                }
+                Ok(())
+            });
+            kept.flush();
+            if let Err(e) = ended {
+                voice.say(Event::Trouble(e.to_string()));
+            }
         });
     }
 
@@ -187,13 +228,16 @@ impl Jobs {
         self.session_folder = Some(folder);
     }
 
-    /// Opens the session of some paths; the one that was open is closed.
-    pub fn open_session(&mut self, generation: Generation, paths: Vec<PathBuf>) {
+    /// Opens the session of some paths; the one that was open is closed. `cells` says whose results are wanted.
+    pub fn open_session(&mut self, generation: Generation, paths: Vec<PathBuf>, cells: Cells) {
         let place = match (&self.session_folder, self.remembers) {
             (Some(folder), _) => Ok(folder.join("test.session")),
             (None, true) => workflow::session_path(&paths),
             // A window that remembers nothing gives no labels.
-            (None, false) => return,
+            (None, false) => {
+                let _ = self.give.try_send(Event::Session(generation, SessionEvent::None));
+                return;
+            }
         };
         if self.session.is_none() {
             let (put, work) = bounded(EVENTS);
@@ -201,26 +245,115 @@ impl Jobs {
             let writer = std::thread::Builder::new().name("session".into());
             match writer.spawn(move || write_session(&work, &voice)) {
                 Ok(thread) => self.session = Some((put, thread)),
-                Err(e) => return drop(self.give.try_send(Event::Trouble(format!("labels cannot be kept: {e}")))),
+                Err(e) => {
+                    let _ = self.give.try_send(Event::Trouble(format!("labels cannot be kept: {e}")));
+                    let _ = self.give.try_send(Event::Session(generation, SessionEvent::None));
+                    return;
+                }
             }
         }
         match place {
-            Ok(place) => self.tell_session(SessionWork::Open(generation, place, paths)),
+            Ok(place) => {
+                let made_with = workflow::MadeWith::new(self.model.card(), cells).to_text();
+                self.tell_session(SessionWork::Open { generation, place, folders: paths, made_with });
+            }
             Err(e) => {
-                let nothing = SessionEvent::Opened(BTreeMap::new(), Some(e.to_string()), Vec::new());
-                let _ = self.give.try_send(Event::Session(generation, nothing));
+                let nothing = OpenedSession { read_only: Some(e.to_string()), ..OpenedSession::default() };
+                let _ = self.give.try_send(Event::Session(generation, SessionEvent::Opened(Box::new(nothing))));
             }
         }
     }
 
     /// Makes an edit durable.
-    pub fn keep_labels(&self, edit: Edit) {
-        self.tell_session(SessionWork::Apply(edit));
+    pub fn keep_labels(&self, edit: Edit, operator: String) {
+        self.tell_session(SessionWork::Apply(edit, operator));
     }
 
-    /// Remembers where images are.
-    pub fn see_images(&self, seen: Vec<Seen>) {
-        self.tell_session(SessionWork::See(seen));
+    /// Changes the case, durably.
+    pub fn change_case(&self, change: CaseChange, operator: String) {
+        self.tell_session(SessionWork::Case(change, operator));
+    }
+
+    /// Does something with the session's file once everything given before is in it.
+    fn with_session(&self, name: &'static str, work: impl FnOnce(&Voice, &Path) + Send + 'static) {
+        let voice = Voice { give: self.give.clone(), ctx: self.ctx.clone() };
+        self.tell_session(SessionWork::Then(Box::new(move |path| {
+            // Not on the writer's own thread: labels go on being kept meanwhile.
+            let failed = voice.give.clone();
+            let job = std::thread::Builder::new().name(name.into()).spawn(move || work(&voice, &path));
+            if let Err(e) = job {
+                let _ = failed.try_send(Event::Trouble(format!("no thread could be started: {e}")));
+            }
+        })));
+    }
+
+    /// Asks where to, then writes the labels that people gave.
+    pub fn export_labels(&self) {
+        self.with_session("export-labels", |voice, session| match workflow::session_csv(session) {
+            Ok(bytes) => voice.write_where_asked("labels.csv", &bytes),
+            Err(e) => voice.say(Event::Trouble(e.to_string())),
+        });
+    }
+
+    /// Asks where to, then writes the report as a page.
+    pub fn export_report(&self, report: &SlideReport) {
+        let bytes = workflow::report_html(report);
+        self.spawn("export-report", move |voice| voice.write_where_asked("leukoscope-report.html", &bytes));
+    }
+
+    /// Asks where to, then writes the report for another system.
+    pub fn export_fhir(&self, report: &SlideReport) {
+        let bytes = workflow::report_fhir(report);
+        self.spawn("export-fhir", move |voice| voice.write_where_asked("leukoscope-report.fhir.json", &bytes));
+    }
+
+    /// Asks for a folder, then copies the reviewed images into it.
+    pub fn export_images(&mut self) {
+        self.with_session("export-images", |voice, session| {
+            let Some(folder) = voice.folder_where_asked("leukoscope-images") else { return };
+            voice.say(match workflow::export_images(session, &folder, &Cancel::new(), &Progress::default()) {
+                Ok(done) => {
+                    done.failed.into_iter().for_each(|why| voice.say(Event::Trouble(why)));
+                    Event::Written(folder)
+                }
+                Err(e) => Event::Trouble(e.to_string()),
+            });
+        });
+    }
+
+    /// Makes a dataset of the reviewed cells, and goes to Train or Evaluate with it.
+    pub fn reviewed_cells(&self, train: bool) {
+        let own = self.session_folder.clone();
+        self.with_session("reviewed-cells", move |voice, session| {
+            let out = own.map(|folder| folder.join("reviewed.csv"));
+            voice.say(match workflow::reviewed_cells(session, out.as_deref()) {
+                Ok(cells) if train => Event::Dataset(cells.table),
+                Ok(cells) => Event::Evaluation(cells.table),
+                Err(e) => Event::Trouble(e.to_string()),
+            });
+        });
+    }
+
+    /// Reads the laboratory's ranges.
+    pub fn load_ranges(&self) {
+        self.spawn("ranges", |voice| {
+            voice.say(match workflow::load_ranges() {
+                Ok(ranges) => Event::Ranges(ranges),
+                Err(e) => Event::Trouble(e.to_string()),
+            });
+        });
+    }
+
+    /// Keeps the laboratory's ranges; a window that remembers nothing has them until it is closed.
+    pub fn keep_ranges(&self, ranges: Vec<ReferenceRange>) {
+        let remembers = self.remembers;
+        self.spawn("ranges", move |voice| {
+            let kept = if remembers { workflow::save_ranges(&ranges) } else { Ok(()) };
+            voice.say(match kept {
+                Ok(()) => Event::Ranges(ranges),
+                Err(e) => Event::Trouble(e.to_string()),
+            });
+        });
     }
 
     /// The writer is quick and the channel long: a person does not fill it. If it is full all the same, this waits.
@@ -283,22 +416,7 @@ impl Jobs {
     /// Asks for a folder, then writes the evaluation's files.
     pub fn export_evaluation(&self, found: Box<Evaluated>) {
         self.spawn("export-evaluation", move |voice| {
-            let begun = Instant::now();
-            let answer = rfd::FileDialog::new().set_title("A folder for the report").pick_folder();
-            let folder = match answer {
-                Some(folder) => folder,
-                None if begun.elapsed() < TOO_FAST => match std::env::current_dir() {
-                    // Without a dialog there is still a place that can be named afterwards.
-                    Ok(here) => {
-                        match (1..1000).map(|i| here.join(format!("{UNASKED_REPORT}-{i}"))).find(|p| !p.exists()) {
-                            Some(folder) => folder,
-                            None => return voice.say(Event::Trouble("there are too many reports here already".into())),
-                        }
-                    }
-                    Err(e) => return voice.say(Event::Trouble(e.to_string())),
-                },
-                None => return,
-            };
+            let Some(folder) = voice.folder_where_asked(UNASKED_REPORT) else { return };
             voice.say(match workflow::write_evaluation(&found, &folder) {
                 Ok(_) => Event::Written(folder),
                 Err(e) => Event::Trouble(e.to_string()),
@@ -392,6 +510,7 @@ impl Jobs {
                 Ask::Dataset | Ask::Evaluation => {
                     dialog.set_title("A folder with a folder per class").pick_folder().map(|p| vec![p])
                 }
+                Ask::Watch => dialog.set_title("A folder that pictures come into").pick_folder().map(|p| vec![p]),
                 Ask::Folder => dialog.set_title("Open a folder of blood smears").pick_folder().map(|p| vec![p]),
                 Ask::Images => dialog
                     .set_title("Open pictures")
@@ -406,6 +525,7 @@ impl Jobs {
                 (Some(paths), Ask::Model) => voice.say(opened(paths.first().map(PathBuf::as_path), &into)),
                 (Some(mut paths), Ask::Other) => voice.say(Event::Other(paths.remove(0))),
                 (Some(mut paths), Ask::Evaluation) => voice.say(Event::Evaluation(paths.remove(0))),
+                (Some(mut paths), Ask::Watch) => voice.say(Event::Watch(paths.remove(0))),
                 (Some(mut paths), Ask::Dataset) => voice.say(Event::Dataset(paths.remove(0))),
                 (Some(paths), _) => voice.say(Event::Chosen(paths)),
                 (None, Ask::Dataset | Ask::Evaluation) if begun.elapsed() < TOO_FAST => voice.say(Event::Trouble(
@@ -414,7 +534,8 @@ impl Jobs {
                 (None, Ask::Other) if begun.elapsed() < TOO_FAST => voice.say(Event::Trouble(
                     "No file dialog answered on this system. Type or paste the path of the other model".into(),
                 )),
-                (None, _) if begun.elapsed() < TOO_FAST => voice.say(Event::NoDialog),
+                (None, Ask::Watch) if begun.elapsed() < TOO_FAST => voice.say(Event::NoDialog(true)),
+                (None, _) if begun.elapsed() < TOO_FAST => voice.say(Event::NoDialog(false)),
                 (None, _) => {}
             }
         });
@@ -424,33 +545,12 @@ impl Jobs {
     pub fn export(&self, images: Vec<Arc<crate::domain::ImageResult>>) {
         let stamp = Stamp { classes: self.model.card().classes.clone(), model: self.model.card().digest.to_string() };
         self.spawn("export", move |voice| {
-            let begun = Instant::now();
-            let answer = rfd::FileDialog::new().set_title("Write the labels").set_file_name("labels.csv").save_file();
-            let path = match answer {
-                Some(path) => path,
-                None if begun.elapsed() < TOO_FAST => {
-                    // Without a dialog there is still a place that can be named afterwards.
-                    match std::env::current_dir() {
-                        Ok(folder) if folder.join(UNASKED).exists() => {
-                            let text =
-                                format!("No file dialog answered, and {UNASKED} is there already; it was not replaced");
-                            return voice.say(Event::Trouble(text));
-                        }
-                        Ok(folder) => folder.join(UNASKED),
-                        Err(e) => return voice.say(Event::Trouble(e.to_string())),
-                    }
-                }
-                None => return,
-            };
             let mut writer = RowWriter::new(RowFormat::Csv, stamp);
             let mut bytes = writer.head();
             for image in &images {
                 bytes.extend(writer.image(image));
             }
-            voice.say(match crate::files::write_atomic(&path, &bytes) {
-                Ok(()) => Event::Written(path),
-                Err(e) => Event::Trouble(format!("{} cannot be written: {e}", crate::files::display_path(&path))),
-            });
+            voice.write_where_asked("classification.csv", &bytes);
         });
     }
 
@@ -488,9 +588,56 @@ impl Drop for Jobs {
 
 /// What the writer of labels shall do.
 enum SessionWork {
-    Open(Generation, PathBuf, Vec<PathBuf>),
-    Apply(Edit),
-    See(Vec<Seen>),
+    Open { generation: Generation, place: PathBuf, folders: Vec<PathBuf>, made_with: String },
+    Apply(Edit, String),
+    Case(CaseChange, String),
+    Results(Generation, String, Vec<KeptResult>),
+    Gone(Generation, Vec<PathBuf>),
+    Then(Box<dyn FnOnce(PathBuf) + Send>),
+}
+
+/// Results on their way to the session, some at a time.
+struct Kept {
+    keeper: Option<Sender<SessionWork>>,
+    generation: Generation,
+    made_with: String,
+    waiting: Vec<KeptResult>,
+    begun: SystemTime,
+}
+
+impl Kept {
+    /// So many results go in one transaction: labels never wait long behind them.
+    const TOGETHER: usize = 200;
+
+    fn take(&mut self, row: &Arc<crate::domain::ImageResult>) {
+        let Some(facts) = crate::files::facts(&row.path).filter(|_| self.keeper.is_some()) else { return };
+        // What was written to since the work began may not be what was looked at.
+        let begun = self.begun.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+        if i128::from(facts.modified) < begun.cast_signed() {
+            self.waiting.push(KeptResult { result: row.clone(), facts });
+        }
+        if self.waiting.len() >= Self::TOGETHER {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some(put) = self.keeper.as_ref().filter(|_| !self.waiting.is_empty()) {
+            let _ = put.send(SessionWork::Results(
+                self.generation,
+                self.made_with.clone(),
+                std::mem::take(&mut self.waiting),
+            ));
+        }
+        // In a watched folder, what came between two looks was at rest when it was looked at.
+        self.begun = SystemTime::now();
+    }
+
+    fn gone(&self, paths: &[PathBuf]) {
+        if let Some(put) = &self.keeper {
+            let _ = put.send(SessionWork::Gone(self.generation, paths.to_owned()));
+        }
+    }
 }
 
 /// Owns the open session; everything reaches the disk in the order in which it was asked for.
@@ -503,46 +650,77 @@ fn write_session(work: &Receiver<SessionWork>, voice: &Voice) {
     let mut open: Option<(Store, Generation)> = None;
     while let Ok(work) = work.recv() {
         match (work, &mut open) {
-            (SessionWork::Open(generation, path, folders), open) => {
+            (SessionWork::Open { generation, place, folders, made_with }, open) => {
                 // Closed before it is opened again: one window on one session does not lock itself out.
                 *open = None;
-                match Store::open(&path, &workflow::holder()) {
-                    Ok(Opened { mut store, mut said }) => {
-                        if store.read_only().is_none()
-                            && let Err(e) = store.set_folders(&folders)
-                        {
-                            said.push(e.to_string());
-                        }
-                        let read_only = store.read_only().map(str::to_owned);
-                        match store.labels() {
-                            Ok(labels) => {
-                                tell(generation, SessionEvent::Opened(labels, read_only, said));
-                                *open = Some((store, generation));
-                            }
-                            Err(e) => {
-                                let none = BTreeMap::new();
-                                tell(generation, SessionEvent::Opened(none, Some(e.to_string()), said));
-                            }
-                        }
-                    }
+                let (session, store) = opened_session(&place, &folders, &made_with);
+                tell(generation, SessionEvent::Opened(Box::new(session)));
+                *open = store.map(|s| (s, generation));
+            }
+            (SessionWork::Apply(edit, operator), Some((store, generation))) => {
+                match store.apply(&edit, &operator, &workflow::now()) {
+                    Ok(()) => tell(*generation, SessionEvent::Saved(1)),
                     Err(e) => {
-                        tell(generation, SessionEvent::Opened(BTreeMap::new(), Some(e.to_string()), Vec::new()));
+                        let labels = store.labels().unwrap_or_default();
+                        tell(*generation, SessionEvent::Failed(e.to_string(), labels));
                     }
                 }
             }
-            (SessionWork::Apply(edit), Some((store, generation))) => match store.apply(&edit, "", &workflow::now()) {
-                Ok(()) => tell(*generation, SessionEvent::Saved(1)),
-                Err(e) => {
-                    let labels = store.labels().unwrap_or_default();
-                    tell(*generation, SessionEvent::Failed(e.to_string(), labels));
-                }
-            },
-            (SessionWork::See(seen), Some((store, generation))) => {
-                if let Err(e) = store.see(&seen) {
-                    tracing::warn!("where images are is not remembered: {e} ({generation:?})");
+            (SessionWork::Case(change, operator), Some((store, generation))) => {
+                let done = store.change_case(&change, &operator, &workflow::now());
+                match done.and_then(|()| store.case()) {
+                    Ok(case) => tell(*generation, SessionEvent::Case(Box::new(case))),
+                    Err(e) => drop(voice.give.try_send(Event::Trouble(e.to_string()))),
                 }
             }
-            (_, None) => {}
+            (SessionWork::Results(of, made_with, results), Some((store, generation)))
+                if of == *generation && store.read_only().is_none() =>
+            {
+                if let Err(e) = store.keep_results(&made_with, &results) {
+                    tracing::warn!("results are not remembered: {e}");
+                }
+            }
+            (SessionWork::Gone(of, paths), Some((store, generation)))
+                if of == *generation && store.read_only().is_none() =>
+            {
+                if let Err(e) = store.drop_results(&paths) {
+                    tracing::warn!("files that are gone are not forgotten: {e}");
+                }
+            }
+            (SessionWork::Then(work), Some((store, _))) => work(store.path().to_owned()),
+            // Of a session that was closed meanwhile.
+            _ => {}
+        }
+    }
+}
+
+/// Opens a session and reads what is in it; the store is none where nothing can be written or read.
+fn opened_session(place: &Path, folders: &[PathBuf], made_with: &str) -> (OpenedSession, Option<Store>) {
+    let mut session = OpenedSession::default();
+    let (mut store, said) = match Store::open(place, &workflow::holder()) {
+        Ok(Opened { store, said }) => (store, said),
+        Err(e) => {
+            session.read_only = Some(e.to_string());
+            return (session, None);
+        }
+    };
+    session.said = said;
+    session.read_only = store.read_only().map(str::to_owned);
+    if session.read_only.is_none()
+        && let Err(e) = store.set_folders(folders)
+    {
+        session.said.push(e.to_string());
+    }
+    // Results can be had again; labels and the case cannot.
+    session.results = store.results(made_with).unwrap_or_default();
+    match store.labels().and_then(|labels| Ok((labels, store.case()?))) {
+        Ok((labels, case)) => {
+            (session.verdicts, session.case) = (labels, case);
+            (session, Some(store))
+        }
+        Err(e) => {
+            session.read_only = Some(e.to_string());
+            (session, None)
         }
     }
 }
@@ -624,6 +802,8 @@ fn run(
 pub enum Ask {
     /// One folder.
     Folder,
+    /// A folder to watch.
+    Watch,
     /// A folder of labelled pictures to train on.
     Dataset,
     /// A folder of labelled pictures to evaluate on.
@@ -694,11 +874,50 @@ impl Voice {
         })
     }
 
+    /// Asks where to, then writes. Without a dialog there is still a place that can be named afterwards; nothing is replaced
+    /// there.
+    fn write_where_asked(&self, name: &str, bytes: &[u8]) {
+        let begun = Instant::now();
+        let path = match rfd::FileDialog::new().set_title("Write to").set_file_name(name).save_file() {
+            Some(path) => path,
+            None if begun.elapsed() < TOO_FAST => match free_name(name) {
+                Ok(path) => path,
+                Err(e) => return self.say(Event::Trouble(e)),
+            },
+            None => return,
+        };
+        self.say(match workflow::write_export(&path, bytes) {
+            Ok(()) => Event::Written(path),
+            Err(e) => Event::Trouble(e.to_string()),
+        });
+    }
+
+    /// Asks for a folder. Without a dialog a new one is named.
+    fn folder_where_asked(&self, name: &str) -> Option<PathBuf> {
+        let begun = Instant::now();
+        match rfd::FileDialog::new().set_title("A new folder").pick_folder() {
+            Some(folder) => Some(folder),
+            None if begun.elapsed() < TOO_FAST => free_name(name).map_err(|e| self.say(Event::Trouble(e))).ok(),
+            None => None,
+        }
+    }
+
     fn say(&self, event: Event) {
         // A window that has gone hears nothing, and that is fine.
         let _ = self.give.send(event);
         self.ctx.request_repaint();
     }
+}
+
+/// A name in the current folder that nothing has yet.
+fn free_name(name: &str) -> Result<PathBuf, String> {
+    let here = std::env::current_dir().map_err(|e| e.to_string())?;
+    let (stem, ending) = name.split_once('.').map_or((name, String::new()), |(s, e)| (s, format!(".{e}")));
+    let numbered = (2..1000).map(|i| here.join(format!("{stem}-{i}{ending}")));
+    std::iter::once(here.join(name))
+        .chain(numbered)
+        .find(|p| !p.exists())
+        .ok_or_else(|| format!("no file dialog answered, and there are too many files called {name} here already"))
 }
 
 /// Where a job leaves a model that it opened, for the window to take.
@@ -725,5 +944,7 @@ pub fn facts(model: &VettedModel) -> ModelFacts {
         digest: card.digest.short(),
         classes: card.classes.clone(),
         card: card.to_text(),
+        sha256: card.digest.to_string(),
+        squares: matches!(card.preprocessing, crate::model::Preprocessing::CellSquare(_)),
     }
 }

@@ -1,21 +1,39 @@
 //! What the window knows of a person's labels: the session's verdicts, what can be undone, what is on its way to the disk.
 //! Plain values; no egui, no disk, no thread.
 
-use crate::session::{CellKey, Edit, History, Verdict};
+use super::language::tr;
+use crate::inference::OwnSquares;
+use crate::session::{CaseRecord, CellKey, Edit, History, KeptResult, Verdict};
 use std::collections::{BTreeMap, HashMap};
-
-/// The word of the contract for a cell that nobody can name.
-pub const UNIDENTIFIED: &str = "unidentified";
 
 /// What happened to the session.
 #[derive(Debug)]
 pub enum SessionEvent {
-    /// It is open: its verdicts, why nothing can be written where that is so, and what was said about it.
-    Opened(BTreeMap<CellKey, Verdict>, Option<String>, Vec<String>),
+    /// It is open.
+    Opened(Box<OpenedSession>),
+    /// There is none, and nothing is kept.
+    None,
+    /// The case as it is on the disk now.
+    Case(Box<CaseRecord>),
     /// So many edits are on the disk.
     Saved(usize),
     /// An edit could not be kept: why, and what the session holds.
     Failed(String, BTreeMap<CellKey, Verdict>),
+}
+
+/// What an opened session holds.
+#[derive(Debug, Default)]
+pub struct OpenedSession {
+    /// What people said.
+    pub verdicts: BTreeMap<CellKey, Verdict>,
+    /// Results that this model gave before.
+    pub results: Vec<KeptResult>,
+    /// The case.
+    pub case: CaseRecord,
+    /// Why nothing can be written, where that is so.
+    pub read_only: Option<String>,
+    /// What a person should know.
+    pub said: Vec<String>,
 }
 
 /// The labels of what is open.
@@ -31,8 +49,8 @@ pub struct LabelView {
     pub read_only: Option<String>,
     /// Edits that are not yet on the disk.
     pub waiting: usize,
-    /// Cells on the screen that somebody looked at.
-    pub reviewed: usize,
+    /// Cells that a person calls something else than the model does.
+    pub corrections: usize,
 }
 
 impl LabelView {
@@ -49,6 +67,8 @@ impl LabelView {
     /// Changes the verdicts as an edit says. It is not durable before the session says so.
     pub(super) fn apply(&mut self, edit: &Edit) {
         for change in &edit.changes {
+            let count = |v: &Option<Verdict>| usize::from(v.as_ref().is_some_and(corrected));
+            self.corrections = (self.corrections + count(&change.after)).saturating_sub(count(&change.before));
             match &change.after {
                 Some(verdict) => self.verdicts.insert(change.key, verdict.clone()),
                 None => self.verdicts.remove(&change.key),
@@ -57,17 +77,36 @@ impl LabelView {
         self.waiting += 1;
     }
 
+    pub(super) fn count_corrections(&mut self) {
+        self.corrections = self.verdicts.values().filter(|v| corrected(v)).count();
+    }
+
+    /// Squares that people drew or moved, for the next classification.
+    #[must_use]
+    pub fn own_squares(&self) -> OwnSquares {
+        let mut own = OwnSquares::new();
+        for (key, square) in self.verdicts.iter().filter_map(|(k, v)| Some((k, v.square?))) {
+            own.entry(key.image).or_default().push((key.cell, square));
+        }
+        own.values_mut().for_each(|all| all.sort_by_key(|(number, _)| *number));
+        own
+    }
+
     /// A word for the status bar, and a sentence about it.
     #[must_use]
     pub fn saved(&self) -> (String, String) {
         let n = self.verdicts.len();
         match (&self.read_only, self.waiting) {
-            (Some(why), _) => ("Read only".into(), format!("Labels cannot be given: {why}")),
+            (Some(why), _) => (tr!("Read only"), tr!("Labels cannot be given: %{why}", why = why)),
             (None, 0) if n == 0 => {
-                ("Nothing unsaved".into(), "Labels are kept as they are given; pictures are only read".into())
+                (tr!("Nothing unsaved"), tr!("Labels are kept as they are given; pictures are only read"))
             }
-            (None, 0) => (format!("{n} labels saved"), "Every label is on the disk".into()),
-            (None, waiting) => ("Saving…".into(), format!("{waiting} edits are on their way to the disk")),
+            (None, 0) => (tr!("%{n} labels saved", n = n), tr!("Every label is on the disk")),
+            (None, waiting) => (tr!("Saving…"), tr!("%{n} edits are on their way to the disk", n = waiting)),
         }
     }
+}
+
+fn corrected(v: &Verdict) -> bool {
+    v.named() && v.label != v.suggested
 }

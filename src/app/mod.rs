@@ -3,12 +3,17 @@
 //! Input becomes [`Command`]s and [`update::Input`]s, jobs send [`update::Event`]s; [`update`] turns each into a new
 //! state and effects, and only here are effects carried out. `logic` does, `ui` draws.
 
+pub mod case;
 pub mod command;
 pub mod evaluation;
+pub mod gallery;
 mod jobs;
+pub mod keys;
 pub mod labels;
+pub mod language;
 mod panels;
 mod pictures;
+pub mod slides;
 pub mod state;
 mod theme;
 pub mod training;
@@ -96,21 +101,30 @@ impl Window {
         let settings = settings.unwrap_or_default();
         theme::install(ctx);
         let wake = ctx.clone();
+        // Without the cache pictures are made again: a word in the log is enough.
+        let disk = crate::files::cache_folder("thumbnails.sqlite").filter(|_| remembers).and_then(|place| {
+            let opened = crate::session::Thumbnails::open(&place, crate::session::THUMBNAIL_BYTES);
+            opened.map_err(|e| tracing::warn!("small pictures are not kept: {e}")).ok()
+        });
         let mut window = Self {
             state: State::new(jobs::facts(&model), settings.recent, ThemeChoice::from_word(&settings.theme)),
             jobs: Jobs::new(ctx.clone(), model, remembers),
-            pictures: Pictures::new(move || wake.request_repaint()),
+            pictures: Pictures::new(disk, move || wake.request_repaint()),
             view: panels::ViewMemory::default(),
             opened_model: Arc::default(),
             shown_theme: None,
             demo_out: None,
             remembers,
         };
+        window.state.operator = settings.operator;
+        window.state.language = language::Language::from_code(&settings.language);
+        window.state.keys = keys::Keymap::from_words(&settings.keys);
         if let Err(e) = crate::inference::Runtime::get() {
             window.state.trouble = Some(e.to_string());
         }
         if remembers {
             window.effect(Effect::Runs);
+            window.jobs.load_ranges();
         }
         if let Some(out) = demo {
             window.demo_out = out;
@@ -149,6 +163,11 @@ impl Window {
         self.jobs.keep_sessions_in(folder);
     }
 
+    /// Does what a person does that is no command; for tests and measurements.
+    pub fn act(&mut self, input: Input, now: f64) {
+        self.input(input, now);
+    }
+
     /// Fills the form of the Evaluate place in as a person would; for tests.
     pub fn fill_evaluate_form(&mut self, form: evaluation::EvaluateForm) {
         self.input(Input::Evaluate(evaluation::EvaluateInput::Form(Box::new(form))), 0.0);
@@ -171,23 +190,54 @@ impl Window {
         {
             self.jobs.use_model(model);
         }
-        // Rows of another evaluation are other images.
-        if matches!(&event, Event::Evaluate(_, evaluation::EvaluateEvent::Ended(_))) {
+        // Rows of another evaluation are other images, and without files that are gone images have other places.
+        if matches!(&event, Event::Evaluate(_, evaluation::EvaluateEvent::Ended(_)) | Event::Gone(..)) {
             self.pictures.clear();
         }
         let effects = update::event(&mut self.state, event, now);
         effects.into_iter().for_each(|e| self.effect(e));
     }
 
+    /// What every classification in the window has in common.
+    fn request(&self) -> crate::workflow::Request {
+        crate::workflow::Request {
+            provider: self.state.provider,
+            cells: update::cells(&self.state),
+            features: crate::inference::CellFeatures::Sketch,
+            own: Arc::new(self.state.labels.own_squares()),
+            ..Default::default()
+        }
+    }
+
     fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Classify(generation, paths) => {
-                self.pictures.clear();
-                self.jobs.classify(generation, paths, self.state.provider, update::cells(&self.state));
+                let request = crate::workflow::Request {
+                    paths,
+                    known: self.state.known.clone(),
+                    watch: self.state.watching,
+                    ..self.request()
+                };
+                self.jobs.classify(generation, request);
             }
-            Effect::OpenSession(generation, paths) => self.jobs.open_session(generation, paths),
-            Effect::KeepLabels(edit) => self.jobs.keep_labels(edit),
-            Effect::SeeImages(seen) => self.jobs.see_images(seen),
+            Effect::Again(generation, path) => {
+                let request = crate::workflow::Request { paths: vec![path], ..self.request() };
+                self.jobs.again(generation, request);
+            }
+            Effect::ForgetPictures(image) => self.pictures.forget(image),
+            Effect::OpenSession(generation, paths) => {
+                self.pictures.clear();
+                self.jobs.open_session(generation, paths, update::cells(&self.state));
+            }
+            Effect::KeepLabels(edit) => self.jobs.keep_labels(edit, self.state.operator.clone()),
+            Effect::ChangeCase(change) => self.jobs.change_case(change, self.state.operator.clone()),
+            Effect::ExportLabels => self.jobs.export_labels(),
+            Effect::ExportReport(report) => self.jobs.export_report(&report),
+            Effect::ExportFhir(report) => self.jobs.export_fhir(&report),
+            Effect::ExportImages => self.jobs.export_images(),
+            Effect::ReviewedCells(train) => self.jobs.reviewed_cells(train),
+            Effect::KeepRanges(ranges) => self.jobs.keep_ranges(ranges),
+            Effect::AskWatch => self.jobs.ask(Ask::Watch, &self.opened_model),
             Effect::Cancel => self.jobs.cancel(),
             Effect::AskFolder => self.jobs.ask(Ask::Folder, &self.opened_model),
             Effect::AskImages => self.jobs.ask(Ask::Images, &self.opened_model),
@@ -219,12 +269,16 @@ impl Window {
             Effect::Remember => self.jobs.remember(crate::workflow::Settings {
                 recent: self.state.recent.clone(),
                 theme: self.state.theme.text().to_lowercase(),
+                language: self.state.language.code().to_owned(),
+                operator: self.state.operator.clone(),
+                keys: self.state.keys.to_words(),
             }),
         }
     }
 
     /// Everything but drawing.
     pub fn logic(&mut self, ctx: &egui::Context) {
+        self.state.language.speak();
         let now = ctx.input(|i| i.time);
         for event in self.jobs.arrived() {
             self.hear(event, now);
@@ -252,6 +306,7 @@ impl Window {
 
     /// Drawing, and what was asked for while drawing.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
+        self.state.language.speak();
         let now = ui.input(|i| i.time);
         self.pictures.begin_frame(ui.ctx());
         let mut asked = Asked::default();

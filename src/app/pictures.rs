@@ -3,9 +3,11 @@
 //! Requests are a stack, newest first, so that what is on the screen now comes before what was scrolled past; the
 //! oldest requests fall off its end. Nothing here is drawn.
 
-use crate::domain::Square;
+use crate::domain::{Digest, Square};
+use crate::files::digest_of;
 use crate::imaging::{self, RgbImage};
 use crate::inference::decode_file;
+use crate::session::Thumbnails;
 use egui::{ColorImage, TextureHandle, TextureOptions};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ const QUEUE: usize = 400;
 const TILE: u32 = 192;
 /// Side of the largest picture that is uploaded; more is scaled down.
 const LARGEST: u32 = 4096;
+/// Quality of small pictures on the disk, JPEG.
+const QUALITY: u8 = 88;
 /// A square at least this share of the picture's shorter side is shown with the whole picture.
 const WHOLE: f32 = 0.6;
 
@@ -38,6 +42,8 @@ struct Wanted {
     key: Key,
     path: PathBuf,
     square: Option<Square>,
+    /// Of the image, where its small picture may be kept on the disk.
+    digest: Option<Digest>,
     generation: u64,
 }
 
@@ -83,13 +89,15 @@ pub struct Pictures {
 
 impl Pictures {
     /// Starts the workers, which call `wake` when something is ready.
-    pub fn new(wake: impl Fn() + Send + Sync + Clone + 'static) -> Self {
+    /// Small pictures are kept in `disk`, where there is one.
+    pub fn new(disk: Option<Thumbnails>, wake: impl Fn() + Send + Sync + Clone + 'static) -> Self {
+        let disk = Arc::new(disk);
         let queue = Arc::new(Queue::default());
         let (give, done) = crossbeam_channel::bounded(64);
         for i in 0..2 {
-            let (queue, give, wake) = (queue.clone(), give.clone(), wake.clone());
+            let (queue, give, wake, disk) = (queue.clone(), give.clone(), wake.clone(), disk.clone());
             let worker = std::thread::Builder::new().name(format!("thumbnails-{i}"));
-            if worker.spawn(move || work(&queue, &give, &wake)).is_err() {
+            if worker.spawn(move || work(&queue, &give, (*disk).as_ref(), &wake)).is_err() {
                 tracing::error!("no thread for thumbnails");
             }
         }
@@ -144,13 +152,27 @@ impl Pictures {
         self.queue.stack.lock().unwrap_or_else(PoisonError::into_inner).0.clear();
     }
 
+    /// Forgets the tiles of an image: its squares changed.
+    pub fn forget(&mut self, image: usize) {
+        let of_image = |key: &Key| matches!(key, Key::Tile(i, _) if *i == image);
+        let gone: Vec<Key> = self.kept.keys().filter(|k| of_image(k)).copied().collect();
+        for key in gone {
+            if let Some(old) = self.kept.remove(&key) {
+                self.bytes -= old.bytes;
+            }
+        }
+        self.pending.retain(|k| !of_image(k));
+        let mut stack = self.queue.stack.lock().unwrap_or_else(PoisonError::into_inner);
+        stack.0.retain(|w| !of_image(&w.key));
+    }
+
     /// The picture, asked for if it is not there.
-    pub fn get(&mut self, key: Key, path: &Path, square: Option<Square>) -> Look<'_> {
+    pub fn get(&mut self, key: Key, path: &Path, square: Option<Square>, digest: Option<Digest>) -> Look<'_> {
         if let Some(kept) = self.kept.get_mut(&key) {
             kept.used = self.frame;
         } else if self.pending.insert(key) {
             let mut stack = self.queue.stack.lock().unwrap_or_else(PoisonError::into_inner);
-            stack.0.push_back(Wanted { key, path: path.to_owned(), square, generation: self.generation });
+            stack.0.push_back(Wanted { key, path: path.to_owned(), square, digest, generation: self.generation });
             if stack.0.len() > QUEUE
                 && let Some(old) = stack.0.pop_front()
             {
@@ -174,7 +196,7 @@ impl Drop for Pictures {
     }
 }
 
-fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, wake: &impl Fn()) {
+fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, disk: Option<&Thumbnails>, wake: &impl Fn()) {
     // The cells of one field are asked for one after the other: its picture is decoded once.
     let mut last: Option<(PathBuf, Option<Arc<RgbImage>>)> = None;
     loop {
@@ -194,12 +216,25 @@ fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, wake: &impl Fn()
             }
         };
         let image = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let key = disk_key(&wanted);
+            if let Some((disk, key)) = disk.zip(key.as_ref())
+                && let Some(kept) = disk.get(key)
+                && let Ok(small) = imaging::decode(&kept, imaging::Limits::default())
+            {
+                return Some(shown(&small.picture));
+            }
             if last.as_ref().is_none_or(|(path, _)| *path != wanted.path) {
                 let picture = decode_file(&wanted.path).ok().map(|(d, _)| Arc::new(d.picture));
                 last = Some((wanted.path.clone(), picture));
             }
             let (_, picture) = last.as_ref()?;
-            Some(make(picture.as_ref()?, &wanted))
+            let small = make(picture.as_ref()?, &wanted);
+            if let Some((disk, key)) = disk.zip(key)
+                && let Ok(bytes) = imaging::encode_jpeg(&small, QUALITY)
+            {
+                disk.put(&key, &bytes);
+            }
+            Some(shown(&small))
         }))
         .unwrap_or(None);
         if give.send(Ready { key: wanted.key, generation: wanted.generation, image }).is_err() {
@@ -209,8 +244,8 @@ fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, wake: &impl Fn()
     }
 }
 
-fn make(picture: &RgbImage, wanted: &Wanted) -> ColorImage {
-    let small = match (wanted.key, wanted.square) {
+fn make(picture: &RgbImage, wanted: &Wanted) -> RgbImage {
+    match (wanted.key, wanted.square) {
         (Key::Full(_), _) => imaging::fit_within(picture, LARGEST).0,
         #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
         (Key::Tile(..) | Key::Evaluated(_), Some(square))
@@ -219,6 +254,16 @@ fn make(picture: &RgbImage, wanted: &Wanted) -> ColorImage {
             imaging::thumbnail_of_square(picture, square, TILE)
         }
         (Key::Tile(..) | Key::Evaluated(_), _) => imaging::fit_within(picture, TILE).0,
-    };
+    }
+}
+
+fn shown(small: &RgbImage) -> ColorImage {
     ColorImage::from_rgb([small.width() as usize, small.height() as usize], small.as_raw())
+}
+
+/// What a small picture is kept under: the image's content, the square and the size. Whole pictures are not kept.
+fn disk_key(wanted: &Wanted) -> Option<[u8; 32]> {
+    let digest = wanted.digest.filter(|_| !matches!(wanted.key, Key::Full(_)))?;
+    let square = wanted.square.map_or_else(String::new, |s| format!("{} {} {}", s.x, s.y, s.side));
+    Some(digest_of(format!("{digest} {square} {TILE} {WHOLE}").as_bytes()).0)
 }

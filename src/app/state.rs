@@ -1,18 +1,24 @@
 //! What the window knows. Plain values: no disk, no thread, no drawing; time is handed in.
 
+use super::case::CaseView;
 use super::evaluation::EvaluateView;
-use super::labels::{LabelView, UNIDENTIFIED};
+pub use super::gallery::{Filter, GallerySort, Kind, Tile, Verdict};
+use super::keys::Keymap;
+use super::labels::LabelView;
+use super::language::{Language, tr};
+use super::slides::Slides;
 use super::training::TrainView;
-use crate::domain::{ClassSet, Differential, ImageResult, Outcome, Status};
-use crate::files::display_name;
+use crate::domain::{CellResult, ClassSet, Digest, ImageResult, Outcome, Status};
+use crate::files::FileFacts;
 use crate::inference::Provider;
-use crate::session::{CellKey, Edit};
+use crate::session::{CellKey, Edit, KeptResult};
 use crate::task::{Generation, seconds_left};
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The four places of the rail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Place {
     /// Cells and their labels.
     #[default]
@@ -53,7 +59,7 @@ impl Place {
 }
 
 /// Light, dark, or as the system has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum ThemeChoice {
     /// As the system.
     #[default]
@@ -83,82 +89,6 @@ impl ThemeChoice {
     pub fn from_word(word: &str) -> Self {
         Self::ALL.into_iter().find(|t| t.text().eq_ignore_ascii_case(word)).unwrap_or_default()
     }
-}
-
-/// Order of the gallery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum GallerySort {
-    /// As listed: by name within each folder.
-    #[default]
-    Name,
-    /// Least sure first.
-    LeastConfident,
-    /// Most sure first.
-    MostConfident,
-    /// By class in clinical order, least sure first within a class.
-    Class,
-}
-
-impl GallerySort {
-    /// All.
-    pub const ALL: [Self; 4] = [Self::Name, Self::LeastConfident, Self::MostConfident, Self::Class];
-
-    /// Its name.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Name => "Name",
-            Self::LeastConfident => "Confidence, Lowest First",
-            Self::MostConfident => "Confidence, Highest First",
-            Self::Class => "Class",
-        }
-    }
-}
-
-/// Which tiles are shown, by what they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
-pub enum Kind {
-    /// Everything.
-    #[default]
-    All,
-    /// One class, by its position in the model's labels.
-    Class(usize),
-    /// Below the abstain threshold.
-    Unidentified,
-    /// Images without a white cell.
-    NoCell,
-    /// Images that failed.
-    Failed,
-    /// Cells that nobody has looked at.
-    Unreviewed,
-}
-
-/// Which tiles are shown.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Filter {
-    /// By what they are.
-    pub kind: Kind,
-    /// Confidence at least, percent.
-    pub from: u8,
-    /// Confidence at most, percent.
-    pub to: u8,
-    /// Part of the file's name, any case.
-    pub name: String,
-}
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self { kind: Kind::All, from: 0, to: 100, name: String::new() }
-    }
-}
-
-/// One tile: a cell, or an image that has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Tile {
-    /// Position in [`State::images`].
-    pub image: usize,
-    /// Position among the image's cells; `None` for an image without one.
-    pub cell: Option<usize>,
 }
 
 /// A running classification.
@@ -211,6 +141,8 @@ pub enum Dialog {
         text: String,
         /// Why it is asked, where there is a reason.
         why: String,
+        /// The folder is to be watched.
+        watch: bool,
     },
     /// Find a command.
     Palette {
@@ -219,8 +151,20 @@ pub enum Dialog {
         /// Which of the fitting commands is chosen.
         chosen: usize,
     },
-    /// All keys.
-    Keyboard,
+    /// All keys; one of them may be waiting for its new keys.
+    Keyboard(Option<super::command::Command>),
+    /// Sign the case.
+    Sign {
+        /// Why it is signed although something is open.
+        reason: String,
+    },
+    /// Amend what was signed.
+    Amend {
+        /// Why.
+        reason: String,
+    },
+    /// The laboratory's reference ranges, as typed.
+    Ranges(Vec<super::case::RangeDraft>),
     /// What the self-check found; `None` while it looks.
     SelfCheck(Option<String>),
     /// What happened.
@@ -240,6 +184,10 @@ pub struct ModelFacts {
     pub classes: ClassSet,
     /// Its card as text.
     pub card: String,
+    /// Whole digest, hexadecimal.
+    pub sha256: String,
+    /// Whether it looks at the squares of cells (and not at whole pictures).
+    pub squares: bool,
 }
 
 /// Everything the window knows.
@@ -277,20 +225,36 @@ pub struct State {
     pub grown: bool,
     /// When `visible` was made, seconds.
     pub refreshed: f64,
-    /// Images and failed ones of each opened place.
-    pub per_folder: Vec<(usize, usize)>,
+    /// Counts of each slide.
+    pub slides: Slides,
+    /// Images by digest, positions in [`State::images`].
+    pub by_digest: HashMap<Digest, Vec<usize>>,
+    /// Images by path.
+    pub by_path: HashMap<PathBuf, usize>,
+    /// Files whose results were known when the folder was opened, and what they were like.
+    pub known: Arc<HashMap<PathBuf, FileFacts>>,
+    /// The session is being opened; classification waits for it.
+    pub opening: bool,
+    /// Everything is to be classified, whatever is known.
+    pub fresh: bool,
+    /// New pictures are looked for.
+    pub watching: bool,
     /// Confidences of all cells in twenty bins of five percent.
     pub bins: [usize; 20],
     /// Position in `tiles`.
     pub selected: Option<usize>,
+    /// Where a range that is being chosen began.
+    pub anchor: Option<usize>,
+    /// Tiles chosen together; empty where one is.
+    pub chosen: BTreeSet<usize>,
+    /// Sketch of the cell that others are likened to.
+    pub similar_to: Option<Vec<f32>>,
     /// What is shown.
     pub filter: Filter,
     /// In which order.
     pub sort: GallerySort,
     /// Side of a tile's picture, points.
     pub tile_size: f32,
-    /// Counts.
-    pub counts: Differential,
     /// Files in folders that are no pictures.
     pub skipped: usize,
     /// What runs.
@@ -305,6 +269,18 @@ pub struct State {
     pub dialog: Dialog,
     /// A person's labels of what is open.
     pub labels: LabelView,
+    /// The case of what is open: what was entered, who signed.
+    pub case: CaseView,
+    /// Squares can be drawn, moved and sized.
+    pub drawing: bool,
+    /// Corrections after which the hint to adapt the model was put away.
+    pub hint_seen: usize,
+    /// Initials of who sits here, for the audit trail.
+    pub operator: String,
+    /// Keys that a person has changed.
+    pub keys: Keymap,
+    /// The language of the window.
+    pub language: Language,
     /// The Evaluate place.
     pub evaluate: EvaluateView,
     /// The Train place.
@@ -327,7 +303,6 @@ impl State {
     /// The window at its start.
     #[must_use]
     pub fn new(model: ModelFacts, recent: Vec<PathBuf>, theme: ThemeChoice) -> Self {
-        let classes = model.classes.len();
         Self {
             place: Place::Review,
             theme,
@@ -345,13 +320,21 @@ impl State {
             stale: false,
             grown: false,
             refreshed: 0.0,
-            per_folder: Vec::new(),
+            slides: Slides::default(),
+            by_digest: HashMap::new(),
+            by_path: HashMap::new(),
+            known: Arc::default(),
+            opening: false,
+            fresh: false,
+            watching: false,
             bins: [0; 20],
             selected: None,
+            anchor: None,
+            chosen: BTreeSet::new(),
+            similar_to: None,
             filter: Filter::default(),
             sort: GallerySort::Name,
             tile_size: 132.0,
-            counts: Differential::new(classes),
             skipped: 0,
             job: None,
             generation: Generation::default(),
@@ -359,6 +342,12 @@ impl State {
             log: Vec::new(),
             dialog: Dialog::None,
             labels: LabelView::default(),
+            case: CaseView::default(),
+            drawing: false,
+            hint_seen: 0,
+            operator: String::new(),
+            keys: Keymap::default(),
+            language: Language::default(),
             evaluate: EvaluateView::default(),
             train: TrainView::default(),
             model_path: None,
@@ -370,226 +359,139 @@ impl State {
         }
     }
 
-    /// The image of a tile.
-    #[must_use]
-    pub fn image_of(&self, tile: usize) -> Option<&Arc<ImageResult>> {
-        self.images.get(self.tiles.get(tile)?.image)
-    }
-
-    /// Adds a result and its tiles.
-    pub(super) fn add(&mut self, result: ImageResult) {
-        self.counts.add(&result);
-        let image = self.images.len();
-        let cells = match &result.outcome {
-            Outcome::Cells(cells) => cells.len(),
-            Outcome::Failed(_) => 0,
-        };
-        if let Outcome::Cells(cells) = &result.outcome {
-            for c in cells {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..20")]
-                let bin = ((c.probabilities.top().1 * 20.0) as usize).min(19);
-                self.bins[bin] += 1;
-            }
+    /// Adds a result and its tiles; a file that was there before is replaced.
+    pub(super) fn add(&mut self, result: Arc<ImageResult>) {
+        if let Some(&at) = self.by_path.get(&result.path) {
+            self.images[at] = result;
+            self.rebuild();
+            return;
         }
-        let failed = usize::from(result.status() == Status::Failed);
-        for (root, counts) in self.opened.iter().zip(&mut self.per_folder) {
-            if result.path.starts_with(root) {
-                counts.0 += 1;
-                counts.1 += failed;
-            }
-        }
-        self.images.push(Arc::new(result));
-        let begun = self.tiles.len();
-        if cells == 0 {
-            self.tiles.push(Tile { image, cell: None });
-        }
-        self.tiles.extend((0..cells).map(|cell| Tile { image, cell: Some(cell) }));
-        for tile in begun..self.tiles.len() {
-            self.count_person(self.tiles[tile], true);
-        }
+        self.images.push(result);
+        self.index(self.images.len() - 1);
         self.grown = true;
     }
 
-    /// The cell of a tile, for the session; none where there is no cell or its image has no digest.
-    #[must_use]
-    pub fn key_of(&self, tile: Tile) -> Option<CellKey> {
-        let image = self.images.get(tile.image)?.digest?;
-        Some(CellKey { image, cell: u32::try_from(tile.cell?).ok()?.checked_add(1)? })
-    }
-
-    /// What the model says of a tile's cell: its class, or none where it is unidentified.
-    fn suggested(&self, tile: Tile) -> Option<Option<usize>> {
-        match (&self.images.get(tile.image)?.outcome, tile.cell) {
-            (Outcome::Cells(cells), Some(i)) => {
-                let cell = cells.get(i)?;
-                Some((cell.status() == Status::Ok).then(|| cell.probabilities.top().0))
-            }
-            _ => None,
+    /// Adds the tiles and counts of an image that is in `images` already.
+    fn index(&mut self, image: usize) {
+        let result = self.images[image].clone();
+        self.by_path.insert(result.path.clone(), image);
+        if let Some(digest) = result.digest {
+            self.by_digest.entry(digest).or_default().push(image);
+        }
+        self.slides.add_image(image, &result);
+        let cells: &[CellResult] = match &result.outcome {
+            Outcome::Cells(cells) => cells,
+            Outcome::Failed(_) => &[],
+        };
+        if cells.is_empty() {
+            self.tiles.push(Tile { image, cell: None });
+        }
+        for (i, cell) in cells.iter().enumerate() {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..20")]
+            let bin = ((cell.probabilities.top().1 * 20.0) as usize).min(19);
+            self.bins[bin] += 1;
+            let tile = Tile { image, cell: Some(i) };
+            self.count_tile(tile, true);
+            self.tiles.push(tile);
         }
     }
 
-    /// Counts a tile as a person says instead of as the model says (`on`), or the other way round.
-    fn count_person(&mut self, tile: Tile, on: bool) {
-        let Some(key) = self.key_of(tile) else { return };
-        let (Some(person), Some(model)) = (self.labels.verdicts.get(&key), self.suggested(tile)) else { return };
-        let own = self.class_of(&person.label);
-        if on {
-            self.counts.shift(model, own);
-            self.labels.reviewed += 1;
-        } else {
-            self.counts.shift(own, model);
-            self.labels.reviewed = self.labels.reviewed.saturating_sub(1);
+    /// Counts a tile's cell under the label that it has, or takes it back.
+    fn count_tile(&mut self, tile: Tile, up: bool) {
+        let v = self.verdict(tile);
+        if !matches!(v.status, Status::Ok | Status::Unidentified) {
+            return;
         }
+        let (label, reviewed) = (v.label.to_owned(), v.reviewed.is_some());
+        self.slides.count(tile.image, &label, reviewed, up);
     }
 
-    fn class_of(&self, label: &str) -> Option<usize> {
-        self.model.classes.labels().iter().position(|l| l == label)
+    /// Makes tiles and counts anew from the images; the chosen cell stays chosen.
+    pub(super) fn rebuild(&mut self) {
+        let chosen = self
+            .selected
+            .and_then(|s| self.tiles.get(s))
+            .and_then(|t| Some((self.images.get(t.image)?.path.clone(), self.cell_of(*t).map(|c| c.number))));
+        self.tiles.clear();
+        self.by_path.clear();
+        self.by_digest.clear();
+        self.slides.clear();
+        (self.bins, self.chosen, self.anchor) = ([0; 20], BTreeSet::new(), None);
+        (0..self.images.len()).for_each(|i| self.index(i));
+        self.selected = chosen.and_then(|(path, number)| {
+            let image = *self.by_path.get(&path)?;
+            let of_image = |t: &&usize| self.tiles[**t].image == image;
+            let all: Vec<usize> = (0..self.tiles.len()).collect();
+            let same = |t: &&usize| self.cell_of(self.tiles[**t]).map(|c| c.number) == number;
+            all.iter().filter(of_image).find(same).or_else(|| all.iter().find(of_image)).copied()
+        });
+        self.stale = true;
+    }
+
+    /// Takes results over that were known before.
+    pub(super) fn take_results(&mut self, mut kept: Vec<KeptResult>) {
+        let place = |r: &KeptResult| self.opened.iter().position(|root| r.result.path.starts_with(root));
+        kept.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.result.path.cmp(&b.result.path)));
+        self.known = Arc::new(kept.iter().map(|k| (k.result.path.clone(), k.facts)).collect());
+        self.images = kept.into_iter().map(|k| k.result).collect();
+        self.rebuild();
+        self.selected = (!self.tiles.is_empty()).then_some(0);
+        self.fit = true;
+    }
+
+    /// Takes files out that are gone; their labels stay in the session.
+    pub(super) fn drop_images(&mut self, gone: &BTreeSet<PathBuf>) {
+        self.images.retain(|i| !gone.contains(&i.path));
+        self.rebuild();
     }
 
     /// Takes a session's verdicts over, and counts anew.
     pub(super) fn take_labels(&mut self, verdicts: impl IntoIterator<Item = (CellKey, crate::session::Verdict)>) {
-        let tiles = self.tiles.clone();
-        tiles.iter().for_each(|t| self.count_person(*t, false));
         self.labels.verdicts = verdicts.into_iter().collect();
-        tiles.iter().for_each(|t| self.count_person(*t, true));
-        self.stale = true;
+        self.labels.count_corrections();
+        self.rebuild();
     }
 
-    /// Makes an edit on the screen: verdicts and counts.
-    pub(super) fn edit(&mut self, edit: &Edit) {
-        let keys: std::collections::HashSet<CellKey> = edit.changes.iter().map(|c| c.key).collect();
-        let tiles: Vec<Tile> =
-            self.tiles.iter().copied().filter(|t| self.key_of(*t).is_some_and(|k| keys.contains(&k))).collect();
-        tiles.iter().for_each(|t| self.count_person(*t, false));
+    /// Makes an edit on the screen: verdicts and counts. Returns images whose squares changed: these are to be classified
+    /// again.
+    pub(super) fn edit(&mut self, edit: &Edit) -> Vec<usize> {
+        let mut tiles: Vec<Tile> = Vec::new();
+        let mut again = BTreeSet::new();
+        for change in &edit.changes {
+            let square = |v: &Option<crate::session::Verdict>| v.as_ref().and_then(|v| v.square);
+            let moved = square(&change.before) != square(&change.after);
+            for &image in self.by_digest.get(&change.key.image).map_or(&[][..], Vec::as_slice) {
+                if moved {
+                    again.insert(image);
+                }
+                if let Outcome::Cells(cells) = &self.images[image].outcome {
+                    let own = cells.iter().position(|c| c.number == change.key.cell);
+                    tiles.extend(own.map(|i| Tile { image, cell: Some(i) }));
+                }
+            }
+        }
+        tiles.iter().for_each(|t| self.count_tile(*t, false));
         self.labels.apply(edit);
-        tiles.iter().for_each(|t| self.count_person(*t, true));
-        // Labels may change what is shown; the chosen tile stays where it is until then.
-        self.stale = true;
+        tiles.iter().for_each(|t| self.count_tile(*t, true));
+        // Labels may change what is shown and in which order; only then is the gallery put in order again.
+        self.stale |= self.filter != Filter::default()
+            || !matches!(
+                self.sort,
+                GallerySort::Name
+                    | GallerySort::Similar
+                    | GallerySort::Unlike
+                    | GallerySort::LeastConfident
+                    | GallerySort::MostConfident
+            );
+        again.into_iter().collect()
     }
 
-    /// The label that the model suggests for a tile; none where there is no cell.
+    /// Why no label can be given now; `None` where it can.
     #[must_use]
-    pub fn suggestion(&self, tile: Tile) -> Option<&str> {
-        Some(self.suggested(tile)?.and_then(|c| self.model.classes.label(c)).unwrap_or(UNIDENTIFIED))
-    }
-
-    /// Label, confidence and status of a tile.
-    #[must_use]
-    pub fn verdict(&self, tile: Tile) -> Verdict<'_> {
-        let image = &self.images[tile.image];
-        match (&image.outcome, tile.cell) {
-            (Outcome::Failed(reason), _) => Verdict {
-                label: "failed",
-                class: None,
-                confidence: None,
-                status: Status::Failed,
-                reason,
-                reviewed: None,
-            },
-            (Outcome::Cells(cells), Some(i)) if i < cells.len() => {
-                let (top, p) = cells[i].probabilities.top();
-                if let Some(person) = self.key_of(tile).and_then(|k| self.labels.verdicts.get(&k)) {
-                    let named = person.label != UNIDENTIFIED;
-                    return Verdict {
-                        label: &person.label,
-                        class: self.class_of(&person.label),
-                        confidence: Some(p),
-                        status: if named { Status::Ok } else { Status::Unidentified },
-                        reason: "",
-                        reviewed: Some(person.label == person.suggested),
-                    };
-                }
-                let status = cells[i].status();
-                let label =
-                    if status == Status::Ok { self.model.classes.label(top).unwrap_or("?") } else { "unidentified" };
-                Verdict {
-                    label,
-                    class: (status == Status::Ok).then_some(top),
-                    confidence: Some(p),
-                    status,
-                    reason: "",
-                    reviewed: None,
-                }
-            }
-            _ => Verdict {
-                label: "no white cell",
-                class: None,
-                confidence: None,
-                status: Status::NoCell,
-                reason: "",
-                reviewed: None,
-            },
+    pub fn label_obstacle(&self) -> Option<String> {
+        match self.case.record.signatures.last().filter(|_| self.case.record.locked()) {
+            Some(s) => Some(tr!("it was signed by %{who}; amend it to change something", who = s.operator)),
+            None => self.labels.obstacle().map(str::to_owned),
         }
     }
-
-    /// Makes `visible` anew from filter and order.
-    pub(super) fn refresh(&mut self) {
-        (self.stale, self.grown) = (false, false);
-        let needle = self.filter.name.to_lowercase();
-        let shown = |tile: &Tile| {
-            let v = self.verdict(*tile);
-            let kind = match self.filter.kind {
-                Kind::All => true,
-                Kind::Class(c) => v.class == Some(c),
-                Kind::Unidentified => v.status == Status::Unidentified,
-                Kind::NoCell => v.status == Status::NoCell,
-                Kind::Failed => v.status == Status::Failed,
-                Kind::Unreviewed => v.reviewed.is_none() && tile.cell.is_some(),
-            };
-            let sure = match v.confidence {
-                Some(p) => {
-                    p * 100.0 >= f32::from(self.filter.from) - 0.5 && p * 100.0 <= f32::from(self.filter.to) + 0.5
-                }
-                None => self.filter.from == 0,
-            };
-            kind && sure
-                && (needle.is_empty() || display_name(&self.images[tile.image].path).to_lowercase().contains(&needle))
-        };
-        let mut visible: Vec<usize> = (0..self.tiles.len()).filter(|&i| shown(&self.tiles[i])).collect();
-        let sure = |i: usize| self.verdict(self.tiles[i]).confidence;
-        match self.sort {
-            GallerySort::Name => {}
-            // What has no confidence needs eyes first, and comes last among the sure ones.
-            GallerySort::LeastConfident => {
-                visible.sort_by(|&a, &b| sure(a).unwrap_or(-1.0).total_cmp(&sure(b).unwrap_or(-1.0)))
-            }
-            GallerySort::MostConfident => {
-                visible.sort_by(|&a, &b| sure(b).unwrap_or(-1.0).total_cmp(&sure(a).unwrap_or(-1.0)))
-            }
-            GallerySort::Class => {
-                let mut rank = vec![0; self.model.classes.len()];
-                for (place, class) in self.model.classes.clinical_order().into_iter().enumerate() {
-                    rank[class] = place;
-                }
-                let key = |i: usize| self.verdict(self.tiles[i]).class.map_or(usize::MAX, |c| rank[c]);
-                visible.sort_by(|&a, &b| {
-                    key(a).cmp(&key(b)).then(sure(a).unwrap_or(-1.0).total_cmp(&sure(b).unwrap_or(-1.0)))
-                });
-            }
-        }
-        if let Some(s) = self.selected
-            && visible.binary_search(&s).is_err()
-            && !visible.contains(&s)
-        {
-            self.selected = visible.first().copied();
-        }
-        self.visible = visible;
-    }
-}
-
-/// What a tile says.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Verdict<'a> {
-    /// The label, or what stands for it.
-    pub label: &'a str,
-    /// The class' position in the model's labels.
-    pub class: Option<usize>,
-    /// 0..=1.
-    pub confidence: Option<f32>,
-    /// The status of the contract.
-    pub status: Status,
-    /// Why it failed.
-    pub reason: &'a str,
-    /// Whether a person confirmed the model's label or gave another one; nothing where nobody looked yet.
-    pub reviewed: Option<bool>,
 }

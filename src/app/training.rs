@@ -1,5 +1,6 @@
 //! What the Train place knows, and how it answers. Plain values: no disk, no thread, no drawing; time is handed in.
 
+use super::language::tr;
 use crate::dataset::{Grouping, Ratio};
 use crate::domain::EpochRow;
 use crate::files::display_path;
@@ -81,13 +82,16 @@ impl TrainForm {
     pub fn request(&self) -> Result<TrainRequest, String> {
         let dataset = self.dataset.trim();
         if dataset.is_empty() {
-            return Err("Choose labelled pictures first: a folder with a folder per class, or a CSV".into());
+            return Err(tr!("Choose labelled pictures first: a folder with a folder per class, or a CSV"));
         }
         let ratio: Ratio = self.split.parse()?;
         if let Some(rate) = Some(self.rate.trim()).filter(|r| !r.is_empty())
             && rate.parse().ok().is_none_or(|r: f64| !r.is_finite() || r <= 0.0)
         {
-            return Err(format!("\"{rate}\" is no learning rate; type a positive number such as 3e-4, or nothing"));
+            return Err(tr!(
+                "\"%{rate}\" is no learning rate; type a positive number such as 3e-4, or nothing",
+                rate = rate
+            ));
         }
         Ok(TrainRequest {
             kind: self.kind,
@@ -215,13 +219,13 @@ impl TrainView {
         self.generation = self.generation.next();
         self.phase = phase;
         (self.held, self.stopping, self.error, self.since) = (false, false, None, None);
-        (self.progress, self.doing) = ((0, 0), "looking at the data".into());
+        (self.progress, self.doing) = ((0, 0), tr!("looking at the data"));
         if phase == Phase::Training {
             if !self.history.is_empty() {
                 let name =
                     self.outcome.as_ref().and_then(|o| o.model.as_ref()).map(|(p, _)| crate::files::display_name(p));
                 let run = EarlierRun {
-                    name: name.unwrap_or_else(|| "the run before".into()),
+                    name: name.unwrap_or_else(|| tr!("the run before")),
                     path: PathBuf::new(),
                     history: std::mem::take(&mut self.history),
                 };
@@ -260,11 +264,13 @@ impl TrainView {
                 match *result {
                     Ok(outcome) => {
                         let word = match (&outcome.stop, &outcome.model) {
-                            (_, None) => "Stopped before the first epoch ended: there is no model".to_owned(),
-                            (Stop::Cancelled, _) => format!("Stopped; epoch {} is kept", outcome.best_epoch),
-                            (Stop::Early, _) => format!("Ended early; epoch {} is kept", outcome.best_epoch),
+                            (_, None) => tr!("Stopped before the first epoch ended: there is no model"),
+                            (Stop::Cancelled, _) => tr!("Stopped; epoch %{epoch} is kept", epoch = outcome.best_epoch),
+                            (Stop::Early, _) => tr!("Ended early; epoch %{epoch} is kept", epoch = outcome.best_epoch),
                             (Stop::Diverged(why), _) => why.clone(),
-                            (Stop::Finished, _) => format!("Training finished; epoch {} is kept", outcome.best_epoch),
+                            (Stop::Finished, _) => {
+                                tr!("Training finished; epoch %{epoch} is kept", epoch = outcome.best_epoch)
+                            }
                         };
                         let bad = matches!(outcome.stop, Stop::Diverged(_));
                         self.history.clone_from(&outcome.history);
@@ -324,7 +330,7 @@ impl TrainView {
     /// Why Start cannot be pressed, or nothing.
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
-        if self.busy() { Some("it is running".into()) } else { self.form.request().err() }
+        if self.busy() { Some(tr!("it is running")) } else { self.form.request().err() }
     }
 
     /// The epoch with the lowest validation loss.
@@ -336,10 +342,10 @@ impl TrainView {
     /// What is trained, in one line for the status bar.
     #[must_use]
     pub fn title(&self) -> String {
-        let held = if self.held { ", held" } else { "" };
+        let held = if self.held { tr!(", held") } else { String::new() };
         match self.phase {
             Phase::Idle => String::new(),
-            Phase::Looking => "Looking at the data".into(),
+            Phase::Looking => tr!("Looking at the data"),
             Phase::Training => {
                 let mut doing = self.doing.chars();
                 let first = doing.next().map(char::to_uppercase).into_iter().flatten();

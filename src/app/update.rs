@@ -1,16 +1,20 @@
 //! How the window's state answers: commands and events in, effects out. No egui, no disk, no thread, no clock.
 
+use super::case::RangeDraft;
 use super::command::Command;
 use super::evaluation::{EvaluateEvent, EvaluateForm, EvaluateInput};
-use super::labels::{SessionEvent, UNIDENTIFIED};
+use super::labels::SessionEvent;
+use super::language::{tr, whole};
 use super::state::{Dialog, Filter, GallerySort, Job, Kind, ModelFacts, State, Toast};
 use super::training::{Phase, TrainEvent, TrainForm};
-use crate::domain::{Differential, Digest, ImageResult};
-use crate::report::Evaluated;
-use crate::session::{Change, Edit, Seen, Verdict};
+use crate::domain::{ADDED, Digest, ImageResult, NO_WHITE_CELL, Square, UNIDENTIFIED};
+use crate::report::{Evaluated, ReferenceRange, SlideReport, Snapshot};
+use crate::session::{CaseChange, CellKey, Change, Edit, Verdict};
 use crate::task::Generation;
 use crate::workflow::{EarlierRun, TrainRequest, UnfinishedRun};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How long a toast stays, seconds.
 const TOAST_SECONDS: f64 = 6.0;
@@ -25,15 +29,29 @@ pub enum Event {
     /// This provider runs.
     Started(Generation, String),
     /// One image's result.
-    Row(Generation, Box<ImageResult>),
+    Row(Generation, Arc<ImageResult>),
+    /// Files that are not there any more.
+    Gone(Generation, Vec<PathBuf>),
+    /// What was opened cannot be read now, or can be read again.
+    Reachable(Generation, bool),
+    /// A watched folder was looked at; so many pictures are still being written.
+    Looked(Generation, usize),
+    /// An image was classified again after its squares changed.
+    Again(Generation, Arc<ImageResult>),
+    /// A folder was chosen to watch.
+    Watch(PathBuf),
+    /// The laboratory's ranges, as they are kept now.
+    Ranges(Vec<ReferenceRange>),
+    /// A word about something that was done.
+    Said(String),
     /// The job ended: files skipped, whether it was stopped.
     Finished(Generation, usize, bool),
     /// The job could not be done.
     Failed(Generation, String),
     /// A dialog was answered with paths to open.
     Chosen(Vec<PathBuf>),
-    /// No file dialog answered.
-    NoDialog,
+    /// No file dialog answered; whether a folder was to be watched.
+    NoDialog(bool),
     /// A model was opened, from this file or the bundled one.
     Model(Box<ModelFacts>, Option<PathBuf>),
     /// A word about training.
@@ -63,14 +81,47 @@ pub enum Event {
 pub enum Input {
     /// Chose a tile, by its position in `tiles`.
     Select(usize),
+    /// Added a tile to what is chosen together, or took it out.
+    Toggle(usize),
+    /// Chose all tiles from where a range began to this one.
+    Range(usize),
+    /// Chose these tiles together.
+    Choose(BTreeSet<usize>),
+    /// Gave a label to a tile, or to those chosen together where it is one of them.
+    Drop(usize, String),
+    /// Moved or sized the square of a tile's cell.
+    MoveSquare(usize, Square),
+    /// Drew a square on an image, by its position in `images`.
+    AddSquare(usize, Square),
+    /// Gave any label by its words to the chosen tiles.
+    LabelAs(String),
+    /// Entered something about the case.
+    Case(String, String),
+    /// Signs, for this reason where something is open; the time is UTC, RFC 3339.
+    Sign(String, String),
+    /// Opens what was signed for an amendment, for this reason.
+    Amend(String),
+    /// Keeps reference ranges.
+    Ranges(Vec<RangeDraft>),
+    /// Entered initials.
+    Operator(String),
+    /// Gave a command other keys.
+    Bind(Command, egui::KeyboardShortcut),
+    /// Gave all commands the program's own keys again.
+    ResetKeys,
+    /// Put the hint away.
+    PutHintAway,
     /// Moved the selection within what is shown.
     Move(isize),
-    /// Says what the cell of a tile (without one, of the chosen tile) is: a class of the model, or nothing for unidentified.
+    /// Says what the cells chosen together, else the cell of a tile, else of the chosen one are: one of [`State::offered`], or
+    /// nothing for unidentified.
     Label(Option<usize>, Option<usize>),
-    /// The label of the chosen tile is right; on to the next.
-    Accept,
+    /// Pressed a command's key.
+    Command(Command),
     /// Changed the filter.
     Filter(Filter),
+    /// Watches a folder.
+    Watch(PathBuf),
     /// Opened paths (dropped, typed, recent).
     Open(Vec<PathBuf>),
     /// Changed or closed a dialog.
@@ -88,14 +139,32 @@ pub enum Input {
 /// What shall be done outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Classify these.
+    /// Classify these, passing over what is known.
     Classify(Generation, Vec<PathBuf>),
     /// Open the session of these paths.
     OpenSession(Generation, Vec<PathBuf>),
     /// Make an edit durable.
     KeepLabels(Edit),
-    /// Remember where images are.
-    SeeImages(Vec<Seen>),
+    /// Change the case, durably.
+    ChangeCase(CaseChange),
+    /// Classify an image again: its squares changed.
+    Again(Generation, PathBuf),
+    /// Pictures of an image are not what they were.
+    ForgetPictures(usize),
+    /// Ask where to, then write the labels that people gave.
+    ExportLabels,
+    /// Ask where to, then write the report as a page.
+    ExportReport(Box<SlideReport>),
+    /// Ask where to, then write the report for another system.
+    ExportFhir(Box<SlideReport>),
+    /// Ask where to, then copy the reviewed images.
+    ExportImages,
+    /// Make a dataset of the reviewed cells, and go to Train (`true`) or Evaluate with it.
+    ReviewedCells(bool),
+    /// Keep the laboratory's ranges.
+    KeepRanges(Vec<ReferenceRange>),
+    /// Ask for a folder to watch.
+    AskWatch,
     /// Stop the running job.
     Cancel,
     /// Ask for a folder.
@@ -160,7 +229,67 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         Command::OpenImage => return vec![Effect::AskImages],
         Command::OpenModel => return vec![Effect::AskModel],
         Command::UseBundledModel => return vec![Effect::BundledModel],
-        Command::ExportCsv => return vec![Effect::AskExport],
+        Command::ExportCsv => return vec![Effect::ExportLabels],
+        Command::ExportReport | Command::ExportFhir => match state.report(&crate::workflow::now()) {
+            Ok(report) if command == Command::ExportReport => return vec![Effect::ExportReport(Box::new(report))],
+            Ok(report) => return vec![Effect::ExportFhir(Box::new(report))],
+            Err(e) => say(state, e, true, now),
+        },
+        Command::ExportTable => return vec![Effect::AskExport],
+        Command::ExportImages => return vec![Effect::ExportImages],
+        Command::WatchFolder => {
+            if state.watching {
+                state.watching = false;
+                return vec![Effect::Cancel];
+            }
+            return vec![Effect::AskWatch];
+        }
+        Command::TrainOnReviewed => return vec![Effect::ReviewedCells(true)],
+        Command::EvaluateOnReviewed => return vec![Effect::ReviewedCells(false)],
+        Command::Label(0) => {
+            let targets = state.targets(None);
+            return give(state, &targets, UNIDENTIFIED, "label");
+        }
+        Command::Label(n) => {
+            let label = state.offered().get(usize::from(n) - 1).map(|l| (*l).to_owned());
+            let targets = state.targets(None);
+            return label.map_or_else(Vec::new, |l| give(state, &targets, &l, "label"));
+        }
+        Command::NoWhiteCell => {
+            let targets = state.targets(None);
+            return give(state, &targets, NO_WHITE_CELL, "label");
+        }
+        Command::NextUnreviewed | Command::NextFlagged => {
+            let next = match command {
+                Command::NextFlagged => state.next_where(|t| state.flagged(t)),
+                _ => state.next_where(|t| t.cell.is_some() && state.verdict(t).reviewed.is_none()),
+            };
+            match next {
+                Some(tile) => {
+                    state.reveal = true;
+                    return input(state, Input::Select(tile), now);
+                }
+                None if command == Command::NextFlagged => say(state, tr!("Nothing is flagged any more"), false, now),
+                None => say(state, tr!("Every cell shown is reviewed"), false, now),
+            }
+        }
+        Command::SelectAll => {
+            let all: BTreeSet<usize> = state.visible.iter().copied().collect();
+            let (cursor, anchor) = (state.selected, state.visible.first().copied());
+            state.choose(all);
+            (state.selected, state.anchor) = (cursor.or(anchor), anchor);
+        }
+        Command::DrawSquares => state.drawing = !state.drawing,
+        Command::ToggleDifferential => state.case.shown = !state.case.shown,
+        Command::SignOff => state.dialog = Dialog::Sign { reason: String::new() },
+        Command::Amend => state.dialog = Dialog::Amend { reason: String::new() },
+        Command::EditRanges => {
+            state.dialog = Dialog::Ranges(state.case.ranges.iter().map(RangeDraft::of).collect());
+        }
+        Command::Speak(language) => {
+            state.language = language;
+            return vec![Effect::Remember];
+        }
         Command::ChooseDataset => return vec![Effect::AskDataset],
         Command::LookAtData => return look(state),
         Command::StartTraining => return start(state),
@@ -209,18 +338,16 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
             return state.evaluate.found.clone().map(|f| Effect::Compare(g, form, f)).into_iter().collect();
         }
         Command::Accept => {
-            let Some(at) = state.selected else { return Vec::new() };
-            let label = state.tiles.get(at).map(|t| state.verdict(*t).label.to_owned());
-            let effects = label.map_or_else(Vec::new, |l| give(state, at, &l, "accept"));
-            input(state, Input::Move(1), now);
+            let targets = state.targets(None);
+            let mut effects = accept(state, &targets);
+            effects.extend(input(state, Input::Move(1), now));
             return effects;
         }
         Command::Undo | Command::Redo if state.place == super::state::Place::Review => {
             let history = &mut state.labels.history;
             let edit = if command == Command::Undo { history.undo() } else { history.redo() };
             let Some(edit) = edit else { return Vec::new() };
-            state.edit(&edit);
-            return vec![Effect::KeepLabels(edit)];
+            return made(state, edit);
         }
         Command::Undo => {
             let kept = state.evaluate.undo();
@@ -231,13 +358,14 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
             return corrected(state, kept);
         }
         Command::DemoSlide => return vec![Effect::Demo],
-        Command::OpenPath => state.dialog = Dialog::Path { text: String::new(), why: String::new() },
+        Command::OpenPath => state.dialog = Dialog::Path { text: String::new(), why: String::new(), watch: false },
         Command::Quit => {
             state.quit = true;
             return vec![Effect::Cancel];
         }
-        Command::Classify => return reopen(state, now),
+        Command::Classify => return reopen(state, true, now),
         Command::CancelJob => {
+            state.watching = false;
             if let Some(job) = &mut state.job {
                 job.stopping = true;
             }
@@ -245,12 +373,12 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         }
         Command::ToggleCells => {
             state.all_cells = !state.all_cells;
-            return reopen(state, now);
+            return reopen(state, false, now);
         }
         Command::UseProvider(p) => {
             if state.provider != p {
                 state.provider = p;
-                return reopen(state, now);
+                return reopen(state, true, now);
             }
         }
         Command::Go(place) => state.place = place,
@@ -262,6 +390,10 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         }
         Command::Sort(s) => {
             state.sort = s;
+            if s == GallerySort::Similar {
+                let cell = state.selected.and_then(|at| state.tiles.get(at)).and_then(|t| state.cell_of(*t));
+                state.similar_to = cell.map(|c| c.features.clone());
+            }
             state.stale = true;
             state.reveal = true;
         }
@@ -272,7 +404,7 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         Command::FocusFilter => state.focus_filter = true,
         Command::FitImage => state.fit = true,
         Command::Palette => state.dialog = Dialog::Palette { query: String::new(), chosen: 0 },
-        Command::Keyboard => state.dialog = Dialog::Keyboard,
+        Command::Keyboard => state.dialog = Dialog::Keyboard(None),
         Command::Log => state.dialog = Dialog::Log,
         Command::About => state.dialog = Dialog::About,
         Command::SelfCheck => {
@@ -290,8 +422,80 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
             let other_image = state.selected.and_then(|s| state.tiles.get(s)).map(|t| t.image)
                 != state.tiles.get(tile).map(|t| t.image);
             state.fit |= other_image;
-            state.selected = Some(tile);
+            (state.selected, state.anchor) = (Some(tile), Some(tile));
+            state.chosen.clear();
         }
+        Input::Toggle(tile) => state.toggle_chosen(tile),
+        Input::Range(tile) => state.choose_range(tile),
+        Input::Choose(tiles) => state.choose(tiles),
+        Input::Drop(tile, label) => {
+            let together = state.chosen.len() > 1 && state.chosen.contains(&tile);
+            let targets = if together { state.targets(None) } else { vec![tile] };
+            return give(state, &targets, &label, "label");
+        }
+        Input::LabelAs(label) => {
+            let targets = state.targets(None);
+            return give(state, &targets, label.trim(), "label");
+        }
+        Input::MoveSquare(tile, square) => return move_square(state, tile, square),
+        Input::AddSquare(image, square) => return add_square(state, image, square),
+        Input::Case(name, value) => {
+            let value = value.trim().to_owned();
+            if state.label_obstacle().is_none()
+                && state.case.record.entries.get(&name).map_or("", String::as_str) != value
+            {
+                return vec![Effect::ChangeCase(CaseChange::Set(name, value))];
+            }
+        }
+        Input::Sign(reason, time) => {
+            state.dialog = Dialog::None;
+            let reason = reason.trim().to_owned();
+            let open = !state.table(None).obstacles().is_empty();
+            if state.labels.waiting > 0 {
+                say(state, tr!("Labels are still on their way to the disk; sign again"), true, now);
+                return Vec::new();
+            }
+            if state.label_obstacle().is_some() || state.operator.trim().is_empty() || (open && reason.is_empty()) {
+                return Vec::new();
+            }
+            let snapshot: Snapshot = state.snapshot(&time);
+            return match serde_json::to_string(&snapshot) {
+                Ok(text) => vec![Effect::ChangeCase(CaseChange::Sign(text, reason))],
+                Err(e) => {
+                    say(state, e.to_string(), true, now);
+                    Vec::new()
+                }
+            };
+        }
+        Input::Amend(reason) => {
+            state.dialog = Dialog::None;
+            if state.case.record.locked() && !reason.trim().is_empty() {
+                return vec![Effect::ChangeCase(CaseChange::Amend(reason.trim().to_owned()))];
+            }
+        }
+        Input::Ranges(drafts) => match drafts.iter().map(RangeDraft::range).collect::<Result<Vec<_>, _>>() {
+            Ok(ranges) => {
+                state.dialog = Dialog::None;
+                return vec![Effect::KeepRanges(ranges)];
+            }
+            Err(why) => say(state, why, true, now),
+        },
+        Input::Operator(initials) => {
+            state.operator = initials.trim().chars().take(12).collect();
+            return vec![Effect::Remember];
+        }
+        Input::Bind(command, keys) => {
+            state.dialog = Dialog::Keyboard(None);
+            if let Some(other) = state.keys.bind(command, keys) {
+                say(state, tr!("%{name} has no keys any more", name = other.text()), false, now);
+            }
+            return vec![Effect::Remember];
+        }
+        Input::ResetKeys => {
+            state.keys = super::keys::Keymap::default();
+            return vec![Effect::Remember];
+        }
+        Input::PutHintAway => state.hint_seen = state.labels.corrections,
         Input::Move(by) => {
             if state.visible.is_empty() {
                 return Vec::new();
@@ -303,15 +507,17 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
             return self::input(state, Input::Select(state.visible[to]), now);
         }
         Input::Label(tile, class) => {
-            let label = class.map_or(Some(UNIDENTIFIED), |c| state.model.classes.label(c)).map(str::to_owned);
-            let tile = tile.or(state.selected);
-            return tile.zip(label).map_or_else(Vec::new, |(t, l)| give(state, t, &l, "label"));
+            let offered = state.offered();
+            let label = class.map_or(Some(UNIDENTIFIED), |c| offered.get(c).copied()).map(str::to_owned);
+            let targets = state.targets(tile);
+            return label.map_or_else(Vec::new, |l| give(state, &targets, &l, "label"));
         }
-        Input::Accept => return command(state, Command::Accept, now),
+        Input::Command(c) => return command(state, c, now),
         Input::Filter(filter) => {
             state.filter = filter;
             state.stale = true;
         }
+        Input::Watch(path) => return event(state, Event::Watch(path), now),
         Input::Open(paths) => return open(state, paths, now),
         Input::Dialog(dialog) => state.dialog = dialog,
         Input::Evaluate(input) => {
@@ -339,11 +545,11 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
     match event {
         Event::Listed(g, n) if current(state, g) => {
             if let Some(job) = &mut state.job {
-                job.total = n;
+                (job.total, job.done) = (n, 0);
             }
         }
         Event::Started(g, engine) if current(state, g) => {
-            state.log.push(format!("Execution provider: {engine}"));
+            state.log.push(tr!("Execution provider: %{engine}", engine = engine));
             state.trouble = None;
             state.engine = Some(engine);
         }
@@ -359,35 +565,83 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                 state.log.push(format!("{}: {text}", crate::files::display_name(&result.path)));
             }
             let first = state.tiles.is_empty();
-            state.add(*result);
+            state.add(result);
             if first {
                 state.selected = Some(0);
                 state.fit = true;
             }
         }
+        Event::Gone(g, paths) if current(state, g) => {
+            say(
+                state,
+                tr!("%{n} files are not there any more; their labels are kept", n = whole(paths.len())),
+                false,
+                now,
+            );
+            state.drop_images(&paths.into_iter().collect());
+        }
+        Event::Reachable(g, there) if g == state.generation => {
+            let text = if there {
+                tr!("The folder can be read again")
+            } else {
+                tr!("What was opened cannot be read now; what was known of it is shown, and labels are kept")
+            };
+            say(state, text, !there, now);
+        }
+        Event::Looked(g, waiting) if current(state, g) => {
+            if let Some(job) = &mut state.job {
+                (job.done, job.total) = (0, 0);
+                job.title =
+                    if waiting > 0 { tr!("Watching, %{n} being written", n = waiting) } else { tr!("Watching") };
+            }
+        }
+        Event::Again(g, result) if g == state.generation => {
+            let path = result.path.clone();
+            let before = state.by_path.get(&path).map(|i| state.images[*i].clone());
+            state.add(result);
+            let Some(&image) = state.by_path.get(&path) else { return effects };
+            // A cell that was drawn just now is the one that is looked at.
+            let number = |r: &ImageResult, i: usize| match &r.outcome {
+                crate::domain::Outcome::Cells(c) => c.get(i).map(|c| c.number),
+                crate::domain::Outcome::Failed(_) => None,
+            };
+            let new = (0..).map_while(|i| number(&state.images[image], i).map(|n| (i, n))).find(|(_, n)| {
+                *n >= ADDED && before.as_ref().is_some_and(|b| (0..).map_while(|i| number(b, i)).all(|m| m != *n))
+            });
+            if let Some((cell, _)) = new {
+                let tile = super::state::Tile { image, cell: Some(cell) };
+                state.selected = state.tiles.iter().position(|t| *t == tile).or(state.selected);
+            }
+            effects.push(Effect::ForgetPictures(image));
+        }
+        Event::Watch(path) => {
+            let effects = open(state, vec![path], now);
+            state.watching = true;
+            return effects;
+        }
+        Event::Ranges(ranges) => state.case.ranges = ranges,
+        Event::Said(text) => say(state, text, false, now),
         Event::Finished(g, skipped, stopped) if current(state, g) => {
             state.job = None;
+            state.watching = false;
             state.skipped = skipped;
-            let d = &state.counts;
-            let images = if d.images == 1 { "1 image".to_owned() } else { format!("{} images", d.images) };
-            let mut text = format!("{} cells in {images}", d.total() + d.unidentified);
-            for (n, what) in
-                [(d.failed, "failed"), (d.no_cell, "without a white cell"), (skipped, "other files skipped")]
-            {
+            let d = state.slides.counts(None);
+            let images = if d.images == 1 { tr!("1 image") } else { tr!("%{n} images", n = whole(d.images)) };
+            let mut text = tr!("%{n} cells in %{images}", n = whole(d.squares().all), images = images);
+            for (n, what) in [
+                (d.failed, "%{n} failed"),
+                (d.no_cell, "%{n} without a white cell"),
+                (skipped, "%{n} other files skipped"),
+            ] {
                 if n > 0 {
-                    text = format!("{text}, {n} {what}");
+                    text = format!("{text}, {}", tr!(what, n = whole(n)));
                 }
             }
-            if d.images == 0 && !stopped {
-                text = "There is no picture to classify in what was opened".into();
-            }
             let bad = d.images == 0 && !stopped;
-            let seen: Vec<Seen> =
-                state.images.iter().filter_map(|i| Some(Seen { image: i.digest?, path: i.path.clone() })).collect();
-            if state.labels.obstacle().is_none() && !seen.is_empty() {
-                effects.push(Effect::SeeImages(seen));
+            if bad {
+                text = tr!("There is no picture to classify in what was opened");
             }
-            say(state, if stopped { format!("Stopped: {text}") } else { text }, bad, now);
+            say(state, if stopped { tr!("Stopped: %{text}", text = text) } else { text }, bad, now);
         }
         Event::Failed(g, reason) if current(state, g) => {
             state.job = None;
@@ -395,9 +649,10 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             say(state, reason, true, now);
         }
         Event::Chosen(paths) => return open(state, paths, now),
-        Event::NoDialog => {
-            let why = "No file dialog answered on this system. Type or paste a path, or drop files onto the window.";
-            state.dialog = Dialog::Path { text: String::new(), why: why.into() };
+        Event::NoDialog(watch) => {
+            let why =
+                tr!("No file dialog answered on this system. Type or paste a path, or drop files onto the window.");
+            state.dialog = Dialog::Path { text: String::new(), why, watch };
         }
         Event::Train(g, event) if g == state.train.generation => {
             if let Some((text, bad)) = state.train.hear(event, now) {
@@ -405,17 +660,32 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             }
         }
         Event::Session(g, event) if g == state.generation => match event {
-            SessionEvent::Opened(verdicts, read_only, said) => {
-                (state.labels.open, state.labels.read_only) = (true, read_only);
-                state.take_labels(verdicts);
-                said.into_iter().for_each(|s| say(state, s, true, now));
+            SessionEvent::Opened(session) => {
+                let session = *session;
+                (state.labels.open, state.labels.read_only) = (true, session.read_only);
+                state.case.record = session.case;
+                state.labels.verdicts = session.verdicts.into_iter().collect();
+                state.labels.count_corrections();
+                state.hint_seen = 0;
+                state.take_results(if state.fresh { Vec::new() } else { session.results });
+                session.said.into_iter().for_each(|s| say(state, s, true, now));
+                return begin(state);
+            }
+            SessionEvent::None => return begin(state),
+            SessionEvent::Case(record) => {
+                let (was, is) = (state.case.record.locked(), record.locked());
+                state.case.record = *record;
+                if is && !was {
+                    let version = state.case.record.signatures.last().map_or(0, |s| s.version);
+                    say(state, tr!("Signed as version %{n}", n = version), false, now);
+                }
             }
             SessionEvent::Saved(n) => state.labels.waiting = state.labels.waiting.saturating_sub(n),
             SessionEvent::Failed(why, verdicts) => {
                 // What is on the screen is again what is on the disk.
                 (state.labels.waiting, state.labels.history) = (0, crate::session::History::default());
                 state.take_labels(verdicts);
-                say(state, format!("The label was not kept: {why}"), true, now);
+                say(state, tr!("The label was not kept: %{why}", why = why), true, now);
             }
         },
         Event::Evaluate(g, event) if g == state.evaluate.generation => {
@@ -443,15 +713,16 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
         }
         Event::Runs(unfinished, earlier) => (state.train.unfinished, state.train.earlier) = (unfinished, earlier),
         Event::Model(facts, path) => {
-            say(state, format!("Model: {}", facts.name), false, now);
+            say(state, tr!("Model: %{name}", name = facts.name), false, now);
             state.model = *facts;
             state.custom_model = path.is_some();
             state.model_path = path;
-            state.counts = Differential::new(state.model.classes.len());
             state.filter.kind = Kind::All;
-            return reopen(state, now);
+            return reopen(state, false, now);
         }
-        Event::Written(path) => say(state, format!("Written: {}", crate::files::display_path(&path)), false, now),
+        Event::Written(path) => {
+            say(state, tr!("Written: %{path}", path = crate::files::display_path(&path)), false, now)
+        }
         Event::Trouble(text) => say(state, text, true, now),
         Event::Checked(text) => {
             if matches!(state.dialog, Dialog::SelfCheck(_)) {
@@ -512,23 +783,81 @@ fn corrected(state: &mut State, kept: Vec<(Digest, String, Option<String>)>) -> 
     effects
 }
 
-/// Gives a tile's cell a label: on the screen at once, on the disk as soon as the session has it.
-fn give(state: &mut State, tile: usize, label: &str, action: &str) -> Vec<Effect> {
-    if state.labels.obstacle().is_some() {
+/// Gives the cells of tiles a label: on the screen at once, on the disk as soon as the session has it, as one edit.
+fn give(state: &mut State, tiles: &[usize], label: &str, action: &str) -> Vec<Effect> {
+    let label = label.to_owned();
+    change(state, tiles, action, |_, _| Some(label.clone()))
+}
+
+/// Confirms what the tiles say.
+fn accept(state: &mut State, tiles: &[usize]) -> Vec<Effect> {
+    change(state, tiles, "accept", |state, tile| Some(state.verdict(tile).label.to_owned()))
+}
+
+fn change(
+    state: &mut State,
+    tiles: &[usize],
+    action: &str,
+    label: impl Fn(&State, super::state::Tile) -> Option<String>,
+) -> Vec<Effect> {
+    if state.label_obstacle().is_some() {
         return Vec::new();
     }
+    let mut changes = Vec::new();
+    let mut seen = BTreeSet::new();
+    for tile in tiles.iter().filter_map(|t| state.tiles.get(*t)).copied() {
+        let (Some(key), Some(suggested)) = (state.key_of(tile), state.suggestion(tile)) else { continue };
+        let Some(label) = label(state, tile).filter(|l| !l.is_empty()) else { continue };
+        let before = state.labels.verdicts.get(&key).cloned();
+        let square = before.as_ref().and_then(|b| b.square);
+        let after = Verdict { label, suggested: suggested.to_owned(), square };
+        // The same image may be open twice: it is one cell.
+        if before.as_ref() != Some(&after) && seen.insert(key) {
+            changes.push(Change { key, before, after: Some(after) });
+        }
+    }
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    let edit = Edit { action: action.into(), changes, reason: String::new() };
+    state.labels.history.made(edit.clone());
+    made(state, edit)
+}
+
+/// Makes an edit on the screen, and has it made durable.
+fn made(state: &mut State, edit: Edit) -> Vec<Effect> {
+    let again = state.edit(&edit);
+    let mut effects = vec![Effect::KeepLabels(edit)];
+    let path = |i: usize| Effect::Again(state.generation, state.images[i].path.clone());
+    effects.extend(again.into_iter().map(path));
+    effects
+}
+
+fn move_square(state: &mut State, tile: usize, square: Square) -> Vec<Effect> {
     let Some(tile) = state.tiles.get(tile).copied() else { return Vec::new() };
     let (Some(key), Some(suggested)) = (state.key_of(tile), state.suggestion(tile)) else { return Vec::new() };
-    let after = Verdict { label: label.to_owned(), suggested: suggested.to_owned() };
     let before = state.labels.verdicts.get(&key).cloned();
-    if before.as_ref() == Some(&after) {
+    let mut after = before.clone().unwrap_or_else(|| Verdict { suggested: suggested.to_owned(), ..Verdict::default() });
+    after.square = Some(square);
+    square_edit(state, key, before, after, "move square")
+}
+
+fn add_square(state: &mut State, image: usize, square: Square) -> Vec<Effect> {
+    let Some(digest) = state.images.get(image).and_then(|i| i.digest) else { return Vec::new() };
+    let taken = state.labels.verdicts.keys().filter(|k| k.image == digest && k.cell >= ADDED).map(|k| k.cell + 1);
+    let key = CellKey { image: digest, cell: taken.max().unwrap_or(ADDED) };
+    let after = Verdict { square: Some(square), ..Verdict::default() };
+    square_edit(state, key, None, after, "add square")
+}
+
+fn square_edit(state: &mut State, key: CellKey, before: Option<Verdict>, after: Verdict, action: &str) -> Vec<Effect> {
+    if state.label_obstacle().is_some() || before.as_ref() == Some(&after) {
         return Vec::new();
     }
     let changes = vec![Change { key, before, after: Some(after) }];
     let edit = Edit { action: action.into(), changes, reason: String::new() };
-    state.edit(&edit);
     state.labels.history.made(edit.clone());
-    vec![Effect::KeepLabels(edit)]
+    made(state, edit)
 }
 
 fn intervals(state: &State) -> Vec<Effect> {
@@ -557,42 +886,47 @@ fn open(state: &mut State, paths: Vec<PathBuf>, now: f64) -> Vec<Effect> {
     state.sort = GallerySort::Name;
     state.place = super::state::Place::Review;
     state.dialog = Dialog::None;
+    state.watching = false;
     let mut effects = vec![Effect::Remember];
-    effects.extend(reopen(state, now));
+    effects.extend(reopen(state, false, now));
     effects
 }
 
-/// Classifies what is open from the start.
-fn reopen(state: &mut State, now: f64) -> Vec<Effect> {
+/// Opens the session of what is open, and classifies: what its session does not know, or everything (`fresh`).
+fn reopen(state: &mut State, fresh: bool, now: f64) -> Vec<Effect> {
     if state.opened.is_empty() {
         return Vec::new();
     }
     state.generation = state.generation.next();
     state.images.clear();
-    state.tiles.clear();
     state.visible.clear();
     state.selected = None;
+    state.rebuild();
     (state.stale, state.grown) = (false, false);
-    state.per_folder = vec![(0, 0); state.opened.len()];
-    state.bins = [0; 20];
+    state.known = Arc::default();
+    (state.fresh, state.opening, state.drawing) = (fresh, true, false);
+    state.similar_to = None;
     state.skipped = 0;
     state.engine = None;
-    state.counts = Differential::new(state.model.classes.len());
     state.job = Some(Job {
         generation: state.generation,
-        title: "Classifying".into(),
+        title: tr!("Classifying"),
         done: 0,
         total: 0,
         since: now,
         stopping: false,
     });
     state.labels = super::labels::LabelView::default();
-    let opened = state.opened.clone();
-    vec![
-        Effect::Cancel,
-        Effect::OpenSession(state.generation, opened.clone()),
-        Effect::Classify(state.generation, opened),
-    ]
+    state.case.record = crate::session::CaseRecord::default();
+    vec![Effect::Cancel, Effect::OpenSession(state.generation, state.opened.clone())]
+}
+
+/// The session is open: now what it does not know is classified.
+fn begin(state: &mut State) -> Vec<Effect> {
+    if !std::mem::take(&mut state.opening) {
+        return Vec::new();
+    }
+    vec![Effect::Classify(state.generation, state.opened.clone())]
 }
 
 /// Says it on the screen for a while, and in the log for good.
@@ -615,14 +949,21 @@ mod tests {
     fn state() -> State {
         let classes = ClassSet::new(vec!["lymphocyte".into(), "neutrophil".into()]).expect("classes");
         State::new(
-            ModelFacts { name: "m".into(), digest: "d".into(), classes, card: String::new() },
+            ModelFacts {
+                name: "m".into(),
+                digest: "d".into(),
+                classes,
+                card: String::new(),
+                sha256: "d".into(),
+                squares: true,
+            },
             vec![],
             Default::default(),
         )
     }
 
-    fn row(index: usize, outcome: Outcome) -> Box<ImageResult> {
-        Box::new(ImageResult {
+    fn row(index: usize, outcome: Outcome) -> Arc<ImageResult> {
+        Arc::new(ImageResult {
             index,
             path: format!("/slides/{index}.png").into(),
             digest: None,
@@ -635,8 +976,10 @@ mod tests {
 
     fn cells_of(ps: &[f32]) -> Outcome {
         Outcome::Cells(
-            ps.iter()
-                .map(|&p| CellResult {
+            (1..)
+                .zip(ps)
+                .map(|(number, &p)| CellResult {
+                    number,
                     square: Square { x: 0.0, y: 0.0, side: 9.0 },
                     probabilities: Probabilities::new(vec![p, 1.0 - p]).expect("sums to one"),
                     accepted: true,
@@ -650,7 +993,9 @@ mod tests {
     fn opened() -> State {
         let mut s = state();
         let effects = input(&mut s, Input::Open(vec!["/slides".into()]), 1.0);
-        assert!(effects.contains(&Effect::Classify(Generation(1), vec!["/slides".into()])));
+        assert!(effects.contains(&Effect::OpenSession(Generation(1), vec!["/slides".into()])));
+        let effects = event(&mut s, Event::Session(Generation(1), SessionEvent::None), 1.0);
+        assert_eq!(effects, [Effect::Classify(Generation(1), vec!["/slides".into()])]);
         for (i, outcome) in [cells_of(&[0.9]), cells_of(&[0.2, 0.6]), Outcome::Failed("broken".into()), cells_of(&[])]
             .into_iter()
             .enumerate()
@@ -665,7 +1010,8 @@ mod tests {
     fn rows_become_tiles_and_counts_while_the_job_runs() {
         let mut s = opened();
         assert_eq!((s.tiles.len(), s.visible.len(), s.selected), (5, 5, Some(0)));
-        assert_eq!((s.counts.counts.as_slice(), s.counts.failed, s.counts.no_cell), ([2, 1].as_slice(), 1, 1));
+        let d = s.slides.counts(None);
+        assert_eq!((d.of("lymphocyte").all, d.of("neutrophil").all, d.failed, d.no_cell), (2, 1, 1, 1));
         event(&mut s, Event::Finished(Generation(1), 2, false), 3.0);
         assert!(
             s.job.is_none()
@@ -731,6 +1077,6 @@ mod tests {
         let mut s = opened();
         assert_eq!(command(&mut s, Command::CancelJob, 3.0), [Effect::Cancel]);
         assert!(s.job.as_ref().is_some_and(|j| j.stopping));
-        assert!(command(&mut s, Command::ExportCsv, 3.0).is_empty());
+        assert!(command(&mut s, Command::ExportTable, 3.0).is_empty());
     }
 }

@@ -146,7 +146,7 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
                 }
             }
             Told::Listed(n, _) => bar.begin(*n),
-            Told::Looked(_) => {}
+            Told::Looked(_) | Told::Gone(_) => {}
             Told::Reachable(true) => bar.line("the folder can be read again"),
             Told::Reachable(false) => bar.line("the folder cannot be read now; waiting for it"),
             Told::Started(_) if std::mem::replace(&mut started, true) => {}

@@ -4,7 +4,7 @@
 //! changed one is cut again. Labels are not in the cache.
 
 use super::scan::Item;
-use crate::domain::Digest;
+use crate::domain::{Digest, Square};
 use crate::files::{MAX_PICTURE_BYTES, Pack, digest_of, read_bounded};
 use crate::imaging::{self, FINDER_VERSION, Limits, RgbImage};
 use crate::model::Preprocessing;
@@ -58,8 +58,15 @@ impl View {
 pub struct CutCell {
     /// Its place in the cache.
     pub record: u32,
-    /// Digest of its image.
+    /// Of its image and, where that was said, of its place in it ([`cell_digest`]).
     pub digest: Digest,
+}
+
+/// What a cell is known by: its image, or image and place where a dataset says where its cells are; several cells of one
+/// image are then different things.
+#[must_use]
+pub fn cell_digest(image: Digest, square: Option<Square>) -> Digest {
+    square.map_or(image, |s| digest_of(format!("{image} {} {} {}", s.x, s.y, s.side).as_bytes()))
 }
 
 /// What became of one labelled image.
@@ -146,13 +153,9 @@ impl CellCache {
             Err(e) => return Ok(CellState::Failed(e.to_string())),
         };
         let digest = snapshot.digest;
-        // A cell whose place is known is another picture than the most evident cell of its image.
-        let key = item.square.map_or(digest, |s| {
-            let words = format!("{digest} {} {} {}", s.x, s.y, s.side);
-            digest_of(words.as_bytes())
-        });
+        let key = cell_digest(digest, item.square);
         match self.pack.find(&key.0) {
-            Some((Some(record), _)) => return Ok(CellState::Cell(CutCell { record, digest })),
+            Some((Some(record), _)) => return Ok(CellState::Cell(CutCell { record, digest: key })),
             Some((None, note)) if note == NO_CELL => return Ok(CellState::NoCell),
             Some((None, note)) => return Ok(CellState::Failed(note)),
             None => {}
@@ -184,7 +187,7 @@ impl CellCache {
             }
         };
         let record = self.pack.add(key.0, cut.as_raw(), "").map_err(|e| full(&e))?;
-        Ok(CellState::Cell(CutCell { record, digest }))
+        Ok(CellState::Cell(CutCell { record, digest: key }))
     }
 
     /// Reads a cut cell: RGB bytes, row by row.

@@ -8,7 +8,7 @@ mod groups;
 mod scan;
 mod split;
 
-pub use cells::{CellCache, CellState, CutCell, View};
+pub use cells::{CellCache, CellState, CutCell, View, cell_digest};
 pub use duplicates::{Alike, kept_distance, near_duplicates};
 pub use groups::{Grouping, Groups, Pattern, group};
 pub use scan::{DatasetError, Item, Scanned, scan};

@@ -36,7 +36,8 @@ pub fn scratch_folder() -> std::io::Result<tempfile::TempDir> {
 }
 
 /// The folder of things that can be made again: `name` inside the user's cache folder, or `None` where there is none.
-fn cache_folder(name: &str) -> Option<std::path::PathBuf> {
+#[must_use]
+pub fn cache_folder(name: &str) -> Option<std::path::PathBuf> {
     Some(directories::ProjectDirs::from("", "", "leukoscope")?.cache_dir().join(name))
 }
 

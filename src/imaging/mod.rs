@@ -31,3 +31,14 @@ pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>, String> {
     picture.write_to(&mut bytes, image::ImageFormat::Png).map_err(|e| e.to_string())?;
     Ok(bytes.into_inner())
 }
+
+/// A picture as JPEG of this quality, 1..=100: for caches of small pictures, never for data.
+///
+/// # Errors
+/// Sizes that JPEG cannot hold.
+pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality);
+    picture.write_with_encoder(encoder).map_err(|e| e.to_string())?;
+    Ok(bytes)
+}

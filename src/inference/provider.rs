@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// What a person can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Provider {
     /// The fastest that this machine and library have; the processor otherwise.
     #[default]

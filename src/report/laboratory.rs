@@ -228,6 +228,27 @@ pub fn flag((low, high): (f64, f64), range: &ReferenceRange) -> Option<Flag> {
     })
 }
 
+/// What stands in the way of a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Nothing is counted.
+    NothingCounted,
+    /// So many cells, of so many, that nobody has looked at.
+    Unreviewed(usize, usize),
+    /// So many cells that nobody could name.
+    Unidentified(usize),
+}
+
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NothingCounted => f.write_str("nothing is counted"),
+            Self::Unreviewed(n, all) => write!(f, "{n} of {all} cells are not reviewed"),
+            Self::Unidentified(n) => write!(f, "{n} cells are unidentified"),
+        }
+    }
+}
+
 /// A row of the 100 %.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -330,16 +351,16 @@ impl DifferentialTable {
 
     /// What stands in the way of a signature; an override needs a reason.
     #[must_use]
-    pub fn obstacles(&self) -> Vec<String> {
+    pub fn obstacles(&self) -> Vec<Obstacle> {
         let mut out = Vec::new();
         if self.white.all == 0 {
-            out.push("nothing is counted".into());
+            out.push(Obstacle::NothingCounted);
         }
         if self.unreviewed > 0 {
-            out.push(format!("{} of {} cells are not reviewed", self.unreviewed, self.squares));
+            out.push(Obstacle::Unreviewed(self.unreviewed, self.squares));
         }
         if self.unidentified > 0 {
-            out.push(format!("{} cells are unidentified", self.unidentified));
+            out.push(Obstacle::Unidentified(self.unidentified));
         }
         out
     }
@@ -486,7 +507,7 @@ mod tests {
             let (_, l, h) = t.rows[row].share.expect("counted");
             assert!((l * 100.0 - low).abs() < 0.05 && (h * 100.0 - high).abs() < 0.05, "{row}: {l} {h}");
         }
-        assert_eq!((t.percent(0.604), t.obstacles()), ("60".to_owned(), Vec::<String>::new()));
+        assert_eq!((t.percent(0.604), t.obstacles()), ("60".to_owned(), Vec::new()));
         let twice = DifferentialTable::new(
             &counted(&[("neutrophil", 121), ("lymphocyte", 79)]),
             &[],
@@ -555,9 +576,10 @@ mod tests {
         let mut d = counted(&[("neutrophil", 3), ("unidentified", 1)]);
         d.count("lymphocyte", false, true);
         let t = DifferentialTable::new(&d, &labels(), &CaseFacts::default(), &[]);
-        assert_eq!(t.obstacles(), ["1 of 5 cells are not reviewed", "1 cells are unidentified"]);
+        let words: Vec<String> = t.obstacles().iter().map(ToString::to_string).collect();
+        assert_eq!(words, ["1 of 5 cells are not reviewed", "1 cells are unidentified"]);
         let none = DifferentialTable::new(&Differential::default(), &labels(), &CaseFacts::default(), &[]);
-        assert_eq!(none.obstacles(), ["nothing is counted"]);
+        assert_eq!(none.obstacles(), [Obstacle::NothingCounted]);
     }
 
     #[test]

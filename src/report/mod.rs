@@ -21,8 +21,8 @@ pub use evaluation::{
 };
 pub use fhir::slide_fhir;
 pub use laboratory::{
-    CaseFacts, DifferentialTable, Flag, ReferenceRange, ReportStatus, Row, Sex, SlideReport, Snapshot, TARGETS, Unit,
-    WBC, example_ranges, flag,
+    CaseFacts, DifferentialTable, Flag, Obstacle, ReferenceRange, ReportStatus, Row, Sex, SlideReport, Snapshot,
+    TARGETS, Unit, WBC, example_ranges, flag,
 };
 pub use learning::{history_csv, scores_json, scores_text};
 pub use picture::svg_to_png;

@@ -170,7 +170,7 @@ pub fn slide_html(r: &SlideReport) -> String {
     }
     let open = table.obstacles();
     if !open.is_empty() {
-        fact("open", &open.join("; "));
+        fact("open", &open.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
     }
     t.push_str("</table>\n<p class=\"note\">Intervals are exact (Clopper–Pearson) for the cells counted; an interval that crosses a limit of the range is indeterminate. Reference ranges are the laboratory's own settings. The model knows the classes listed and no blasts, immature granulocytes or atypical cells. CLSI H20-Ed3.</p>\n");
     t.push_str("<div class=\"sign\"><div>Operator</div><div>Date</div></div>\n</body></html>\n");

@@ -9,9 +9,11 @@ mod edit;
 mod rescue;
 mod results;
 mod store;
+mod thumbnails;
 
 pub use audit::AuditRow;
 pub use case::{CaseChange, CaseRecord, Signature};
 pub use edit::{CellKey, Change, Edit, History, Verdict};
 pub use results::KeptResult;
 pub use store::{Opened, Seen, Store, StoreError, Verification};
+pub use thumbnails::{THUMBNAIL_BYTES, Thumbnails};

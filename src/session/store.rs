@@ -267,26 +267,6 @@ impl Store {
         Ok(())
     }
 
-    /// Remembers where images are; a moved file is the same image.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn see(&mut self, images: &[Seen]) -> Result<(), StoreError> {
-        self.writable()?;
-        let path = display_path(&self.path);
-        let mut write = || -> rusqlite::Result<()> {
-            let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            {
-                let mut put = change.prepare("INSERT OR REPLACE INTO seen (image, path) VALUES (?1, ?2)")?;
-                for s in images {
-                    put.execute(params![s.image.0, s.path.to_string_lossy()])?;
-                }
-            }
-            change.commit()
-        };
-        write().map_err(|e| StoreError::Sqlite(path, e.to_string()))
-    }
-
     pub(super) fn writable(&self) -> Result<(), StoreError> {
         self.read_only.as_ref().map_or(Ok(()), |why| Err(StoreError::ReadOnly(why.clone())))
     }
@@ -536,13 +516,10 @@ mod tests {
             }
             let undo = history.undo().expect("an edit");
             s.apply(&undo, "ab", "2026-01-01T00:00:01Z").expect("durable");
-            s.see(&[Seen { image: key(1).image, path: "/old/a.png".into() }]).expect("written");
-            s.see(&[Seen { image: key(1).image, path: "/new/b.png".into() }]).expect("written");
         }
         let s = open(&path);
         let labels = s.labels().expect("reads");
         assert_eq!((labels.len(), labels[&key(1)].label.as_str()), (2, "monocyte"));
-        assert_eq!(s.seen().expect("reads")[0].path, Path::new("/new/b.png"));
         assert_eq!(s.verify().expect("reads"), Verification { rows: 4, altered: vec![], differing: vec![] });
         assert_eq!(s.audit().expect("reads")[3].0.action, "undo");
     }

@@ -40,6 +40,8 @@ pub struct Request {
 pub enum Told {
     /// So many files will be looked at, of so many in the list.
     Listed(usize, usize),
+    /// Files that were known and are not there any more.
+    Gone(Vec<PathBuf>),
     /// A watched folder was looked at: how many pictures are still being written.
     Looked(usize),
     /// A watched folder cannot be read now, or can be read again.
@@ -79,6 +81,27 @@ pub fn classify(
         listing = files::shard(listing, index, count);
     }
     let total = listing.entries.len();
+    if !request.known.is_empty() && !cancel.is_cancelled() {
+        // A place that cannot be reached at all has lost nothing: what is known of it stays.
+        let lost = |root: &PathBuf| listing.entries.iter().any(|e| e.path == *root && e.error.is_some());
+        let (away, there): (Vec<&PathBuf>, Vec<&PathBuf>) = request.paths.iter().partition(|p| lost(p));
+        let listed: std::collections::HashSet<&Path> = listing.entries.iter().map(|e| e.path.as_path()).collect();
+        let gone: Vec<PathBuf> = request
+            .known
+            .keys()
+            .filter(|p| !listed.contains(p.as_path()) && there.iter().any(|root| p.starts_with(root)))
+            .cloned()
+            .collect();
+        let known_below = |root: &Path| request.known.keys().any(|p| p.starts_with(root));
+        let waited: Vec<PathBuf> = away.into_iter().filter(|root| known_below(root)).cloned().collect();
+        if !gone.is_empty() {
+            hear(Told::Gone(gone)).map_err(UserError::new)?;
+        }
+        if !waited.is_empty() {
+            hear(Told::Reachable(false)).map_err(UserError::new)?;
+            listing.entries.retain(|e| !waited.contains(&e.path));
+        }
+    }
     listing
         .entries
         .retain(|e| e.error.is_some() || request.known.get(&e.path).is_none_or(|k| files::facts(&e.path) != Some(*k)));

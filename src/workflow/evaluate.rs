@@ -3,7 +3,9 @@
 
 use super::UserError;
 use super::train::{digest_of_lines, likeness_square, same_label};
-use crate::dataset::{Alike, CellCache, CellState, Grouping, Item, Scanned, View, group, kept_distance, scan};
+use crate::dataset::{
+    Alike, CellCache, CellState, Grouping, Item, Scanned, View, cell_digest, group, kept_distance, scan,
+};
 use crate::domain::Outcome;
 use crate::files::{AtomicFile, Entry, create_folder, display_path, write_atomic};
 use crate::inference::{self, CellFeatures, Cells, EngineReport, Options, Provider, UNUSABLE};
@@ -164,7 +166,7 @@ pub(super) fn answer(
                     cells.push(EvaluatedCell {
                         file: row.path,
                         path,
-                        digest,
+                        digest: cell_digest(digest, items[row.index].square),
                         square: cell.square,
                         original: reference,
                         learnt: Learnt::No,

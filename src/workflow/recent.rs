@@ -1,4 +1,4 @@
-//! What the program remembers between starts: folders opened lately and the choice of theme. Nothing of the user's work.
+//! What the program remembers between starts: folders opened lately, theme, language, initials, keys. Nothing of the user's work.
 
 use crate::files::{create_folder, read_bounded, write_atomic};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,12 @@ pub struct Settings {
     pub recent: Vec<PathBuf>,
     /// `light`, `dark` or `system`.
     pub theme: String,
+    /// Code of the window's language.
+    pub language: String,
+    /// Initials of who sits here.
+    pub operator: String,
+    /// Commands whose keys were changed, and their keys.
+    pub keys: std::collections::BTreeMap<String, String>,
 }
 
 fn place() -> Option<PathBuf> {

@@ -52,7 +52,7 @@ fn main() {
             warnings: vec![],
             provider: None,
         };
-        window.hear(Event::Row(generation, Box::new(result)), 0.0);
+        window.hear(Event::Row(generation, std::sync::Arc::new(result)), 0.0);
     }
     let mut harness = egui_kittest::Harness::builder().with_size([1920.0, 1080.0]).build_ui_state(
         |ui, window: &mut Window| {

@@ -1,7 +1,10 @@
 //! The image pane: the picture with zoom and pan, its squares, the probability of every class, facts of the file.
 
 use super::ViewMemory;
+use super::frame::command_button;
 use crate::app::Asked;
+use crate::app::command::Command;
+use crate::app::language::{decimal, look_up, percent, tr};
 use crate::app::pictures::{Key, Look, Pictures};
 use crate::app::state::{State, Tile};
 use crate::app::theme;
@@ -29,25 +32,40 @@ impl Default for View {
 
 pub(super) fn pane(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures: &mut Pictures, asked: &mut Asked) {
     let Some(tile) = state.selected.and_then(|s| state.tiles.get(s)).copied() else {
-        ui.centered_and_justified(|ui| ui.weak("Choose a tile to see its image"));
+        ui.centered_and_justified(|ui| ui.weak(tr!("Choose a tile to see its image")));
         return;
     };
     let image = state.images[tile.image].clone();
     ui.add_space(4.0);
     ui.horizontal(|ui| {
         let v = state.verdict(tile);
-        ui.label(RichText::new(v.label).size(19.0).strong());
+        ui.label(RichText::new(look_up(v.label)).size(19.0).strong());
         if let Some(p) = v.confidence {
-            ui.label(RichText::new(format!("{:.1} %", p * 100.0)).size(19.0));
+            ui.label(RichText::new(percent(f64::from(p), 1)).size(19.0));
         }
         if let (Outcome::Cells(cells), Some(i)) = (&image.outcome, tile.cell)
             && cells.len() > 1
         {
-            ui.weak(format!("cell {} of {}", i + 1, cells.len()));
+            ui.weak(tr!("cell %{n} of %{all}", n = i + 1, all = cells.len()));
         }
     });
-    let height = (ui.available_height() - 238.0).max(150.0);
-    picture(ui, state, &mut memory.view, pictures, asked, tile, &image, vec2(ui.available_width(), height));
+    let height = (ui.available_height() - 238.0).max(ui.available_height() * 0.45).max(120.0);
+    picture(ui, state, memory, pictures, asked, tile, &image, vec2(ui.available_width(), height));
+    if state.model.squares {
+        ui.horizontal_wrapped(|ui| {
+            if ui
+                .add_enabled(
+                    Command::DrawSquares.enabled(state),
+                    egui::Button::new(Command::DrawSquares.text()).selected(state.drawing),
+                )
+                .on_hover_text(Command::DrawSquares.tooltip())
+                .clicked()
+            {
+                asked.command(Command::DrawSquares);
+            }
+            command_button(ui, state, asked, Command::NoWhiteCell);
+        });
+    }
     ScrollArea::vertical().id_salt("facts").auto_shrink([false, false]).show(ui, |ui| {
         match (&image.outcome, tile.cell) {
             (Outcome::Failed(reason), _) => {
@@ -55,11 +73,11 @@ pub(super) fn pane(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures
             }
             (Outcome::Cells(cells), Some(i)) if i < cells.len() => bars(ui, state, &cells[i]),
             _ => {
-                ui.label("Nothing in this picture looks like the nucleus of a white cell.");
+                ui.label(tr!("Nothing in this picture looks like the nucleus of a white cell."));
             }
         }
         for w in &image.warnings {
-            ui.label(RichText::new(format!("Note: {w}")).italics());
+            ui.label(RichText::new(tr!("Note: %{text}", text = w)).italics());
         }
         facts(ui, &image, tile);
     });
@@ -72,7 +90,7 @@ pub(super) fn pane(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures
 fn picture(
     ui: &mut Ui,
     state: &State,
-    view: &mut View,
+    memory: &mut ViewMemory,
     pictures: &mut Pictures,
     asked: &mut Asked,
     tile: Tile,
@@ -80,12 +98,13 @@ fn picture(
     size: Vec2,
 ) {
     let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
-    let words = format!("Image {}", display_name(&image.path));
+    let words = tr!("Image %{name}", name = display_name(&image.path));
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &words));
     let dark = ui.visuals().dark_mode;
     ui.painter().rect_filled(rect, 4.0, theme::picture_back(dark));
     let Some((w, h)) = image.size else { return };
-    if state.fit || response.double_clicked() {
+    let view = &mut memory.view;
+    if state.fit || (response.double_clicked() && !state.drawing) {
         *view = View::default();
     }
     #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
@@ -104,7 +123,7 @@ fn picture(
             view.zoom = zoom;
         }
     }
-    if response.dragged() {
+    if response.dragged() && !state.drawing {
         view.centre -= response.drag_delta() / fit / view.zoom;
     }
     let limit = (natural * 0.5 * (1.0 - 1.0 / view.zoom)).max(Vec2::ZERO);
@@ -113,7 +132,7 @@ fn picture(
     let origin = rect.center() - (natural * 0.5 + view.centre) * scale;
     let place = Rect::from_min_size(origin, natural * scale);
     let painter = ui.painter().with_clip_rect(rect);
-    match pictures.get(Key::Full(tile.image), &image.path, None) {
+    match pictures.get(Key::Full(tile.image), &image.path, None, None) {
         Look::Ready(texture) => {
             painter.image(texture.id(), place, Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0)), theme::untinted());
         }
@@ -124,7 +143,7 @@ fn picture(
             painter.text(
                 rect.center(),
                 Align2::CENTER_CENTER,
-                "The picture cannot be shown now; was it moved?",
+                tr!("The picture cannot be shown now; was it moved?"),
                 FontId::proportional(13.0),
                 theme::error_colour(ui),
             );
@@ -132,18 +151,23 @@ fn picture(
     }
     let Outcome::Cells(cells) = &image.outcome else { return };
     let on_screen = |s: Square| Rect::from_min_size(origin + vec2(s.x, s.y) * scale, Vec2::splat(s.side * scale));
+    if state.drawing {
+        draw_squares(ui, state, &mut memory.drag, asked, tile, cells, &response, (origin, scale));
+    } else {
+        memory.drag = None;
+    }
+    let dragged = |i: usize| memory.drag.filter(|d| d.cell == Some(i)).map(|d| d.square);
     for (i, cell) in cells.iter().enumerate() {
         let chosen = tile.cell == Some(i);
-        let square = on_screen(cell.square);
-        let colour = theme::class_colour(cell.accepted.then_some(cell.probabilities.top().0));
+        let square = on_screen(dragged(i).unwrap_or(cell.square));
+        let verdict = state.verdict(Tile { image: tile.image, cell: Some(i) });
+        let colour = theme::class_colour(verdict.class);
         let width = if chosen { 3.0 } else { 1.6 };
         painter.rect_stroke(square, 3.0, Stroke::new(width + 2.0, theme::veil()), StrokeKind::Outside);
         painter.rect_stroke(square, 3.0, Stroke::new(width, colour), StrokeKind::Outside);
         // The name beside the colour, where there is room for it.
-        if (chosen || square.width() > 64.0)
-            && let Some(label) = state.model.classes.label(cell.probabilities.top().0)
-        {
-            let galley = painter.layout_no_wrap(label.to_owned(), FontId::proportional(11.5), theme::on_veil());
+        if chosen || square.width() > 64.0 {
+            let galley = painter.layout_no_wrap(look_up(verdict.label), FontId::proportional(11.5), theme::on_veil());
             // Above the square, or inside it where the pane ends.
             let above = square.left_top() - vec2(0.0, galley.size().y + 5.0);
             let at = pos2(
@@ -153,6 +177,11 @@ fn picture(
             painter.rect_filled(Rect::from_min_size(at, galley.size() + vec2(8.0, 3.0)), 3.0, theme::veil());
             painter.galley(at + vec2(4.0, 1.0), galley, theme::on_veil());
         }
+    }
+    if let Some(new) = memory.drag.filter(|d| d.cell.is_none()) {
+        let stroke = Stroke::new(2.0, theme::on_veil());
+        painter.rect_stroke(on_screen(new.square), 3.0, Stroke::new(4.0, theme::veil()), StrokeKind::Outside);
+        painter.rect_stroke(on_screen(new.square), 3.0, stroke, StrokeKind::Outside);
     }
     if response.clicked()
         && let Some(pointer) = response.interact_pointer_pos()
@@ -165,64 +194,142 @@ fn picture(
     }
 }
 
+/// A square that is being changed on the screen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SquareDrag {
+    /// Which cell of the image; none for a new one.
+    cell: Option<usize>,
+    /// Whether its corner is drawn, and not the whole.
+    sizing: bool,
+    /// As it is now, pixels of the picture.
+    square: Square,
+    /// Where the drag began, pixels of the picture.
+    from: egui::Pos2,
+    /// As it was then.
+    was: Square,
+}
+
+/// Squares smaller than this many pixels are a slip of the hand.
+const SMALLEST: f32 = 8.0;
+/// So near to a corner, points, a drag sizes the square.
+const CORNER: f32 = 12.0;
+
+/// In drawing mode: a drag inside the chosen square moves it, at its lower right corner sizes it, elsewhere draws a new one.
+#[expect(clippy::too_many_arguments, reason = "a part of `picture`")]
+fn draw_squares(
+    ui: &Ui,
+    state: &State,
+    drag: &mut Option<SquareDrag>,
+    asked: &mut Asked,
+    tile: Tile,
+    cells: &[CellResult],
+    response: &egui::Response,
+    (origin, scale): (egui::Pos2, f32),
+) {
+    let pixel = |p: egui::Pos2| ((p - origin) / scale).to_pos2();
+    let pointer = ui.input(|i| i.pointer.interact_pos()).map(pixel);
+    let words =
+        tr!("Drag inside the chosen square to move it, its lower right corner to size it, elsewhere to add a cell");
+    let at = response.rect.center_bottom() - vec2(0.0, 6.0);
+    let galley = ui.painter().layout(words, FontId::proportional(12.0), theme::on_veil(), response.rect.width() - 16.0);
+    let place = Rect::from_center_size(at - vec2(0.0, galley.size().y / 2.0), galley.size() + vec2(10.0, 4.0));
+    let painter =
+        ui.ctx().layer_painter(egui::LayerId::new(egui::Order::Middle, response.id)).with_clip_rect(response.rect);
+    painter.rect_filled(place, 3.0, theme::veil());
+    painter.galley(place.min + vec2(5.0, 2.0), galley, theme::on_veil());
+    if state.label_obstacle().is_some() {
+        return;
+    }
+    if response.drag_started()
+        && let Some(from) = ui.input(|i| i.pointer.press_origin()).map(pixel)
+    {
+        let chosen = tile.cell.and_then(|i| cells.get(i).map(|c| (i, c.square)));
+        let near = |s: Square| (from - pos2(s.x + s.side, s.y + s.side)).length() * scale < CORNER;
+        let inside = |s: Square| from.x >= s.x && from.y >= s.y && from.x <= s.x + s.side && from.y <= s.y + s.side;
+        let begin = |cell, sizing, square| SquareDrag { cell, sizing, square, from, was: square };
+        *drag = Some(match chosen {
+            Some((i, s)) if near(s) => begin(Some(i), true, s),
+            Some((i, s)) if inside(s) => begin(Some(i), false, s),
+            _ => begin(None, true, Square { x: from.x, y: from.y, side: 0.0 }),
+        });
+    }
+    let (Some(d), Some(now)) = (drag.as_mut(), pointer) else { return };
+    let by = now - d.from;
+    d.square = if d.sizing {
+        Square { side: (d.was.side + by.x.max(by.y)).max(1.0), ..d.was }
+    } else {
+        Square { x: d.was.x + by.x, y: d.was.y + by.y, ..d.was }
+    };
+    if ui.input(|i| i.pointer.any_released()) {
+        let d = *d;
+        *drag = None;
+        let index = |cell: usize| state.tiles.iter().position(|t| t.image == tile.image && t.cell == Some(cell));
+        if d.square.side < SMALLEST || d.square == d.was {
+            return;
+        }
+        match d.cell.and_then(index) {
+            Some(tile) => asked.input(Input::MoveSquare(tile, d.square)),
+            None => asked.input(Input::AddSquare(tile.image, d.square)),
+        }
+    }
+}
+
 /// The probability of every class, in clinical order.
 fn bars(ui: &mut Ui, state: &State, cell: &CellResult) {
     ui.add_space(4.0);
     if let Some(unlike) = cell.unlike.filter(|u| *u > 1.0) {
-        ui.colored_label(theme::error_colour(ui), "Unlike the training images: its label may mean nothing")
-            .on_hover_text(format!(
-                "{unlike:.2} times as far from them as 95 % of the images that the model was checked with"
+        ui.colored_label(theme::error_colour(ui), tr!("Unlike the training images: its label may mean nothing"))
+            .on_hover_text(tr!(
+                "%{n} times as far from them as 95 % of the images that the model was checked with",
+                n = decimal(f64::from(unlike), 2)
             ));
     }
     let top = cell.probabilities.top().0;
     for class in state.model.classes.clinical_order() {
-        let label = state.model.classes.label(class).unwrap_or("");
+        let label = look_up(state.model.classes.label(class).unwrap_or(""));
         let p = cell.probabilities.values().get(class).copied().unwrap_or(0.0);
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 19.0), Sense::hover());
-        let words = format!("{label} {:.1} %", p * 100.0);
+        let words = format!("{label} {}", percent(f64::from(p), 1));
         response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, &words));
         let painter = ui.painter();
         let font = FontId::proportional(13.0);
         let colour = if class == top { ui.visuals().strong_text_color() } else { ui.visuals().text_color() };
         let middle = rect.center().y;
-        painter.text(pos2(rect.left(), middle), Align2::LEFT_CENTER, label, font.clone(), colour);
+        painter.text(pos2(rect.left(), middle), Align2::LEFT_CENTER, &label, font.clone(), colour);
         let track = Rect::from_min_max(pos2(rect.left() + 96.0, middle - 5.0), pos2(rect.right() - 58.0, middle + 5.0));
         painter.rect_filled(track, 3.0, ui.visuals().extreme_bg_color);
         let filled = Rect::from_min_max(track.min, pos2(track.left() + track.width() * p, track.bottom()));
         painter.rect_filled(filled, 3.0, theme::class_colour(Some(class)));
-        painter.text(
-            pos2(rect.right() - 4.0, middle),
-            Align2::RIGHT_CENTER,
-            format!("{:.1} %", p * 100.0),
-            font,
-            colour,
-        );
+        painter.text(pos2(rect.right() - 4.0, middle), Align2::RIGHT_CENTER, percent(f64::from(p), 1), font, colour);
     }
 }
 
 fn facts(ui: &mut Ui, image: &ImageResult, tile: Tile) {
     ui.add_space(6.0);
     egui::Grid::new("file").num_columns(2).spacing([14.0, 3.0]).show(ui, |ui| {
-        let mut row = |key: &str, value: String| {
+        let mut row = |key: String, value: String| {
             ui.weak(key);
             ui.add(egui::Label::new(value).truncate());
             ui.end_row();
         };
-        row("file", display_path(&image.path));
+        row(tr!("file"), display_path(&image.path));
         if let Some((w, h)) = image.size {
-            row("size", format!("{w} × {h} pixels"));
+            row(tr!("size"), tr!("%{w} × %{h} pixels", w = w, h = h));
         }
         if let (Outcome::Cells(cells), Some(i)) = (&image.outcome, tile.cell)
             && let Some(c) = cells.get(i)
         {
             let s = c.square;
-            row("square", format!("{:.0} pixels at {:.0}, {:.0}", s.side, s.x, s.y));
+            row(
+                tr!("square"),
+                tr!("%{side} pixels at %{x}, %{y}", side = s.side.round(), x = s.x.round(), y = s.y.round()),
+            );
         }
         if let Some(d) = image.digest {
-            row("sha256", d.to_string());
+            row("sha256".into(), d.to_string());
         }
         if let Some(p) = &image.provider {
-            row("provider", p.to_string());
+            row(tr!("provider"), p.to_string());
         }
     });
 }

@@ -1,23 +1,44 @@
 //! The dialogs: typed path, command palette, keyboard page, self-check, log, about.
 
+use super::case;
 use crate::app::Asked;
 use crate::app::command::Command;
+use crate::app::language::tr;
 use crate::app::state::{Dialog, State};
 use crate::app::update::Input;
-use egui::{Key, Modifiers, RichText, ScrollArea, TextEdit, Ui};
+use egui::{Event, Grid, Key, KeyboardShortcut, Modifiers, RichText, ScrollArea, TextEdit, Ui};
 use std::path::PathBuf;
 
 pub(super) fn dialog(ui: &Ui, state: &State, asked: &mut Asked) {
     match &state.dialog {
         Dialog::None => {}
-        Dialog::Path { text, why } => path(ui, text, why, asked),
+        Dialog::Path { text, why, watch } => path(ui, text, why, *watch, asked),
         Dialog::Palette { query, chosen } => palette(ui, state, query, *chosen, asked),
-        Dialog::Keyboard => page(ui, "Keyboard", asked, keyboard),
-        Dialog::SelfCheck(text) => page(ui, "Self-check", asked, |ui| match text {
+        Dialog::Keyboard(waiting) => {
+            let mut wishes = Asked::default();
+            page(ui, &tr!("Keyboard"), asked, |ui| keyboard(ui, state, *waiting, &mut wishes));
+            wishes.inputs.into_iter().for_each(|i| asked.input(i));
+        }
+        Dialog::Sign { reason } => {
+            let mut wishes = Asked::default();
+            page(ui, &tr!("Sign"), asked, |ui| case::sign(ui, state, reason, &mut wishes));
+            wishes.inputs.into_iter().for_each(|i| asked.input(i));
+        }
+        Dialog::Amend { reason } => {
+            let mut wishes = Asked::default();
+            page(ui, &tr!("Amend"), asked, |ui| case::amend(ui, reason, &mut wishes));
+            wishes.inputs.into_iter().for_each(|i| asked.input(i));
+        }
+        Dialog::Ranges(drafts) => {
+            let mut wishes = Asked::default();
+            page(ui, &tr!("Reference ranges"), asked, |ui| case::ranges(ui, drafts, &mut wishes));
+            wishes.inputs.into_iter().for_each(|i| asked.input(i));
+        }
+        Dialog::SelfCheck(text) => page(ui, &tr!("Self-check"), asked, |ui| match text {
             None => {
                 ui.horizontal(|ui| {
                     ui.spinner();
-                    ui.label("Looking at this machine…");
+                    ui.label(tr!("Looking at this machine…"));
                 });
             }
             Some(text) => {
@@ -26,9 +47,9 @@ pub(super) fn dialog(ui: &Ui, state: &State, asked: &mut Asked) {
                 }
             }
         }),
-        Dialog::Log => page(ui, "Log", asked, |ui| {
+        Dialog::Log => page(ui, &tr!("Log"), asked, |ui| {
             if state.log.is_empty() {
-                ui.label("Nothing happened yet.");
+                ui.label(tr!("Nothing happened yet."));
             }
             ScrollArea::vertical().max_height(420.0).auto_shrink([false, true]).show_rows(
                 ui,
@@ -41,14 +62,14 @@ pub(super) fn dialog(ui: &Ui, state: &State, asked: &mut Asked) {
                 },
             );
         }),
-        Dialog::About => page(ui, "About Leukoscope", asked, |ui| {
+        Dialog::About => page(ui, &tr!("About Leukoscope"), asked, |ui| {
             ui.label(format!("Leukoscope {}", env!("CARGO_PKG_VERSION")));
-            ui.label("Finds, classifies and counts the white blood cells of stained smears, offline.");
+            ui.label(tr!("Finds, classifies and counts the white blood cells of stained smears, offline."));
             ui.add_space(6.0);
-            ui.label("Research use only. It knows five mature classes and cannot name blasts, immature granulocytes or atypical cells.");
+            ui.label(tr!("Research use only. It knows five mature classes and cannot name blasts, immature granulocytes or atypical cells."));
             ui.add_space(6.0);
-            ui.label("Licence: MIT or Apache-2.0. ONNX Runtime: MIT.");
-            ui.label(format!("Model: {} ({})", state.model.name, state.model.digest));
+            ui.label(tr!("Licence: MIT or Apache-2.0. ONNX Runtime: MIT."));
+            ui.label(tr!("Model: %{name} (%{digest})", name = state.model.name, digest = state.model.digest));
         }),
     }
 }
@@ -67,29 +88,29 @@ fn page(ui: &Ui, title: &str, asked: &mut Asked, content: impl FnOnce(&mut Ui)) 
         ui.separator();
         content(ui);
         ui.separator();
-        ui.button("Close").clicked()
+        ui.button(tr!("Close")).clicked()
     });
     if answer.inner || answer.should_close() {
         asked.input(Input::Dialog(Dialog::None));
     }
 }
 
-fn path(ui: &Ui, text: &str, why: &str, asked: &mut Asked) {
+fn path(ui: &Ui, text: &str, why: &str, watch: bool, asked: &mut Asked) {
     close_on_escape(ui, asked);
     let mut text = text.to_owned();
     let answer = egui::Modal::new(egui::Id::unique("path")).show(ui.ctx(), |ui| {
         ui.set_width(560.0);
-        ui.heading("Open a path");
+        ui.heading(tr!("Open a path"));
         if !why.is_empty() {
             ui.label(why);
         }
-        let label = ui.label("Path of a picture or folder");
+        let label = ui.label(tr!("Path of a picture or folder"));
         let edit = ui.add(TextEdit::singleline(&mut text).desired_width(f32::INFINITY)).labelled_by(label.id);
         edit.request_focus();
         let enter = ui.input(|i| i.key_pressed(Key::Enter));
         let open = ui.horizontal(|ui| {
-            let open = ui.add_enabled(!text.trim().is_empty(), egui::Button::new("Open")).clicked();
-            if ui.button("Close").clicked() {
+            let open = ui.add_enabled(!text.trim().is_empty(), egui::Button::new(tr!("Open"))).clicked();
+            if ui.button(tr!("Close")).clicked() {
                 asked.input(Input::Dialog(Dialog::None));
             }
             open
@@ -100,9 +121,10 @@ fn path(ui: &Ui, text: &str, why: &str, asked: &mut Asked) {
     if open && !text.trim().is_empty() {
         // Pasted from a file manager a path may be a URI in quotes.
         let plain = text.trim().trim_matches(['"', '\'']).trim_start_matches("file://");
-        asked.input(Input::Open(vec![PathBuf::from(plain)]));
+        let path = PathBuf::from(plain);
+        asked.input(if watch { Input::Watch(path) } else { Input::Open(vec![path]) });
     } else if changed {
-        asked.input(Input::Dialog(Dialog::Path { text, why: why.into() }));
+        asked.input(Input::Dialog(Dialog::Path { text, why: why.into(), watch }));
     }
 }
 
@@ -128,9 +150,11 @@ fn palette(ui: &Ui, state: &State, query: &str, chosen: usize, asked: &mut Asked
     let mut text = query.to_owned();
     let answer = egui::Modal::new(egui::Id::unique("palette")).show(ui.ctx(), |ui| {
         ui.set_width(480.0);
-        let label = ui.label("Command");
+        let label = ui.label(tr!("Command"));
         let edit = ui
-            .add(TextEdit::singleline(&mut text).hint_text("Type what you want to do").desired_width(f32::INFINITY))
+            .add(
+                TextEdit::singleline(&mut text).hint_text(tr!("Type what you want to do")).desired_width(f32::INFINITY),
+            )
             .labelled_by(label.id);
         edit.request_focus();
         let mut clicked = None;
@@ -140,7 +164,7 @@ fn palette(ui: &Ui, state: &State, query: &str, chosen: usize, asked: &mut Asked
                     .selected(i == chosen)
                     .min_size(egui::vec2(ui.available_width(), 26.0))
                     .frame_when_inactive(false);
-                if let Some(keys) = command.shortcut() {
+                if let Some(keys) = state.keys.of(*command) {
                     button = button.shortcut_text(ui.ctx().format_shortcut(&keys));
                 }
                 let response = ui.add_enabled(command.enabled(state), button).on_hover_text(command.tooltip());
@@ -152,7 +176,7 @@ fn palette(ui: &Ui, state: &State, query: &str, chosen: usize, asked: &mut Asked
                 }
             }
             if fitting.is_empty() {
-                ui.label("No command fits.");
+                ui.label(tr!("No command fits."));
             }
         });
         (edit.changed(), clicked)
@@ -178,29 +202,63 @@ fn fits(text: &str, query: &str) -> bool {
     query.to_lowercase().split_whitespace().all(|word| text.contains(word))
 }
 
-fn keyboard(ui: &mut Ui) {
-    egui::Grid::new("keys").num_columns(2).striped(true).show(ui, |ui| {
-        for (keys, what) in [
-            ("1 to 9", "Label the cell under the pointer, or the chosen one; in Evaluate, correct its reference"),
-            ("0", "Unidentified"),
-            ("Space", "Accept the label and go on to the next"),
-            ("Arrows, Page, Home, End", "Move through the gallery; in the matrix, from number to number"),
-            ("Mouse wheel, drag", "Zoom and move the picture; double click fits it"),
-            ("Escape", "Close a dialog"),
-            ("Tab", "Go to the next control"),
-        ] {
-            ui.label(RichText::new(keys).strong());
-            ui.label(what);
-            ui.end_row();
+fn keyboard(ui: &mut Ui, state: &State, waiting: Option<Command>, asked: &mut Asked) {
+    if let Some(command) = waiting {
+        ui.label(RichText::new(tr!("Press the new keys for \"%{name}\", or Escape", name = command.text())).strong());
+        let pressed = ui.input(|i| {
+            i.events.iter().find_map(|e| match e {
+                Event::Key { key, pressed: true, modifiers, .. } if *key != Key::Escape => {
+                    let plain = Modifiers {
+                        command: modifiers.command || modifiers.ctrl,
+                        ctrl: false,
+                        mac_cmd: false,
+                        ..*modifiers
+                    };
+                    Some(KeyboardShortcut::new(plain, *key))
+                }
+                _ => None,
+            })
+        });
+        if let Some(keys) = pressed {
+            asked.input(Input::Bind(command, keys));
         }
-        for command in Command::all() {
-            if let Some(keys) = command.shortcut() {
-                ui.label(RichText::new(ui.ctx().format_shortcut(&keys)).strong());
-                ui.label(command.text());
+    }
+    ScrollArea::vertical().max_height(440.0).auto_shrink([false, true]).show(ui, |ui| {
+        Grid::new("keys").num_columns(3).striped(true).show(ui, |ui| {
+            for (keys, what) in [
+                (tr!("Arrows, Page, Home, End"), tr!("Move through the gallery; in the matrix, from number to number")),
+                (tr!("Click, Ctrl, Shift"), tr!("Choose one; add or take out one; choose a range")),
+                (tr!("Drag between tiles, Shift+drag"), tr!("Choose what the band touches")),
+                (tr!("Drag a tile to a class"), tr!("Label it, and what is chosen with it")),
+                (tr!("Mouse wheel, drag"), tr!("Zoom and move the picture; double click fits it")),
+                ("Escape".into(), tr!("Close a dialog; give the keyboard back to the gallery")),
+                ("F6, Tab".into(), tr!("Go to the controls; go to the next control")),
+                (tr!("1 to 9 in Evaluate"), tr!("Correct the reference of the chosen image")),
+            ] {
+                ui.label(RichText::new(keys).strong());
+                ui.label(what);
+                ui.label("");
                 ui.end_row();
             }
-        }
+            for command in Command::all() {
+                let keys = state.keys.of(command);
+                let text = keys.map_or_else(|| "–".into(), |k| ui.ctx().format_shortcut(&k));
+                ui.label(RichText::new(text).strong());
+                ui.label(command.text()).on_hover_text(command.tooltip());
+                let button = egui::Button::new(tr!("Change")).small();
+                let response = ui.add(button);
+                let name = tr!("Change the keys of %{name}", name = command.text());
+                response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+                if response.clicked() {
+                    asked.input(Input::Dialog(Dialog::Keyboard(Some(command))));
+                }
+                ui.end_row();
+            }
+        });
     });
+    if ui.add_enabled(state.keys.changed(), egui::Button::new(tr!("The Program's Own Keys Again"))).clicked() {
+        asked.input(Input::ResetKeys);
+    }
 }
 
 #[cfg(test)]

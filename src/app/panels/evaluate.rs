@@ -6,8 +6,9 @@
 use super::ViewMemory;
 use super::frame::{command_button, duration};
 use crate::app::Asked;
-use crate::app::command::Command;
+use crate::app::command::{Command, DIGITS};
 use crate::app::evaluation::{Curve, EvaluateForm, EvaluateInput, EvaluateView, Pick, Shares, Showing, Tab};
+use crate::app::language::{decimal, look_up, tr};
 use crate::app::pictures::{Key, Look, Pictures};
 use crate::app::state::State;
 use crate::app::theme;
@@ -71,7 +72,7 @@ fn ask(asked: &mut Asked, input: EvaluateInput) {
 fn empty(ui: &mut Ui, view: &EvaluateView) {
     ui.vertical_centered(|ui| {
         ui.add_space((ui.available_height() * 0.24).max(16.0));
-        ui.heading("How good is the model on these slides?");
+        ui.heading(tr!("How good is the model on these slides?"));
         ui.add_space(8.0);
         for line in [
             "Choose a folder with a folder per class, or a CSV with path,label[,group].",
@@ -90,12 +91,12 @@ fn empty(ui: &mut Ui, view: &EvaluateView) {
 fn data(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
     let view = &state.evaluate;
     ui.add_space(6.0);
-    ui.heading("Data");
+    ui.heading(tr!("Data"));
     let mut form = view.form.clone();
     ui.add_enabled_ui(!view.busy, |ui| {
-        let label = ui.label("Labelled pictures: a folder per class, or a CSV");
+        let label = ui.label(tr!("Labelled pictures: a folder per class, or a CSV"));
         let edit = TextEdit::singleline(&mut form.dataset)
-            .hint_text("path of the labelled pictures")
+            .hint_text(tr!("path of the labelled pictures"))
             .desired_width(f32::INFINITY);
         ui.add(edit).labelled_by(label.id);
     });
@@ -120,9 +121,9 @@ fn data(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
         if total > 0 {
             #[expect(clippy::cast_precision_loss, reason = "counts")]
             let share = done as f32 / total as f32;
-            ui.add(egui::ProgressBar::new(share).text(format!("{done} of {total}")));
+            ui.add(egui::ProgressBar::new(share).text(tr!("%{n} of %{all}", n = done, all = total)));
             if let Some(left) = crate::task::seconds_left(done, total, now - view.since) {
-                ui.weak(format!("{} left", duration(left)));
+                ui.weak(tr!("%{time} left", time = duration(left)));
             }
         }
     }
@@ -137,20 +138,20 @@ fn unknown(ui: &mut Ui, view: &EvaluateView, asked: &mut Asked) {
     let Some(unknown) = &view.unknown else { return };
     ui.add_space(6.0);
     egui::Frame::group(ui.style()).show(ui, |ui| {
-        ui.label(RichText::new("The model does not know these labels").strong());
-        ui.label("Say what each is, then evaluate again.");
+        ui.label(RichText::new(tr!("The model does not know these labels")).strong());
+        ui.label(tr!("Say what each is, then evaluate again."));
         Grid::new("unknown-labels").num_columns(2).spacing([10.0, 6.0]).show(ui, |ui| {
             for (at, ((label, n), answer)) in unknown.labels.iter().zip(&unknown.answers).enumerate() {
                 let name = ui.label(format!("{label} ({n})"));
                 let text = match answer {
-                    None => "choose…",
-                    Some(None) => "leave out",
-                    Some(Some(c)) => unknown.classes[*c].as_str(),
+                    None => tr!("choose…"),
+                    Some(None) => tr!("leave out"),
+                    Some(Some(c)) => look_up(&unknown.classes[*c]),
                 };
                 ComboBox::from_id_salt(("unknown", at))
                     .selected_text(text)
                     .show_ui(ui, |ui| {
-                        if ui.selectable_label(*answer == Some(None), "leave out").clicked() {
+                        if ui.selectable_label(*answer == Some(None), tr!("leave out")).clicked() {
                             ask(asked, EvaluateInput::Answer(at, None));
                         }
                         for (c, class) in unknown.classes.iter().enumerate() {
@@ -171,7 +172,10 @@ fn about(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked) {
     let view = &state.evaluate;
     ui.horizontal_wrapped(|ui| {
         command_button(ui, state, asked, Command::ExportEvaluation);
-        if ui.button("Copy").on_hover_text("Matrix and report as a table for a spreadsheet (Ctrl+C)").clicked()
+        if ui
+            .button(tr!("Copy"))
+            .on_hover_text(tr!("Matrix and report as a table for a spreadsheet (Ctrl+C)"))
+            .clicked()
             && let Some(text) = view.copied()
         {
             ui.ctx().copy_text(text);
@@ -181,15 +185,18 @@ fn about(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked) {
     });
     let corrected = found.corrected();
     if corrected > 0 {
-        let what = if corrected == 1 { "1 reference is".to_owned() } else { format!("{corrected} references are") };
-        ui.label(format!("{what} corrected, and kept for these images; the dataset's files stay as they are"));
+        let what = if corrected == 1 { tr!("1 reference is") } else { tr!("%{n} references are", n = corrected) };
+        ui.label(tr!(
+            "%{what} corrected, and kept for these images; the dataset's files stay as they are",
+            what = what
+        ));
     }
     ui.add_space(8.0);
-    ui.heading("Calibration");
+    ui.heading(tr!("Calibration"));
     ui.add(
         egui::Label::new(
             RichText::new(
-                "Fits confidences and a threshold on these pictures, and writes a new model. Use pictures that the model never learnt from, and not those that it shall be judged by.",
+                tr!("Fits confidences and a threshold on these pictures, and writes a new model. Use pictures that the model never learnt from, and not those that it shall be judged by."),
             )
             .small(),
         )
@@ -205,10 +212,10 @@ fn about(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked) {
         ui.add(egui::Label::new(RichText::new(text.trim_end()).small()).wrap());
     }
     ui.add_space(8.0);
-    ui.heading("Another model");
+    ui.heading(tr!("Another model"));
     let mut form = view.form.clone();
-    let label = ui.label("Path of a model to hold against this one");
-    ui.add(TextEdit::singleline(&mut form.other).hint_text("model.onnx").desired_width(f32::INFINITY))
+    let label = ui.label(tr!("Path of a model to hold against this one"));
+    ui.add(TextEdit::singleline(&mut form.other).hint_text(tr!("model.onnx")).desired_width(f32::INFINITY))
         .labelled_by(label.id);
     if form.other != view.form.other {
         ask(asked, EvaluateInput::Form(Box::new(form)));
@@ -218,13 +225,13 @@ fn about(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked) {
         command_button(ui, state, asked, Command::CompareModels);
     });
     ui.add_space(8.0);
-    CollapsingHeader::new("What was evaluated").default_open(true).show(ui, |ui| {
+    CollapsingHeader::new(tr!("What was evaluated")).default_open(true).show(ui, |ui| {
         for line in facts(found) {
             ui.add(egui::Label::new(RichText::new(line).small()).wrap());
         }
     });
     if !found.unanswered.is_empty() {
-        CollapsingHeader::new(format!("Images not scored: {}", found.unanswered.len())).show(ui, |ui| {
+        CollapsingHeader::new(tr!("Images not scored: %{n}", n = found.unanswered.len())).show(ui, |ui| {
             for u in found.unanswered.iter().take(200) {
                 let why = u.error.as_deref().unwrap_or("no white cell was found");
                 ui.add(egui::Label::new(RichText::new(format!("{}: {why}", u.path)).small()).wrap());
@@ -235,11 +242,11 @@ fn about(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked) {
 
 fn headline(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
     ui.horizontal_wrapped(|ui| {
-        ui.label(RichText::new(format!("Accuracy {}", percent(&found.scores.accuracy))).size(20.0).strong())
-            .on_hover_text(format!("95 % interval: {}", found.scores.accuracy.how.text()));
+        ui.label(RichText::new(tr!("Accuracy %{score}", score = percent(&found.scores.accuracy))).size(20.0).strong())
+            .on_hover_text(tr!("95 % interval: %{how}", how = found.scores.accuracy.how.text()));
         ui.label(RichText::new(format!("n = {}", found.scores.n)).size(16.0));
         if view.pending {
-            ui.weak("intervals…");
+            ui.weak(tr!("intervals…"));
         }
     });
     ui.horizontal_wrapped(|ui| {
@@ -251,16 +258,18 @@ fn headline(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
             ui.label(text.weak());
         }
         if let Some(u) = &found.unseen {
-            ui.label(RichText::new(format!("Without them: {}, n = {}", percent(&u.accuracy), u.n)).strong());
+            ui.label(
+                RichText::new(tr!("Without them: %{score}, n = %{n}", score = percent(&u.accuracy), n = u.n)).strong(),
+            );
         }
     });
 }
 
 fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, asked: &mut Asked) {
     ui.horizontal(|ui| {
-        ui.label(RichText::new("Confusion matrix").strong());
+        ui.label(RichText::new(tr!("Confusion matrix")).strong());
         for shares in Shares::ALL {
-            if ui.selectable_label(view.shares == shares, shares.text()).clicked() {
+            if ui.selectable_label(view.shares == shares, tr!(shares.text())).clicked() {
                 ask(asked, EvaluateInput::Shares(shares));
             }
         }
@@ -284,14 +293,14 @@ fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, aske
     painter.text(
         pos2(origin.x + cell.x * n / 2.0, all.top() + 8.0),
         Align2::CENTER_CENTER,
-        "called",
+        tr!("called"),
         FontId::proportional(12.0),
         weak,
     );
     painter.text(
         pos2(all.left(), all.top() + 27.0),
         Align2::LEFT_CENTER,
-        "reference",
+        tr!("reference"),
         FontId::proportional(12.0),
         weak,
     );
@@ -300,13 +309,13 @@ fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, aske
         #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
         let at = i as f32;
         let y = origin.y + cell.y * (at + 0.5);
-        painter.text(pos2(origin.x - 8.0, y), Align2::RIGHT_CENTER, &found.labels[i], font.clone(), ink);
+        painter.text(pos2(origin.x - 8.0, y), Align2::RIGHT_CENTER, look_up(&found.labels[i]), font.clone(), ink);
         let heading =
             Rect::from_center_size(pos2(origin.x + cell.x * (at + 0.5), all.top() + 27.0), vec2(cell.x - 2.0, 18.0));
         painter.with_clip_rect(heading).text(
             heading.center(),
             Align2::CENTER_CENTER,
-            &found.labels[i],
+            look_up(&found.labels[i]),
             font.clone(),
             ink,
         );
@@ -331,7 +340,12 @@ fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, aske
             Shares::ByColumn => (column, format!("{:.1} %", 100.0 * column)),
         };
         let response = ui.interact(rect, id, Sense::click());
-        let words = format!("reference {}, called {}: {count}", found.labels[i], found.labels[j]);
+        let words = tr!(
+            "reference %{label}, called %{called}: %{count}",
+            label = look_up(&found.labels[i]),
+            called = look_up(&found.labels[j]),
+            count = count
+        );
         let chosen = view.showing == Some(Showing::Cell(i, j));
         response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &words));
         painter.rect_filled(rect, 3.0, theme::matrix_back(dark, i == j, share));
@@ -369,16 +383,15 @@ fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, aske
                 }
             }
         }
-        response.on_hover_text(format!(
-            "{count} cells: reference {}, called {}\n{:.1} % of {} {}\n{:.1} % of {} called {}",
-            found.labels[i],
-            found.labels[j],
-            100.0 * row,
-            confusion.support(i),
-            found.labels[i],
-            100.0 * column,
-            confusion.called(j),
-            found.labels[j]
+        response.on_hover_text(tr!(
+            "%{n} cells: reference %{label}, called %{called}\n%{row} % of %{support} %{label}\n%{column} % of %{calls} called %{called}",
+            n = count,
+            row = decimal(f64::from(100.0 * row), 1),
+            support = confusion.support(i),
+            column = decimal(f64::from(100.0 * column), 1),
+            calls = confusion.called(j),
+            label = look_up(&found.labels[i]),
+            called = look_up(&found.labels[j])
         ));
     }
 }
@@ -386,7 +399,7 @@ fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, aske
 fn tabs(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, asked: &mut Asked) {
     ui.horizontal_wrapped(|ui| {
         for tab in Tab::ALL {
-            if ui.selectable_label(view.tab == tab, tab.text()).clicked() {
+            if ui.selectable_label(view.tab == tab, tr!(tab.text())).clicked() {
                 ask(asked, EvaluateInput::Tab(tab));
             }
         }
@@ -398,14 +411,26 @@ fn tabs(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, asked: &mut Asked) 
         Tab::Scores => {
             ScrollArea::both().id_salt("scores").auto_shrink([false, false]).show(ui, |ui| scores(ui, found));
         }
-        Tab::Reliability => {
-            curves(ui, "Reliability", ("confidence", "share right"), &view.curves.reliability, true, true)
-        }
+        Tab::Reliability => curves(
+            ui,
+            &tr!("Reliability"),
+            (&tr!("confidence"), &tr!("share right")),
+            &view.curves.reliability,
+            true,
+            true,
+        ),
         Tab::Roc => {
-            curves(ui, "ROC", ("false positive rate", "true positive rate"), &view.curves.roc, true, false);
+            curves(ui, "ROC", (&tr!("false positive rate"), &tr!("true positive rate")), &view.curves.roc, true, false);
         }
         Tab::PrecisionRecall => {
-            curves(ui, "Precision and recall", ("recall", "precision"), &view.curves.precision_recall, false, false);
+            curves(
+                ui,
+                &tr!("Precision and recall"),
+                (&tr!("recall"), &tr!("precision")),
+                &view.curves.precision_recall,
+                false,
+                false,
+            );
         }
         Tab::Risk => risk(ui, view, found, asked),
         Tab::Compared => {
@@ -433,12 +458,14 @@ fn report(ui: &mut Ui, found: &Evaluated) {
         }
         ui.end_row();
         for (label, c) in found.labels.iter().zip(&s.per_class) {
-            ui.label(label);
+            ui.label(look_up(label));
             [c.precision, c.recall, c.f1].iter().for_each(|e| score(ui, e));
             ui.label(c.support.to_string());
             ui.end_row();
         }
-        for (name, average) in [("macro average", &s.macro_average), ("weighted average", &s.weighted_average)] {
+        for (name, average) in
+            [(tr!("macro average"), &s.macro_average), (tr!("weighted average"), &s.weighted_average)]
+        {
             ui.label(RichText::new(name).italics());
             average.iter().for_each(|e| score(ui, e));
             ui.label(s.n.to_string());
@@ -446,10 +473,10 @@ fn report(ui: &mut Ui, found: &Evaluated) {
         }
     });
     ui.add_space(4.0);
-    ui.weak(format!(
-        "95 % intervals. Precision, recall: {}. Others: {}.",
-        s.accuracy.how.text(),
-        s.matthews.how.text()
+    ui.weak(tr!(
+        "95 % intervals. Precision, recall: %{how}. Others: %{others}.",
+        how = s.accuracy.how.text(),
+        others = s.matthews.how.text()
     ));
 }
 
@@ -467,7 +494,7 @@ fn scores(ui: &mut Ui, found: &Evaluated) {
 /// The other model's scores and matrix, and the images on which exactly one is right.
 fn compared(ui: &mut Ui, view: &EvaluateView, asked: &mut Asked) {
     let Some((c, pair)) = view.compared.as_ref().and_then(|c| Some((c, c.pairs.first()?))) else {
-        ui.weak("Name another model on the left and compare: both are judged on the same pictures.");
+        ui.weak(tr!("Name another model on the left and compare: both are judged on the same pictures."));
         return;
     };
     ui.add(egui::Label::new(c.pair_line(pair)).wrap());
@@ -476,7 +503,7 @@ fn compared(ui: &mut Ui, view: &EvaluateView, asked: &mut Asked) {
             (Showing::OnlyThis, &c.models[0].model, pair.only_first.len()),
             (Showing::OnlyOther, &c.models[1].model, pair.only_other.len()),
         ] {
-            let text = format!("Only {name} is right: {n}");
+            let text = tr!("Only %{name} is right: %{n}", name = name, n = n);
             if ui.selectable_label(view.showing == Some(what), text).clicked() {
                 ask(asked, EvaluateInput::Show(what));
             }
@@ -498,13 +525,13 @@ fn compared(ui: &mut Ui, view: &EvaluateView, asked: &mut Asked) {
     });
     ui.add_space(4.0);
     let other = &c.models[1];
-    ui.label(format!("Confusion matrix of {}: reference down, called across", other.model));
+    ui.label(tr!("Confusion matrix of %{model}: reference down, called across", model = other.model));
     Grid::new("other-matrix").num_columns(other.labels.len() + 1).spacing([14.0, 3.0]).striped(true).show(ui, |ui| {
         ui.label("");
         other.labels.iter().for_each(|l| drop(ui.label(RichText::new(l).strong())));
         ui.end_row();
         for (label, row) in other.labels.iter().zip(other.scores.confusion.rows()) {
-            ui.label(RichText::new(label).strong());
+            ui.label(RichText::new(look_up(label)).strong());
             row.iter().for_each(|n| drop(ui.label(n.to_string())));
             ui.end_row();
         }
@@ -557,7 +584,7 @@ fn curves(ui: &mut Ui, name: &str, axes: (&str, &str), curves: &[Curve], diagona
 fn risk(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, asked: &mut Asked) {
     let mut threshold = view.threshold;
     ui.horizontal_wrapped(|ui| {
-        let label = ui.label("Abstain below");
+        let label = ui.label(tr!("Abstain below"));
         ui.add(Slider::new(&mut threshold, 0.0..=1.0).fixed_decimals(3)).labelled_by(label.id);
         ui.label(kept_line(found, view.threshold));
     });
@@ -568,13 +595,17 @@ fn risk(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, asked: &mut Asked) 
     #[expect(clippy::cast_precision_loss, reason = "counts")]
     let coverage = kept as f64 / found.scores.n.max(1) as f64;
     let dark = ui.visuals().dark_mode;
-    let shown = unit_plot("Risk and coverage", ("share of cells that get a label", "share wrong among them"), size)
-        .include_y(top)
-        .show(ui, |p| {
-            p.line(Line::new("share wrong", PlotPoints::from(points)).color(theme::class_colour(Some(0))).width(2.0));
-            p.vline(VLine::new("threshold", coverage).color(theme::accent(dark)).width(2.0));
-            p.pointer_coordinate().map(|c| c.x)
-        });
+    let shown = unit_plot(
+        &tr!("Risk and coverage"),
+        (&tr!("share of cells that get a label"), &tr!("share wrong among them")),
+        size,
+    )
+    .include_y(top)
+    .show(ui, |p| {
+        p.line(Line::new("share wrong", PlotPoints::from(points)).color(theme::class_colour(Some(0))).width(2.0));
+        p.vline(VLine::new("threshold", coverage).color(theme::accent(dark)).width(2.0));
+        p.pointer_coordinate().map(|c| c.x)
+    });
     let held = shown.response.is_pointer_button_down_on() || shown.response.dragged();
     if let Some(x) = shown.inner.filter(|_| held) {
         let at = view.curves.risk.iter().min_by(|a, b| (a.x - x).abs().total_cmp(&(b.x - x).abs()));
@@ -582,7 +613,7 @@ fn risk(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, asked: &mut Asked) 
             threshold = if at.x >= 1.0 { 0.0 } else { at.threshold };
         }
     }
-    shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Risk and coverage"));
+    shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, tr!("Risk and coverage")));
     if (threshold - view.threshold).abs() > 1e-9 {
         ask(asked, EvaluateInput::Threshold(threshold));
     }
@@ -600,37 +631,40 @@ fn images(
     ui.add_space(4.0);
     ui.horizontal_wrapped(|ui| {
         let title = match view.showing {
-            Some(Showing::Cell(i, j)) if i == j => format!("{}, rightly called", found.labels[i]),
-            Some(Showing::Cell(i, j)) => format!("{}, called {}", found.labels[i], found.labels[j]),
-            Some(Showing::LikelyWrong) => "References most likely wrong".into(),
-            Some(Showing::OnlyThis) => "Only the model in use is right".into(),
-            Some(Showing::OnlyOther) => "Only the other model is right".into(),
-            None => "Choose a number of the matrix".into(),
+            Some(Showing::Cell(i, j)) if i == j => tr!("%{label}, rightly called", label = look_up(&found.labels[i])),
+            Some(Showing::Cell(i, j)) => {
+                tr!("%{label}, called %{called}", label = look_up(&found.labels[i]), called = look_up(&found.labels[j]))
+            }
+            Some(Showing::LikelyWrong) => tr!("References most likely wrong"),
+            Some(Showing::OnlyThis) => tr!("Only the model in use is right"),
+            Some(Showing::OnlyOther) => tr!("Only the other model is right"),
+            None => tr!("Choose a number of the matrix"),
         };
         ui.label(RichText::new(title).strong().size(15.0));
         ui.label(view.rows.len().to_string());
     });
     ui.horizontal_wrapped(|ui| {
         let chosen = view.showing == Some(Showing::LikelyWrong);
-        let response = ui.selectable_label(chosen, "Most likely wrong labels").on_hover_text(
-            "Cells that the model calls another class with confidence, by how little it believes the reference",
-        );
+        let response = ui.selectable_label(chosen, tr!("Most likely wrong labels")).on_hover_text(tr!(
+            "Cells that the model calls another class with confidence, by how little it believes the reference"
+        ));
         if response.clicked() {
             ask(asked, EvaluateInput::Show(Showing::LikelyWrong));
         }
     });
     ui.horizontal_wrapped(|ui| {
         ui.label(match view.chosen.len() {
-            0 => "Reference:".to_owned(),
-            1 => "The reference is".to_owned(),
-            n => format!("The {n} references are"),
+            0 => tr!("Reference:"),
+            1 => tr!("The reference is"),
+            n => tr!("The %{n} references are", n = n),
         });
         let only = (view.chosen.len() == 1).then(|| view.chosen.first()).flatten();
         for (class, label) in found.labels.iter().enumerate() {
             let present = only.is_some_and(|r| found.sample.truth()[*r] == class);
-            let text = if class < 9 { format!("{} {label}", class + 1) } else { label.clone() };
+            let text = if class < 9 { format!("{} {}", class + 1, look_up(label)) } else { look_up(label) };
             let button = Button::new(text).selected(present).small();
-            let hint = format!("Correct the reference of the chosen images to {label}; it can be undone");
+            let hint =
+                tr!("Correct the reference of the chosen images to %{label}; it can be undone", label = look_up(label));
             if ui.add_enabled(!view.chosen.is_empty(), button).on_hover_text(hint).clicked() {
                 ask(asked, EvaluateInput::Correct(class));
             }
@@ -654,7 +688,7 @@ fn tiles(
     asked: &mut Asked,
 ) {
     if view.rows.is_empty() {
-        ui.weak("No image stands here.");
+        ui.weak(tr!("No image stands here."));
         return;
     }
     let width = ui.available_width() - 14.0;
@@ -692,11 +726,17 @@ fn tile(
 ) {
     let row = view.rows[at];
     let (cell, s) = (&found.cells[row], &found.sample);
-    let (reference, called) = (&found.labels[s.truth()[row]], &found.labels[s.called()[row]]);
+    let (reference, called) = (look_up(&found.labels[s.truth()[row]]), look_up(&found.labels[s.called()[row]]));
     let chosen = view.chosen.contains(&row);
     let (rect, response) = ui.allocate_exact_size(vec2(size, size + CAPTION), Sense::click());
     let name = cell.path.rsplit(['/', '\\']).next().unwrap_or(&cell.path);
-    let words = format!("{name}, reference {reference}, called {called}, {:.0} %", 100.0 * s.confidence(row));
+    let words = tr!(
+        "%{name}, reference %{reference}, called %{called}, %{p} %",
+        name = name,
+        reference = reference,
+        called = called,
+        p = decimal(f64::from(100.0 * s.confidence(row)), 0)
+    );
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &words));
     if response.clicked() {
         let how = ui.input(|i| match (i.modifiers.command, i.modifiers.shift) {
@@ -717,7 +757,7 @@ fn tile(
     painter.rect_filled(rect, 5.0, theme::tile_back(dark));
     let inner = Rect::from_min_size(rect.min, vec2(size, size)).shrink(3.0);
     painter.rect_filled(inner, 4.0, theme::picture_back(dark));
-    match pictures.get(Key::Evaluated(row), &cell.file, Some(cell.square)) {
+    match pictures.get(Key::Evaluated(row), &cell.file, Some(cell.square), None) {
         Look::Ready(texture) => {
             let t = texture.size_vec2();
             let scale = (inner.width() / t.x).min(inner.height() / t.y);
@@ -729,7 +769,13 @@ fn tile(
         }
         Look::Broken => {
             let weak = ui.visuals().weak_text_color();
-            painter.text(inner.center(), Align2::CENTER_CENTER, "cannot be shown", FontId::proportional(11.0), weak);
+            painter.text(
+                inner.center(),
+                Align2::CENTER_CENTER,
+                tr!("cannot be shown"),
+                FontId::proportional(11.0),
+                weak,
+            );
         }
     }
     let (ink, weak) = (ui.visuals().text_color(), ui.visuals().weak_text_color());
@@ -740,11 +786,15 @@ fn tile(
         2.0,
         theme::class_colour(Some(s.called()[row])),
     );
-    painter.text(pos2(rect.left() + 18.0, line), Align2::LEFT_CENTER, called, small.clone(), ink);
+    painter.text(pos2(rect.left() + 18.0, line), Align2::LEFT_CENTER, &called, small.clone(), ink);
     let percent = format!("{:.0} %", 100.0 * s.confidence(row));
     painter.text(pos2(rect.right() - 5.0, line), Align2::RIGHT_CENTER, percent, small.clone(), ink);
     let changed = s.truth()[row] != cell.original;
-    let below = if changed { format!("now {reference}") } else { format!("is {reference}") };
+    let below = if changed {
+        tr!("now %{reference}", reference = reference)
+    } else {
+        tr!("is %{reference}", reference = reference)
+    };
     painter.text(
         pos2(rect.left() + 6.0, line + 15.0),
         Align2::LEFT_CENTER,
@@ -768,7 +818,7 @@ fn details(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
     ui.spacing_mut().interact_size.y = 14.0;
     Grid::new("evaluate-probabilities").num_columns(2).min_row_height(14.0).spacing([8.0, 2.0]).show(ui, |ui| {
         for (c, label) in found.labels.iter().enumerate().take(6) {
-            ui.label(RichText::new(label).small());
+            ui.label(RichText::new(look_up(label)).small());
             #[expect(clippy::cast_possible_truncation, reason = "a width")]
             let bar = egui::ProgressBar::new(p[c] as f32).desired_height(9.0).desired_width(120.0);
             ui.horizontal(|ui| {
@@ -781,23 +831,10 @@ fn details(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
     if let Some(unlike) = cell.unlike.filter(|u| *u > 1.0) {
         ui.colored_label(
             theme::error_colour(ui),
-            format!("unlike the training images ({unlike:.1} times the threshold)"),
+            tr!("unlike the training images (%{unlike} times the threshold)", unlike = decimal(f64::from(unlike), 1)),
         );
     }
 }
-
-/// The keys that give labels, in the order of the classes.
-pub(super) const DIGITS: [egui::Key; 9] = [
-    egui::Key::Num1,
-    egui::Key::Num2,
-    egui::Key::Num3,
-    egui::Key::Num4,
-    egui::Key::Num5,
-    egui::Key::Num6,
-    egui::Key::Num7,
-    egui::Key::Num8,
-    egui::Key::Num9,
-];
 
 /// Digits correct, arrows move among the images, the system's copy copies.
 fn keys(ui: &Ui, state: &State, found: &Evaluated, columns: usize, asked: &mut Asked) {
@@ -820,7 +857,7 @@ fn keys(ui: &Ui, state: &State, found: &Evaluated, columns: usize, asked: &mut A
     }
     let (classes, columns) = (found.labels.len(), columns.max(1).cast_signed());
     super::take_keys(ui, |key| {
-        let digit = DIGITS.iter().position(|d| *d == key).filter(|c| *c < classes);
+        let digit = DIGITS[1..].iter().position(|d| *d == key).filter(|c| *c < classes);
         let input = match (digit, key) {
             (Some(class), _) => EvaluateInput::Correct(class),
             // The arrows belong to what has the focus, such as the matrix.

@@ -2,6 +2,7 @@
 
 use crate::app::Asked;
 use crate::app::command::Command;
+use crate::app::language::{Language, decimal, look_up, tr, whole};
 use crate::app::state::{GallerySort, Place, State, ThemeChoice};
 use crate::app::theme;
 use crate::app::update::Input;
@@ -16,7 +17,7 @@ fn entry(ui: &mut Ui, state: &State, asked: &mut Asked, command: Command) {
 
 fn entry_as(ui: &mut Ui, state: &State, asked: &mut Asked, command: Command, text: &str) {
     let mut button = Button::new(text);
-    if let Some(keys) = command.shortcut() {
+    if let Some(keys) = state.keys.of(command) {
         button = button.shortcut_text(ui.ctx().format_shortcut(&keys));
     }
     if let Some(checked) = command.checked(state) {
@@ -44,13 +45,14 @@ fn later(ui: &mut Ui, text: &str, why: &str) {
 pub(super) fn menu_bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
     Panel::top("menu").show(ui, |ui| {
         egui::MenuBar::new().ui(ui, |ui| {
-            ui.menu_button("File", |ui| {
+            ui.menu_button(tr!("File"), |ui| {
                 entry(ui, state, asked, Command::OpenFolder);
                 entry(ui, state, asked, Command::OpenImage);
                 entry(ui, state, asked, Command::OpenPath);
-                ui.menu_button("Open Recent", |ui| {
+                entry(ui, state, asked, Command::WatchFolder);
+                ui.menu_button(tr!("Open Recent"), |ui| {
                     if state.recent.is_empty() {
-                        later(ui, "Nothing yet", "What you open is listed here");
+                        later(ui, &tr!("Nothing yet"), &tr!("What you open is listed here"));
                     }
                     for path in &state.recent {
                         if ui.button(display_path(path)).clicked() {
@@ -61,42 +63,57 @@ pub(super) fn menu_bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
                 });
                 ui.separator();
                 entry(ui, state, asked, Command::DemoSlide);
-                ui.menu_button("Export", |ui| {
-                    entry(ui, state, asked, Command::ExportCsv);
-                    entry_as(ui, state, asked, Command::ExportEvaluation, "Evaluation Report…");
-                    later(ui, "Report HTML…", "The slide's report comes in a later version");
-                    later(ui, "FHIR JSON…", "FHIR comes in a later version");
+                ui.menu_button(tr!("Export"), |ui| {
+                    for command in [
+                        Command::ExportCsv,
+                        Command::ExportReport,
+                        Command::ExportFhir,
+                        Command::ExportImages,
+                        Command::ExportTable,
+                    ] {
+                        entry(ui, state, asked, command);
+                    }
+                    entry_as(ui, state, asked, Command::ExportEvaluation, &tr!("Evaluation Report…"));
                 });
                 ui.separator();
                 entry(ui, state, asked, Command::Quit);
             });
-            ui.menu_button("Edit", |ui| {
+            ui.menu_button(tr!("Edit"), |ui| {
                 entry(ui, state, asked, Command::Undo);
                 entry(ui, state, asked, Command::Redo);
-                let chosen = state.selected.filter(|_| Command::Accept.enabled(state));
-                ui.add_enabled_ui(chosen.is_some(), |ui| {
-                    ui.menu_button("Set Label", |ui| {
-                        for (class, label) in state.model.classes.labels().iter().enumerate() {
-                            let button = Button::new(label).shortcut_text((class + 1).to_string());
-                            if ui.add(button).clicked()
-                                && let Some(tile) = chosen
-                            {
-                                asked.input(Input::Label(Some(tile), Some(class)));
+                ui.add_enabled_ui(Command::Label(0).enabled(state), |ui| {
+                    ui.menu_button(tr!("Set Label"), |ui| {
+                        let offered = state.offered();
+                        let label = |n: usize| if n == 0 { "unidentified" } else { offered[n - 1] };
+                        for n in (1..=offered.len()).chain([0]) {
+                            let command = u8::try_from(n).ok().filter(|n| *n <= 9).map(Command::Label);
+                            let mut button = Button::new(look_up(label(n)));
+                            if let Some(keys) = command.and_then(|c| state.keys.of(c)) {
+                                button = button.shortcut_text(ui.ctx().format_shortcut(&keys));
                             }
-                        }
-                        if ui.add(Button::new("unidentified").shortcut_text("0")).clicked()
-                            && let Some(tile) = chosen
-                        {
-                            asked.input(Input::Label(Some(tile), None));
+                            if ui.add(button).clicked() {
+                                asked.input(Input::LabelAs(label(n).to_owned()));
+                                ui.close();
+                            }
                         }
                     });
                 });
-                entry(ui, state, asked, Command::Accept);
+                for command in [Command::Accept, Command::NoWhiteCell, Command::DrawSquares] {
+                    entry(ui, state, asked, command);
+                }
+                ui.separator();
+                for command in [Command::SelectAll, Command::NextUnreviewed, Command::NextFlagged] {
+                    entry(ui, state, asked, command);
+                }
+                ui.separator();
+                for command in [Command::SignOff, Command::Amend, Command::EditRanges] {
+                    entry(ui, state, asked, command);
+                }
                 ui.separator();
                 entry(ui, state, asked, Command::FocusFilter);
                 entry(ui, state, asked, Command::ClearFilter);
             });
-            ui.menu_button("Model", |ui| {
+            ui.menu_button(tr!("Model"), |ui| {
                 entry(ui, state, asked, Command::OpenModel);
                 entry(ui, state, asked, Command::UseBundledModel);
                 ui.separator();
@@ -104,46 +121,54 @@ pub(super) fn menu_bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
                 entry(ui, state, asked, Command::CancelJob);
                 entry(ui, state, asked, Command::ToggleCells);
                 ui.separator();
-                entry_as(ui, state, asked, Command::Go(Place::Train), "Retrain…");
+                entry_as(ui, state, asked, Command::Go(Place::Train), &tr!("Retrain…"));
+                entry(ui, state, asked, Command::TrainOnReviewed);
                 entry(ui, state, asked, Command::PreviousModel);
-                entry_as(ui, state, asked, Command::Go(Place::Evaluate), "Evaluate…");
+                entry_as(ui, state, asked, Command::Go(Place::Evaluate), &tr!("Evaluate…"));
+                entry(ui, state, asked, Command::EvaluateOnReviewed);
                 ui.separator();
-                ui.menu_button("Execution Provider", |ui| {
+                ui.menu_button(tr!("Execution Provider"), |ui| {
                     for p in Provider::ALL {
                         entry_as(ui, state, asked, Command::UseProvider(p), p.as_str());
                     }
                 });
             });
-            ui.menu_button("View", |ui| {
+            ui.menu_button(tr!("View"), |ui| {
                 for place in Place::ALL {
                     entry(ui, state, asked, Command::Go(place));
                 }
                 ui.separator();
-                ui.menu_button("Gallery size", |ui| {
-                    entry_as(ui, state, asked, Command::LargerTiles, "Larger");
-                    entry_as(ui, state, asked, Command::SmallerTiles, "Smaller");
+                ui.menu_button(tr!("Gallery size"), |ui| {
+                    entry_as(ui, state, asked, Command::LargerTiles, &tr!("Larger"));
+                    entry_as(ui, state, asked, Command::SmallerTiles, &tr!("Smaller"));
                 });
-                ui.menu_button("Sort", |ui| {
+                ui.menu_button(tr!("Sort"), |ui| {
                     for sort in GallerySort::ALL {
-                        entry_as(ui, state, asked, Command::Sort(sort), sort.text());
+                        entry_as(ui, state, asked, Command::Sort(sort), &tr!(sort.text()));
                     }
                 });
                 entry(ui, state, asked, Command::FitImage);
-                ui.menu_button("Theme", |ui| {
+                ui.menu_button(tr!("Theme"), |ui| {
                     for t in ThemeChoice::ALL {
-                        entry_as(ui, state, asked, Command::Theme(t), t.text());
+                        entry_as(ui, state, asked, Command::Theme(t), &tr!(t.text()));
                     }
                 });
+                ui.menu_button(tr!("Language"), |ui| {
+                    for l in Language::ALL {
+                        entry_as(ui, state, asked, Command::Speak(l), l.name());
+                    }
+                });
+                entry(ui, state, asked, Command::ToggleDifferential);
                 ui.separator();
                 entry(ui, state, asked, Command::Palette);
             });
-            ui.menu_button("Help", |ui| {
+            ui.menu_button(tr!("Help"), |ui| {
                 for command in [Command::Keyboard, Command::SelfCheck, Command::Log, Command::About] {
                     entry(ui, state, asked, command);
                 }
             });
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.label(RichText::new("Research use only").weak().small());
+                ui.label(RichText::new(tr!("Research use only")).weak().small());
             });
         });
     });
@@ -155,7 +180,7 @@ pub(super) fn rail(ui: &mut Ui, state: &State, asked: &mut Asked) {
         for place in Place::ALL {
             let command = Command::Go(place);
             let chosen = state.place == place;
-            let text = RichText::new(place.text()).size(14.0);
+            let text = RichText::new(tr!(place.text())).size(14.0);
             let mut button = Button::new(text)
                 .selected(chosen)
                 .min_size(egui::vec2(ui.available_width(), 40.0))
@@ -163,9 +188,9 @@ pub(super) fn rail(ui: &mut Ui, state: &State, asked: &mut Asked) {
             if chosen {
                 button = button.fill(ui.visuals().selection.bg_fill);
             }
-            let hint = match command.shortcut() {
-                Some(k) => format!("{} ({})", place.tooltip(), ui.ctx().format_shortcut(&k)),
-                None => place.tooltip().into(),
+            let hint = match state.keys.of(command) {
+                Some(k) => format!("{} ({})", tr!(place.tooltip()), ui.ctx().format_shortcut(&k)),
+                None => tr!(place.tooltip()),
             };
             if ui.add(button).on_hover_text(hint).clicked() {
                 asked.command(command);
@@ -178,7 +203,7 @@ pub(super) fn status_bar(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64
     Panel::bottom("status").show(ui, |ui| {
         ui.horizontal(|ui| {
             ui.label(format!("{} ({})", state.model.name, state.model.digest))
-                .on_hover_text("The model in use; its card is in Models");
+                .on_hover_text(tr!("The model in use; its card is in Models"));
             ui.separator();
             match (&state.trouble, &state.engine) {
                 (Some(trouble), _) => {
@@ -187,12 +212,12 @@ pub(super) fn status_bar(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64
                 }
                 (None, Some(engine)) => {
                     let short = engine.split(';').next().unwrap_or(engine);
-                    let more = if engine.contains(';') { ", others not available" } else { "" };
+                    let more = if engine.contains(';') { tr!(", others not available") } else { String::new() };
                     ui.label(format!("{}: {short}{more}", state.provider)).on_hover_text(engine);
                 }
                 (None, None) => {
-                    ui.weak(format!("provider: {}", state.provider))
-                        .on_hover_text("What really runs is shown here once something ran");
+                    ui.weak(tr!("provider: %{name}", name = state.provider))
+                        .on_hover_text(tr!("What really runs is shown here once something ran"));
                 }
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -206,12 +231,12 @@ pub(super) fn status_bar(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64
                 match &state.job {
                     None if state.train.busy() => {}
                     None => {
-                        ui.weak("Ready");
+                        ui.weak(tr!("Ready"));
                     }
                     Some(job) => {
                         if ui
-                            .add_enabled(!job.stopping, Button::new("Cancel"))
-                            .on_hover_text("Stop after the present image (Ctrl+.)")
+                            .add_enabled(!job.stopping, Button::new(tr!("Cancel")))
+                            .on_hover_text(tr!("Stop after the present image (Ctrl+.)"))
                             .clicked()
                         {
                             asked.command(Command::CancelJob);
@@ -220,11 +245,16 @@ pub(super) fn status_bar(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64
                         #[expect(clippy::cast_precision_loss, reason = "counts")]
                         let share = if job.total > 0 { job.done as f32 / job.total as f32 } else { 0.0 };
                         let text = match (job.total, left) {
-                            (0, _) => "Listing files…".to_owned(),
-                            (total, None) => format!("0 of {total}"),
-                            (total, Some(s)) => {
-                                format!("{} of {total}, {speed:.0} images/s, {} left", job.done, duration(s))
-                            }
+                            (0, _) if state.watching => job.title.clone(),
+                            (0, _) => tr!("Listing files…"),
+                            (total, None) => tr!("%{n} of %{all}", n = 0, all = whole(total)),
+                            (total, Some(s)) => tr!(
+                                "%{n} of %{all}, %{speed} images/s, %{time} left",
+                                n = whole(job.done),
+                                all = whole(total),
+                                speed = decimal(speed, 0),
+                                time = duration(s)
+                            ),
                         };
                         ui.label(&text);
                         ui.add(egui::ProgressBar::new(share).desired_width(140.0));
@@ -239,15 +269,23 @@ pub(super) fn status_bar(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64
 fn training(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
     let view = &state.train;
     let (done, total) = view.progress;
-    let left = view.left(now).map_or(String::new(), |s| format!(", {} left", duration(s)));
-    let text = if total > 0 { format!("{} {done} of {total}{left}", view.title()) } else { view.title() };
-    if ui.link(text).on_hover_text("Go to Train").clicked() {
+    let left = view.left(now).map_or(String::new(), |s| tr!(", %{time} left", time = duration(s)));
+    let text = if total > 0 {
+        tr!("%{what} %{n} of %{all}%{left}", what = view.title(), n = done, all = total, left = left)
+    } else {
+        view.title()
+    };
+    if ui.link(text).on_hover_text(tr!("Go to Train")).clicked() {
         asked.command(Command::Go(Place::Train));
     }
 }
 
 pub(super) fn duration(seconds: f64) -> String {
-    if seconds < 90.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
+    if seconds < 90.0 {
+        tr!("%{n} s", n = decimal(seconds, 0))
+    } else {
+        tr!("%{n} min", n = decimal(seconds / 60.0, 0))
+    }
 }
 
 pub(super) fn toasts(ui: &Ui, state: &State) {

@@ -1,7 +1,8 @@
 //! The gallery: only the rows on the screen are laid out, pictures come when they are ready.
 
-use super::ViewMemory;
+use super::{DraggedTile, ViewMemory};
 use crate::app::Asked;
+use crate::app::language::{look_up, percent, tr};
 use crate::app::pictures::{Key, Look, Pictures};
 use crate::app::state::{State, Verdict};
 use crate::app::theme;
@@ -20,10 +21,11 @@ pub(super) fn gallery(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictu
         ui.vertical_centered(|ui| {
             ui.add_space(ui.available_height() * 0.3);
             ui.label(match (&state.trouble, state.job.is_some(), state.tiles.is_empty()) {
-                (Some(trouble), false, true) => trouble.as_str(),
-                (_, true, true) => "Looking at the first images…",
-                (_, false, true) => "There is no picture in what was opened.",
-                _ => "Nothing fits the filter.",
+                (Some(trouble), false, true) => trouble.clone(),
+                (_, true, true) if state.watching => tr!("Waiting for the first pictures…"),
+                (_, true, true) => tr!("Looking at the first images…"),
+                (_, false, true) => tr!("There is no picture in what was opened."),
+                _ => tr!("Nothing fits the filter."),
             });
         });
         return;
@@ -50,7 +52,9 @@ pub(super) fn gallery(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictu
         }
     }
     ui.spacing_mut().item_spacing = vec2(GAP, GAP);
+    let columns_width = (columns, size);
     let shown = area.show_rows(ui, row_height, rows, |ui, range| {
+        band(ui, state, memory, asked, range.start, columns_width);
         for row in range {
             ui.horizontal(|ui| {
                 for &tile in state.visible.iter().skip(row * columns).take(columns) {
@@ -60,6 +64,59 @@ pub(super) fn gallery(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictu
         }
     });
     memory.offset = shown.state.unclamped_offset().y;
+}
+
+/// A rubber band, drawn over the gaps between tiles, or anywhere with Shift held: chooses the tiles that it touches.
+fn band(
+    ui: &mut Ui,
+    state: &State,
+    memory: &mut ViewMemory,
+    asked: &mut Asked,
+    first: usize,
+    (columns, size): (usize, f32),
+) {
+    let response = ui.interact(ui.clip_rect(), ui.scope_id().with("band"), Sense::drag());
+    #[expect(clippy::cast_precision_loss, reason = "rows")]
+    let top = ui.cursor().top() - first as f32 * (size + CAPTION + GAP);
+    let content = |p: egui::Pos2| pos2(p.x - ui.cursor().left(), p.y - top);
+    let pointer = ui.input(|i| i.pointer.interact_pos());
+    if response.drag_started() {
+        memory.band = ui.input(|i| i.pointer.press_origin()).map(content);
+    }
+    let Some((from, at)) = memory.band.zip(pointer) else { return };
+    if !ui.input(|i| i.pointer.primary_down()) {
+        memory.band = None;
+        return;
+    }
+    let to = content(at);
+    let rect = Rect::from_two_pos(from, to);
+    let (step_x, step_y) = (size + GAP, size + CAPTION + GAP);
+    let touched = |index: usize| {
+        #[expect(clippy::cast_precision_loss, reason = "rows and columns")]
+        let (row, column) = ((index / columns) as f32, (index % columns) as f32);
+        Rect::from_min_size(pos2(column * step_x, row * step_y), vec2(size, size + CAPTION)).intersects(rect)
+    };
+    // Only rows that the band spans are asked.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rows")]
+    let (begin, end) = (
+        (rect.top().max(0.0) / step_y) as usize * columns,
+        (rect.bottom().max(0.0) / step_y) as usize * columns + columns,
+    );
+    let end = end.min(state.visible.len());
+    let tiles: std::collections::BTreeSet<usize> =
+        (begin.min(end)..end).filter(|i| touched(*i)).filter_map(|i| state.visible.get(i).copied()).collect();
+    if tiles != state.chosen {
+        asked.input(Input::Choose(tiles));
+    }
+    let screen = rect.translate(vec2(ui.cursor().left(), top));
+    let dark = ui.visuals().dark_mode;
+    let painter = ui.ctx().layer_painter(egui::LayerId::new(egui::Order::Foreground, ui.scope_id().with("band")));
+    painter.with_clip_rect(ui.clip_rect()).rect_stroke(
+        screen,
+        2.0,
+        Stroke::new(1.5, theme::accent(dark)),
+        StrokeKind::Inside,
+    );
 }
 
 fn draw(
@@ -74,13 +131,37 @@ fn draw(
     let tile = state.tiles[index];
     let image = &state.images[tile.image];
     let verdict = state.verdict(tile);
-    let chosen = state.selected == Some(index);
-    let (rect, response) = ui.allocate_exact_size(vec2(size, size + CAPTION), Sense::click());
+    let cursor = state.selected == Some(index);
+    let chosen = cursor || state.chosen.contains(&index);
+    let shift = ui.input(|i| i.modifiers.shift);
+    // With Shift held a drag is a rubber band, and belongs to what is below.
+    let sense = if shift { Sense::click() } else { Sense::click_and_drag() };
+    let (rect, response) = ui.allocate_exact_size(vec2(size, size + CAPTION), sense);
     let name = display_name(&image.path);
     let words = spoken(&name, &verdict);
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &words));
     if response.clicked() {
-        asked.input(Input::Select(index));
+        let modifiers = ui.input(|i| i.modifiers);
+        asked.input(if modifiers.command {
+            Input::Toggle(index)
+        } else if modifiers.shift {
+            Input::Range(index)
+        } else {
+            Input::Select(index)
+        });
+    }
+    if tile.cell.is_some() {
+        response.dnd_set_drag_payload(DraggedTile(index));
+    }
+    if response.dragged() {
+        let together = if chosen && state.chosen.len() > 1 { state.chosen.len() } else { 1 };
+        egui::Tooltip::always_open(
+            ui.ctx().clone(),
+            ui.layer_id(),
+            ui.scope_id().with("drag"),
+            egui::PopupAnchor::Pointer,
+        )
+        .show(|ui| ui.label(tr!("Drop %{n} on a class", n = together)));
     }
     let dark = ui.visuals().dark_mode;
     let picture = Rect::from_min_size(rect.min, vec2(size, size));
@@ -109,7 +190,7 @@ fn draw(
         );
         ui.painter().with_clip_rect(inner).galley(inner.min + vec2(4.0, 4.0), galley, theme::error_colour(ui));
     } else {
-        match pictures.get(Key::Tile(tile.image, tile.cell), &image.path, square) {
+        match pictures.get(Key::Tile(tile.image, tile.cell), &image.path, square, image.digest) {
             Look::Ready(texture) => {
                 let s = texture.size_vec2();
                 let scale = (inner.width() / s.x).min(inner.height() / s.y);
@@ -122,7 +203,7 @@ fn draw(
                 );
             }
             Look::Coming => middle("…"),
-            Look::Broken => middle("cannot be shown now"),
+            Look::Broken => middle(&tr!("cannot be shown now")),
         }
     }
     let font = FontId::proportional(13.0);
@@ -138,9 +219,9 @@ fn draw(
         );
         left += 15.0;
     }
-    painter.text(pos2(left, line), Align2::LEFT_CENTER, verdict.label, font.clone(), text);
+    painter.text(pos2(left, line), Align2::LEFT_CENTER, look_up(verdict.label), font.clone(), text);
     if let Some(p) = verdict.confidence {
-        painter.text(pos2(rect.right() - 6.0, line), Align2::RIGHT_CENTER, format!("{:.0} %", p * 100.0), font, text);
+        painter.text(pos2(rect.right() - 6.0, line), Align2::RIGHT_CENTER, percent(f64::from(p), 0), font, text);
     }
     let small = FontId::proportional(11.0);
     let below = match tile.cell {
@@ -148,7 +229,7 @@ fn draw(
         _ => name,
     };
     let below = match (verdict.reviewed, state.suggestion(tile)) {
-        (Some(false), Some(was)) => format!("was {was} · {below}"),
+        (Some(false), Some(was)) => format!("{} · {below}", tr!("was %{label}", label = look_up(was))),
         _ => below,
     };
     let weak = ui.visuals().weak_text_color();
@@ -167,9 +248,18 @@ fn draw(
         let tick = vec![corner + vec2(-4.5, 0.0), corner + vec2(-1.2, 3.6), corner + vec2(4.8, -3.8)];
         ui.painter().line(tick, Stroke::new(2.0, theme::on_veil()));
     }
+    if state.flagged(tile) {
+        // A flag for what wants eyes, in a corner that nothing else uses.
+        let pole = picture.left_top() + vec2(9.0, 8.0);
+        let colour = theme::error_colour(ui);
+        ui.painter().circle_filled(pole + vec2(4.0, 6.0), 10.0, theme::veil());
+        ui.painter().line_segment([pole, pole + vec2(0.0, 13.0)], Stroke::new(1.6, theme::on_veil()));
+        let flag = vec![pole, pole + vec2(9.0, 3.5), pole + vec2(0.0, 7.0)];
+        ui.painter().add(egui::Shape::convex_polygon(flag, colour, Stroke::NONE));
+    }
     if chosen || response.hovered() || response.has_focus() {
         let stroke = if chosen {
-            Stroke::new(2.5, theme::accent(dark))
+            Stroke::new(if cursor { 3.0 } else { 2.0 }, theme::accent(dark))
         } else {
             Stroke::new(1.0, ui.visuals().weak_text_color())
         };
@@ -182,13 +272,13 @@ fn spoken(name: &str, v: &Verdict<'_>) -> String {
     match v.confidence {
         Some(p) => {
             let reviewed = match v.reviewed {
-                Some(true) => ", confirmed",
-                Some(false) => ", changed",
-                None => "",
+                Some(true) => format!(", {}", tr!("confirmed")),
+                Some(false) => format!(", {}", tr!("changed")),
+                None => String::new(),
             };
-            format!("{name}, {}, {:.0} %{reviewed}", v.label, p * 100.0)
+            format!("{name}, {}, {}{reviewed}", look_up(v.label), percent(f64::from(p), 0))
         }
-        None if v.reason.is_empty() => format!("{name}, {}", v.label),
-        None => format!("{name}, {}: {}", v.label, v.reason),
+        None if v.reason.is_empty() => format!("{name}, {}", look_up(v.label)),
+        None => format!("{name}, {}: {}", look_up(v.label), v.reason),
     }
 }

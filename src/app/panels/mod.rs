@@ -1,7 +1,9 @@
 //! What is drawn. Panels read the state and ask for commands and inputs; they change nothing themselves.
 
+mod case;
 mod details;
 mod dialogs;
+mod differential;
 mod evaluate;
 mod frame;
 mod gallery;
@@ -10,6 +12,7 @@ mod review;
 mod train;
 
 use super::command::Command;
+use super::language::tr;
 use super::pictures::Pictures;
 use super::state::{Dialog, Place, State};
 use super::update::Input;
@@ -29,7 +32,18 @@ pub(crate) struct ViewMemory {
     pub(super) evaluate_columns: usize,
     /// Where the gallery was scrolled to in the last frame, points.
     pub(super) offset: f32,
+    /// Where a rubber band began, points of the gallery's content.
+    pub(super) band: Option<egui::Pos2>,
+    /// A square that is being drawn, moved or sized.
+    pub(super) drag: Option<details::SquareDrag>,
+    /// What is being typed about the case, by name.
+    pub(super) typed: std::collections::BTreeMap<&'static str, String>,
+    /// Nothing had the keyboard when the frame began.
+    pub(super) keys_free: bool,
 }
+
+/// A tile that is being dragged to a class, by its position.
+pub(crate) struct DraggedTile(pub(super) usize);
 
 /// The whole window.
 pub(crate) fn window(
@@ -41,6 +55,7 @@ pub(crate) fn window(
     now: f64,
 ) {
     memory.hovered = None;
+    memory.keys_free = ui.ctx().memory(|m| m.focused().is_none());
     frame::menu_bar(ui, state, asked);
     frame::status_bar(ui, state, asked, now);
     frame::rail(ui, state, asked);
@@ -60,11 +75,16 @@ pub(crate) fn window(
     keys(ui, state, memory, asked);
 }
 
-/// The commands' own keys.
+/// The commands' own keys; those without modifiers wait until it is known whether something is being typed.
 pub(crate) fn shortcuts(ui: &Ui, state: &State, asked: &mut Asked) {
+    if matches!(state.dialog, Dialog::Keyboard(Some(_))) {
+        return;
+    }
     for command in Command::all() {
-        if let Some(keys) = command.shortcut()
+        if let Some(keys) = state.keys.of(command)
+            && (keys.modifiers.any() || is_function_key(keys.logical_key))
             && command.enabled(state)
+            && !(typing(ui) && for_text(keys))
             && ui.input_mut(|i| i.consume_shortcut(&keys))
         {
             asked.command(command);
@@ -72,41 +92,89 @@ pub(crate) fn shortcuts(ui: &Ui, state: &State, asked: &mut Asked) {
     }
 }
 
-/// Arrows and the like, unless something is being typed.
+fn is_function_key(key: Key) -> bool {
+    key.name().strip_prefix('F').is_some_and(|n| n.parse::<u8>().is_ok())
+}
+
+fn typing(ui: &Ui) -> bool {
+    ui.ctx().text_edit_focused()
+}
+
+/// What belongs to whoever types: take back, choose all, copy and paste.
+fn for_text(keys: egui::KeyboardShortcut) -> bool {
+    matches!(keys.logical_key, Key::A | Key::C | Key::V | Key::X | Key::Z | Key::Y)
+}
+
+/// Arrows and the plain keys of commands, unless something else has the keyboard.
 fn keys(ui: &Ui, state: &State, memory: &ViewMemory, asked: &mut Asked) {
-    if state.dialog != Dialog::None || ui.ctx().egui_wants_keyboard_input() || state.place != Place::Review {
+    if state.dialog != Dialog::None || !memory.keys_free {
         return;
     }
-    // Digits label the tile under the pointer, else the chosen one; Space accepts the chosen one.
-    let hovered = memory.hovered;
-    let classes = state.model.classes.len();
+    // Digits label what is chosen together, else the tile under the pointer, else the chosen one.
+    let hovered = memory.hovered.filter(|_| state.place == Place::Review);
     let columns = memory.columns.cast_signed();
-    take_keys(ui, |key| {
-        let by = match key {
-            Key::ArrowRight => 1,
-            Key::ArrowLeft => -1,
-            Key::ArrowDown => columns,
-            Key::ArrowUp => -columns,
-            Key::PageDown => 4 * columns,
-            Key::PageUp => -4 * columns,
-            Key::Home => isize::MIN / 2,
-            Key::End => isize::MAX / 2,
-            Key::Space => return Some(Input::Accept),
-            Key::Num0 => return Some(Input::Label(hovered, None)),
-            key => {
-                let class = evaluate::DIGITS.iter().position(|d| *d == key).filter(|c| *c < classes)?;
-                return Some(Input::Label(hovered, Some(class)));
+    let review = state.place == Place::Review;
+    let mut tabbed = false;
+    let taken = take_keys(ui, |key| {
+        if review {
+            let by = match key {
+                Key::ArrowRight => Some(1),
+                Key::ArrowLeft => Some(-1),
+                Key::ArrowDown => Some(columns),
+                Key::ArrowUp => Some(-columns),
+                Key::PageDown => Some(4 * columns),
+                Key::PageUp => Some(-4 * columns),
+                Key::Home => Some(isize::MIN / 2),
+                Key::End => Some(isize::MAX / 2),
+                _ => None,
+            };
+            if let Some(by) = by {
+                return Some(Pressed::Input(Input::Move(by)));
             }
-        };
-        Some(Input::Move(by))
-    })
-    .into_iter()
-    .for_each(|input| asked.input(input));
+        }
+        if state.place == Place::Evaluate {
+            // The matrix has its own keys.
+            return None;
+        }
+        let command = state.keys.command(egui::KeyboardShortcut::new(egui::Modifiers::NONE, key))?;
+        if !command.enabled(state) {
+            return None;
+        }
+        tabbed |= key == Key::Tab;
+        Some(match command {
+            Command::Label(0) => Pressed::Input(Input::Label(hovered, None)),
+            Command::Label(n) => Pressed::Input(Input::Label(hovered, Some(usize::from(n) - 1))),
+            command => Pressed::Command(command),
+        })
+    });
+    for pressed in taken {
+        match pressed {
+            Pressed::Input(input) => asked.input(input),
+            // As inputs, so that what was pressed first is done first.
+            Pressed::Command(command) => asked.input(Input::Command(command)),
+        }
+    }
+    let free = |m: &mut egui::Memory| {
+        if let Some(focused) = m.focused() {
+            m.surrender_focus(focused);
+        }
+    };
+    if tabbed {
+        // The key went to the gallery, and not to the controls: F6 goes there.
+        ui.ctx().memory_mut(free);
+    } else if ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, Key::F6)) {
+        ui.ctx().memory_mut(|m| m.move_focus(egui::FocusDirection::Next));
+    }
+}
+
+enum Pressed {
+    Input(Input),
+    Command(Command),
 }
 
 /// Takes the keys pressed without modifiers that `handle` knows, in the order in which they were pressed: fast fingers press
 /// several within one frame, and what they meant must not depend on which key is looked for first.
-fn take_keys(ui: &Ui, handle: impl Fn(Key) -> Option<Input>) -> Vec<Input> {
+fn take_keys<T>(ui: &Ui, mut handle: impl FnMut(Key) -> Option<T>) -> Vec<T> {
     ui.input_mut(|i| {
         let mut taken = Vec::new();
         i.events.retain(|event| match event {
@@ -145,7 +213,7 @@ fn drop_veil(ui: &Ui) {
     painter.text(
         rect.center(),
         egui::Align2::CENTER_CENTER,
-        "Drop pictures or folders to classify them",
+        tr!("Drop pictures or folders to classify them"),
         egui::FontId::proportional(26.0),
         theme::on_veil(),
     );

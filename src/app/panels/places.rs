@@ -3,6 +3,7 @@
 use super::frame::command_button;
 use crate::app::Asked;
 use crate::app::command::Command;
+use crate::app::language::{look_up, tr};
 use crate::app::state::State;
 use crate::app::theme;
 use crate::app::update::Input;
@@ -15,7 +16,8 @@ pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
             ui.add_space((ui.available_height() * 0.14).max(16.0));
             ui.label(RichText::new("Leukoscope").size(34.0).strong());
             ui.label(
-                RichText::new("White blood cells of stained smears: found, classified, counted. Offline.").size(15.0),
+                RichText::new(tr!("White blood cells of stained smears: found, classified, counted. Offline."))
+                    .size(15.0),
             );
             ui.add_space(22.0);
             if let Some(trouble) = &state.trouble {
@@ -24,7 +26,7 @@ pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
                 ui.add_space(14.0);
             }
             for command in [Command::OpenFolder, Command::OpenImage, Command::DemoSlide] {
-                let keys = command.shortcut().map(|k| ui.ctx().format_shortcut(&k)).unwrap_or_default();
+                let keys = state.keys.of(command).map(|k| ui.ctx().format_shortcut(&k)).unwrap_or_default();
                 let button = egui::Button::new(RichText::new(command.text()).size(16.0))
                     .shortcut_text(keys)
                     .min_size(egui::vec2(300.0, 42.0));
@@ -33,10 +35,10 @@ pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
                 }
             }
             ui.add_space(8.0);
-            ui.weak("or drop pictures and folders anywhere on this window");
+            ui.weak(tr!("or drop pictures and folders anywhere on this window"));
             if !state.recent.is_empty() {
                 ui.add_space(20.0);
-                ui.label(RichText::new("Recent").strong());
+                ui.label(RichText::new(tr!("Recent")).strong());
                 for path in state.recent.iter().take(6) {
                     if ui.link(display_path(path)).clicked() {
                         asked.input(Input::Open(vec![path.clone()]));
@@ -44,15 +46,16 @@ pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
                 }
             }
             ui.add_space(26.0);
-            ui.weak(format!("Model: {}. It knows {}.", state.model.name, state.model.classes.labels().join(", ")));
-            ui.weak("It cannot name blasts, immature granulocytes or atypical cells. Research use only.");
+            let known: Vec<String> = state.model.classes.labels().iter().map(|l| look_up(l)).collect();
+            ui.weak(tr!("Model: %{name}. It knows %{classes}.", name = state.model.name, classes = known.join(", ")));
+            ui.weak(tr!("It cannot name blasts, immature granulocytes or atypical cells. Research use only."));
         });
     });
 }
 
 pub(super) fn models(ui: &mut Ui, state: &State, asked: &mut Asked) {
     CentralPanel::default().show(ui, |ui| {
-        ui.heading("Model in use");
+        ui.heading(tr!("Model in use"));
         ui.horizontal(|ui| {
             command_button(ui, state, asked, Command::OpenModel);
             command_button(ui, state, asked, Command::UseBundledModel);
@@ -70,7 +73,7 @@ pub(super) fn models(ui: &mut Ui, state: &State, asked: &mut Asked) {
                 }
             });
             ui.add_space(16.0);
-            ui.weak("Comparing, installing and measuring models on this machine's execution providers come in a later version.");
+            ui.weak(tr!("Comparing, installing and measuring models on this machine's execution providers come in a later version."));
         });
     });
 }

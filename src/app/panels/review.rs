@@ -1,15 +1,21 @@
 //! Review: folders, counts and filters on the left, the gallery in the middle, the image on the right.
 
-use super::{ViewMemory, details, gallery};
+use super::frame::command_button;
+use super::{DraggedTile, ViewMemory, details, differential, gallery};
 use crate::app::Asked;
 use crate::app::command::Command;
+use crate::app::language::{look_up, percent, tr, whole};
 use crate::app::pictures::Pictures;
 use crate::app::state::{Filter, GallerySort, Kind, State};
 use crate::app::theme;
 use crate::app::update::Input;
+use crate::domain::UNIDENTIFIED;
 use crate::files::{display_name, display_path};
 use egui::{CentralPanel, Panel, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo};
 use egui_plot::{Bar, BarChart, Plot};
+
+/// Corrections after which adapting the model is offered.
+const ADAPT_AFTER: [usize; 3] = [20, 50, 100];
 
 pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures: &mut Pictures, asked: &mut Asked) {
     Panel::left("folders").default_size(218.0).size_range(170.0..=360.0).show(ui, |ui| {
@@ -21,6 +27,13 @@ pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, picture
             confidence(ui, state, asked);
         });
     });
+    if state.case.shown {
+        Panel::bottom("differential")
+            .resizable(true)
+            .default_size(206.0)
+            .size_range(120.0..=420.0)
+            .show(ui, |ui| differential::panel(ui, state, memory, asked));
+    }
     let half = (ui.available_width() * 0.46).clamp(300.0, 900.0);
     Panel::right("image")
         .default_size(half)
@@ -28,6 +41,7 @@ pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, picture
         .show(ui, |ui| details::pane(ui, state, memory, pictures, asked));
     CentralPanel::default().show(ui, |ui| {
         bar(ui, state, asked);
+        hint(ui, state, asked);
         ui.separator();
         gallery::gallery(ui, state, memory, pictures, asked);
     });
@@ -35,81 +49,121 @@ pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, picture
 
 fn folders(ui: &mut Ui, state: &State) {
     ui.add_space(4.0);
-    ui.label(RichText::new("Opened").strong());
-    for (path, (images, failed)) in state.opened.iter().zip(&state.per_folder) {
+    ui.label(RichText::new(tr!("Opened")).strong());
+    for path in &state.opened {
+        let (images, failed) = state.slides.below(path);
         ui.horizontal_wrapped(|ui| {
             ui.label(display_name(path)).on_hover_text(display_path(path));
-            ui.weak(if *images == 1 { "1 image".to_owned() } else { format!("{images} images") });
-            if *failed > 0 {
-                ui.colored_label(theme::error_colour(ui), format!("{failed} failed"));
+            ui.weak(if images == 1 { tr!("1 image") } else { tr!("%{n} images", n = whole(images)) });
+            if failed > 0 {
+                ui.colored_label(theme::error_colour(ui), tr!("%{n} failed", n = whole(failed)));
             }
         });
     }
     if state.skipped > 0 {
-        ui.weak(format!("{} other files skipped", state.skipped))
-            .on_hover_text("Found in the folder, and not pictures");
+        ui.weak(tr!("%{n} other files skipped", n = whole(state.skipped)))
+            .on_hover_text(tr!("Found in the folder, and not pictures"));
     }
 }
 
 /// Counts per class, live; a click filters.
 fn counts(ui: &mut Ui, state: &State, asked: &mut Asked) {
-    let d = &state.counts;
+    let d = state.slides.counts(state.filter.slide);
     ui.horizontal(|ui| {
-        ui.label(RichText::new("Cells").strong());
-        ui.weak(format!("{}", d.total() + d.unidentified));
+        ui.label(RichText::new(tr!("Cells")).strong());
+        ui.weak(whole(d.squares().all));
     });
-    let mut row = |ui: &mut Ui, kind: Kind, text: &str, n: usize, share: Option<f64>, class: Option<usize>| {
-        let chosen = state.filter.kind == kind;
-        let (rect, response) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 24.0), Sense::click());
-        let words = format!("{text}, {n}");
-        response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, &words));
-        let visuals = ui.style().interact_selectable(&response, chosen);
-        if chosen || response.hovered() || response.has_focus() {
-            ui.painter().rect_filled(rect, visuals.corner_radius, visuals.bg_fill);
-        }
-        let painter = ui.painter();
-        let middle = rect.center().y;
-        if class.is_some() {
-            let chip = egui::Rect::from_center_size(egui::pos2(rect.left() + 11.0, middle), egui::vec2(11.0, 11.0));
-            painter.rect_filled(chip, 3.0, theme::class_colour(class));
-        }
-        let font = egui::TextStyle::Body.resolve(ui.style());
-        let colour = visuals.text_color();
-        painter.text(egui::pos2(rect.left() + 24.0, middle), egui::Align2::LEFT_CENTER, text, font.clone(), colour);
-        let percent = share.map_or(String::new(), |s| format!("{:.0} %", s * 100.0));
-        painter.text(
-            egui::pos2(rect.right() - 54.0, middle),
-            egui::Align2::RIGHT_CENTER,
-            n.to_string(),
-            font.clone(),
-            colour,
-        );
-        painter.text(egui::pos2(rect.right() - 6.0, middle), egui::Align2::RIGHT_CENTER, percent, font, colour);
-        if response.clicked() {
-            let kind = if chosen { Kind::All } else { kind };
-            asked.input(Input::Filter(Filter { kind, ..state.filter.clone() }));
-        }
-    };
-    row(ui, Kind::All, "all", state.tiles.len(), None, None);
+    let mut row =
+        |ui: &mut Ui, kind: Kind, text: &str, n: usize, share: Option<f64>, drop: Option<(Option<usize>, &str)>| {
+            let class = drop.and_then(|(class, _)| class);
+            let chosen = state.filter.kind == kind;
+            let (rect, response) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 24.0), Sense::click());
+            let words = format!("{text}, {n}");
+            response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, &words));
+            // Tiles that are dragged here get the label of the row.
+            let label = drop.map(|(_, label)| label).filter(|_| state.label_obstacle().is_none());
+            let over = label.is_some() && response.dnd_hover_payload::<DraggedTile>().is_some();
+            if let Some(label) = label
+                && let Some(dragged) = response.dnd_release_payload::<DraggedTile>()
+            {
+                asked.input(Input::Drop(dragged.0, label.to_owned()));
+            }
+            let visuals = ui.style().interact_selectable(&response, chosen);
+            if chosen || response.hovered() || response.has_focus() {
+                ui.painter().rect_filled(rect, visuals.corner_radius, visuals.bg_fill);
+            }
+            if over {
+                let stroke = egui::Stroke::new(2.0, theme::accent(ui.visuals().dark_mode));
+                ui.painter().rect_stroke(rect, visuals.corner_radius, stroke, egui::StrokeKind::Inside);
+            }
+            let painter = ui.painter();
+            let middle = rect.center().y;
+            if class.is_some() {
+                let chip = egui::Rect::from_center_size(egui::pos2(rect.left() + 11.0, middle), egui::vec2(11.0, 11.0));
+                painter.rect_filled(chip, 3.0, theme::class_colour(class));
+            }
+            let font = egui::TextStyle::Body.resolve(ui.style());
+            let colour = visuals.text_color();
+            painter.text(egui::pos2(rect.left() + 24.0, middle), egui::Align2::LEFT_CENTER, text, font.clone(), colour);
+            let percent = share.map_or(String::new(), |s| percent(s, 0));
+            painter.text(
+                egui::pos2(rect.right() - 54.0, middle),
+                egui::Align2::RIGHT_CENTER,
+                whole(n),
+                font.clone(),
+                colour,
+            );
+            painter.text(egui::pos2(rect.right() - 6.0, middle), egui::Align2::RIGHT_CENTER, percent, font, colour);
+            if response.clicked() {
+                let kind = if chosen { Kind::All } else { kind };
+                asked.input(Input::Filter(Filter { kind, ..state.filter.clone() }));
+            }
+        };
+    let numbered =
+        |i: usize, label: &str| if i < 9 { format!("{}  {}", i + 1, look_up(label)) } else { look_up(label) };
+    row(ui, Kind::All, &tr!("all"), state.tiles.len(), None, None);
+    let offered = state.offered();
+    // In clinical order, each with the number of its key.
     for class in state.model.classes.clinical_order() {
         let label = state.model.classes.label(class).unwrap_or("");
-        row(ui, Kind::Class(class), label, d.counts.get(class).copied().unwrap_or(0), d.share(class), Some(class));
+        let n = d.of(label).all;
+        row(ui, Kind::Class(class), &numbered(class, label), n, d.share(label), Some((Some(class), label)));
     }
-    if d.unidentified > 0 {
-        row(ui, Kind::Unidentified, "unidentified", d.unidentified, None, None);
+    for (i, label) in offered.iter().enumerate().skip(state.model.classes.len()) {
+        row(ui, Kind::Other(i), &numbered(i, label), d.of(label).all, None, Some((None, label)));
     }
+    let unnamed = d.unidentified().all;
+    let text = format!("0  {}", tr!("unidentified"));
+    row(ui, Kind::Unidentified, &text, unnamed, None, Some((None, UNIDENTIFIED)));
+    ui.add_space(4.0);
     if state.labels.open {
-        let cells = d.total() + d.unidentified;
-        row(ui, Kind::Unreviewed, "to review", cells.saturating_sub(state.labels.reviewed), None, None);
+        let squares = d.squares();
+        row(ui, Kind::Unreviewed, &tr!("to review"), squares.all - squares.reviewed, None, None);
     }
-    row(ui, Kind::NoCell, "no white cell", d.no_cell, None, None);
-    row(ui, Kind::Failed, "failed", d.failed, None, None);
+    row(ui, Kind::NoCell, &tr!("no white cell"), d.no_cell, None, None);
+    row(ui, Kind::Failed, &tr!("failed"), d.failed, None, None);
+}
+
+/// After some corrections, a quiet word about adapting the model.
+fn hint(ui: &mut Ui, state: &State, asked: &mut Asked) {
+    let n = state.labels.corrections;
+    let Some(step) = ADAPT_AFTER.into_iter().rev().find(|s| n >= *s) else { return };
+    if state.hint_seen >= step || state.case.record.locked() {
+        return;
+    }
+    ui.horizontal_wrapped(|ui| {
+        ui.weak(tr!("%{n} labels differ from the model's: it can be adapted to this laboratory.", n = n));
+        command_button(ui, state, asked, Command::TrainOnReviewed);
+        if ui.button(tr!("Not Now")).clicked() {
+            asked.input(Input::PutHintAway);
+        }
+    });
 }
 
 /// How sure the model is: a histogram, and the range that is shown.
 fn confidence(ui: &mut Ui, state: &State, asked: &mut Asked) {
-    ui.label(RichText::new("Confidence").strong())
-        .on_hover_text("As the model's card says under calibration; without one it is the network's own");
+    ui.label(RichText::new(tr!("Confidence")).strong())
+        .on_hover_text(tr!("As the model's card says under calibration; without one it is the network's own"));
     let (from, to) = (f64::from(state.filter.from), f64::from(state.filter.to));
     let (inside, outside) = (theme::accent(ui.visuals().dark_mode), ui.visuals().weak_text_color());
     let bars: Vec<Bar> = state
@@ -143,8 +197,8 @@ fn confidence(ui: &mut Ui, state: &State, asked: &mut Asked) {
         let label = ui.label(name);
         ui.add(egui::Slider::new(value, 0..=100).suffix(" %")).labelled_by(label.id).changed()
     };
-    let lower = slider(ui, "at least", &mut filter.from);
-    let upper = slider(ui, "at most", &mut filter.to);
+    let lower = slider(ui, &tr!("at least"), &mut filter.from);
+    let upper = slider(ui, &tr!("at most"), &mut filter.to);
     if lower {
         filter.to = filter.to.max(filter.from);
     }
@@ -160,8 +214,8 @@ fn confidence(ui: &mut Ui, state: &State, asked: &mut Asked) {
 fn bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
     ui.horizontal(|ui| {
         let mut name = state.filter.name.clone();
-        let edit = ui.add(egui::TextEdit::singleline(&mut name).hint_text("Filter by name").desired_width(130.0));
-        edit.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Filter by name"));
+        let edit = ui.add(egui::TextEdit::singleline(&mut name).hint_text(tr!("Filter by name")).desired_width(130.0));
+        edit.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, tr!("Filter by name")));
         if state.focus_filter {
             edit.request_focus();
         }
@@ -169,19 +223,22 @@ fn bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
             asked.input(Input::Filter(Filter { name, ..state.filter.clone() }));
         }
         let order =
-            egui::ComboBox::from_id_salt("sort").selected_text(state.sort.text()).width(150.0).show_ui(ui, |ui| {
+            egui::ComboBox::from_id_salt("sort").selected_text(tr!(state.sort.text())).width(150.0).show_ui(ui, |ui| {
                 for sort in GallerySort::ALL {
-                    if ui.selectable_label(state.sort == sort, sort.text()).clicked() {
+                    if ui.selectable_label(state.sort == sort, tr!(sort.text())).clicked() {
                         asked.command(Command::Sort(sort));
                     }
                 }
             });
-        order
-            .response
-            .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, format!("Sort by {}", state.sort.text())));
-        if state.filter != Filter::default() && ui.button("Clear Filter").clicked() {
+        order.response.widget_info(|| {
+            WidgetInfo::labeled(Role::ComboBox, true, tr!("Sort by %{name}", name = tr!(state.sort.text())))
+        });
+        if state.filter != Filter::default() && ui.button(tr!("Clear Filter")).clicked() {
             asked.command(Command::ClearFilter);
         }
-        ui.weak(format!("{} of {}", state.visible.len(), state.tiles.len()));
+        ui.weak(tr!("%{n} of %{all}", n = whole(state.visible.len()), all = whole(state.tiles.len())));
+        if state.chosen.len() > 1 {
+            ui.label(RichText::new(tr!("%{n} chosen", n = whole(state.chosen.len()))).strong());
+        }
     });
 }

@@ -5,6 +5,7 @@
 use super::frame::{command_button, duration};
 use crate::app::Asked;
 use crate::app::command::Command;
+use crate::app::language::{decimal, look_up, tr};
 use crate::app::state::State;
 use crate::app::theme;
 use crate::app::training::{Phase, TrainForm, TrainView};
@@ -51,13 +52,17 @@ pub(super) fn place(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
 fn unfinished(ui: &mut Ui, view: &TrainView, asked: &mut Asked) {
     for run in view.unfinished.iter().filter(|_| !view.busy()) {
         egui::Frame::group(ui.style()).show(ui, |ui| {
-            ui.label(RichText::new("A run was left unfinished").strong());
-            ui.label(format!("{}, {}", run.recipe.kind.text(), display_path(&run.request.dataset)));
+            ui.label(RichText::new(tr!("A run was left unfinished")).strong());
+            ui.label(format!("{}, {}", tr!(&run.recipe.kind.text()), display_path(&run.request.dataset)));
             ui.horizontal(|ui| {
-                if ui.button("Resume").on_hover_text("Goes on from its checkpoint, with the same numbers").clicked() {
+                if ui
+                    .button(tr!("Resume"))
+                    .on_hover_text(tr!("Goes on from its checkpoint, with the same numbers"))
+                    .clicked()
+                {
                     asked.input(Input::TakeUp(Box::new(run.clone())));
                 }
-                if ui.button("Discard").on_hover_text("Deletes its checkpoint; the pictures stay").clicked() {
+                if ui.button(tr!("Discard")).on_hover_text(tr!("Deletes its checkpoint; the pictures stay")).clicked() {
                     asked.input(Input::Forget(run.out.clone()));
                 }
             });
@@ -69,11 +74,11 @@ fn unfinished(ui: &mut Ui, view: &TrainView, asked: &mut Asked) {
 fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
     let view = &state.train;
     ui.add_space(6.0);
-    ui.heading("Data");
+    ui.heading(tr!("Data"));
     ui.add_enabled_ui(!view.busy(), |ui| {
-        let label = ui.label("A folder with a folder per class, or a CSV with path,label[,group][,split]");
+        let label = ui.label(tr!("A folder with a folder per class, or a CSV with path,label[,group][,split]"));
         let edit = TextEdit::singleline(&mut form.dataset)
-            .hint_text("path of the labelled pictures")
+            .hint_text(tr!("path of the labelled pictures"))
             .desired_width(f32::INFINITY);
         ui.add(edit).labelled_by(label.id);
     });
@@ -82,7 +87,7 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
         command_button(ui, state, asked, Command::LookAtData);
     });
     let Some((request, plan)) = &view.plan else {
-        ui.weak("Counts, failures and groups are shown here before anything is trained.");
+        ui.weak(tr!("Counts, failures and groups are shown here before anything is trained."));
         return;
     };
     ui.add_space(6.0);
@@ -95,8 +100,11 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
         let most = plan.classes.iter().map(|c| c.images).max().unwrap_or(1).max(1);
         for class in &plan.classes {
             let mut used = !form.leave_out.contains(&class.label);
-            let hint = format!("{} groups. Untick to leave \"{}\" out", class.groups, class.label);
-            if ui.add_enabled(!view.busy(), egui::Checkbox::new(&mut used, &class.label)).on_hover_text(hint).changed()
+            let hint = tr!("%{n} groups. Untick to leave \"%{label}\" out", n = class.groups, label = class.label);
+            if ui
+                .add_enabled(!view.busy(), egui::Checkbox::new(&mut used, look_up(&class.label)))
+                .on_hover_text(hint)
+                .changed()
             {
                 if used {
                     form.leave_out.retain(|l| *l != class.label);
@@ -113,8 +121,11 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
             }
             let out = class.no_cell + class.failed;
             if out > 0 {
-                ui.colored_label(theme::error_colour(ui), out.to_string())
-                    .on_hover_text(format!("{} without a white cell, {} failed", class.no_cell, class.failed));
+                ui.colored_label(theme::error_colour(ui), out.to_string()).on_hover_text(tr!(
+                    "%{n} without a white cell, %{failed} failed",
+                    n = class.no_cell,
+                    failed = class.failed
+                ));
             } else {
                 ui.weak("0");
             }
@@ -125,10 +136,10 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
         ui.add(egui::Label::new(RichText::new(line).small()).wrap());
     }
     for note in &plan.notes {
-        ui.add(egui::Label::new(RichText::new(format!("Note: {note}")).small()).wrap());
+        ui.add(egui::Label::new(RichText::new(tr!("Note: %{text}", text = note)).small()).wrap());
     }
     if !plan.excluded.is_empty() {
-        CollapsingHeader::new(format!("Images not used: {}", plan.excluded.len())).show(ui, |ui| {
+        CollapsingHeader::new(tr!("Images not used: %{n}", n = plan.excluded.len())).show(ui, |ui| {
             for (path, why) in plan.excluded.iter().take(200) {
                 ui.add(egui::Label::new(RichText::new(format!("{path}: {why}")).small()).wrap());
             }
@@ -137,13 +148,17 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
 }
 
 fn recipe(ui: &mut Ui, state: &State, form: &mut TrainForm) {
-    ui.heading("Recipe");
+    ui.heading(tr!("Recipe"));
     ui.add_enabled_ui(!state.train.busy(), |ui| {
         let blocks = if let RecipeKind::Blocks(k) = form.kind { k } else { 3 };
-        ui.radio_value(&mut form.kind, RecipeKind::Head, "Head only: a new last layer, seconds, for a first look");
-        ui.radio_value(&mut form.kind, RecipeKind::Blocks(blocks), "Last blocks: adapt to your slides, about a minute");
-        ui.radio_value(&mut form.kind, RecipeKind::Full, "Everything: thousands of images, up to hours");
-        let open = CollapsingHeader::new("Numbers").default_open(form.opened_up).show(ui, |ui| numbers(ui, form));
+        ui.radio_value(&mut form.kind, RecipeKind::Head, tr!("Head only: a new last layer, seconds, for a first look"));
+        ui.radio_value(
+            &mut form.kind,
+            RecipeKind::Blocks(blocks),
+            tr!("Last blocks: adapt to your slides, about a minute"),
+        );
+        ui.radio_value(&mut form.kind, RecipeKind::Full, tr!("Everything: thousands of images, up to hours"));
+        let open = CollapsingHeader::new(tr!("Numbers")).default_open(form.opened_up).show(ui, |ui| numbers(ui, form));
         form.opened_up = open.fully_open();
     });
 }
@@ -152,30 +167,30 @@ fn numbers(ui: &mut Ui, form: &mut TrainForm) {
     let usual = Recipe::of(form.kind, 1000);
     Grid::new("train-numbers").num_columns(2).spacing([12.0, 6.0]).show(ui, |ui| {
         if let RecipeKind::Blocks(k) = &mut form.kind {
-            let l = ui.label("Last blocks");
+            let l = ui.label(tr!("Last blocks"));
             ui.add(DragValue::new(k).range(1..=17)).labelled_by(l.id);
             ui.end_row();
         }
-        let l = ui.label("Epochs");
+        let l = ui.label(tr!("Epochs"));
         ui.add(DragValue::new(&mut form.epochs).range(1..=1000)).labelled_by(l.id);
         ui.end_row();
-        let l = ui.label("Batch");
+        let l = ui.label(tr!("Batch"));
         ui.add(DragValue::new(&mut form.batch).range(1..=1024)).labelled_by(l.id);
         ui.end_row();
-        let l = ui.label("Learning rate");
+        let l = ui.label(tr!("Learning rate"));
         let hint = format!("{}", usual.optimizer.rate);
         ui.add(TextEdit::singleline(&mut form.rate).hint_text(hint).desired_width(90.0)).labelled_by(l.id);
         ui.end_row();
-        let l = ui.label("Split");
+        let l = ui.label(tr!("Split"));
         ui.add(TextEdit::singleline(&mut form.split).desired_width(90.0))
             .labelled_by(l.id)
-            .on_hover_text("training/validation/test; the test part is looked at once, at the end");
+            .on_hover_text(tr!("training/validation/test; the test part is looked at once, at the end"));
         ui.end_row();
-        ui.label("Images that belong together");
+        ui.label(tr!("Images that belong together"));
         let text = |g: Grouping| match g {
-            Grouping::Auto => "names and likeness",
-            Grouping::Column => "the CSV's column",
-            Grouping::None => "random split (leaks)",
+            Grouping::Auto => tr!("names and likeness"),
+            Grouping::Column => tr!("the CSV's column"),
+            Grouping::None => tr!("random split (leaks)"),
         };
         ComboBox::from_id_salt("train-grouping").selected_text(text(form.grouping)).show_ui(ui, |ui| {
             for g in [Grouping::Auto, Grouping::Column, Grouping::None] {
@@ -183,19 +198,19 @@ fn numbers(ui: &mut Ui, form: &mut TrainForm) {
             }
         });
         ui.end_row();
-        let l = ui.label("Stop after epochs without progress");
+        let l = ui.label(tr!("Stop after epochs without progress"));
         ui.add(DragValue::new(&mut form.patience).range(0..=1000))
             .labelled_by(l.id)
-            .on_hover_text("0 goes through all epochs");
+            .on_hover_text(tr!("0 goes through all epochs"));
         ui.end_row();
-        ui.label("Keep");
-        ui.checkbox(&mut form.keep_best, "the epoch with the best validation loss");
+        ui.label(tr!("Keep"));
+        ui.checkbox(&mut form.keep_best, tr!("the epoch with the best validation loss"));
         ui.end_row();
-        ui.label("Compute on");
+        ui.label(tr!("Compute on"));
         let text = |d: TrainingDevice| match d {
-            TrainingDevice::Auto => "graphics card if there is one",
-            TrainingDevice::Cpu => "processor (same bytes again)",
-            TrainingDevice::Gpu => "graphics card only",
+            TrainingDevice::Auto => tr!("graphics card if there is one"),
+            TrainingDevice::Cpu => tr!("processor (same bytes again)"),
+            TrainingDevice::Gpu => tr!("graphics card only"),
         };
         ComboBox::from_id_salt("train-device").selected_text(text(form.device)).show_ui(ui, |ui| {
             for d in [TrainingDevice::Auto, TrainingDevice::Cpu, TrainingDevice::Gpu] {
@@ -203,15 +218,15 @@ fn numbers(ui: &mut Ui, form: &mut TrainForm) {
             }
         });
         ui.end_row();
-        let l = ui.label("Seed");
+        let l = ui.label(tr!("Seed"));
         ui.add(DragValue::new(&mut form.seed)).labelled_by(l.id);
         ui.end_row();
-        let l = ui.label("Start from");
-        ui.add(TextEdit::singleline(&mut form.init).hint_text("the bundled model").desired_width(180.0))
+        let l = ui.label(tr!("Start from"));
+        ui.add(TextEdit::singleline(&mut form.init).hint_text(tr!("the bundled model")).desired_width(180.0))
             .labelled_by(l.id);
         ui.end_row();
-        let l = ui.label("Write to");
-        ui.add(TextEdit::singleline(&mut form.out).hint_text("the folder of models").desired_width(180.0))
+        let l = ui.label(tr!("Write to"));
+        ui.add(TextEdit::singleline(&mut form.out).hint_text(tr!("the folder of models")).desired_width(180.0))
             .labelled_by(l.id);
         ui.end_row();
     });
@@ -220,7 +235,7 @@ fn numbers(ui: &mut Ui, form: &mut TrainForm) {
 fn controls(ui: &mut Ui, state: &State, asked: &mut Asked) {
     let view = &state.train;
     ui.horizontal(|ui| {
-        let start = Button::new(RichText::new("Start").size(16.0)).min_size(egui::vec2(120.0, 36.0));
+        let start = Button::new(RichText::new(tr!("Start")).size(16.0)).min_size(egui::vec2(120.0, 36.0));
         let obstacle = view.obstacle();
         let response = ui.add_enabled(Command::StartTraining.enabled(state), start);
         let response = match &obstacle {
@@ -230,7 +245,8 @@ fn controls(ui: &mut Ui, state: &State, asked: &mut Asked) {
         if response.clicked() {
             asked.command(Command::StartTraining);
         }
-        let pause = Button::new(if view.held { "Continue" } else { "Pause" }).min_size(egui::vec2(80.0, 36.0));
+        let pause =
+            Button::new(if view.held { tr!("Continue") } else { tr!("Pause") }).min_size(egui::vec2(80.0, 36.0));
         if ui
             .add_enabled(Command::PauseTraining.enabled(state), pause)
             .on_hover_text(Command::PauseTraining.tooltip())
@@ -238,7 +254,7 @@ fn controls(ui: &mut Ui, state: &State, asked: &mut Asked) {
         {
             asked.command(Command::PauseTraining);
         }
-        let stop = Button::new("Stop").min_size(egui::vec2(80.0, 36.0));
+        let stop = Button::new(tr!("Stop")).min_size(egui::vec2(80.0, 36.0));
         if ui
             .add_enabled(Command::StopTraining.enabled(state), stop)
             .on_hover_text(Command::StopTraining.tooltip())
@@ -254,14 +270,14 @@ fn controls(ui: &mut Ui, state: &State, asked: &mut Asked) {
     for note in view.notes.iter().rev().take(3).rev() {
         ui.add(egui::Label::new(RichText::new(note).small()).wrap());
     }
-    ui.weak("Trains on the processor, all cores. Classifying and looking around go on meanwhile.");
+    ui.weak(tr!("Trains on the processor, all cores. Classifying and looking around go on meanwhile."));
 }
 
 fn headline(ui: &mut Ui, view: &TrainView, now: f64) {
     ui.horizontal(|ui| {
         match view.phase {
-            Phase::Idle if view.history.is_empty() => ui.heading("Curves"),
-            Phase::Idle => ui.heading("The last run"),
+            Phase::Idle if view.history.is_empty() => ui.heading(tr!("Curves")),
+            Phase::Idle => ui.heading(tr!("The last run")),
             _ => ui.heading(view.title()),
         };
         let (done, total) = view.progress;
@@ -269,37 +285,27 @@ fn headline(ui: &mut Ui, view: &TrainView, now: f64) {
             #[expect(clippy::cast_precision_loss, reason = "counts")]
             let share = done as f32 / total as f32;
             ui.add(egui::ProgressBar::new(share).desired_width(160.0));
-            ui.label(format!("{done} of {total}"));
+            ui.label(tr!("%{n} of %{all}", n = done, all = total));
             if let Some(left) = view.left(now) {
-                ui.label(format!("{} left", duration(left)));
+                ui.label(tr!("%{time} left", time = duration(left)));
             }
         }
         if view.stopping && view.busy() {
-            ui.label("stopping…");
+            ui.label(tr!("stopping…"));
         }
     });
     if let (Some(last), Some(best)) = (view.history.last(), view.best()) {
-        ui.label(format!(
-            "Epoch {}: loss {:.3}, accuracy {:.1} %; validation {:.3}, {:.1} %. Best epoch {}: {:.3}, {:.1} %",
-            last.epoch,
-            last.train_loss,
-            last.train_accuracy * 100.0,
-            last.val_loss,
-            last.val_accuracy * 100.0,
-            best.epoch,
-            best.val_loss,
-            best.val_accuracy * 100.0
-        ));
+        ui.label(tr!("Epoch %{epoch}: loss %{loss}, accuracy %{accuracy} %; validation %{val_loss}, %{val_accuracy} %. Best epoch %{best}: %{best_val_loss}, %{best_accuracy} %", epoch = last.epoch, loss = decimal(f64::from(last.train_loss), 3), accuracy = decimal(f64::from(last.train_accuracy * 100.0), 1), val_loss = decimal(f64::from(last.val_loss), 3), val_accuracy = decimal(f64::from(last.val_accuracy * 100.0), 1), best = best.epoch, best_val_loss = decimal(f64::from(best.val_loss), 3), best_accuracy = decimal(f64::from(best.val_accuracy * 100.0), 1)));
     } else if !view.busy() {
-        ui.weak("Loss and accuracy of training and validation are drawn here while it trains.");
+        ui.weak(tr!("Loss and accuracy of training and validation are drawn here while it trains."));
     } else {
-        ui.weak("The first epoch's figures come at its end; the thin line is the batches, smoothed.");
+        ui.weak(tr!("The first epoch's figures come at its end; the thin line is the batches, smoothed."));
     }
 }
 
 /// One of the two plots.
 struct Curve {
-    name: &'static str,
+    name: String,
     batch: usize,
     train: fn(&EpochRow) -> f64,
     validation: fn(&EpochRow) -> f64,
@@ -311,7 +317,7 @@ struct Curve {
 fn curves(ui: &mut Ui, view: &TrainView, height: f32) {
     let curves = [
         Curve {
-            name: "Loss",
+            name: tr!("Loss"),
             batch: 1,
             train: |r| r.train_loss,
             validation: |r| r.val_loss,
@@ -319,7 +325,7 @@ fn curves(ui: &mut Ui, view: &TrainView, height: f32) {
             percent: false,
         },
         Curve {
-            name: "Accuracy",
+            name: tr!("Accuracy"),
             batch: 2,
             train: |r| r.train_accuracy,
             validation: |r| r.val_accuracy,
@@ -338,7 +344,7 @@ fn curves(ui: &mut Ui, view: &TrainView, height: f32) {
     let draw = |ui: &mut Ui| {
         for curve in &curves {
             ui.vertical(|ui| {
-                ui.label(RichText::new(curve.name).strong());
+                ui.label(RichText::new(&curve.name).strong());
                 plot(ui, view, curve, egui::vec2(w, h));
             });
         }
@@ -355,12 +361,12 @@ fn plot(ui: &mut Ui, view: &TrainView, curve: &Curve, size: egui::Vec2) {
     let number = if curve.percent { |v: f64| format!("{:.1} %", v * 100.0) } else { |v: f64| format!("{v:.3}") };
     #[expect(clippy::cast_precision_loss, reason = "a number of epochs")]
     let epochs = view.form.epochs.max(view.history.len()).max(1) as f64;
-    let mut p = super::still_plot(curve.name, size)
+    let mut p = super::still_plot(&curve.name, size)
         .legend(Legend::default().position(if curve.percent { Corner::RightBottom } else { Corner::RightTop }))
         .include_x(0.0)
         .include_x(epochs)
         .include_y(0.0)
-        .x_axis_label("epoch")
+        .x_axis_label(tr!("epoch"))
         .label_formatter(move |at| match at {
             HoverPosition::NearDataPoint { plot_name, position, .. } => {
                 Some(format!("{plot_name}\nepoch {:.1}: {}", position.x, number(position.y)))
@@ -377,7 +383,7 @@ fn plot(ui: &mut Ui, view: &TrainView, curve: &Curve, size: egui::Vec2) {
     let response = p.show(ui, |p| {
         for run in &view.earlier {
             let line = Line::new(
-                format!("{}, validation", run.name),
+                tr!("%{name}, validation", name = run.name),
                 PlotPoints::from(points(curve.validation, &run.history)),
             );
             p.line(line.color(colours.earlier).width(1.0).style(LineStyle::dashed_loose()));
@@ -390,11 +396,11 @@ fn plot(ui: &mut Ui, view: &TrainView, curve: &Curve, size: egui::Vec2) {
             return;
         }
         for (name, f, colour, shape) in [
-            ("training", curve.train, colours.training, MarkerShape::Circle),
-            ("validation", curve.validation, colours.validation, MarkerShape::Diamond),
+            (tr!("training"), curve.train, colours.training, MarkerShape::Circle),
+            (tr!("validation"), curve.validation, colours.validation, MarkerShape::Diamond),
         ] {
             let xy = points(f, &view.history);
-            p.line(Line::new(name, PlotPoints::from(xy.clone())).color(colour).width(2.0));
+            p.line(Line::new(&name, PlotPoints::from(xy.clone())).color(colour).width(2.0));
             p.points(Points::new(name, PlotPoints::from(xy)).color(colour).shape(shape).radius(3.5));
         }
         if let Some(best) = view.best() {
@@ -403,13 +409,13 @@ fn plot(ui: &mut Ui, view: &TrainView, curve: &Curve, size: egui::Vec2) {
         }
     });
     let name = match view.history.last() {
-        Some(r) => format!(
-            "{}: training {}, validation {}",
-            curve.name,
-            number((curve.train)(r)),
-            number((curve.validation)(r))
+        Some(r) => tr!(
+            "%{name}: training %{training}, validation %{validation}",
+            name = curve.name,
+            training = number((curve.train)(r)),
+            validation = number((curve.validation)(r))
         ),
-        None => format!("{}: nothing yet", curve.name),
+        None => tr!("%{name}: nothing yet", name = curve.name),
     };
     response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
 }
@@ -417,11 +423,11 @@ fn plot(ui: &mut Ui, view: &TrainView, curve: &Curve, size: egui::Vec2) {
 fn outcome(ui: &mut Ui, state: &State, outcome: &TrainOutcome, asked: &mut Asked) {
     ui.horizontal(|ui| match &outcome.model {
         Some((path, digest)) => {
-            ui.heading("The new model");
+            ui.heading(tr!("The new model"));
             ui.label(format!("{} ({})", display_name(path), digest.short())).on_hover_text(display_path(path));
         }
         None => {
-            ui.heading("No model");
+            ui.heading(tr!("No model"));
         }
     });
     let percent = |v: f64| format!("{:.1} %", v * 100.0);
@@ -432,21 +438,21 @@ fn outcome(ui: &mut Ui, state: &State, outcome: &TrainOutcome, asked: &mut Asked
         }
         ui.end_row();
         if let Some(v) = &outcome.validation {
-            ui.label(format!("Validation, epoch {}", outcome.best_epoch))
-                .on_hover_text("It chose the epoch: a little too good");
+            ui.label(tr!("Validation, epoch %{epoch}", epoch = outcome.best_epoch))
+                .on_hover_text(tr!("It chose the epoch: a little too good"));
             ui.label(percent(v.accuracy.0));
             ui.label(range(v.accuracy.1));
             ui.label(v.n.to_string());
             ui.end_row();
         }
         if let Some(h) = &outcome.held {
-            ui.label("Test part, looked at once");
+            ui.label(tr!("Test part, looked at once"));
             ui.label(RichText::new(percent(h.scores.accuracy.0)).strong());
             ui.label(range(h.scores.accuracy.1));
             ui.label(h.scores.n.to_string());
             ui.end_row();
             if let Some(c) = &h.current {
-                ui.label(format!("The present model, same images: {}", c.name));
+                ui.label(tr!("The present model, same images: %{name}", name = c.name));
                 ui.label(percent(c.accuracy));
                 ui.label(range(c.interval));
                 ui.label(c.n.to_string());
@@ -455,15 +461,18 @@ fn outcome(ui: &mut Ui, state: &State, outcome: &TrainOutcome, asked: &mut Asked
         }
     });
     if outcome.held.is_none() && outcome.model.is_some() {
-        ui.weak("No test part: add a third share to the split (70/15/15) for a held-out result.");
+        ui.weak(tr!("No test part: add a third share to the split (70/15/15) for a held-out result."));
     }
     if state.train.plan.as_ref().is_some_and(|(_, p)| p.random_split) {
-        ui.colored_label(theme::error_colour(ui), "Random split: copies of one cell may be on both sides.");
+        ui.colored_label(theme::error_colour(ui), tr!("Random split: copies of one cell may be on both sides."));
     }
     ui.horizontal(|ui| {
         command_button(ui, state, asked, Command::UseTrainedModel);
         command_button(ui, state, asked, Command::PreviousModel);
-        ui.weak(format!("Verified in ONNX Runtime: probabilities agree to {:.0e}", outcome.difference.max(1e-9)));
+        ui.weak(tr!(
+            "Verified in ONNX Runtime: probabilities agree to %{n}",
+            n = format!("{:.0e}", outcome.difference.max(1e-9))
+        ));
     });
     let scores = outcome.held.as_ref().map(|h| &h.scores).or(outcome.validation.as_ref());
     if let Some(scores) = scores {
@@ -473,9 +482,13 @@ fn outcome(ui: &mut Ui, state: &State, outcome: &TrainOutcome, asked: &mut Asked
             }
             ui.end_row();
             for (label, (c, [p, r, f])) in outcome.labels.iter().zip(&scores.per_class) {
-                ui.label(label);
+                ui.label(look_up(label));
                 for (v, i) in [(c.precision, p), (c.recall, r), (c.f1, f)] {
-                    ui.label(format!("{v:.2}")).on_hover_text(format!("95 % interval {:.2}–{:.2}", i.low, i.high));
+                    ui.label(format!("{v:.2}")).on_hover_text(tr!(
+                        "95 % interval %{low}–%{high}",
+                        low = decimal(f64::from(i.low), 2),
+                        high = decimal(f64::from(i.high), 2)
+                    ));
                 }
                 ui.label(c.support.to_string());
                 ui.end_row();

@@ -1,0 +1,103 @@
+//! Keys that a person has changed, and keys as text. Plain values.
+
+use super::command::Command;
+use egui::{Key, KeyboardShortcut, Modifiers};
+use std::collections::{BTreeMap, HashMap};
+
+/// Which keys give which command, where that is not as the program has it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Keymap(HashMap<Command, Option<KeyboardShortcut>>);
+
+impl Keymap {
+    /// The keys of a command.
+    #[must_use]
+    pub fn of(&self, command: Command) -> Option<KeyboardShortcut> {
+        self.0.get(&command).copied().unwrap_or_else(|| command.shortcut())
+    }
+
+    /// The command of some keys.
+    #[must_use]
+    pub fn command(&self, keys: KeyboardShortcut) -> Option<Command> {
+        Command::all().into_iter().find(|c| self.of(*c) == Some(keys))
+    }
+
+    /// Gives a command other keys; the command that had them loses them, and is returned.
+    pub fn bind(&mut self, command: Command, keys: KeyboardShortcut) -> Option<Command> {
+        let other = self.command(keys).filter(|o| *o != command);
+        if let Some(other) = other {
+            self.0.insert(other, None);
+        }
+        self.0.insert(command, Some(keys));
+        other
+    }
+
+    /// Whether anything is changed.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// As settings keep it: a command's own name, and keys or nothing.
+    #[must_use]
+    pub fn to_words(&self) -> BTreeMap<String, String> {
+        self.0.iter().map(|(c, k)| (format!("{c:?}"), k.map_or_else(String::new, words))).collect()
+    }
+
+    /// From settings; what is not understood is left out.
+    #[must_use]
+    pub fn from_words(kept: &BTreeMap<String, String>) -> Self {
+        let all: HashMap<String, Command> = Command::all().into_iter().map(|c| (format!("{c:?}"), c)).collect();
+        let one = |(name, keys): (&String, &String)| {
+            let command = *all.get(name)?;
+            if keys.is_empty() { Some((command, None)) } else { parse(keys).map(|k| (command, Some(k))) }
+        };
+        Self(kept.iter().filter_map(one).collect())
+    }
+}
+
+/// Keys as text that does not depend on the system: `Ctrl+Shift+O`.
+#[must_use]
+pub fn words(keys: KeyboardShortcut) -> String {
+    let m = keys.modifiers;
+    let mut out = String::new();
+    for (on, word) in [(m.command || m.ctrl, "Ctrl+"), (m.alt, "Alt+"), (m.shift, "Shift+")] {
+        if on {
+            out.push_str(word);
+        }
+    }
+    out + keys.logical_key.name()
+}
+
+fn parse(text: &str) -> Option<KeyboardShortcut> {
+    let mut modifiers = Modifiers::NONE;
+    let mut rest = text;
+    for (word, modifier) in [("Ctrl+", Modifiers::COMMAND), ("Alt+", Modifiers::ALT), ("Shift+", Modifiers::SHIFT)] {
+        if let Some(after) = rest.strip_prefix(word) {
+            modifiers = modifiers.plus(modifier);
+            rest = after;
+        }
+    }
+    Some(KeyboardShortcut::new(modifiers, Key::from_name(rest)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_survive_the_settings_and_are_never_shared() {
+        for command in Command::all() {
+            if let Some(keys) = command.shortcut() {
+                assert_eq!(parse(&words(keys)), Some(keys), "{command:?}");
+            }
+        }
+        let mut map = Keymap::default();
+        let keys = Command::Undo.shortcut().expect("has keys");
+        assert_eq!(map.bind(Command::Redo, keys), Some(Command::Undo));
+        assert_eq!((map.of(Command::Redo), map.of(Command::Undo)), (Some(keys), None));
+        assert_eq!(Keymap::from_words(&map.to_words()), map);
+        let odd =
+            BTreeMap::from([("Nothing".to_owned(), "Ctrl+Q".to_owned()), ("Undo".to_owned(), "Hyper+X".to_owned())]);
+        assert_eq!(Keymap::from_words(&odd), Keymap::default());
+    }
+}

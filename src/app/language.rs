@@ -1,0 +1,161 @@
+//! The language of the window: every text goes through [`tr!`], which looks its English words up in the one catalogue,
+//! `assets/languages.yml`. Numbers and dates as the language writes them; never in files.
+//!
+//! The language is that of the thread that draws: state and view models hand texts on and know no language of their own.
+
+use std::cell::Cell;
+
+rust_i18n::i18n!("assets/locales", fallback = "en");
+
+/// A language of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+    /// Bahasa Indonesia.
+    Indonesian,
+}
+
+thread_local! {
+    static NOW: Cell<Language> = const { Cell::new(Language::English) };
+}
+
+impl Language {
+    /// All, in the order of the menu.
+    pub const ALL: [Self; 2] = [Self::English, Self::Indonesian];
+
+    /// Its name in itself.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Indonesian => "Bahasa Indonesia",
+        }
+    }
+
+    /// Its code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Indonesian => "id",
+        }
+    }
+
+    /// From the word in the settings.
+    #[must_use]
+    pub fn from_code(code: &str) -> Self {
+        Self::ALL.into_iter().find(|l| l.code() == code).unwrap_or_default()
+    }
+
+    /// The language of this thread from now on.
+    pub fn speak(self) {
+        NOW.set(self);
+    }
+
+    /// The language of this thread.
+    #[must_use]
+    pub fn spoken() -> Self {
+        NOW.get()
+    }
+}
+
+/// A text of the catalogue in the language spoken; what stands as `%{name}` in it is filled in.
+macro_rules! tr {
+    ($text:expr $(, $name:ident = $value:expr)* $(,)?) => {{
+        let text = $crate::app::language::look_up($text);
+        $(let text = text.replace(concat!("%{", stringify!($name), "}"), &$value.to_string());)*
+        text
+    }};
+}
+pub(super) use tr;
+
+/// The text in the language spoken; the English words themselves where the catalogue has none.
+#[must_use]
+pub fn look_up(text: &str) -> String {
+    match Language::spoken() {
+        Language::English => text.to_owned(),
+        language => _rust_i18n_try_translate(language.code(), text).map_or_else(|| text.to_owned(), Into::into),
+    }
+}
+
+/// A number with so many decimals, as the language writes it.
+#[must_use]
+pub fn decimal(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    match Language::spoken() {
+        Language::English => text,
+        Language::Indonesian => text.replace('.', ","),
+    }
+}
+
+/// A share as percent.
+#[must_use]
+pub fn percent(share: f64, decimals: usize) -> String {
+    format!("{} %", decimal(share * 100.0, decimals))
+}
+
+/// A count, with its thousands apart from ten thousand on.
+#[must_use]
+pub fn whole(n: usize) -> String {
+    let digits = n.to_string();
+    if n < 10_000 {
+        return digits;
+    }
+    let mark = match Language::spoken() {
+        Language::English => ',',
+        Language::Indonesian => '.',
+    };
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(mark);
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A time of the audit trail (UTC, RFC 3339) as the language writes it; what is no such time stays as it is.
+#[must_use]
+pub fn date(rfc3339: &str) -> String {
+    let parts = || -> Option<(u32, usize, u32, &str)> {
+        let (day, time) = rfc3339.split_once('T')?;
+        let mut day = day.split('-');
+        let (year, month, day) =
+            (day.next()?.parse().ok()?, day.next()?.parse::<usize>().ok()?, day.next()?.parse().ok()?);
+        Some((year, month.checked_sub(1).filter(|m| *m < 12)?, day, time.get(..5)?))
+    };
+    let Some((year, month, day, time)) = parts() else { return rfc3339.to_owned() };
+    let (months, time) = match Language::spoken() {
+        Language::English => {
+            (["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], time.to_owned())
+        }
+        Language::Indonesian => (
+            ["Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"],
+            time.replace(':', "."),
+        ),
+    };
+    format!("{day} {} {year}, {time} UTC", months[month])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_dates_are_the_languages_own() {
+        assert_eq!(
+            (decimal(94.84, 1), whole(1_234_567), whole(999)),
+            ("94.8".into(), "1,234,567".into(), "999".into())
+        );
+        assert_eq!(date("2026-05-03T09:07:00Z"), "3 May 2026, 09:07 UTC");
+        Language::Indonesian.speak();
+        assert_eq!((decimal(94.84, 1), whole(1_234_567)), ("94,8".into(), "1.234.567".into()));
+        assert_eq!(date("2026-05-03T09:07:00Z"), "3 Mei 2026, 09.07 UTC");
+        assert_eq!(tr!("Undo"), "Urungkan");
+        Language::English.speak();
+        assert_eq!(date("not a time"), "not a time");
+    }
+}
