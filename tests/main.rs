@@ -13,6 +13,10 @@ mod data;
 mod evaluate;
 mod faults;
 mod house;
+#[cfg(feature = "app")]
+mod languages;
+#[cfg(feature = "app")]
+mod review;
 mod session;
 mod train;
 #[cfg(feature = "app")]

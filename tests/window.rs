@@ -10,7 +10,7 @@ use leukoscope::app::update::Event;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-fn open(paths: Vec<PathBuf>) -> Harness<'static, Window> {
+pub fn open(paths: Vec<PathBuf>) -> Harness<'static, Window> {
     let ctx = egui::Context::default();
     let window = Window::new(&ctx, paths, None, None).unwrap();
     Harness::builder().with_size([1280.0, 800.0]).with_max_steps(64).build_ui_state(
@@ -23,7 +23,7 @@ fn open(paths: Vec<PathBuf>) -> Harness<'static, Window> {
 }
 
 /// Steps until something holds; the jobs run on their own threads.
-fn until(harness: &mut Harness<'_, Window>, what: &str, holds: impl Fn(&Window) -> bool) {
+pub fn until(harness: &mut Harness<'_, Window>, what: &str, holds: impl Fn(&Window) -> bool) {
     let begun = Instant::now();
     while !holds(harness.state()) {
         assert!(begun.elapsed() < Duration::from_secs(60), "waited for {what}");

@@ -42,6 +42,8 @@ pub enum Command {
     CancelJob,
     /// Give the label of this number: from 1 the classes and what they cannot name, 0 unidentified.
     Label(u8),
+    /// Type a label that is not offered.
+    OtherLabel,
     /// The label shown is right; on to the next.
     Accept,
     /// Go to the next cell that nobody has looked at.
@@ -163,6 +165,7 @@ impl Command {
             C::CancelJob,
             C::ToggleCells,
             C::Accept,
+            C::OtherLabel,
             C::NextUnreviewed,
             C::NextFlagged,
             C::SelectAll,
@@ -223,6 +226,7 @@ impl Command {
             Self::ExportImages => tr!("Images by Class…"),
             Self::Label(0) => tr!("Label as Unidentified"),
             Self::Label(n) => tr!("Give Label %{n}", n = n),
+            Self::OtherLabel => tr!("Other Label…"),
             Self::NextUnreviewed => tr!("Next Unreviewed"),
             Self::NextFlagged => tr!("Next Flagged"),
             Self::SelectAll => tr!("Select All"),
@@ -299,6 +303,7 @@ impl Command {
                 "Copy the images of reviewed cells into a folder per class, with a table: a training set"
             }
             Self::Label(_) => "Label the cells chosen together, else the one under the pointer, else the chosen one",
+            Self::OtherLabel => "Type any label, such as blast: what the model cannot name a person can",
             Self::NextUnreviewed => "Go to the next cell that nobody has looked at",
             Self::NextFlagged => "Go to the next cell that the model cannot name, doubts, or has learnt nothing like",
             Self::SelectAll => "Choose every tile that is shown",
@@ -367,6 +372,7 @@ impl Command {
         match self {
             Self::Label(n) => keys(Modifiers::NONE, DIGITS[usize::from(n.min(9))]),
             Self::Accept => keys(Modifiers::NONE, Key::Space),
+            Self::OtherLabel => keys(Modifiers::NONE, Key::L),
             Self::NextUnreviewed => keys(Modifiers::NONE, Key::Tab),
             Self::NextFlagged => keys(Modifiers::NONE, Key::F),
             Self::SelectAll => keys(CTRL, Key::A),
@@ -428,7 +434,7 @@ impl Command {
             Self::CancelJob => state.job.is_some(),
             Self::ClearFilter => state.filter != Default::default(),
             Self::UseBundledModel => state.custom_model,
-            Self::Accept | Self::NoWhiteCell => {
+            Self::Accept | Self::NoWhiteCell | Self::OtherLabel => {
                 let chosen =
                     state.selected.and_then(|s| state.tiles.get(s)).is_some_and(|t| state.key_of(*t).is_some());
                 state.place == Place::Review && chosen && state.label_obstacle().is_none()

@@ -90,6 +90,15 @@ pub fn decimal(value: f64, decimals: usize) -> String {
     }
 }
 
+/// Numbers that stand in a text with a point, as the language writes them.
+#[must_use]
+pub fn as_written(text: &str) -> String {
+    match Language::spoken() {
+        Language::English => text.to_owned(),
+        Language::Indonesian => text.replace('.', ","),
+    }
+}
+
 /// A share as percent.
 #[must_use]
 pub fn percent(share: f64, decimals: usize) -> String {

@@ -153,6 +153,8 @@ pub enum Dialog {
     },
     /// All keys; one of them may be waiting for its new keys.
     Keyboard(Option<super::command::Command>),
+    /// Type a label that is not offered.
+    Label(String),
     /// Sign the case.
     Sign {
         /// Why it is signed although something is open.

@@ -255,6 +255,7 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
             let targets = state.targets(None);
             return label.map_or_else(Vec::new, |l| give(state, &targets, &l, "label"));
         }
+        Command::OtherLabel => state.dialog = Dialog::Label(String::new()),
         Command::NoWhiteCell => {
             let targets = state.targets(None);
             return give(state, &targets, NO_WHITE_CELL, "label");
@@ -434,13 +435,22 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
             return give(state, &targets, &label, "label");
         }
         Input::LabelAs(label) => {
+            state.dialog = Dialog::None;
             let targets = state.targets(None);
             return give(state, &targets, label.trim(), "label");
         }
         Input::MoveSquare(tile, square) => return move_square(state, tile, square),
         Input::AddSquare(image, square) => return add_square(state, image, square),
         Input::Case(name, value) => {
-            let value = value.trim().to_owned();
+            let mut value = value.trim().to_owned();
+            if matches!(name.as_str(), "wbc" | "age") && !value.is_empty() {
+                // A comma is how half of the world writes a decimal point.
+                value = value.replace(',', ".");
+                if value.parse().ok().is_none_or(|v: f64| !v.is_finite() || v < 0.0) {
+                    say(state, tr!("\"%{text}\" is no number", text = value), true, now);
+                    return Vec::new();
+                }
+            }
             if state.label_obstacle().is_none()
                 && state.case.record.entries.get(&name).map_or("", String::as_str) != value
             {

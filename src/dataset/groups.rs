@@ -56,7 +56,7 @@ pub struct Groups {
     pub of: Vec<usize>,
     /// How many groups.
     pub count: usize,
-    /// Patterns in use: how many images, how many groups, an example "name → group".
+    /// Patterns in use: how many images, how many groups, an example "name in group".
     pub patterns: Vec<(Pattern, usize, usize, String)>,
     /// Pairs of near-duplicates that were joined although nothing else said so.
     pub joined: usize,
@@ -120,7 +120,7 @@ pub fn group(items: &[Item], how: Grouping, alike: &[(usize, usize)]) -> Groups 
         e.0 += 1;
         e.1.insert(key);
         if e.2.is_empty() && *pattern != Pattern::Alone {
-            e.2 = format!("{} → {key}", item.name);
+            e.2 = format!("{} in {key}", item.name);
         }
     }
     let patterns = patterns.into_iter().map(|(p, (n, keys, example))| (p, n, keys.len(), example)).collect();

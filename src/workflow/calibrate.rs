@@ -253,7 +253,7 @@ impl Calibrated {
     pub fn to_text(&self) -> String {
         use crate::report::{number, percent};
         let mut t = format!(
-            "{} on {} cells in {} groups\nexpected calibration error {} → {}\nlog loss {} → {}\naccuracy {} → {}\n",
+            "{} on {} cells in {} groups\nexpected calibration error {} to {}\nlog loss {} to {}\naccuracy {} to {}\n",
             self.method,
             self.n,
             self.groups,

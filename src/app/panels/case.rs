@@ -49,6 +49,21 @@ pub(super) fn target(ui: &mut Ui, present: usize, free: bool, asked: &mut Asked)
     });
 }
 
+pub(super) fn label(ui: &mut Ui, text: &str, asked: &mut Asked) {
+    let mut text = text.to_owned();
+    let label = ui.label(tr!("A label for the chosen cells, as your laboratory calls them"));
+    let edit = ui.add(TextEdit::singleline(&mut text).desired_width(f32::INFINITY)).labelled_by(label.id);
+    edit.request_focus();
+    if edit.changed() {
+        asked.input(Input::Dialog(Dialog::Label(text.clone())));
+    }
+    let fine = !text.trim().is_empty();
+    let enter = ui.input(|i| i.key_pressed(Key::Enter));
+    if ui.add_enabled(fine, egui::Button::new(tr!("Give Label"))).clicked() || (fine && enter) {
+        asked.input(Input::LabelAs(text));
+    }
+}
+
 pub(super) fn sign(ui: &mut Ui, state: &State, reason: &str, asked: &mut Asked) {
     let obstacles = state.table(None).obstacles();
     ui.label(tr!("What is signed is locked. An amendment makes a new version; every version is kept."));

@@ -19,6 +19,11 @@ pub(super) fn dialog(ui: &Ui, state: &State, asked: &mut Asked) {
             page(ui, &tr!("Keyboard"), asked, |ui| keyboard(ui, state, *waiting, &mut wishes));
             wishes.inputs.into_iter().for_each(|i| asked.input(i));
         }
+        Dialog::Label(text) => {
+            let mut wishes = Asked::default();
+            page(ui, &tr!("Other label"), asked, |ui| case::label(ui, text, &mut wishes));
+            wishes.inputs.into_iter().for_each(|i| asked.input(i));
+        }
         Dialog::Sign { reason } => {
             let mut wishes = Asked::default();
             page(ui, &tr!("Sign"), asked, |ui| case::sign(ui, state, reason, &mut wishes));

@@ -5,7 +5,7 @@ use super::case::{entry, target};
 use super::frame::command_button;
 use crate::app::Asked;
 use crate::app::command::Command;
-use crate::app::language::{date, decimal, look_up, percent, tr, whole};
+use crate::app::language::{as_written, date, decimal, look_up, percent, tr, whole};
 use crate::app::state::State;
 use crate::app::theme;
 use crate::app::update::Input;
@@ -32,13 +32,13 @@ pub(super) fn panel(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: 
             ScrollArea::both()
                 .id_salt("differential")
                 .auto_shrink([false, false])
-                .show(ui, |ui| rows(ui, state, &table));
+                .show(ui, |ui| ui.vertical(|ui| rows(ui, state, &table)));
         });
         ui.separator();
         ScrollArea::vertical()
             .id_salt("case")
             .auto_shrink([false, false])
-            .show(ui, |ui| facts(ui, state, memory, asked));
+            .show(ui, |ui| ui.vertical(|ui| facts(ui, state, memory, asked)));
     });
 }
 
@@ -173,7 +173,7 @@ fn line(ui: &mut Ui, state: &State, table: &DifferentialTable, row: &Row, absolu
     }
     if ranged {
         match &row.range {
-            Some(range) => ui.label(look_up(&range.text())).on_hover_text(range.unit.text()),
+            Some(range) => ui.label(as_written(&range.text())).on_hover_text(range.unit.text()),
             None => ui.weak("–"),
         };
         match row.flag {

@@ -96,6 +96,7 @@ pub(super) fn menu_bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
                                 ui.close();
                             }
                         }
+                        entry(ui, state, asked, Command::OtherLabel);
                     });
                 });
                 for command in [Command::Accept, Command::NoWhiteCell, Command::DrawSquares] {
