@@ -242,3 +242,44 @@ fn bench_measures_and_help_is_help() {
     assert_eq!(leukoscope().arg("--help").output().unwrap().status.code(), Some(0));
     assert_eq!(leukoscope().args(["classify"]).output().unwrap().status.code(), Some(2));
 }
+
+/// A watched folder: rows come as files come to rest, and the table is whole whenever it is looked at.
+#[cfg(unix)]
+#[test]
+fn a_watched_folder_gives_rows_as_pictures_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let slides = dir.path().join("slides");
+    std::fs::create_dir(&slides).unwrap();
+    let out = dir.path().join("t.csv");
+    let mut child = leukoscope()
+        .args(["classify", "--watch", slides.to_str().unwrap(), "--out", out.to_str().unwrap()])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let wait = |n: usize| {
+        let begun = std::time::Instant::now();
+        loop {
+            let rows = std::fs::read(&out).map_or(0, |bytes| table(&bytes).len());
+            if rows >= n {
+                return rows;
+            }
+            assert!(begun.elapsed().as_secs() < 60, "waited for {n} rows, there are {rows}");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    for i in 0..2 {
+        std::fs::write(slides.join(format!("{i}.png")), drawn(i)).unwrap();
+    }
+    assert_eq!(wait(2), 2);
+    // The share goes away and returns with one more.
+    let away = dir.path().join("away");
+    std::fs::rename(&slides, &away).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    std::fs::write(away.join("2.png"), drawn(2)).unwrap();
+    std::fs::rename(&away, &slides).unwrap();
+    assert_eq!(wait(3), 3, "what was classified is not classified again");
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let rows = table(&std::fs::read(&out).unwrap());
+    assert!(rows.len() == 3 && rows.iter().all(|r| r["status"] == "ok"));
+}

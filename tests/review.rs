@@ -234,7 +234,7 @@ fn a_known_folder_is_there_at_once_even_when_its_share_is_gone() {
     for i in 0..3 {
         std::fs::rename(dir.path().join(format!("00{i}.png")), slides.join(format!("{i}.png"))).unwrap();
     }
-    let mut h = session(&[slides.clone()], sessions.path());
+    let mut h = session(std::slice::from_ref(&slides), sessions.path());
     h.key_press(egui::Key::Space);
     h.run_steps(2);
     saved(&mut h);
@@ -242,7 +242,7 @@ fn a_known_folder_is_there_at_once_even_when_its_share_is_gone() {
     // The share vanishes: what was known is shown, labels can be given.
     let away = dir.path().join("away");
     std::fs::rename(&slides, &away).unwrap();
-    let mut h = session(&[slides.clone()], sessions.path());
+    let mut h = session(std::slice::from_ref(&slides), sessions.path());
     assert_eq!((h.state().state().tiles.len(), labels(&h)[0].1), (3, Some(true)));
     assert!(h.state().state().toasts.iter().any(|t| t.text.contains("cannot be read now")));
     h.state_mut().act(Input::Select(1), 1.0);
@@ -254,7 +254,7 @@ fn a_known_folder_is_there_at_once_even_when_its_share_is_gone() {
     std::fs::rename(&away, &slides).unwrap();
     std::fs::remove_file(slides.join("0.png")).unwrap();
     std::fs::write(slides.join("9.png"), drawn(9)).unwrap();
-    let h = session(&[slides.clone()], sessions.path());
+    let h = session(std::slice::from_ref(&slides), sessions.path());
     let names: Vec<String> =
         h.state().state().images.iter().map(|i| i.path.file_name().unwrap().to_string_lossy().into_owned()).collect();
     assert_eq!(names, ["1.png", "2.png", "9.png"]);
@@ -299,7 +299,7 @@ fn a_watched_folder_grows_and_a_half_written_file_waits() {
 fn reviewed_cells_become_data_for_train_and_evaluate() {
     let (out, sessions) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let demo = leukoscope::workflow::draw_demo(Some(out.path())).unwrap();
-    let mut h = session(&[demo.path.clone()], sessions.path());
+    let mut h = session(std::slice::from_ref(&demo.path), sessions.path());
     h.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
     h.run_steps(1);
     h.key_press(egui::Key::Space);

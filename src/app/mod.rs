@@ -5,12 +5,15 @@
 
 pub mod case;
 pub mod command;
+mod edits;
 pub mod evaluation;
 pub mod gallery;
 mod jobs;
+mod keeper;
 pub mod keys;
 pub mod labels;
 pub mod language;
+pub mod message;
 mod panels;
 mod pictures;
 pub mod slides;

@@ -2,16 +2,16 @@
 
 use super::case::RangeDraft;
 use super::command::Command;
-use super::evaluation::{EvaluateEvent, EvaluateForm, EvaluateInput};
+use super::edits::{accept, add_square, give, made, move_square};
+use super::evaluation::EvaluateEvent;
 use super::labels::SessionEvent;
 use super::language::{tr, whole};
-use super::state::{Dialog, Filter, GallerySort, Job, Kind, ModelFacts, State, Toast};
-use super::training::{Phase, TrainEvent, TrainForm};
-use crate::domain::{ADDED, Digest, ImageResult, NO_WHITE_CELL, Square, UNIDENTIFIED};
-use crate::report::{Evaluated, ReferenceRange, SlideReport, Snapshot};
-use crate::session::{CaseChange, CellKey, Change, Edit, Verdict};
+use super::state::{Dialog, Filter, GallerySort, Job, Kind, State, Toast};
+use super::training::Phase;
+use crate::domain::{ADDED, Digest, ImageResult, NO_WHITE_CELL, UNIDENTIFIED};
+use crate::report::Snapshot;
+use crate::session::CaseChange;
 use crate::task::Generation;
-use crate::workflow::{EarlierRun, TrainRequest, UnfinishedRun};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,203 +21,7 @@ const TOAST_SECONDS: f64 = 6.0;
 /// How many lines the log keeps; the failed tiles have their reasons anyway.
 const LOG_LINES: usize = 5000;
 
-/// Something that happened outside.
-#[derive(Debug)]
-pub enum Event {
-    /// So many files will be looked at.
-    Listed(Generation, usize),
-    /// This provider runs.
-    Started(Generation, String),
-    /// One image's result.
-    Row(Generation, Arc<ImageResult>),
-    /// Files that are not there any more.
-    Gone(Generation, Vec<PathBuf>),
-    /// What was opened cannot be read now, or can be read again.
-    Reachable(Generation, bool),
-    /// A watched folder was looked at; so many pictures are still being written.
-    Looked(Generation, usize),
-    /// An image was classified again after its squares changed.
-    Again(Generation, Arc<ImageResult>),
-    /// A folder was chosen to watch.
-    Watch(PathBuf),
-    /// The laboratory's ranges, as they are kept now.
-    Ranges(Vec<ReferenceRange>),
-    /// A word about something that was done.
-    Said(String),
-    /// The job ended: files skipped, whether it was stopped.
-    Finished(Generation, usize, bool),
-    /// The job could not be done.
-    Failed(Generation, String),
-    /// A dialog was answered with paths to open.
-    Chosen(Vec<PathBuf>),
-    /// No file dialog answered; whether a folder was to be watched.
-    NoDialog(bool),
-    /// A model was opened, from this file or the bundled one.
-    Model(Box<ModelFacts>, Option<PathBuf>),
-    /// A word about training.
-    Train(Generation, TrainEvent),
-    /// A word about the session of what is open.
-    Session(Generation, SessionEvent),
-    /// A word about an evaluation.
-    Evaluate(Generation, EvaluateEvent),
-    /// Labelled pictures were chosen to train on.
-    Dataset(PathBuf),
-    /// Labelled pictures were chosen to evaluate on.
-    Evaluation(PathBuf),
-    /// Another model was chosen to compare with.
-    Other(PathBuf),
-    /// Runs that were left unfinished, and earlier ones.
-    Runs(Vec<UnfinishedRun>, Vec<EarlierRun>),
-    /// A file was written.
-    Written(PathBuf),
-    /// Something went wrong outside a job.
-    Trouble(String),
-    /// The self-check's text.
-    Checked(String),
-}
-
-/// What a person did that is no command.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Input {
-    /// Chose a tile, by its position in `tiles`.
-    Select(usize),
-    /// Added a tile to what is chosen together, or took it out.
-    Toggle(usize),
-    /// Chose all tiles from where a range began to this one.
-    Range(usize),
-    /// Chose these tiles together.
-    Choose(BTreeSet<usize>),
-    /// Gave a label to a tile, or to those chosen together where it is one of them.
-    Drop(usize, String),
-    /// Moved or sized the square of a tile's cell.
-    MoveSquare(usize, Square),
-    /// Drew a square on an image, by its position in `images`.
-    AddSquare(usize, Square),
-    /// Gave any label by its words to the chosen tiles.
-    LabelAs(String),
-    /// Entered something about the case.
-    Case(String, String),
-    /// Signs, for this reason where something is open; the time is UTC, RFC 3339.
-    Sign(String, String),
-    /// Opens what was signed for an amendment, for this reason.
-    Amend(String),
-    /// Keeps reference ranges.
-    Ranges(Vec<RangeDraft>),
-    /// Entered initials.
-    Operator(String),
-    /// Gave a command other keys.
-    Bind(Command, egui::KeyboardShortcut),
-    /// Gave all commands the program's own keys again.
-    ResetKeys,
-    /// Put the hint away.
-    PutHintAway,
-    /// Moved the selection within what is shown.
-    Move(isize),
-    /// Says what the cells chosen together, else the cell of a tile, else of the chosen one are: one of [`State::offered`], or
-    /// nothing for unidentified.
-    Label(Option<usize>, Option<usize>),
-    /// Pressed a command's key.
-    Command(Command),
-    /// Changed the filter.
-    Filter(Filter),
-    /// Watches a folder.
-    Watch(PathBuf),
-    /// Opened paths (dropped, typed, recent).
-    Open(Vec<PathBuf>),
-    /// Changed or closed a dialog.
-    Dialog(Dialog),
-    /// Did something in the Evaluate place.
-    Evaluate(EvaluateInput),
-    /// Changed the form of the Train place.
-    TrainForm(Box<TrainForm>),
-    /// Takes up a run that was left unfinished.
-    TakeUp(Box<UnfinishedRun>),
-    /// Forgets a run that was left unfinished.
-    Forget(PathBuf),
-}
-
-/// What shall be done outside.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Classify these, passing over what is known.
-    Classify(Generation, Vec<PathBuf>),
-    /// Open the session of these paths.
-    OpenSession(Generation, Vec<PathBuf>),
-    /// Make an edit durable.
-    KeepLabels(Edit),
-    /// Change the case, durably.
-    ChangeCase(CaseChange),
-    /// Classify an image again: its squares changed.
-    Again(Generation, PathBuf),
-    /// Pictures of an image are not what they were.
-    ForgetPictures(usize),
-    /// Ask where to, then write the labels that people gave.
-    ExportLabels,
-    /// Ask where to, then write the report as a page.
-    ExportReport(Box<SlideReport>),
-    /// Ask where to, then write the report for another system.
-    ExportFhir(Box<SlideReport>),
-    /// Ask where to, then copy the reviewed images.
-    ExportImages,
-    /// Make a dataset of the reviewed cells, and go to Train (`true`) or Evaluate with it.
-    ReviewedCells(bool),
-    /// Keep the laboratory's ranges.
-    KeepRanges(Vec<ReferenceRange>),
-    /// Ask for a folder to watch.
-    AskWatch,
-    /// Stop the running job.
-    Cancel,
-    /// Ask for a folder.
-    AskFolder,
-    /// Ask for pictures.
-    AskImages,
-    /// Ask for a model.
-    AskModel,
-    /// Ask for labelled pictures to train on.
-    AskDataset,
-    /// Ask for labelled pictures to evaluate on.
-    AskEvaluation,
-    /// Evaluate.
-    Evaluate(Generation, Box<EvaluateForm>),
-    /// Stop evaluating.
-    StopEvaluation,
-    /// Compute the intervals of a corrected evaluation again.
-    Intervals(Generation, u64, Box<Evaluated>),
-    /// Ask where to, then write an evaluation's files.
-    ExportEvaluation(Box<Evaluated>),
-    /// Calibrate the model on the evaluation's pictures.
-    Calibrate(Generation, Box<EvaluateForm>),
-    /// Ask for another model to compare with.
-    AskOther,
-    /// Evaluate another model on the same pictures.
-    Compare(Generation, Box<EvaluateForm>, Box<Evaluated>),
-    /// Keep corrected references: image, label in the dataset, and what it is (nothing takes it back).
-    KeepCorrections(Vec<(Digest, String, Option<String>)>),
-    /// Look at labelled pictures.
-    LookAtData(Generation, Box<TrainRequest>),
-    /// Train.
-    Train(Generation, Box<TrainForm>),
-    /// Hold training, or let it go on.
-    HoldTraining(bool),
-    /// Stop training, or looking at the data.
-    StopTraining,
-    /// Forget an unfinished run.
-    ForgetRun(PathBuf),
-    /// Look for unfinished and earlier runs.
-    Runs,
-    /// Open a model file, or the bundled one.
-    OpenModel(Option<PathBuf>),
-    /// Go back to the bundled model.
-    BundledModel,
-    /// Ask where, then write the table.
-    AskExport,
-    /// Draw the demo slide and open it.
-    Demo,
-    /// Remember recent places and theme.
-    Remember,
-    /// Look at the machine.
-    SelfCheck,
-}
+pub use super::message::{Effect, Event, Input};
 
 /// A person's command.
 pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
@@ -793,83 +597,6 @@ fn corrected(state: &mut State, kept: Vec<(Digest, String, Option<String>)>) -> 
     effects
 }
 
-/// Gives the cells of tiles a label: on the screen at once, on the disk as soon as the session has it, as one edit.
-fn give(state: &mut State, tiles: &[usize], label: &str, action: &str) -> Vec<Effect> {
-    let label = label.to_owned();
-    change(state, tiles, action, |_, _| Some(label.clone()))
-}
-
-/// Confirms what the tiles say.
-fn accept(state: &mut State, tiles: &[usize]) -> Vec<Effect> {
-    change(state, tiles, "accept", |state, tile| Some(state.verdict(tile).label.to_owned()))
-}
-
-fn change(
-    state: &mut State,
-    tiles: &[usize],
-    action: &str,
-    label: impl Fn(&State, super::state::Tile) -> Option<String>,
-) -> Vec<Effect> {
-    if state.label_obstacle().is_some() {
-        return Vec::new();
-    }
-    let mut changes = Vec::new();
-    let mut seen = BTreeSet::new();
-    for tile in tiles.iter().filter_map(|t| state.tiles.get(*t)).copied() {
-        let (Some(key), Some(suggested)) = (state.key_of(tile), state.suggestion(tile)) else { continue };
-        let Some(label) = label(state, tile).filter(|l| !l.is_empty()) else { continue };
-        let before = state.labels.verdicts.get(&key).cloned();
-        let square = before.as_ref().and_then(|b| b.square);
-        let after = Verdict { label, suggested: suggested.to_owned(), square };
-        // The same image may be open twice: it is one cell.
-        if before.as_ref() != Some(&after) && seen.insert(key) {
-            changes.push(Change { key, before, after: Some(after) });
-        }
-    }
-    if changes.is_empty() {
-        return Vec::new();
-    }
-    let edit = Edit { action: action.into(), changes, reason: String::new() };
-    state.labels.history.made(edit.clone());
-    made(state, edit)
-}
-
-/// Makes an edit on the screen, and has it made durable.
-fn made(state: &mut State, edit: Edit) -> Vec<Effect> {
-    let again = state.edit(&edit);
-    let mut effects = vec![Effect::KeepLabels(edit)];
-    let path = |i: usize| Effect::Again(state.generation, state.images[i].path.clone());
-    effects.extend(again.into_iter().map(path));
-    effects
-}
-
-fn move_square(state: &mut State, tile: usize, square: Square) -> Vec<Effect> {
-    let Some(tile) = state.tiles.get(tile).copied() else { return Vec::new() };
-    let (Some(key), Some(suggested)) = (state.key_of(tile), state.suggestion(tile)) else { return Vec::new() };
-    let before = state.labels.verdicts.get(&key).cloned();
-    let mut after = before.clone().unwrap_or_else(|| Verdict { suggested: suggested.to_owned(), ..Verdict::default() });
-    after.square = Some(square);
-    square_edit(state, key, before, after, "move square")
-}
-
-fn add_square(state: &mut State, image: usize, square: Square) -> Vec<Effect> {
-    let Some(digest) = state.images.get(image).and_then(|i| i.digest) else { return Vec::new() };
-    let taken = state.labels.verdicts.keys().filter(|k| k.image == digest && k.cell >= ADDED).map(|k| k.cell + 1);
-    let key = CellKey { image: digest, cell: taken.max().unwrap_or(ADDED) };
-    let after = Verdict { square: Some(square), ..Verdict::default() };
-    square_edit(state, key, None, after, "add square")
-}
-
-fn square_edit(state: &mut State, key: CellKey, before: Option<Verdict>, after: Verdict, action: &str) -> Vec<Effect> {
-    if state.label_obstacle().is_some() || before.as_ref() == Some(&after) {
-        return Vec::new();
-    }
-    let changes = vec![Change { key, before, after: Some(after) }];
-    let edit = Edit { action: action.into(), changes, reason: String::new() };
-    state.labels.history.made(edit.clone());
-    made(state, edit)
-}
-
 fn intervals(state: &State) -> Vec<Effect> {
     let (e, g) = (&state.evaluate, state.evaluate.generation);
     e.found.clone().map(|found| Effect::Intervals(g, e.revision, found)).into_iter().collect()
@@ -953,6 +680,7 @@ pub fn cells(state: &State) -> crate::inference::Cells {
 
 #[cfg(test)]
 mod tests {
+    use super::super::state::ModelFacts;
     use super::*;
     use crate::domain::{CellResult, ClassSet, Outcome, Probabilities, Square};
 

@@ -44,8 +44,8 @@ pub fn slide_fhir(r: &SlideReport, digest: impl Fn(&[u8]) -> Digest) -> Value {
             "code": code,
             "effectiveDateTime": made,
             "method": {"text": METHOD},
-            "specimen": {"reference": url("specimen")},
-            "device": {"reference": url("device")},
+            "specimen": {"reference": url("specimen"), "type": "Specimen"},
+            "device": {"reference": url("device"), "type": "Device"},
             "note": [{"text": format!("{note} {RESEARCH}")}],
         });
         if let Some(o) = o.as_object_mut() {
@@ -137,8 +137,8 @@ pub fn slide_fhir(r: &SlideReport, digest: impl Fn(&[u8]) -> Digest) -> Value {
         "code": {"coding": [{"system": "http://loinc.org", "code": PANEL}], "text": "White cell differential"},
         "effectiveDateTime": made,
         "issued": r.signed.as_ref().map_or(made, |(_, time, _)| time),
-        "specimen": [{"reference": url("specimen")}],
-        "result": observations.iter().map(|(name, _)| json!({"reference": url(name)})).collect::<Vec<_>>(),
+        "specimen": [{"reference": url("specimen"), "type": "Specimen"}],
+        "result": observations.iter().map(|(name, _)| json!({"reference": url(name), "type": "Observation"})).collect::<Vec<_>>(),
     });
     if let (Some((operator, ..)), Some(report)) = (&r.signed, report.as_object_mut())
         && r.status != ReportStatus::Preliminary
@@ -279,5 +279,14 @@ mod tests {
             slide_fhir(&report("S-1", true), crate::files::digest_of),
             "the same report has the same ids"
         );
+    }
+
+    /// The fixture is this very report. It was found valid against FHIR R4 (4.0.1) by `fhir.resources` 6.2 (PyPI, HL7's
+    /// models), `fhir` 4.12 and `@medplum/core` 5.2 (npm). Whoever changes the bundle validates it again.
+    #[test]
+    fn the_bundle_is_the_one_that_was_validated() {
+        let fixture = include_str!("../../tests/fixtures/fhir/report.json");
+        let validated: Value = serde_json::from_str(fixture).expect("JSON");
+        assert_eq!(slide_fhir(&report("S-1", true), crate::files::digest_of), validated);
     }
 }

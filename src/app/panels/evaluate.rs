@@ -735,7 +735,7 @@ fn tile(
         name = name,
         reference = reference,
         called = called,
-        p = decimal(f64::from(100.0 * s.confidence(row)), 0)
+        p = decimal(100.0 * s.confidence(row), 0)
     );
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &words));
     if response.clicked() {

@@ -295,7 +295,17 @@ fn headline(ui: &mut Ui, view: &TrainView, now: f64) {
         }
     });
     if let (Some(last), Some(best)) = (view.history.last(), view.best()) {
-        ui.label(tr!("Epoch %{epoch}: loss %{loss}, accuracy %{accuracy} %; validation %{val_loss}, %{val_accuracy} %. Best epoch %{best}: %{best_val_loss}, %{best_accuracy} %", epoch = last.epoch, loss = decimal(f64::from(last.train_loss), 3), accuracy = decimal(f64::from(last.train_accuracy * 100.0), 1), val_loss = decimal(f64::from(last.val_loss), 3), val_accuracy = decimal(f64::from(last.val_accuracy * 100.0), 1), best = best.epoch, best_val_loss = decimal(f64::from(best.val_loss), 3), best_accuracy = decimal(f64::from(best.val_accuracy * 100.0), 1)));
+        ui.label(tr!(
+            "Epoch %{epoch}: loss %{loss}, accuracy %{accuracy} %; validation %{val_loss}, %{val_accuracy} %. Best epoch %{best}: %{best_val_loss}, %{best_accuracy} %",
+            epoch = last.epoch,
+            loss = decimal(last.train_loss, 3),
+            accuracy = decimal(last.train_accuracy * 100.0, 1),
+            val_loss = decimal(last.val_loss, 3),
+            val_accuracy = decimal(last.val_accuracy * 100.0, 1),
+            best = best.epoch,
+            best_val_loss = decimal(best.val_loss, 3),
+            best_accuracy = decimal(best.val_accuracy * 100.0, 1)
+        ));
     } else if !view.busy() {
         ui.weak(tr!("Loss and accuracy of training and validation are drawn here while it trains."));
     } else {
@@ -486,8 +496,8 @@ fn outcome(ui: &mut Ui, state: &State, outcome: &TrainOutcome, asked: &mut Asked
                 for (v, i) in [(c.precision, p), (c.recall, r), (c.f1, f)] {
                     ui.label(format!("{v:.2}")).on_hover_text(tr!(
                         "95 % interval %{low}–%{high}",
-                        low = decimal(f64::from(i.low), 2),
-                        high = decimal(f64::from(i.high), 2)
+                        low = decimal(i.low, 2),
+                        high = decimal(i.high, 2)
                     ));
                 }
                 ui.label(c.support.to_string());

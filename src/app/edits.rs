@@ -1,0 +1,85 @@
+//! Labels and squares as edits: made on the screen at once, on the disk as soon as the session has them. No egui, no disk, no
+//! clock.
+
+use super::message::Effect;
+use super::state::{State, Tile};
+use crate::domain::{ADDED, Square};
+use crate::session::{CellKey, Change, Edit, Verdict};
+use std::collections::BTreeSet;
+
+/// Gives the cells of tiles a label: on the screen at once, on the disk as soon as the session has it, as one edit.
+pub(super) fn give(state: &mut State, tiles: &[usize], label: &str, action: &str) -> Vec<Effect> {
+    let label = label.to_owned();
+    change(state, tiles, action, |_, _| Some(label.clone()))
+}
+
+/// Confirms what the tiles say.
+pub(super) fn accept(state: &mut State, tiles: &[usize]) -> Vec<Effect> {
+    change(state, tiles, "accept", |state, tile| Some(state.verdict(tile).label.to_owned()))
+}
+
+fn change(
+    state: &mut State,
+    tiles: &[usize],
+    action: &str,
+    label: impl Fn(&State, Tile) -> Option<String>,
+) -> Vec<Effect> {
+    if state.label_obstacle().is_some() {
+        return Vec::new();
+    }
+    let mut changes = Vec::new();
+    let mut seen = BTreeSet::new();
+    for tile in tiles.iter().filter_map(|t| state.tiles.get(*t)).copied() {
+        let (Some(key), Some(suggested)) = (state.key_of(tile), state.suggestion(tile)) else { continue };
+        let Some(label) = label(state, tile).filter(|l| !l.is_empty()) else { continue };
+        let before = state.labels.verdicts.get(&key).cloned();
+        let square = before.as_ref().and_then(|b| b.square);
+        let after = Verdict { label, suggested: suggested.to_owned(), square };
+        // The same image may be open twice: it is one cell.
+        if before.as_ref() != Some(&after) && seen.insert(key) {
+            changes.push(Change { key, before, after: Some(after) });
+        }
+    }
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    let edit = Edit { action: action.into(), changes, reason: String::new() };
+    state.labels.history.made(edit.clone());
+    made(state, edit)
+}
+
+/// Makes an edit on the screen, and has it made durable.
+pub(super) fn made(state: &mut State, edit: Edit) -> Vec<Effect> {
+    let again = state.edit(&edit);
+    let mut effects = vec![Effect::KeepLabels(edit)];
+    let path = |i: usize| Effect::Again(state.generation, state.images[i].path.clone());
+    effects.extend(again.into_iter().map(path));
+    effects
+}
+
+pub(super) fn move_square(state: &mut State, tile: usize, square: Square) -> Vec<Effect> {
+    let Some(tile) = state.tiles.get(tile).copied() else { return Vec::new() };
+    let (Some(key), Some(suggested)) = (state.key_of(tile), state.suggestion(tile)) else { return Vec::new() };
+    let before = state.labels.verdicts.get(&key).cloned();
+    let mut after = before.clone().unwrap_or_else(|| Verdict { suggested: suggested.to_owned(), ..Verdict::default() });
+    after.square = Some(square);
+    square_edit(state, key, before, after, "move square")
+}
+
+pub(super) fn add_square(state: &mut State, image: usize, square: Square) -> Vec<Effect> {
+    let Some(digest) = state.images.get(image).and_then(|i| i.digest) else { return Vec::new() };
+    let taken = state.labels.verdicts.keys().filter(|k| k.image == digest && k.cell >= ADDED).map(|k| k.cell + 1);
+    let key = CellKey { image: digest, cell: taken.max().unwrap_or(ADDED) };
+    let after = Verdict { square: Some(square), ..Verdict::default() };
+    square_edit(state, key, None, after, "add square")
+}
+
+fn square_edit(state: &mut State, key: CellKey, before: Option<Verdict>, after: Verdict, action: &str) -> Vec<Effect> {
+    if state.label_obstacle().is_some() || before.as_ref() == Some(&after) {
+        return Vec::new();
+    }
+    let changes = vec![Change { key, before, after: Some(after) }];
+    let edit = Edit { action: action.into(), changes, reason: String::new() };
+    state.labels.history.made(edit.clone());
+    made(state, edit)
+}

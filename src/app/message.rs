@@ -1,0 +1,215 @@
+//! What goes in and out of the window's state: what happened outside, what a person did, and what shall be done outside.
+//! Plain values.
+
+use super::case::RangeDraft;
+use super::command::Command;
+use super::evaluation::{EvaluateEvent, EvaluateForm, EvaluateInput};
+use super::labels::SessionEvent;
+use super::state::{Dialog, Filter, ModelFacts};
+use super::training::{TrainEvent, TrainForm};
+use crate::domain::{Digest, ImageResult, Square};
+use crate::report::{Evaluated, ReferenceRange, SlideReport};
+use crate::session::{CaseChange, Edit};
+use crate::task::Generation;
+use crate::workflow::{EarlierRun, TrainRequest, UnfinishedRun};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Event {
+    /// So many files will be looked at.
+    Listed(Generation, usize),
+    /// This provider runs.
+    Started(Generation, String),
+    /// One image's result.
+    Row(Generation, Arc<ImageResult>),
+    /// Files that are not there any more.
+    Gone(Generation, Vec<PathBuf>),
+    /// What was opened cannot be read now, or can be read again.
+    Reachable(Generation, bool),
+    /// A watched folder was looked at; so many pictures are still being written.
+    Looked(Generation, usize),
+    /// An image was classified again after its squares changed.
+    Again(Generation, Arc<ImageResult>),
+    /// A folder was chosen to watch.
+    Watch(PathBuf),
+    /// The laboratory's ranges, as they are kept now.
+    Ranges(Vec<ReferenceRange>),
+    /// A word about something that was done.
+    Said(String),
+    /// The job ended: files skipped, whether it was stopped.
+    Finished(Generation, usize, bool),
+    /// The job could not be done.
+    Failed(Generation, String),
+    /// A dialog was answered with paths to open.
+    Chosen(Vec<PathBuf>),
+    /// No file dialog answered; whether a folder was to be watched.
+    NoDialog(bool),
+    /// A model was opened, from this file or the bundled one.
+    Model(Box<ModelFacts>, Option<PathBuf>),
+    /// A word about training.
+    Train(Generation, TrainEvent),
+    /// A word about the session of what is open.
+    Session(Generation, SessionEvent),
+    /// A word about an evaluation.
+    Evaluate(Generation, EvaluateEvent),
+    /// Labelled pictures were chosen to train on.
+    Dataset(PathBuf),
+    /// Labelled pictures were chosen to evaluate on.
+    Evaluation(PathBuf),
+    /// Another model was chosen to compare with.
+    Other(PathBuf),
+    /// Runs that were left unfinished, and earlier ones.
+    Runs(Vec<UnfinishedRun>, Vec<EarlierRun>),
+    /// A file was written.
+    Written(PathBuf),
+    /// Something went wrong outside a job.
+    Trouble(String),
+    /// The self-check's text.
+    Checked(String),
+}
+
+/// What a person did that is no command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Chose a tile, by its position in `tiles`.
+    Select(usize),
+    /// Added a tile to what is chosen together, or took it out.
+    Toggle(usize),
+    /// Chose all tiles from where a range began to this one.
+    Range(usize),
+    /// Chose these tiles together.
+    Choose(BTreeSet<usize>),
+    /// Gave a label to a tile, or to those chosen together where it is one of them.
+    Drop(usize, String),
+    /// Moved or sized the square of a tile's cell.
+    MoveSquare(usize, Square),
+    /// Drew a square on an image, by its position in `images`.
+    AddSquare(usize, Square),
+    /// Gave any label by its words to the chosen tiles.
+    LabelAs(String),
+    /// Entered something about the case.
+    Case(String, String),
+    /// Signs, for this reason where something is open; the time is UTC, RFC 3339.
+    Sign(String, String),
+    /// Opens what was signed for an amendment, for this reason.
+    Amend(String),
+    /// Keeps reference ranges.
+    Ranges(Vec<RangeDraft>),
+    /// Entered initials.
+    Operator(String),
+    /// Gave a command other keys.
+    Bind(Command, egui::KeyboardShortcut),
+    /// Gave all commands the program's own keys again.
+    ResetKeys,
+    /// Put the hint away.
+    PutHintAway,
+    /// Moved the selection within what is shown.
+    Move(isize),
+    /// Says what the cells chosen together, else the cell of a tile, else of the chosen one are: one of [`State::offered`], or
+    /// nothing for unidentified.
+    Label(Option<usize>, Option<usize>),
+    /// Pressed a command's key.
+    Command(Command),
+    /// Changed the filter.
+    Filter(Filter),
+    /// Watches a folder.
+    Watch(PathBuf),
+    /// Opened paths (dropped, typed, recent).
+    Open(Vec<PathBuf>),
+    /// Changed or closed a dialog.
+    Dialog(Dialog),
+    /// Did something in the Evaluate place.
+    Evaluate(EvaluateInput),
+    /// Changed the form of the Train place.
+    TrainForm(Box<TrainForm>),
+    /// Takes up a run that was left unfinished.
+    TakeUp(Box<UnfinishedRun>),
+    /// Forgets a run that was left unfinished.
+    Forget(PathBuf),
+}
+
+/// What shall be done outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Classify these, passing over what is known.
+    Classify(Generation, Vec<PathBuf>),
+    /// Open the session of these paths.
+    OpenSession(Generation, Vec<PathBuf>),
+    /// Make an edit durable.
+    KeepLabels(Edit),
+    /// Change the case, durably.
+    ChangeCase(CaseChange),
+    /// Classify an image again: its squares changed.
+    Again(Generation, PathBuf),
+    /// Pictures of an image are not what they were.
+    ForgetPictures(usize),
+    /// Ask where to, then write the labels that people gave.
+    ExportLabels,
+    /// Ask where to, then write the report as a page.
+    ExportReport(Box<SlideReport>),
+    /// Ask where to, then write the report for another system.
+    ExportFhir(Box<SlideReport>),
+    /// Ask where to, then copy the reviewed images.
+    ExportImages,
+    /// Make a dataset of the reviewed cells, and go to Train (`true`) or Evaluate with it.
+    ReviewedCells(bool),
+    /// Keep the laboratory's ranges.
+    KeepRanges(Vec<ReferenceRange>),
+    /// Ask for a folder to watch.
+    AskWatch,
+    /// Stop the running job.
+    Cancel,
+    /// Ask for a folder.
+    AskFolder,
+    /// Ask for pictures.
+    AskImages,
+    /// Ask for a model.
+    AskModel,
+    /// Ask for labelled pictures to train on.
+    AskDataset,
+    /// Ask for labelled pictures to evaluate on.
+    AskEvaluation,
+    /// Evaluate.
+    Evaluate(Generation, Box<EvaluateForm>),
+    /// Stop evaluating.
+    StopEvaluation,
+    /// Compute the intervals of a corrected evaluation again.
+    Intervals(Generation, u64, Box<Evaluated>),
+    /// Ask where to, then write an evaluation's files.
+    ExportEvaluation(Box<Evaluated>),
+    /// Calibrate the model on the evaluation's pictures.
+    Calibrate(Generation, Box<EvaluateForm>),
+    /// Ask for another model to compare with.
+    AskOther,
+    /// Evaluate another model on the same pictures.
+    Compare(Generation, Box<EvaluateForm>, Box<Evaluated>),
+    /// Keep corrected references: image, label in the dataset, and what it is (nothing takes it back).
+    KeepCorrections(Vec<(Digest, String, Option<String>)>),
+    /// Look at labelled pictures.
+    LookAtData(Generation, Box<TrainRequest>),
+    /// Train.
+    Train(Generation, Box<TrainForm>),
+    /// Hold training, or let it go on.
+    HoldTraining(bool),
+    /// Stop training, or looking at the data.
+    StopTraining,
+    /// Forget an unfinished run.
+    ForgetRun(PathBuf),
+    /// Look for unfinished and earlier runs.
+    Runs,
+    /// Open a model file, or the bundled one.
+    OpenModel(Option<PathBuf>),
+    /// Go back to the bundled model.
+    BundledModel,
+    /// Ask where, then write the table.
+    AskExport,
+    /// Draw the demo slide and open it.
+    Demo,
+    /// Remember recent places and theme.
+    Remember,
+    /// Look at the machine.
+    SelfCheck,
+}
