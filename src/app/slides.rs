@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Default)]
 pub struct Slides {
     list: Vec<(PathBuf, Differential)>,
+    /// All together.
+    all: Differential,
     places: HashMap<PathBuf, usize>,
     /// The slide of each image.
     of: Vec<usize>,
@@ -29,12 +31,14 @@ impl Slides {
         self.of.resize(self.of.len().max(image + 1), slide);
         self.of[image] = slide;
         self.list[slide].1.add_image(result);
+        self.all.add_image(result);
     }
 
     /// Counts a cell of an image, or takes it back.
     pub(super) fn count(&mut self, image: usize, label: &str, reviewed: bool, up: bool) {
         if let Some((_, d)) = self.of.get(image).and_then(|s| self.list.get_mut(*s)) {
             d.count(label, reviewed, up);
+            self.all.count(label, reviewed, up);
         }
     }
 
@@ -57,12 +61,7 @@ impl Slides {
     /// One slide, or all together.
     #[must_use]
     pub fn counts(&self, slide: Option<usize>) -> Differential {
-        let mut all = Differential::default();
-        match slide.and_then(|s| self.list.get(s)) {
-            Some((_, one)) => all.merge(one),
-            None => self.list.iter().for_each(|(_, d)| all.merge(d)),
-        }
-        all
+        slide.and_then(|s| self.list.get(s)).map_or(&self.all, |(_, one)| one).clone()
     }
 
     /// Images and failed ones below an opened place.

@@ -15,7 +15,14 @@ use crate::workflow::{case_facts, case_status};
 use egui::{Align2, FontId, Grid, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 pub(super) fn panel(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: &mut Asked) {
-    let table = state.table(state.filter.slide);
+    // Exact intervals take a while over many cells: they are computed when something changed, not at every frame.
+    let facts_now = case_facts(&state.case.record);
+    let now =
+        (state.slides.counts(state.filter.slide), facts_now, state.case.ranges.clone(), state.model.sha256.clone());
+    if memory.table.as_ref().is_none_or(|(of, _)| *of != now) {
+        memory.table = Some((now, state.table(state.filter.slide)));
+    }
+    let Some((_, table)) = memory.table.clone() else { return };
     ui.add_space(3.0);
     ui.horizontal(|ui| {
         ui.label(RichText::new(tr!("Differential")).strong());

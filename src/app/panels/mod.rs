@@ -38,9 +38,14 @@ pub(crate) struct ViewMemory {
     pub(super) drag: Option<details::SquareDrag>,
     /// What is being typed about the case, by name.
     pub(super) typed: std::collections::BTreeMap<&'static str, String>,
+    /// The differential as it was laid out last, and what it was laid out from.
+    pub(super) table: Option<(TableOf, crate::report::DifferentialTable)>,
     /// Nothing had the keyboard when the frame began.
     pub(super) keys_free: bool,
 }
+
+/// What a differential's table is made from.
+type TableOf = (crate::domain::Differential, crate::report::CaseFacts, Vec<crate::report::ReferenceRange>, String);
 
 /// A tile that is being dragged to a class, by its position.
 pub(crate) struct DraggedTile(pub(super) usize);
