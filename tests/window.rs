@@ -94,6 +94,14 @@ fn the_palette_finds_a_command_by_typing() {
     harness.run_steps(3);
     assert_eq!(harness.state().state().place, Place::Models);
     assert_eq!(harness.state().state().dialog, leukoscope::app::state::Dialog::None);
+    // A command that opens a page of its own.
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
+    harness.run_steps(3);
+    harness.event(egui::Event::Text("self-check".into()));
+    harness.run_steps(3);
+    harness.key_press(egui::Key::Enter);
+    harness.run_steps(3);
+    assert!(matches!(harness.state().state().dialog, leukoscope::app::state::Dialog::SelfCheck(_)));
 }
 
 #[test]

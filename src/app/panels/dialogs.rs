@@ -190,7 +190,7 @@ fn palette(ui: &Ui, state: &State, query: &str, chosen: usize, asked: &mut Asked
     let (changed, clicked) = answer.inner;
     let run = clicked.or_else(|| fitting.get(chosen).copied().filter(|c| enter && c.enabled(state)));
     if let Some(command) = run {
-        asked.input(Input::Dialog(Dialog::None));
+        // The palette is closed before the command is done, which may open a dialog of its own.
         asked.command(command);
     } else if close {
         asked.input(Input::Dialog(Dialog::None));

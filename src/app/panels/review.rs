@@ -30,7 +30,7 @@ pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, picture
     if state.case.shown {
         Panel::bottom("differential")
             .resizable(true)
-            .default_size(206.0)
+            .default_size(230.0)
             .size_range(120.0..=420.0)
             .show(ui, |ui| differential::panel(ui, state, memory, asked));
     }
