@@ -52,6 +52,11 @@ fn several_cells_are_chosen_labelled_and_taken_back_at_once() {
     h.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Z);
     h.run_steps(2);
     assert_eq!(labels(&h), before);
+    // Shift and an arrow: one more.
+    h.state_mut().act(Input::Select(4), 1.0);
+    h.key_press_modifiers(egui::Modifiers::SHIFT, egui::Key::ArrowRight);
+    h.run_steps(2);
+    assert_eq!(h.state().state().chosen.iter().copied().collect::<Vec<_>>(), [4, 5]);
     // A range by Shift, one more by Ctrl, dropped on a class.
     h.state_mut().act(Input::Select(1), 1.0);
     h.state_mut().act(Input::Range(3), 1.0);

@@ -80,6 +80,8 @@ pub enum Input {
     Toggle(usize),
     /// Chose all tiles from where a range began to this one.
     Range(usize),
+    /// Moved the end of the range within what is shown.
+    Extend(isize),
     /// Chose these tiles together.
     Choose(BTreeSet<usize>),
     /// Gave a label to a tile, or to those chosen together where it is one of them.

@@ -232,6 +232,13 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
         }
         Input::Toggle(tile) => state.toggle_chosen(tile),
         Input::Range(tile) => state.choose_range(tile),
+        Input::Extend(by) => {
+            let at = state.selected.and_then(|s| state.visible.iter().position(|&v| v == s));
+            if let (Some(at), Some(last)) = (at, state.visible.len().checked_sub(1)) {
+                state.reveal = true;
+                state.choose_range(state.visible[at.saturating_add_signed(by).min(last)]);
+            }
+        }
         Input::Choose(tiles) => state.choose(tiles),
         Input::Drop(tile, label) => {
             let together = state.chosen.len() > 1 && state.chosen.contains(&tile);

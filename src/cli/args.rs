@@ -173,7 +173,7 @@ pub(super) enum SessionCommand {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum SessionFormat {
-    /// sha256,cell,label,suggested,path,x,y,side
+    /// sha256,cell,label,suggested,path,x,y,side,use
     Csv,
     /// The differential as a page that prints
     Html,

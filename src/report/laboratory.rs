@@ -254,6 +254,8 @@ impl std::fmt::Display for Obstacle {
 pub struct Row {
     /// The label.
     pub label: String,
+    /// Its position among the classes listed, which says its colour; none for a label beside them.
+    pub class: Option<usize>,
     /// Cells.
     pub count: Count,
     /// Share of the white cells with its exact (Clopper–Pearson) 95 % interval, 0..=1; nothing before anything is counted.
@@ -327,7 +329,8 @@ impl DifferentialTable {
                     },
                 };
                 let (flag, range) = judged.map_or((None, None), |(f, r)| (f, Some(r)));
-                Row { label, count, share, absolute, range, flag }
+                let class = labels.iter().position(|l| *l == label);
+                Row { label, class, count, share, absolute, range, flag }
             })
             .collect();
         let outside = of_role(Role::RedNucleated).chain(of_role(Role::Smudge));

@@ -7,7 +7,7 @@ use super::svg::PALETTE;
 use std::fmt::Write;
 
 /// What is left of the page where a printer ends.
-const PRINT: &str = "@page{size:A4;margin:18mm}.status{float:right;border:2px solid #444;padding:.2em .8em;border-radius:4px;font-weight:600}.sign{margin-top:3em;display:flex;gap:4em}.sign div{border-top:1px solid #444;min-width:16em;padding-top:.3em}td.l,th.l{text-align:left}.high,.low{font-weight:700}";
+const PRINT: &str = "@page{size:A4;margin:15mm}@media print{body{font-size:12px}}td{white-space:nowrap}td.l{white-space:normal}.status{float:right;border:2px solid #444;padding:.2em .8em;border-radius:4px;font-weight:600}.sign{margin-top:3em;display:flex;gap:4em}.sign div{border-top:1px solid #444;min-width:16em;padding-top:.3em}td.l,th.l{text-align:left}.high,.low{font-weight:700}";
 
 /// The distribution as bars with their intervals, standing on its own.
 #[must_use]
@@ -47,7 +47,7 @@ pub fn distribution_svg(table: &DifferentialTable) -> String {
             "<rect x=\"{LEFT}\" y=\"{:.1}\" width=\"{:.1}\" height=\"14\" rx=\"2\" fill=\"{}\"/><path d=\"M{from:.1} {middle}H{to:.1}M{from:.1} {cap:.1}v8M{to:.1} {cap:.1}v8\" stroke=\"#222\" stroke-width=\"1.3\" fill=\"none\"/>",
             middle - 7.0,
             WIDTH * share,
-            PALETTE[i % PALETTE.len()],
+            row.class.map_or("#6b6b6b", |c| PALETTE[c % PALETTE.len()]),
             from = at(low),
             to = at(high),
             cap = middle - 4.0

@@ -4,7 +4,7 @@
 
 use super::UserError;
 use super::laboratory::slide_of;
-use super::sessions::look;
+use super::sessions::{RESEARCH, look};
 use crate::domain::{CellResult, Digest, Outcome, Role, Square, role};
 use crate::files::{
     MAX_PICTURE_BYTES, create_folder, data_file, digest_of, display_name, display_path, read_bounded, write_atomic,
@@ -37,7 +37,7 @@ struct Reviewed {
 /// How many reviewed cells there are to learn from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReviewedCells {
-    /// The table: `path,label,group,cell,x,y,side,sha256`.
+    /// The table: `path,label,group,cell,x,y,side,sha256,use`.
     pub table: PathBuf,
     /// Cells by label.
     pub counts: BTreeMap<String, usize>,
@@ -79,7 +79,7 @@ fn reviewed(session: &Path) -> Result<Vec<Reviewed>, UserError> {
 fn table(rows: &[(String, &Reviewed, Square)], by_slide: bool) -> Vec<u8> {
     let mut w = csv::Writer::from_writer(Vec::new());
     // Writing to memory does not fail.
-    let _ = w.write_record(["path", "label", "group", "cell", "x", "y", "side", "sha256"]);
+    let _ = w.write_record(["path", "label", "group", "cell", "x", "y", "side", "sha256", "use"]);
     for (path, cell, square) in rows {
         let group = if by_slide { slide_of(&cell.path).to_string_lossy().into_owned() } else { cell.image.short() };
         let fields = [
@@ -91,6 +91,7 @@ fn table(rows: &[(String, &Reviewed, Square)], by_slide: bool) -> Vec<u8> {
             square.y.to_string(),
             square.side.to_string(),
             cell.image.to_string(),
+            RESEARCH.to_owned(),
         ];
         let _ = w.write_record(&fields);
     }

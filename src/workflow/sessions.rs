@@ -14,7 +14,9 @@ const MAX_CSV: u64 = 256 << 20;
 /// The ending of a session's file.
 const ENDING: &str = "session";
 /// Columns of an exported table.
-const COLUMNS: [&str; 8] = ["sha256", "cell", "label", "suggested", "path", "x", "y", "side"];
+const COLUMNS: [&str; 9] = ["sha256", "cell", "label", "suggested", "path", "x", "y", "side", "use"];
+/// Stands in every row: what a table is for goes where the table goes.
+pub(super) const RESEARCH: &str = "research use only";
 
 /// A session in the user's data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +98,7 @@ pub(super) fn look(path: &Path) -> Result<Store, UserError> {
     Store::look(path).map_err(|e| UserError::new(e.to_string()))
 }
 
-/// A session's labels as CSV: `sha256,cell,label,suggested,path,x,y,side`, by path and cell; a square is given where a person
+/// A session's labels as CSV: `sha256,cell,label,suggested,path,x,y,side,use`, by path and cell; a square is given where a person
 /// drew or moved it.
 ///
 /// # Errors
@@ -126,6 +128,7 @@ pub fn session_csv(path: &Path) -> Result<Vec<u8>, UserError> {
             v.square.map_or_else(String::new, |s| s.x.to_string()),
             v.square.map_or_else(String::new, |s| s.y.to_string()),
             v.square.map_or_else(String::new, |s| s.side.to_string()),
+            RESEARCH.to_owned(),
         ];
         let _ = w.write_record(&fields);
     }

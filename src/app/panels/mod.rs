@@ -119,6 +119,15 @@ fn keys(ui: &Ui, state: &State, memory: &ViewMemory, asked: &mut Asked) {
     let hovered = memory.hovered.filter(|_| state.place == Place::Review);
     let columns = memory.columns.cast_signed();
     let review = state.place == Place::Review;
+    if review {
+        for (key, by) in
+            [(Key::ArrowRight, 1), (Key::ArrowLeft, -1), (Key::ArrowDown, columns), (Key::ArrowUp, -columns)]
+        {
+            if ui.input_mut(|i| i.consume_key(egui::Modifiers::SHIFT, key)) {
+                asked.input(Input::Extend(by));
+            }
+        }
+    }
     let mut tabbed = false;
     let taken = take_keys(ui, |key| {
         if review {
