@@ -28,6 +28,8 @@ pub(super) enum Command {
     Compare(Compare),
     /// Train a model on labelled pictures, with honest splits
     Train(Box<Train>),
+    /// Show where in a cell the model looked
+    Explain(Explain),
     /// Labels of review sessions, by script
     Session {
         #[command(subcommand)]
@@ -127,6 +129,31 @@ pub(super) struct Compare {
     /// Folder for compare.json and compare.html
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The picture
+    #[arg(value_name = "IMAGE")]
+    pub(super) image: PathBuf,
+    /// The picture to write: the cell, and the cell with the heat over it
+    #[arg(long, value_name = "PNG")]
+    pub(super) out: PathBuf,
+    /// The model file [default: the embedded model]
+    #[arg(long)]
+    pub(super) model: Option<PathBuf>,
+    /// Which cell of the picture, as in the table of `classify --cells all`
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) cell: u32,
+    /// For which class [default: the one that the model gives]
+    #[arg(long, value_name = "LABEL")]
+    pub(super) class: Option<String>,
+    /// How much of the heat's colour is seen, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.6)]
+    pub(super) opacity: f32,
+    /// Execution provider
+    #[arg(long, default_value_t = Provider::Auto)]
+    pub(super) provider: Provider,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 
 mod args;
 mod evaluate;
+mod explain;
 mod session;
 mod show;
 mod train;
@@ -67,6 +68,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         Some(Command::Evaluate(a)) => evaluate::evaluate(&a),
         Some(Command::Calibrate(a)) => evaluate::calibrate(&a),
         Some(Command::Compare(a)) => evaluate::compare(&a),
+        Some(Command::Explain(a)) => explain::explain(&a),
         Some(Command::Session { command }) => session::session(&command),
         Some(Command::Train(a)) => train::train(&a),
         Some(Command::Inspect { model, json }) => workflow::open_model(Some(&model))

@@ -7,6 +7,7 @@ mod decode;
 mod find;
 mod light;
 mod mask;
+mod overlay;
 mod plane;
 mod resample;
 mod sniff;
@@ -17,6 +18,7 @@ mod threshold;
 pub use decode::{DecodeError, Decoded, Limits, decode};
 pub use find::{FINDER_VERSION, Finding, FoundCell, Scene, find_cells, white_near};
 pub use image::RgbImage;
+pub use overlay::{heat_at, heat_colour, heat_overlay};
 pub use resample::{fit_within, thumbnail_of_square};
 pub use sniff::{Sniffed, sniff};
 pub use square::{cut_around, cut_square, square_of, stretch, tensor, tensor_of_square, tensor_of_whole};
@@ -41,4 +43,14 @@ pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, String> {
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality);
     picture.write_with_encoder(encoder).map_err(|e| e.to_string())?;
     Ok(bytes)
+}
+
+/// Two pictures of one height beside each other.
+#[must_use]
+pub fn beside(left: &RgbImage, right: &RgbImage) -> RgbImage {
+    let mut both =
+        RgbImage::from_pixel(left.width() + right.width(), left.height().max(right.height()), image::Rgb([255; 3]));
+    image::imageops::replace(&mut both, left, 0, 0);
+    image::imageops::replace(&mut both, right, i64::from(left.width()), 0);
+    both
 }

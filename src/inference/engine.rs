@@ -173,6 +173,33 @@ impl Engine {
         Ok(self.answers(tensors, n)?.into_iter().map(|a| a.probabilities).collect())
     }
 
+    /// The last feature map of one tensor, and whether its channels come first; `None` where the model does not give one.
+    ///
+    /// # Errors
+    /// As [`Engine::answers`].
+    pub fn feature_map(&mut self, tensor: Vec<f32>) -> Result<Option<(Vec<f32>, bool)>, EngineError> {
+        let card = self.model.card();
+        let Some((_, name)) = card.outputs.iter().find(|(meaning, _)| *meaning == "feature_map") else {
+            return Ok(None);
+        };
+        let side = card.tensor.size;
+        let shape = if card.tensor.channels_first { [1, 3, side, side] } else { [1, side, side, 3] };
+        let input = ort::value::Tensor::from_array((shape, tensor)).map_err(|e| EngineError::Run(e.to_string()))?;
+        let outputs = self
+            .session
+            .run(ort::inputs![card.input_name.as_str() => input])
+            .map_err(|e| EngineError::Run(e.to_string()))?;
+        let Some(value) = outputs.get(name.as_str()) else { return Ok(None) };
+        let (shape, values) = value.try_extract_tensor::<f32>().map_err(|e| EngineError::Output(e.to_string()))?;
+        // [1, channels, side, side] or [1, side, side, channels]: the two sides are the same.
+        let channels_first = match &shape[..] {
+            [1, _, h, w] if h == w => true,
+            [1, h, w, _] if h == w => false,
+            _ => return Ok(None),
+        };
+        Ok(Some((values.to_vec(), channels_first)))
+    }
+
     /// Everything that the model says of `n` tensors, in order.
     ///
     /// # Errors

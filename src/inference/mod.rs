@@ -4,6 +4,7 @@
 //! what really ran are all part of the answer.
 
 mod engine;
+mod heat;
 mod pipeline;
 mod prepare;
 mod probe;
@@ -12,6 +13,7 @@ mod runtime;
 mod sketch;
 
 pub use engine::{Answer, Engine, EngineError, EngineReport, UNUSABLE, self_test_tensor};
+pub use heat::{HeatMap, activation_map, occlusion_map};
 pub use pipeline::{CellFeatures, Options, PipelineError, Shape, Summary, run};
 pub use prepare::{Cells, OwnSquares, Prepared, Skip, decode_file, prepare};
 pub use probe::run_graph;

@@ -6,6 +6,7 @@ mod calibration;
 mod card;
 mod embedded;
 mod familiarity;
+mod head;
 mod network;
 #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
 mod onnx;
@@ -18,6 +19,7 @@ pub use calibration::Calibration;
 pub use card::{MANIFEST_KEY, Manifest, ModelCard, Preprocessing};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
 pub use familiarity::{Familiarity, LIKENESS, TrainingRecord};
+pub use head::Head;
 pub use network::{
     FEATURE_MAP, FEATURES, INPUT, LOGITS, Layer, LayerKind, Network, NetworkError, ReadNetwork, read_network,
     write_network,

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod error;
 mod evaluate;
+mod explain;
 mod images;
 mod laboratory;
 mod models;
@@ -29,6 +30,7 @@ pub use evaluate::{
     EvaluateError, EvaluateRequest, EvaluateTold, KEPT_NEAR, can_write_into, compare, evaluate, write_comparison,
     write_evaluation,
 };
+pub use explain::{ExplainRequest, Explained, explain, explained_png};
 pub use images::{ExportedImages, ReviewedCells, export_images, reviewed_cells};
 pub use laboratory::{
     MadeWith, case_facts, case_status, label_of, load_ranges, report_fhir, report_html, save_ranges, session_report,

@@ -1,0 +1,37 @@
+//! `leukoscope explain`: where the model looked, as a picture.
+
+use super::args::Explain;
+use super::{Exit, cancel_on_interrupt, complain, say};
+use crate::files::display_path;
+use crate::task::{Cancel, Progress};
+use crate::workflow::{self, ExplainRequest, UserError};
+
+pub(super) fn explain(a: &Explain) -> Result<Exit, UserError> {
+    let model = workflow::open_model(a.model.as_deref())?;
+    let cancel = Cancel::new();
+    cancel_on_interrupt(&cancel);
+    let request = ExplainRequest {
+        path: a.image.clone(),
+        cell: a.cell,
+        class: a.class.clone(),
+        provider: a.provider,
+        own: Default::default(),
+    };
+    let Some(found) = workflow::explain(&request, &model, &cancel, &Progress::default())? else {
+        complain("interrupted; nothing was written");
+        return Ok(Exit::Interrupted);
+    };
+    workflow::write_export(&a.out, &workflow::explained_png(&a.image, &found, a.opacity)?)?;
+    let label = |class: usize| model.card().classes.label(class).unwrap_or("");
+    let (top, p) = found.probabilities.top();
+    complain(&format!("written: {}", display_path(&a.out)));
+    say(&format!(
+        "cell {} is called {} ({:.1} %); {} for {}, {:.0} % of it in the middle half of the square\n",
+        a.cell,
+        label(top),
+        p * 100.0,
+        found.map.how,
+        label(found.class),
+        found.map.in_the_middle() * 100.0
+    ))
+}

@@ -1,0 +1,109 @@
+//! Where the model looked: the heat map of one cell, and a picture of it.
+
+use super::UserError;
+use crate::domain::{Probabilities, Square};
+use crate::files::{Entry, display_path};
+use crate::imaging::{encode_png, heat_overlay};
+use crate::inference::{
+    Cells, Engine, HeatMap, OwnSquares, Provider, activation_map, decode_file, occlusion_map, prepare,
+};
+use crate::model::{Head, VettedModel};
+use crate::task::{Cancel, Progress};
+use std::path::{Path, PathBuf};
+
+/// Pixels a side of the picture that is written.
+const SIDE: u32 = 448;
+
+/// Of which cell, and for which class.
+#[derive(Debug, Clone)]
+pub struct ExplainRequest {
+    /// The picture.
+    pub path: PathBuf,
+    /// The cell's number, from 1; of a field all cells count.
+    pub cell: u32,
+    /// The class; none is the one that the model gives.
+    pub class: Option<String>,
+    /// The provider asked for.
+    pub provider: Provider,
+    /// Squares that a person drew or moved.
+    pub own: OwnSquares,
+}
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// Where the model looked in the square.
+    pub map: HeatMap,
+    /// The square, pixels of the upright picture.
+    pub square: Square,
+    /// What the model says of the cell.
+    pub probabilities: Probabilities,
+    /// The class that the map is of.
+    pub class: usize,
+}
+
+/// Explains a cell; `None` when it was cancelled.
+///
+/// # Errors
+/// When the picture or the cell is not there, or the model cannot be run.
+pub fn explain(
+    request: &ExplainRequest,
+    model: &VettedModel,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Option<Explained>, UserError> {
+    let shown = display_path(&request.path);
+    let card = model.card();
+    let class = match &request.class {
+        None => None,
+        Some(name) => {
+            Some(card.classes.labels().iter().position(|l| l.eq_ignore_ascii_case(name.trim())).ok_or_else(|| {
+                UserError::new(format!(
+                    "the model does not know \"{name}\"; it knows {}",
+                    card.classes.labels().join(", ")
+                ))
+            })?)
+        }
+    };
+    let entry = Entry { path: request.path.clone(), named: true, error: None, square: None };
+    let prepared = prepare(&entry, card, Cells::All, &request.own)
+        .map_err(|_| UserError::new(format!("{shown} is no picture that can be read")))?;
+    if let Some(error) = prepared.error {
+        return Err(UserError::new(format!("{shown}: {error}")));
+    }
+    let found = prepared.squares.len();
+    let at = prepared.squares.iter().position(|(number, _)| *number == request.cell).ok_or_else(|| {
+        UserError::new(match found {
+            0 => format!("{shown}: nothing in it looks like a white cell"),
+            n => format!("{shown} has no cell {}; it has {n}, counted from 1", request.cell),
+        })
+    })?;
+    let one = 3 * card.tensor.size * card.tensor.size;
+    let tensor = &prepared.tensors[at * one..][..one];
+    let no = |e: crate::inference::EngineError| UserError::new(e.to_string());
+    let mut engine = Engine::load(model, request.provider, 1).map_err(no)?;
+    let probabilities =
+        engine.run(tensor.to_vec(), 1).map_err(no)?.into_iter().next().ok_or_else(|| UserError::new("no answer"))?;
+    let class = class.unwrap_or_else(|| probabilities.top().0);
+    let exact = match Head::of(model) {
+        Some(head) => activation_map(&mut engine, &head, tensor, class).map_err(no)?,
+        None => None,
+    };
+    let map = match exact {
+        Some(map) => Some(map),
+        None => occlusion_map(&mut engine, card, tensor, class, cancel, progress).map_err(no)?,
+    };
+    Ok(map.map(|map| Explained { map, square: prepared.squares[at].1, probabilities, class }))
+}
+
+/// The cell with its heat over it beside the cell alone, as PNG.
+///
+/// # Errors
+/// When the picture is not there any more.
+pub fn explained_png(path: &Path, explained: &Explained, opacity: f32) -> Result<Vec<u8>, UserError> {
+    let (decoded, _) = decode_file(path).map_err(|(_, e)| UserError::new(format!("{}: {e}", display_path(path))))?;
+    let cell = |opacity| {
+        heat_overlay(&decoded.picture, explained.square, &explained.map.values, explained.map.side, SIDE, opacity)
+    };
+    encode_png(&crate::imaging::beside(&cell(0.0), &cell(opacity))).map_err(UserError::new)
+}
