@@ -283,3 +283,55 @@ fn a_watched_folder_gives_rows_as_pictures_come() {
     let rows = table(&std::fs::read(&out).unwrap());
     assert!(rows.len() == 3 && rows.iter().all(|r| r["status"] == "ok"));
 }
+
+#[test]
+fn explain_draws_where_the_model_looked() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = leukoscope::workflow::draw_demo(Some(dir.path())).unwrap();
+    let out = dir.path().join("heat.png");
+    let explain =
+        |more: &[&str]| leukoscope().arg("explain").arg(&demo.path).arg("--out").arg(&out).args(more).output().unwrap();
+    let done = explain(&["--cell", "3"]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert!(text(&done.stdout).contains("class activation map"), "{}", text(&done.stdout));
+    assert_eq!(image::open(&out).unwrap().to_rgb8().dimensions(), (896, 448));
+    for (more, word) in [
+        (&["--cell", "99"][..], "30, counted from 1"),
+        (&["--class", "blast"], "does not know"),
+        (&["--model", "none.onnx"], "none.onnx"),
+    ] {
+        let refused = explain(more);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(text(&refused.stderr).contains(word), "{word}: {}", text(&refused.stderr));
+    }
+}
+
+/// A map that did not depend on what the head has learnt would explain nothing (Adebayo et al., NeurIPS 2018); and for a
+/// drawn cell in the middle of its square the exact map and occlusion agree that the middle matters.
+#[test]
+fn heat_maps_depend_on_the_head_and_sit_on_the_cell() {
+    use leukoscope::inference::{Cells, Engine, OwnSquares, Provider, activation_map, occlusion_map, prepare};
+    let dir = tempfile::tempdir().unwrap();
+    let demo = leukoscope::workflow::draw_demo(Some(dir.path())).unwrap();
+    let model = leukoscope::workflow::default_model().unwrap();
+    let entry = leukoscope::files::Entry { path: demo.path, named: true, error: None, square: None };
+    let prepared = prepare(&entry, model.card(), Cells::All, &OwnSquares::new()).unwrap();
+    let head = leukoscope::model::Head::of(&model).unwrap();
+    let mut engine = Engine::load(&model, Provider::Cpu, 1).unwrap();
+    let one = 3 * 128 * 128;
+    let (mut exact, mut hidden) = (0.0, 0.0);
+    for tensor in prepared.tensors.chunks(one).take(6) {
+        let class = engine.run(tensor.to_vec(), 1).unwrap()[0].top().0;
+        let map = activation_map(&mut engine, &head, tensor, class).unwrap().unwrap();
+        let other = activation_map(&mut engine, &head.shuffled(7), tensor, class).unwrap().unwrap();
+        assert_eq!(map.side, 4);
+        let apart: f32 = map.values.iter().zip(&other.values).map(|(a, b)| (a - b).abs()).sum();
+        assert!(apart > 0.5, "another head, another map: {apart}");
+        let (cancel, progress) = (leukoscope::task::Cancel::new(), leukoscope::task::Progress::default());
+        let covered = occlusion_map(&mut engine, model.card(), tensor, class, &cancel, &progress).unwrap().unwrap();
+        exact += map.in_the_middle() / 6.0;
+        hidden += covered.in_the_middle() / 6.0;
+    }
+    // A map that says nothing has a quarter of its heat in the middle quarter.
+    assert!(exact > 0.25 && hidden > 0.25, "{exact} {hidden}");
+}

@@ -8,6 +8,7 @@
 )]
 
 mod cli;
+mod cluster;
 mod common;
 mod data;
 mod evaluate;

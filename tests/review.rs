@@ -351,6 +351,21 @@ fn reviewed_cells_become_data_for_train_and_evaluate() {
 }
 
 #[test]
+fn where_the_model_looked_is_shown_over_the_cell() {
+    let (out, sessions) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let demo = leukoscope::workflow::draw_demo(Some(out.path())).unwrap();
+    let mut h = session(&[demo.path], sessions.path());
+    h.key_press(egui::Key::H);
+    until(&mut h, "the heat map", |w| w.state().heat.map.is_some());
+    let first = h.state().state().heat.map.clone().unwrap();
+    assert!(h.query_by_label("class activation map").is_some());
+    // Another cell has another map.
+    h.key_press(egui::Key::End);
+    until(&mut h, "the other cell's", |w| w.state().heat.map.as_ref().is_some_and(|m| m.0 != first.0));
+    assert_ne!(h.state().state().heat.map.clone().unwrap().1, first.1);
+}
+
+#[test]
 fn orders_find_what_wants_eyes_and_what_looks_alike() {
     let (out, sessions) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let demo = leukoscope::workflow::draw_demo(Some(out.path())).unwrap();

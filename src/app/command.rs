@@ -54,6 +54,8 @@ pub enum Command {
     SelectAll,
     /// Draw, move and size squares.
     DrawSquares,
+    /// Show where the model looked, or not.
+    ToggleHeat,
     /// The chosen square holds no white cell.
     NoWhiteCell,
     /// Show the differential, or not.
@@ -170,6 +172,7 @@ impl Command {
             C::NextFlagged,
             C::SelectAll,
             C::DrawSquares,
+            C::ToggleHeat,
             C::NoWhiteCell,
             C::ToggleDifferential,
             C::SignOff,
@@ -231,6 +234,7 @@ impl Command {
             Self::NextFlagged => tr!("Next Flagged"),
             Self::SelectAll => tr!("Select All"),
             Self::DrawSquares => tr!("Draw and Move Squares"),
+            Self::ToggleHeat => tr!("Where the Model Looked"),
             Self::NoWhiteCell => tr!("Not a White Cell"),
             Self::ToggleDifferential => tr!("Differential"),
             Self::SignOff => tr!("Sign…"),
@@ -310,6 +314,7 @@ impl Command {
             Self::DrawSquares => {
                 "On the image: drag a square to move it, its corner to size it, elsewhere to add a cell"
             }
+            Self::ToggleHeat => "A heat map over the chosen cell: what spoke for the class",
             Self::NoWhiteCell => "The chosen square holds no white cell: it is left out of the count",
             Self::ToggleDifferential => "Show the differential below the gallery, or not",
             Self::SignOff => "Sign the case: what is signed is locked",
@@ -377,6 +382,7 @@ impl Command {
             Self::NextFlagged => keys(Modifiers::NONE, Key::F),
             Self::SelectAll => keys(CTRL, Key::A),
             Self::DrawSquares => keys(Modifiers::NONE, Key::E),
+            Self::ToggleHeat => keys(Modifiers::NONE, Key::H),
             Self::NoWhiteCell => keys(Modifiers::NONE, Key::Delete),
             Self::ToggleDifferential => keys(CTRL, Key::B),
             Self::SignOff => keys(CTRL, Key::Enter),
@@ -422,6 +428,7 @@ impl Command {
             Self::NextUnreviewed | Self::NextFlagged | Self::SelectAll => {
                 state.place == Place::Review && !state.visible.is_empty()
             }
+            Self::ToggleHeat => state.place == Place::Review && state.selected.is_some(),
             Self::DrawSquares => state.model.squares && state.place == Place::Review && state.selected.is_some(),
             Self::SignOff => {
                 state.place == Place::Review
@@ -486,6 +493,7 @@ impl Command {
             Self::Speak(l) => Some(state.language == l),
             Self::ToggleDifferential => Some(state.case.shown),
             Self::DrawSquares => Some(state.drawing),
+            Self::ToggleHeat => Some(state.heat.shown),
             Self::WatchFolder => Some(state.watching),
             Self::PauseTraining => Some(state.train.held),
             _ => None,

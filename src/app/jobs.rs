@@ -2,12 +2,13 @@
 //! is stamped with its generation, and talks through one bounded channel.
 
 use super::evaluation::{EvaluateEvent, EvaluateForm};
+use super::heat::HeatKey;
 use super::keeper::{Kept, SessionWork, write_session};
 use super::labels::{OpenedSession, SessionEvent};
 use super::state::ModelFacts;
 use super::training::{TrainEvent, TrainForm};
 use super::update::Event;
-use crate::inference::{Cells, Provider};
+use crate::inference::{Cells, OwnSquares, Provider};
 use crate::model::VettedModel;
 use crate::report::{Compared, Evaluated, ReferenceRange, RowFormat, RowWriter, SlideReport, Stamp};
 use crate::session::{CaseChange, Edit};
@@ -171,6 +172,24 @@ impl Jobs {
             if let Err(e) = ended {
                 voice.say(Event::Trouble(e.to_string()));
             }
+        });
+    }
+
+    /// Finds out where the model looked in a cell.
+    pub fn explain(&self, generation: Generation, key: HeatKey, provider: Provider, own: OwnSquares) {
+        let model = self.model.clone();
+        self.spawn("explain", move |voice| {
+            let request = workflow::ExplainRequest { path: key.0.clone(), cell: key.1, class: None, provider, own };
+            let found = workflow::explain(&request, &model, &Cancel::new(), &Progress::default());
+            voice.say(Event::Heat(
+                generation,
+                key,
+                match found {
+                    Ok(Some(explained)) => Ok(Arc::new(explained.map)),
+                    Ok(None) => Err(String::new()),
+                    Err(e) => Err(e.to_string()),
+                },
+            ));
         });
     }
 

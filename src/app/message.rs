@@ -4,10 +4,12 @@
 use super::case::RangeDraft;
 use super::command::Command;
 use super::evaluation::{EvaluateEvent, EvaluateForm, EvaluateInput};
+use super::heat::HeatKey;
 use super::labels::SessionEvent;
 use super::state::{Dialog, Filter, ModelFacts};
 use super::training::{TrainEvent, TrainForm};
 use crate::domain::{Digest, ImageResult, Square};
+use crate::inference::HeatMap;
 use crate::report::{Evaluated, ReferenceRange, SlideReport};
 use crate::session::{CaseChange, Edit};
 use crate::task::Generation;
@@ -33,6 +35,8 @@ pub enum Event {
     Looked(Generation, usize),
     /// An image was classified again after its squares changed.
     Again(Generation, Arc<ImageResult>),
+    /// Where the model looked in a cell, or why there is no telling.
+    Heat(Generation, HeatKey, Result<Arc<HeatMap>, String>),
     /// A folder was chosen to watch.
     Watch(PathBuf),
     /// The laboratory's ranges, as they are kept now.
@@ -106,6 +110,8 @@ pub enum Input {
     Bind(Command, egui::KeyboardShortcut),
     /// Gave all commands the program's own keys again.
     ResetKeys,
+    /// How much of the heat map's colour is seen, 0..=1.
+    HeatOpacity(f32),
     /// Put the hint away.
     PutHintAway,
     /// Moved the selection within what is shown.
@@ -146,6 +152,8 @@ pub enum Effect {
     ChangeCase(CaseChange),
     /// Classify an image again: its squares changed.
     Again(Generation, PathBuf),
+    /// Find out where the model looked in a cell.
+    Explain(Generation, HeatKey),
     /// Pictures of an image are not what they were.
     ForgetPictures(usize),
     /// Ask where to, then write the labels that people gave.

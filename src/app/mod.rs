@@ -8,6 +8,7 @@ pub mod command;
 mod edits;
 pub mod evaluation;
 pub mod gallery;
+pub mod heat;
 mod jobs;
 mod keeper;
 pub mod keys;
@@ -227,6 +228,9 @@ impl Window {
                 let request = crate::workflow::Request { paths: vec![path], ..self.request() };
                 self.jobs.again(generation, request);
             }
+            Effect::Explain(generation, key) => {
+                self.jobs.explain(generation, key, self.state.provider, self.state.labels.own_squares());
+            }
             Effect::ForgetPictures(image) => self.pictures.forget(image),
             Effect::OpenSession(generation, paths) => {
                 self.pictures.clear();
@@ -291,6 +295,9 @@ impl Window {
             self.input(Input::Open(dropped), now);
         }
         update::tick(&mut self.state, now);
+        if let Some(effect) = self.state.want_heat() {
+            self.effect(effect);
+        }
         if self.shown_theme != Some(self.state.theme) {
             self.shown_theme = Some(self.state.theme);
             theme::apply(ctx, self.state.theme);

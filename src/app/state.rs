@@ -3,6 +3,7 @@
 use super::case::CaseView;
 use super::evaluation::EvaluateView;
 pub use super::gallery::{Filter, GallerySort, Kind, Tile, Verdict};
+use super::heat::HeatView;
 use super::keys::Keymap;
 use super::labels::LabelView;
 use super::language::{Language, tr};
@@ -273,6 +274,8 @@ pub struct State {
     pub labels: LabelView,
     /// The case of what is open: what was entered, who signed.
     pub case: CaseView,
+    /// Where the model looked.
+    pub heat: HeatView,
     /// Squares can be drawn, moved and sized.
     pub drawing: bool,
     /// Corrections after which the hint to adapt the model was put away.
@@ -345,6 +348,7 @@ impl State {
             dialog: Dialog::None,
             labels: LabelView::default(),
             case: CaseView::default(),
+            heat: HeatView::default(),
             drawing: false,
             hint_seen: 0,
             operator: String::new(),

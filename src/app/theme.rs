@@ -99,6 +99,14 @@ pub fn on_veil() -> Color32 {
     Color32::WHITE
 }
 
+/// A colour of the heat map's scale, 0..=255 each, so much of it as `share` says.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "colours")]
+pub fn heat(colour: [f32; 3], share: f32) -> Color32 {
+    let [r, g, b] = colour.map(|v| v as u8);
+    Color32::from_rgba_unmultiplied(r, g, b, (share.clamp(0.0, 1.0) * 255.0) as u8)
+}
+
 /// Tints a picture not at all.
 #[must_use]
 pub fn untinted() -> Color32 {

@@ -48,7 +48,12 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
             }
             return vec![Effect::AskWatch];
         }
-        Command::TrainOnReviewed => return vec![Effect::ReviewedCells(true)],
+        Command::TrainOnReviewed => {
+            // What is adapted is the model in use.
+            let path = state.model_path.as_ref().map(|p| p.to_string_lossy().into_owned());
+            state.train.form.init = path.unwrap_or_default();
+            return vec![Effect::ReviewedCells(true)];
+        }
         Command::EvaluateOnReviewed => return vec![Effect::ReviewedCells(false)],
         Command::Label(0) => {
             let targets = state.targets(None);
@@ -84,6 +89,7 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
             state.choose(all);
             (state.selected, state.anchor) = (cursor.or(anchor), anchor);
         }
+        Command::ToggleHeat => state.heat.shown = !state.heat.shown,
         Command::DrawSquares => state.drawing = !state.drawing,
         Command::ToggleDifferential => state.case.shown = !state.case.shown,
         Command::SignOff => state.dialog = Dialog::Sign { reason: String::new() },
@@ -316,6 +322,7 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
             state.keys = super::keys::Keymap::default();
             return vec![Effect::Remember];
         }
+        Input::HeatOpacity(share) => state.heat.opacity = share,
         Input::PutHintAway => state.hint_seen = state.labels.corrections,
         Input::Move(by) => {
             if state.visible.is_empty() {
@@ -433,7 +440,15 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                 let tile = super::state::Tile { image, cell: Some(cell) };
                 state.selected = state.tiles.iter().position(|t| *t == tile).or(state.selected);
             }
+            state.heat.map = None;
             effects.push(Effect::ForgetPictures(image));
+        }
+        Event::Heat(g, key, found) if g == state.generation => {
+            state.heat.asked = None;
+            match found {
+                Ok(map) => state.heat.map = Some((key, map)),
+                Err(why) => state.heat.failed = Some((key, why)),
+            }
         }
         Event::Watch(path) => {
             let effects = open(state, vec![path], now);
@@ -650,6 +665,7 @@ fn reopen(state: &mut State, fresh: bool, now: f64) -> Vec<Effect> {
     state.known = Arc::default();
     (state.fresh, state.opening, state.drawing) = (fresh, true, false);
     state.similar_to = None;
+    (state.heat.map, state.heat.asked, state.heat.failed) = (None, None, None);
     state.skipped = 0;
     state.engine = None;
     state.job = Some(Job {

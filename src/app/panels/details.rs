@@ -64,7 +64,10 @@ pub(super) fn pane(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures
                 asked.command(Command::DrawSquares);
             }
             command_button(ui, state, asked, Command::NoWhiteCell);
+            heat_controls(ui, state, asked, tile);
         });
+    } else {
+        ui.horizontal_wrapped(|ui| heat_controls(ui, state, asked, tile));
     }
     ScrollArea::vertical().id_salt("facts").auto_shrink([false, false]).show(ui, |ui| {
         match (&image.outcome, tile.cell) {
@@ -156,6 +159,14 @@ fn picture(
     } else {
         memory.drag = None;
     }
+    if state.heat.shown
+        && let Some(map) = state.heat_of(tile)
+        && let Some(cell) = tile.cell.and_then(|i| cells.get(i))
+    {
+        let texture = heat_texture(ui, &mut memory.heat, map, state.heat.opacity);
+        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        painter.image(texture, on_screen(cell.square), whole, theme::untinted());
+    }
     let dragged = |i: usize| memory.drag.filter(|d| d.cell == Some(i)).map(|d| d.square);
     for (i, cell) in cells.iter().enumerate() {
         let chosen = tile.cell == Some(i);
@@ -192,6 +203,68 @@ fn picture(
             asked.input(Input::Select(index));
         }
     }
+}
+
+/// The heat map as a texture, of which map and with which opacity.
+#[derive(Default)]
+pub(crate) struct HeatTexture(Option<(usize, u32, egui::TextureHandle)>);
+
+impl std::fmt::Debug for HeatTexture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HeatTexture")
+    }
+}
+
+/// Pixels a side of the heat map's texture.
+const HEAT: usize = 64;
+
+/// The switch, and how much of the colour is seen.
+fn heat_controls(ui: &mut Ui, state: &State, asked: &mut Asked, tile: Tile) {
+    let button = egui::Button::new(Command::ToggleHeat.text()).selected(state.heat.shown);
+    if ui.add_enabled(Command::ToggleHeat.enabled(state), button).on_hover_text(Command::ToggleHeat.tooltip()).clicked()
+    {
+        asked.command(Command::ToggleHeat);
+    }
+    if !state.heat.shown {
+        return;
+    }
+    let mut opacity = state.heat.opacity;
+    let slider = egui::Slider::new(&mut opacity, 0.0..=1.0).show_value(false);
+    let response = ui.add(slider).on_hover_text(tr!("Opacity of the heat map"));
+    response.widget_info(|| WidgetInfo::slider(true, f64::from(opacity), tr!("Opacity of the heat map")));
+    if response.changed() {
+        asked.input(Input::HeatOpacity(opacity));
+    }
+    let failed = state.heat.failed.as_ref().filter(|(of, _)| Some(of) == state.heat_key(tile).as_ref());
+    match (state.heat_of(tile), failed) {
+        (Some(map), _) => ui.weak(look_up(map.how)),
+        (None, Some((_, why))) => ui.colored_label(theme::error_colour(ui), why),
+        (None, None) => ui.weak(tr!("looking…")),
+    };
+}
+
+/// The map as a texture, made anew when map or opacity changed.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "colours")]
+fn heat_texture(
+    ui: &Ui,
+    HeatTexture(kept): &mut HeatTexture,
+    map: &std::sync::Arc<crate::inference::HeatMap>,
+    opacity: f32,
+) -> egui::TextureId {
+    // The address tells maps apart as long as the state holds this one.
+    let of = (std::sync::Arc::as_ptr(map) as usize, opacity.to_bits());
+    if kept.as_ref().is_none_or(|k| (k.0, k.1) != of) {
+        let pixels = (0..HEAT * HEAT)
+            .map(|i| {
+                let share = |v: usize| (v as f32 + 0.5) / HEAT as f32;
+                let heat = crate::imaging::heat_at(&map.values, map.side, share(i % HEAT), share(i / HEAT));
+                theme::heat(crate::imaging::heat_colour(heat), opacity * heat)
+            })
+            .collect();
+        let image = egui::ColorImage::new([HEAT, HEAT], pixels);
+        *kept = Some((of.0, of.1, ui.ctx().load_texture("heat", image, egui::TextureOptions::LINEAR)));
+    }
+    kept.as_ref().map_or_else(Default::default, |k| k.2.id())
 }
 
 /// A square that is being changed on the screen.

@@ -107,6 +107,7 @@ fn data(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
     }
     ui.horizontal_wrapped(|ui| {
         command_button(ui, state, asked, Command::ChooseEvaluation);
+        command_button(ui, state, asked, Command::EvaluateOnReviewed);
         let command = if view.busy { Command::StopEvaluation } else { Command::Evaluate };
         let button = Button::new(RichText::new(command.text()).strong()).min_size(vec2(120.0, 28.0));
         if ui.add_enabled(command.enabled(state), button).on_hover_text(command.tooltip()).clicked() {

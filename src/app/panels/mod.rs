@@ -38,6 +38,8 @@ pub(crate) struct ViewMemory {
     pub(super) drag: Option<details::SquareDrag>,
     /// What is being typed about the case, by name.
     pub(super) typed: std::collections::BTreeMap<&'static str, String>,
+    /// The heat map as a texture, of which map and with which opacity.
+    pub(super) heat: details::HeatTexture,
     /// The differential as it was laid out last, and what it was laid out from.
     pub(super) table: Option<(TableOf, crate::report::DifferentialTable)>,
     /// Nothing had the keyboard when the frame began.

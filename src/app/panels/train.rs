@@ -82,8 +82,9 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
             .desired_width(f32::INFINITY);
         ui.add(edit).labelled_by(label.id);
     });
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         command_button(ui, state, asked, Command::ChooseDataset);
+        command_button(ui, state, asked, Command::TrainOnReviewed);
         command_button(ui, state, asked, Command::LookAtData);
     });
     let Some((request, plan)) = &view.plan else {
