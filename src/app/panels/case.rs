@@ -128,7 +128,7 @@ pub(super) fn ranges(ui: &mut Ui, drafts: &[RangeDraft], asked: &mut Asked) {
                 let number = (i + 1).to_string();
                 let field = |ui: &mut Ui, text: &mut String, width: f32, name: String| {
                     let name = format!("{name} {number}");
-                    let response = ui.add(TextEdit::singleline(text).desired_width(width));
+                    let response = ui.add_sized([width, 22.0], TextEdit::singleline(text));
                     let value = text.clone();
                     response.widget_info(|| {
                         let mut info = WidgetInfo::text_edit(true, "", &value, "");

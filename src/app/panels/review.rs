@@ -18,7 +18,7 @@ use egui_plot::{Bar, BarChart, Plot};
 const ADAPT_AFTER: [usize; 3] = [20, 50, 100];
 
 pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures: &mut Pictures, asked: &mut Asked) {
-    Panel::left("folders").default_size(236.0).size_range(190.0..=360.0).show(ui, |ui| {
+    Panel::left("folders").default_size(252.0).size_range(190.0..=360.0).show(ui, |ui| {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             folders(ui, state);
             ui.separator();
@@ -105,13 +105,13 @@ fn counts(ui: &mut Ui, state: &State, asked: &mut Asked) {
             let font = egui::TextStyle::Body.resolve(ui.style());
             let colour = visuals.text_color();
             let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font.clone(), colour);
-            job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 24.0 - 92.0);
+            job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 24.0 - 78.0);
             let galley = ui.ctx().fonts_mut(|f| f.layout_job(job));
             let at = egui::pos2(rect.left() + 24.0, middle - galley.size().y / 2.0);
             painter.galley(at, galley, colour);
             let percent = share.map_or(String::new(), |s| percent(s, 0));
             painter.text(
-                egui::pos2(rect.right() - 54.0, middle),
+                egui::pos2(rect.right() - 46.0, middle),
                 egui::Align2::RIGHT_CENTER,
                 whole(n),
                 font.clone(),
