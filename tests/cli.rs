@@ -335,3 +335,22 @@ fn heat_maps_depend_on_the_head_and_sit_on_the_cell() {
     // A map that says nothing has a quarter of its heat in the middle quarter.
     assert!(exact > 0.25 && hidden > 0.25, "{exact} {hidden}");
 }
+
+#[test]
+fn a_model_repository_for_triton_is_written_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let model = std::fs::read_dir(models)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .find(|p| p.extension().is_some_and(|e| e == "onnx"))
+        .unwrap();
+    let export = || leukoscope().arg("export-triton").arg(&model).arg("--out").arg(dir.path()).output().unwrap();
+    assert_eq!(export().status.code(), Some(0));
+    let folder = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(std::fs::read(folder.join("1/model.onnx")).unwrap(), std::fs::read(&model).unwrap());
+    assert!(std::fs::read_to_string(folder.join("config.pbtxt")).unwrap().contains("max_batch_size: 32"));
+    assert_eq!(std::fs::read_to_string(folder.join("labels.txt")).unwrap().lines().count(), 5);
+    let again = export();
+    assert!(again.status.code() == Some(2) && text(&again.stderr).contains("there already"));
+}

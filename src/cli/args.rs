@@ -35,6 +35,15 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: SessionCommand,
     },
+    /// Write a model repository for NVIDIA's Triton Inference Server
+    ExportTriton {
+        /// The model file
+        #[arg(value_name = "MODEL.onnx")]
+        model: PathBuf,
+        /// The repository's folder; the model gets a folder of its own in it
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Print a model's card
     Inspect {
         /// The model file

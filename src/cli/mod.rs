@@ -71,6 +71,12 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         Some(Command::Explain(a)) => explain::explain(&a),
         Some(Command::Session { command }) => session::session(&command),
         Some(Command::Train(a)) => train::train(&a),
+        Some(Command::ExportTriton { model, out }) => {
+            workflow::open_model(Some(&model)).and_then(|m| workflow::export_triton(&m, &out)).map(|folder| {
+                complain(&format!("written: {}", crate::files::display_path(&folder)));
+                Exit::Fine
+            })
+        }
         Some(Command::Inspect { model, json }) => workflow::open_model(Some(&model))
             .and_then(|m| say(&if json { show::card_json(m.card()) } else { m.card().to_text() })),
         Some(Command::Bench { model, json }) => workflow::open_model(model.as_deref())

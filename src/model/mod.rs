@@ -13,6 +13,7 @@ mod onnx;
 mod rewrite;
 mod scan;
 mod selftest;
+mod triton;
 mod vet;
 
 pub use calibration::Calibration;
@@ -26,4 +27,5 @@ pub use network::{
 };
 pub use rewrite::{manifest_text, with_manifest};
 pub use selftest::{SelfTest, self_test_picture};
+pub use triton::triton_files;
 pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedGraph, VettedModel, vet, vet_graph};

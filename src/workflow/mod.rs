@@ -36,7 +36,7 @@ pub use laboratory::{
     MadeWith, case_facts, case_status, label_of, load_ranges, report_fhir, report_html, save_ranges, session_report,
     slide_of, suggestion,
 };
-pub use models::{default_model, open_model};
+pub use models::{default_model, export_triton, open_model};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use sessions::{
     ListedSession, SessionFacts, holder, import_session, list_sessions, now, session_csv, session_facts, session_path,

@@ -1,9 +1,9 @@
 //! The model to use: the embedded one, or a file that passes vetting.
 
 use super::UserError;
-use crate::files::{digest_of, display_path, read_bounded};
-use crate::model::{EMBEDDED_NAME, MAX_MODEL_BYTES, VettedModel, embedded_bytes, vet};
-use std::path::Path;
+use crate::files::{create_folder, digest_of, display_path, holds_something, read_bounded, write_atomic};
+use crate::model::{EMBEDDED_NAME, MAX_MODEL_BYTES, VettedModel, embedded_bytes, triton_files, vet};
+use std::path::{Path, PathBuf};
 
 /// The model inside the program.
 ///
@@ -24,4 +24,27 @@ pub fn open_model(path: Option<&Path>) -> Result<VettedModel, UserError> {
         |e: &dyn std::fmt::Display| UserError::new(format!("the model {} is refused: {e}", display_path(path)));
     let snapshot = read_bounded(path, MAX_MODEL_BYTES).map_err(|e| refuse(&e))?;
     vet(&snapshot.bytes, snapshot.digest).map_err(|e| refuse(&e))
+}
+
+/// Writes a model into a Triton model repository, `out`, in a folder of its own that must not be there yet; returns it.
+///
+/// # Errors
+/// When the graph says too little of its shapes, the folder is there, or it cannot be written.
+pub fn export_triton(model: &VettedModel, out: &Path) -> Result<PathBuf, UserError> {
+    let (name, files) = triton_files(model)
+        .map_err(|e| UserError::new(format!("{} cannot be served by Triton: {e}", model.card().name)))?;
+    let folder = out.join(name);
+    if holds_something(&folder) {
+        return Err(UserError::new(format!(
+            "{} is there already; remove it or name another folder",
+            display_path(&folder)
+        )));
+    }
+    for (path, bytes) in files {
+        let path = folder.join(path);
+        create_folder(path.parent().unwrap_or(out))
+            .and_then(|()| write_atomic(&path, &bytes))
+            .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&path))))?;
+    }
+    Ok(folder)
 }
