@@ -37,6 +37,9 @@ const TOO_FAST: Duration = Duration::from_millis(400);
 pub struct Jobs {
     give: Sender<Event>,
     take: Receiver<Event>,
+    /// What the session says comes on a way of its own: rows of a large batch must not keep it out.
+    session_give: Sender<Event>,
+    session_take: Receiver<Event>,
     ctx: egui::Context,
     cancel: Cancel,
     model: VettedModel,
@@ -59,9 +62,12 @@ impl Jobs {
     #[must_use]
     pub fn new(ctx: egui::Context, model: VettedModel, remembers: bool) -> Self {
         let (give, take) = bounded(EVENTS);
+        let (session_give, session_take) = bounded(EVENTS);
         let mut jobs = Self {
             give,
             take,
+            session_give,
+            session_take,
             ctx,
             cancel: Cancel::new(),
             model,
@@ -89,7 +95,7 @@ impl Jobs {
     /// What arrived, at most so many that a frame stays short.
     #[must_use]
     pub fn arrived(&self) -> Vec<Event> {
-        self.take.try_iter().take(256).collect()
+        self.session_take.try_iter().chain(self.take.try_iter()).take(256).collect()
     }
 
     /// Another model from now on.
@@ -128,7 +134,7 @@ impl Jobs {
                         Event::Gone(generation, paths)
                     }
                     Told::Looked(n) => {
-                        kept.flush();
+                        kept.looked();
                         Event::Looked(generation, n)
                     }
                     Told::Reachable(there) => Event::Reachable(generation, there),
@@ -255,19 +261,19 @@ impl Jobs {
             (None, true) => workflow::session_path(&paths),
             // A window that remembers nothing gives no labels.
             (None, false) => {
-                let _ = self.give.try_send(Event::Session(generation, SessionEvent::None));
+                let _ = self.session_give.try_send(Event::Session(generation, SessionEvent::None));
                 return;
             }
         };
         if self.session.is_none() {
             let (put, work) = bounded(EVENTS);
-            let voice = Voice { give: self.give.clone(), ctx: self.ctx.clone() };
+            let (give, ctx) = (self.session_give.clone(), self.ctx.clone());
             let writer = std::thread::Builder::new().name("session".into());
-            match writer.spawn(move || write_session(&work, &voice)) {
+            match writer.spawn(move || write_session(&work, &give, &ctx)) {
                 Ok(thread) => self.session = Some((put, thread)),
                 Err(e) => {
-                    let _ = self.give.try_send(Event::Trouble(format!("labels cannot be kept: {e}")));
-                    let _ = self.give.try_send(Event::Session(generation, SessionEvent::None));
+                    let _ = self.session_give.try_send(Event::Trouble(format!("labels cannot be kept: {e}")));
+                    let _ = self.session_give.try_send(Event::Session(generation, SessionEvent::None));
                     return;
                 }
             }
@@ -279,7 +285,7 @@ impl Jobs {
             }
             Err(e) => {
                 let nothing = OpenedSession { read_only: Some(e.to_string()), ..OpenedSession::default() };
-                let _ = self.give.try_send(Event::Session(generation, SessionEvent::Opened(Box::new(nothing))));
+                let _ = self.session_give.try_send(Event::Session(generation, SessionEvent::Opened(Box::new(nothing))));
             }
         }
     }

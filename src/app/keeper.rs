@@ -1,16 +1,16 @@
 //! The one thread that writes the open session: edits, the case and results reach the disk in the order in which they were
 //! asked for. It never waits for the window, which at its end waits for it.
 
-use super::jobs::Voice;
 use super::labels::{OpenedSession, SessionEvent};
 use super::update::Event;
 use crate::session::{CaseChange, Edit, KeptResult, Opened, Store};
 use crate::task::Generation;
 use crate::workflow;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// What the writer of labels shall do.
 pub(super) enum SessionWork {
@@ -55,7 +55,11 @@ impl Kept {
                 std::mem::take(&mut self.waiting),
             ));
         }
-        // In a watched folder, what came between two looks was at rest when it was looked at.
+    }
+
+    /// A watched folder was looked at: the next look begins now.
+    pub(super) fn looked(&mut self) {
+        self.flush();
         self.begun = SystemTime::now();
     }
 
@@ -66,37 +70,77 @@ impl Kept {
     }
 }
 
+/// What the window is still to be told: never lost, and never waited for.
+struct Tell<'a> {
+    give: &'a Sender<Event>,
+    ctx: &'a egui::Context,
+    waiting: VecDeque<Event>,
+}
+
+impl Tell<'_> {
+    fn say(&mut self, event: Event) {
+        self.waiting.push_back(event);
+        self.flush();
+    }
+
+    fn session(&mut self, generation: Generation, event: SessionEvent) {
+        self.say(Event::Session(generation, event));
+    }
+
+    fn flush(&mut self) {
+        while let Some(event) = self.waiting.pop_front() {
+            if let Err(TrySendError::Full(event)) = self.give.try_send(event) {
+                self.waiting.push_front(event);
+                break;
+            }
+        }
+        self.ctx.request_repaint();
+    }
+}
+
+/// How often a full channel is tried again.
+const AGAIN: Duration = Duration::from_millis(10);
+
 /// Owns the open session; everything reaches the disk in the order in which it was asked for.
-pub(super) fn write_session(work: &Receiver<SessionWork>, voice: &Voice) {
-    // Never waits for the window: at its end the window waits for this.
-    let tell = |generation: Generation, event: SessionEvent| {
-        let _ = voice.give.try_send(Event::Session(generation, event));
-        voice.ctx.request_repaint();
-    };
+pub(super) fn write_session(work: &Receiver<SessionWork>, give: &Sender<Event>, ctx: &egui::Context) {
+    let mut tell = Tell { give, ctx, waiting: VecDeque::new() };
     let mut open: Option<(Store, Generation)> = None;
-    while let Ok(work) = work.recv() {
-        match (work, &mut open) {
+    loop {
+        let next = if tell.waiting.is_empty() {
+            work.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            work.recv_timeout(AGAIN)
+        };
+        let next = match next {
+            Ok(next) => next,
+            Err(RecvTimeoutError::Timeout) => {
+                tell.flush();
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        match (next, &mut open) {
             (SessionWork::Open { generation, place, folders, made_with }, open) => {
                 // Closed before it is opened again: one window on one session does not lock itself out.
                 *open = None;
                 let (session, store) = opened_session(&place, &folders, &made_with);
-                tell(generation, SessionEvent::Opened(Box::new(session)));
+                tell.session(generation, SessionEvent::Opened(Box::new(session)));
                 *open = store.map(|s| (s, generation));
             }
             (SessionWork::Apply(edit, operator), Some((store, generation))) => {
                 match store.apply(&edit, &operator, &workflow::now()) {
-                    Ok(()) => tell(*generation, SessionEvent::Saved(1)),
+                    Ok(()) => tell.session(*generation, SessionEvent::Saved(1)),
                     Err(e) => {
                         let labels = store.labels().unwrap_or_default();
-                        tell(*generation, SessionEvent::Failed(e.to_string(), labels));
+                        tell.session(*generation, SessionEvent::Failed(e.to_string(), labels));
                     }
                 }
             }
             (SessionWork::Case(change, operator), Some((store, generation))) => {
                 let done = store.change_case(&change, &operator, &workflow::now());
                 match done.and_then(|()| store.case()) {
-                    Ok(case) => tell(*generation, SessionEvent::Case(Box::new(case))),
-                    Err(e) => drop(voice.give.try_send(Event::Trouble(e.to_string()))),
+                    Ok(case) => tell.session(*generation, SessionEvent::Case(Box::new(case))),
+                    Err(e) => tell.say(Event::Trouble(e.to_string())),
                 }
             }
             (SessionWork::Results(of, made_with, results), Some((store, generation)))

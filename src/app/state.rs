@@ -238,6 +238,8 @@ pub struct State {
     pub known: Arc<HashMap<PathBuf, FileFacts>>,
     /// The session is being opened; classification waits for it.
     pub opening: bool,
+    /// Results were replaced since tiles and counts were made.
+    pub replaced: bool,
     /// Everything is to be classified, whatever is known.
     pub fresh: bool,
     /// New pictures are looked for.
@@ -330,6 +332,7 @@ impl State {
             by_path: HashMap::new(),
             known: Arc::default(),
             opening: false,
+            replaced: false,
             fresh: false,
             watching: false,
             bins: [0; 20],
@@ -368,8 +371,9 @@ impl State {
     /// Adds a result and its tiles; a file that was there before is replaced.
     pub(super) fn add(&mut self, result: Arc<ImageResult>) {
         if let Some(&at) = self.by_path.get(&result.path) {
+            // Many files may have changed at once: tiles and counts are made anew together, at the next tick.
             self.images[at] = result;
-            self.rebuild();
+            self.replaced = true;
             return;
         }
         self.images.push(result);
@@ -418,6 +422,7 @@ impl State {
             .selected
             .and_then(|s| self.tiles.get(s))
             .and_then(|t| Some((self.images.get(t.image)?.path.clone(), self.cell_of(*t).map(|c| c.number))));
+        self.replaced = false;
         self.tiles.clear();
         self.by_path.clear();
         self.by_digest.clear();

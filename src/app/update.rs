@@ -427,6 +427,7 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             let path = result.path.clone();
             let before = state.by_path.get(&path).map(|i| state.images[*i].clone());
             state.add(result);
+            state.rebuild();
             let Some(&image) = state.by_path.get(&path) else { return effects };
             // A cell that was drawn just now is the one that is looked at.
             let number = |r: &ImageResult, i: usize| match &r.outcome {
@@ -576,6 +577,9 @@ pub fn tick(state: &mut State, now: f64) {
     state.toasts.retain(|t| t.until > now);
     // While results pour in, a large gallery is put in order four times a second, not at every frame.
     let due = state.tiles.len() < 4000 || now - state.refreshed > 0.25;
+    if state.replaced && due {
+        state.rebuild();
+    }
     if state.stale || (state.grown && due) {
         state.refresh();
         state.refreshed = now;
@@ -781,6 +785,18 @@ mod tests {
         );
         tick(&mut s, 60.0);
         assert!(s.toasts.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_changed_is_replaced_and_counted_once() {
+        let mut s = opened();
+        event(&mut s, Event::Row(Generation(1), row(1, cells_of(&[0.9, 0.8, 0.7]))), 3.0);
+        tick(&mut s, 3.0);
+        let d = s.slides.counts(None);
+        assert_eq!((s.images.len(), s.tiles.len(), d.images, d.squares().all), (4, 6, 4, 4));
+        event(&mut s, Event::Row(Generation(1), row(1, Outcome::Failed("cut off".into()))), 3.0);
+        tick(&mut s, 3.0);
+        assert_eq!((s.tiles.len(), s.slides.counts(None).failed), (4, 2));
     }
 
     #[test]
