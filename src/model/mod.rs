@@ -27,5 +27,5 @@ pub use network::{
 };
 pub use rewrite::{manifest_text, with_manifest};
 pub use selftest::{SelfTest, self_test_picture};
-pub use triton::triton_files;
+pub use triton::{TritonModel, triton_files};
 pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedGraph, VettedModel, vet, vet_graph};

@@ -11,11 +11,20 @@ const BATCH: usize = 32;
 /// The file of the classes, a line each.
 const LABELS: &str = "labels.txt";
 
-/// Files of a model's folder in a repository, by their path below it; and the folder's name.
+/// A model's folder in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TritonModel {
+    /// Its name.
+    pub name: String,
+    /// Its files, by their path below it.
+    pub files: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// The model's folder in a repository.
 ///
 /// # Errors
 /// When the graph says less of its shapes than the server wants to know.
-pub fn triton_files(model: &VettedModel) -> Result<(String, Vec<(&'static str, Vec<u8>)>), String> {
+pub fn triton_files(model: &VettedModel) -> Result<TritonModel, String> {
     let proto = ModelProto::decode(model.bytes()).map_err(|e| e.to_string())?;
     let graph = proto.graph.as_ref().ok_or("the file has no graph")?;
     let card = model.card();
@@ -31,7 +40,7 @@ pub fn triton_files(model: &VettedModel) -> Result<(String, Vec<(&'static str, V
         (LABELS, labels.into_bytes()),
         ("1/model.onnx", model.bytes().to_vec()),
     ];
-    Ok((name, files))
+    Ok(TritonModel { name, files })
 }
 
 fn config(graph: &GraphProto, name: &str, input: &str, scores: &str) -> Result<String, String> {
@@ -98,7 +107,7 @@ mod tests {
     fn the_bundled_models_folder_is_what_the_server_reads() {
         let bytes = super::super::embedded_bytes();
         let model = super::super::vet(bytes, crate::files::digest_of(bytes)).expect("vetted");
-        let (name, files) = triton_files(&model).expect("its shapes are known");
+        let TritonModel { name, files } = triton_files(&model).expect("its shapes are known");
         assert!(!name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'), "{name}");
         let text = |at: usize| String::from_utf8(files[at].1.clone()).expect("text");
         let config = text(0);

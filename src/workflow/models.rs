@@ -2,7 +2,7 @@
 
 use super::UserError;
 use crate::files::{create_folder, digest_of, display_path, holds_something, read_bounded, write_atomic};
-use crate::model::{EMBEDDED_NAME, MAX_MODEL_BYTES, VettedModel, embedded_bytes, triton_files, vet};
+use crate::model::{EMBEDDED_NAME, MAX_MODEL_BYTES, TritonModel, VettedModel, embedded_bytes, triton_files, vet};
 use std::path::{Path, PathBuf};
 
 /// The model inside the program.
@@ -31,7 +31,7 @@ pub fn open_model(path: Option<&Path>) -> Result<VettedModel, UserError> {
 /// # Errors
 /// When the graph says too little of its shapes, the folder is there, or it cannot be written.
 pub fn export_triton(model: &VettedModel, out: &Path) -> Result<PathBuf, UserError> {
-    let (name, files) = triton_files(model)
+    let TritonModel { name, files } = triton_files(model)
         .map_err(|e| UserError::new(format!("{} cannot be served by Triton: {e}", model.card().name)))?;
     let folder = out.join(name);
     if holds_something(&folder) {

@@ -244,7 +244,7 @@ fn heat_controls(ui: &mut Ui, state: &State, asked: &mut Asked, tile: Tile) {
 }
 
 /// The map as a texture, made anew when map or opacity changed.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "colours")]
+#[expect(clippy::cast_precision_loss, reason = "shares of a small picture")]
 fn heat_texture(
     ui: &Ui,
     HeatTexture(kept): &mut HeatTexture,
