@@ -3,7 +3,7 @@
 use super::state::State;
 use crate::report::{DifferentialTable, ReferenceRange, Sex, SlideReport, Snapshot, Unit};
 use crate::session::CaseRecord;
-use crate::workflow::{case_facts, case_status};
+use crate::workflow::{case_facts, case_report};
 
 /// The case of what is open.
 #[derive(Debug, Clone)]
@@ -48,14 +48,7 @@ impl State {
     /// # Errors
     /// When what was signed cannot be read.
     pub fn report(&self, made: &str) -> Result<SlideReport, String> {
-        let record = &self.case.record;
-        let (status, version, signed) = case_status(record);
-        let snapshot = match record.signatures.last().filter(|_| record.locked()) {
-            Some(last) => serde_json::from_str(&last.report)
-                .map_err(|e| format!("what was signed as version {version} cannot be read: {e}"))?,
-            None => self.snapshot(made),
-        };
-        Ok(SlideReport::new(snapshot, status, version, signed))
+        case_report(&self.case.record, || Ok(self.snapshot(made))).map_err(|e| e.to_string())
     }
 }
 

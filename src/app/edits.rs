@@ -40,9 +40,11 @@ fn change(
             changes.push(Change { key, before, after: Some(after) });
         }
     }
-    if changes.is_empty() {
-        return Vec::new();
-    }
+    if changes.is_empty() { Vec::new() } else { make(state, action, changes) }
+}
+
+/// A new edit: it can be undone, and what was undone before cannot be done again.
+fn make(state: &mut State, action: &str, changes: Vec<Change>) -> Vec<Effect> {
     let edit = Edit { action: action.into(), changes, reason: String::new() };
     state.labels.history.made(edit.clone());
     made(state, edit)
@@ -78,8 +80,5 @@ fn square_edit(state: &mut State, key: CellKey, before: Option<Verdict>, after: 
     if state.label_obstacle().is_some() || before.as_ref() == Some(&after) {
         return Vec::new();
     }
-    let changes = vec![Change { key, before, after: Some(after) }];
-    let edit = Edit { action: action.into(), changes, reason: String::new() };
-    state.labels.history.made(edit.clone());
-    made(state, edit)
+    make(state, action, vec![Change { key, before, after: Some(after) }])
 }

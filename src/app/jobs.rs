@@ -22,7 +22,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Events that wait for the window at most; a job that is ahead waits.
 const EVENTS: usize = 512;
@@ -124,7 +124,7 @@ impl Jobs {
         let keeper = self.session.as_ref().map(|(put, _)| put.clone());
         self.spawn("classify-job", move |voice| {
             let made_with = workflow::MadeWith::new(model.card(), request.cells).to_text();
-            let mut kept = Kept { keeper, generation, made_with, waiting: Vec::new(), begun: SystemTime::now() };
+            let mut kept = Kept::new(keeper, generation, made_with);
             let mut hear = |told| {
                 voice.say(match told {
                     Told::Listed(n, _) => Event::Listed(generation, n),
@@ -165,7 +165,7 @@ impl Jobs {
         let keeper = self.session.as_ref().map(|(put, _)| put.clone());
         self.spawn("classify-again", move |voice| {
             let made_with = workflow::MadeWith::new(model.card(), request.cells).to_text();
-            let mut kept = Kept { keeper, generation, made_with, waiting: Vec::new(), begun: SystemTime::now() };
+            let mut kept = Kept::new(keeper, generation, made_with);
             let ended = workflow::classify(&request, &model, &Cancel::new(), &Progress::default(), &mut |told| {
                 if let Told::Row(row) = told {
                     let row = Arc::new(row);

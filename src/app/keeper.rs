@@ -24,16 +24,21 @@ pub(super) enum SessionWork {
 
 /// Results on their way to the session, some at a time.
 pub(super) struct Kept {
-    pub(super) keeper: Option<Sender<SessionWork>>,
-    pub(super) generation: Generation,
-    pub(super) made_with: String,
-    pub(super) waiting: Vec<KeptResult>,
-    pub(super) begun: SystemTime,
+    keeper: Option<Sender<SessionWork>>,
+    generation: Generation,
+    made_with: String,
+    waiting: Vec<KeptResult>,
+    begun: SystemTime,
 }
 
 impl Kept {
     /// So many results go in one transaction: labels never wait long behind them.
     const TOGETHER: usize = 200;
+
+    /// For work that begins now. Without a session nothing is kept.
+    pub(super) fn new(keeper: Option<Sender<SessionWork>>, generation: Generation, made_with: String) -> Self {
+        Self { keeper, generation, made_with, waiting: Vec::new(), begun: SystemTime::now() }
+    }
 
     pub(super) fn take(&mut self, row: &Arc<crate::domain::ImageResult>) {
         let Some(facts) = crate::files::facts(&row.path).filter(|_| self.keeper.is_some()) else { return };

@@ -41,8 +41,6 @@ pub enum Event {
     Watch(PathBuf),
     /// The laboratory's ranges, as they are kept now.
     Ranges(Vec<ReferenceRange>),
-    /// A word about something that was done.
-    Said(String),
     /// The job ended: files skipped, whether it was stopped.
     Finished(Generation, usize, bool),
     /// The job could not be done.

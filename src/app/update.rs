@@ -55,15 +55,7 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
             return vec![Effect::ReviewedCells(true)];
         }
         Command::EvaluateOnReviewed => return vec![Effect::ReviewedCells(false)],
-        Command::Label(0) => {
-            let targets = state.targets(None);
-            return give(state, &targets, UNIDENTIFIED, "label");
-        }
-        Command::Label(n) => {
-            let label = state.offered().get(usize::from(n) - 1).map(|l| (*l).to_owned());
-            let targets = state.targets(None);
-            return label.map_or_else(Vec::new, |l| give(state, &targets, &l, "label"));
-        }
+        Command::Label(n) => return input(state, Input::Label(None, usize::from(n).checked_sub(1)), now),
         Command::OtherLabel => state.dialog = Dialog::Label(String::new()),
         Command::NoWhiteCell => {
             let targets = state.targets(None);
@@ -457,7 +449,6 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             return effects;
         }
         Event::Ranges(ranges) => state.case.ranges = ranges,
-        Event::Said(text) => say(state, text, false, now),
         Event::Finished(g, skipped, stopped) if current(state, g) => {
             state.job = None;
             state.watching = false;

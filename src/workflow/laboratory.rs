@@ -170,6 +170,23 @@ fn slides(
     slides.into_iter().collect()
 }
 
+/// The report of a case: as it was signed where it is signed, else of what stands now.
+///
+/// # Errors
+/// When what was signed cannot be read, or `now` fails.
+pub fn case_report(
+    record: &CaseRecord,
+    now: impl FnOnce() -> Result<Snapshot, UserError>,
+) -> Result<SlideReport, UserError> {
+    let (status, version, signed) = case_status(record);
+    let snapshot = match record.signatures.last().filter(|_| record.locked()) {
+        Some(last) => serde_json::from_str(&last.report)
+            .map_err(|e| UserError::new(format!("what was signed as version {version} cannot be read: {e}")))?,
+        None => now()?,
+    };
+    Ok(SlideReport::new(snapshot, status, version, signed))
+}
+
 /// The report of a session: as it was signed where it is signed, else as it stands.
 ///
 /// # Errors
@@ -178,26 +195,21 @@ pub fn session_report(path: &Path) -> Result<SlideReport, UserError> {
     let store = look(path)?;
     let say = |e: crate::session::StoreError| UserError::new(e.to_string());
     let record = store.case().map_err(say)?;
-    let (status, version, signed) = case_status(&record);
-    if let Some(last) = record.signatures.last().filter(|_| record.locked()) {
-        let snapshot: Snapshot = serde_json::from_str(&last.report)
-            .map_err(|e| UserError::new(format!("what was signed as version {version} cannot be read: {e}")))?;
-        return Ok(SlideReport::new(snapshot, status, version, signed));
-    }
-    let made = store.made_with().map_err(say)?;
-    let with = made.as_deref().and_then(MadeWith::from_text);
-    let results = made.as_deref().map_or(Ok(Vec::new()), |m| store.results(m)).map_err(say)?;
-    let seen = store.seen().map_err(say)?.into_iter().map(|s| (s.image, s.path)).collect();
-    let classes = with.as_ref().map_or_else(Vec::new, |w| w.classes.clone());
-    let snapshot = Snapshot {
-        case: case_facts(&record),
-        ranges: load_ranges()?,
-        slides: slides(&results, &store.labels().map_err(say)?, &seen, &classes),
-        classes,
-        model: with.map_or_else(|| ("not known".into(), String::new()), |w| (w.name, w.model)),
-        made: now(),
-    };
-    Ok(SlideReport::new(snapshot, status, version, signed))
+    case_report(&record, || {
+        let made = store.made_with().map_err(say)?;
+        let with = made.as_deref().and_then(MadeWith::from_text);
+        let results = made.as_deref().map_or(Ok(Vec::new()), |m| store.results(m)).map_err(say)?;
+        let seen = store.seen().map_err(say)?.into_iter().map(|s| (s.image, s.path)).collect();
+        let classes = with.as_ref().map_or_else(Vec::new, |w| w.classes.clone());
+        Ok(Snapshot {
+            case: case_facts(&record),
+            ranges: load_ranges()?,
+            slides: slides(&results, &store.labels().map_err(say)?, &seen, &classes),
+            classes,
+            model: with.map_or_else(|| ("not known".into(), String::new()), |w| (w.name, w.model)),
+            made: now(),
+        })
+    })
 }
 
 /// The page of a report, as bytes.

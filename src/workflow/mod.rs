@@ -33,8 +33,8 @@ pub use evaluate::{
 pub use explain::{ExplainRequest, Explained, explain, explained_png};
 pub use images::{ExportedImages, ReviewedCells, export_images, reviewed_cells};
 pub use laboratory::{
-    MadeWith, case_facts, case_status, label_of, load_ranges, report_fhir, report_html, save_ranges, session_report,
-    slide_of, suggestion,
+    MadeWith, case_facts, case_report, case_status, label_of, load_ranges, report_fhir, report_html, save_ranges,
+    session_report, slide_of, suggestion,
 };
 pub use models::{default_model, export_triton, open_model};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};

@@ -15,29 +15,13 @@ pub(super) fn dialog(ui: &Ui, state: &State, asked: &mut Asked) {
         Dialog::Path { text, why, watch } => path(ui, text, why, *watch, asked),
         Dialog::Palette { query, chosen } => palette(ui, state, query, *chosen, asked),
         Dialog::Keyboard(waiting) => {
-            let mut wishes = Asked::default();
-            page(ui, &tr!("Keyboard"), asked, |ui| keyboard(ui, state, *waiting, &mut wishes));
-            wishes.inputs.into_iter().for_each(|i| asked.input(i));
+            asking(ui, &tr!("Keyboard"), asked, |ui, asked| keyboard(ui, state, *waiting, asked))
         }
-        Dialog::Label(text) => {
-            let mut wishes = Asked::default();
-            page(ui, &tr!("Other label"), asked, |ui| case::label(ui, text, &mut wishes));
-            wishes.inputs.into_iter().for_each(|i| asked.input(i));
-        }
-        Dialog::Sign { reason } => {
-            let mut wishes = Asked::default();
-            page(ui, &tr!("Sign"), asked, |ui| case::sign(ui, state, reason, &mut wishes));
-            wishes.inputs.into_iter().for_each(|i| asked.input(i));
-        }
-        Dialog::Amend { reason } => {
-            let mut wishes = Asked::default();
-            page(ui, &tr!("Amend"), asked, |ui| case::amend(ui, reason, &mut wishes));
-            wishes.inputs.into_iter().for_each(|i| asked.input(i));
-        }
+        Dialog::Label(text) => asking(ui, &tr!("Other label"), asked, |ui, asked| case::label(ui, text, asked)),
+        Dialog::Sign { reason } => asking(ui, &tr!("Sign"), asked, |ui, asked| case::sign(ui, state, reason, asked)),
+        Dialog::Amend { reason } => asking(ui, &tr!("Amend"), asked, |ui, asked| case::amend(ui, reason, asked)),
         Dialog::Ranges(drafts) => {
-            let mut wishes = Asked::default();
-            page(ui, &tr!("Reference ranges"), asked, |ui| case::ranges(ui, drafts, &mut wishes));
-            wishes.inputs.into_iter().for_each(|i| asked.input(i));
+            asking(ui, &tr!("Reference ranges"), asked, |ui, asked| case::ranges(ui, drafts, asked))
         }
         Dialog::SelfCheck(text) => page(ui, &tr!("Self-check"), asked, |ui| match text {
             None => {
@@ -98,6 +82,13 @@ fn page(ui: &Ui, title: &str, asked: &mut Asked, content: impl FnOnce(&mut Ui)) 
     if answer.inner || answer.should_close() {
         asked.input(Input::Dialog(Dialog::None));
     }
+}
+
+/// A page that asks for something itself.
+fn asking(ui: &Ui, title: &str, asked: &mut Asked, content: impl FnOnce(&mut Ui, &mut Asked)) {
+    let mut own = Asked::default();
+    page(ui, title, asked, |ui| content(ui, &mut own));
+    own.inputs.into_iter().for_each(|input| asked.input(input));
 }
 
 fn path(ui: &Ui, text: &str, why: &str, watch: bool, asked: &mut Asked) {

@@ -12,7 +12,7 @@ use crate::app::update::Input;
 use crate::files::display_name;
 use crate::report::{DifferentialTable, Flag, Row, Sex};
 use crate::workflow::{case_facts, case_status};
-use egui::{Align2, FontId, Grid, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{Grid, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 pub(super) fn panel(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: &mut Asked) {
     // Exact intervals take a while over many cells: they are computed when something changed, not at every frame.
@@ -220,8 +220,6 @@ fn bar(ui: &mut Ui, row: &Row, class: Option<usize>) {
         for v in [low, high] {
             painter.vline(at(v), middle - 4.0..=middle + 4.0, stroke);
         }
-    } else {
-        painter.text(rect.center(), Align2::CENTER_CENTER, "", FontId::proportional(9.0), ui.visuals().text_color());
     }
 }
 

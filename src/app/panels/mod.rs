@@ -158,8 +158,7 @@ fn keys(ui: &Ui, state: &State, memory: &ViewMemory, asked: &mut Asked) {
         }
         tabbed |= key == Key::Tab;
         Some(match command {
-            Command::Label(0) => Pressed::Input(Input::Label(hovered, None)),
-            Command::Label(n) => Pressed::Input(Input::Label(hovered, Some(usize::from(n) - 1))),
+            Command::Label(n) => Pressed::Input(Input::Label(hovered, usize::from(n).checked_sub(1))),
             command => Pressed::Command(command),
         })
     });
