@@ -12,6 +12,7 @@ pub fn leukoscope() -> Command {
     command
         .env("XDG_CACHE_HOME", scratch())
         .env("XDG_CONFIG_HOME", scratch())
+        .env("XDG_DATA_HOME", scratch())
         .env_remove("DISPLAY")
         .env_remove("WAYLAND_DISPLAY");
     command

@@ -97,7 +97,7 @@ fn kept_hashes_know_copies_and_no_strangers() {
         return;
     };
     let cache = tempfile::tempdir().unwrap();
-    let how = CellPreprocessing { side_factor: 2.6, white: 235.0, white_percentile: 95.0 };
+    let how = CellPreprocessing::OURS;
     let view = View { preprocessing: Preprocessing::CellSquare(how), size: 128 };
     let cells = CellCache::open(view, Some(cache.path())).unwrap();
     let (cancel, progress) = (Cancel::new(), Progress::default());

@@ -19,6 +19,7 @@ mod languages;
 #[cfg(feature = "app")]
 mod review;
 mod session;
+mod strangers;
 mod train;
 #[cfg(feature = "app")]
 mod window;

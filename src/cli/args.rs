@@ -2,6 +2,7 @@
 
 use crate::dataset::{Grouping, Ratio};
 use crate::inference::Provider;
+use crate::model::{Framing, Scaling};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -16,6 +17,44 @@ pub(super) struct Cli {
     pub(super) paths: Vec<PathBuf>,
 }
 
+/// What somebody else's model wants to see.
+#[derive(Debug, Args)]
+pub(super) struct Adopt {
+    /// The model file
+    #[arg(value_name = "MODEL.onnx")]
+    pub(super) model: PathBuf,
+    /// Its classes in the order of its outputs, with commas between
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub(super) labels: Option<Vec<String>>,
+    /// Count a class of the model as one of this laboratory, as often as needed
+    #[arg(long = "map", value_name = "LABEL=CLASS", value_parser = mapping)]
+    pub(super) map: Vec<(String, String)>,
+    /// The values that it takes: imagenet, symmetric, unit, bytes, caffe, bytes-bgr, unit-bgr
+    #[arg(long, value_name = "VALUES")]
+    pub(super) scaling: Option<Scaling>,
+    /// What it sees of a picture: stretch, centre, centre-SHARE, cell, cell-plain
+    #[arg(long, value_name = "HOW")]
+    pub(super) framing: Option<Framing>,
+    /// Pixels a side, where the file does not say
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=1024))]
+    pub(super) size: Option<u32>,
+    /// The output that classifies, where it has several
+    #[arg(long, value_name = "NAME")]
+    pub(super) output: Option<String>,
+    /// Labelled pictures (20 or more) to try the ways of preparing pictures on
+    #[arg(long, value_name = "DATASET")]
+    pub(super) data: Option<PathBuf>,
+    /// Write a copy that says all this itself, with a self-test, instead of keeping the answer here
+    #[arg(long, value_name = "COPY.onnx")]
+    pub(super) out: Option<PathBuf>,
+    /// What the copy is called
+    #[arg(long, requires = "out")]
+    pub(super) name: Option<String>,
+    /// Forget what was answered of this file
+    #[arg(long, conflicts_with_all = ["labels", "map", "scaling", "framing", "size", "output", "data", "out"])]
+    pub(super) forget: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Classify pictures: a row per cell, as CSV or JSON
@@ -28,6 +67,8 @@ pub(super) enum Command {
     Compare(Compare),
     /// Train a model on labelled pictures, with honest splits
     Train(Box<Train>),
+    /// Open somebody else's model: answer what it does not say, try it on labelled pictures
+    Adopt(Box<Adopt>),
     /// Show where in a cell the model looked
     Explain(Explain),
     /// Labels of review sessions, by script

@@ -6,7 +6,7 @@ use super::{Exit, cancel_on_interrupt, complain, say};
 use crate::files::display_path;
 use crate::report::{comparison_text, evaluation_text};
 use crate::task::{Cancel, Progress};
-use crate::workflow::{self, EvaluateError, EvaluateRequest, EvaluateTold, UserError};
+use crate::workflow::{self, EvaluateRequest, EvaluateTold, UserError};
 
 fn request(a: &Labelled) -> EvaluateRequest {
     EvaluateRequest {
@@ -20,8 +20,8 @@ fn request(a: &Labelled) -> EvaluateRequest {
 }
 
 /// Shows what is told, and a bar beside, while `work` runs; nothing where it was interrupted, which is then said.
-fn watched<T>(
-    work: impl FnOnce(&Cancel, &Progress, &mut dyn FnMut(EvaluateTold)) -> Result<Option<T>, EvaluateError>,
+pub(super) fn watched<T, E: std::fmt::Display>(
+    work: impl FnOnce(&Cancel, &Progress, &mut dyn FnMut(EvaluateTold)) -> Result<Option<T>, E>,
 ) -> Result<Option<T>, UserError> {
     let (cancel, progress) = (Cancel::new(), Progress::default());
     cancel_on_interrupt(&cancel);
@@ -58,7 +58,7 @@ fn watched<T>(
 }
 
 pub(super) fn evaluate(a: &Evaluate) -> Result<Exit, UserError> {
-    let model = workflow::open_model(a.model.as_deref())?;
+    let model = super::open_model(a.model.as_deref())?;
     workflow::can_write_into(&a.out)?;
     let found = watched(|cancel, progress, hear| workflow::evaluate(&request(&a.data), &model, cancel, progress, hear));
     let Some(found) = found? else { return Ok(Exit::Interrupted) };
@@ -73,7 +73,7 @@ pub(super) fn evaluate(a: &Evaluate) -> Result<Exit, UserError> {
 }
 
 pub(super) fn calibrate(a: &Calibrate) -> Result<Exit, UserError> {
-    let model = workflow::open_model(Some(&a.model))?;
+    let model = super::open_model(Some(&a.model))?;
     if crate::files::same_file(&a.model, &a.out) {
         return Err(UserError::new("--out is the model itself; the old one stays, so name another file"));
     }
@@ -91,7 +91,7 @@ pub(super) fn compare(a: &Compare) -> Result<Exit, UserError> {
         models.push(workflow::default_model()?);
     }
     for path in &a.models {
-        models.push(workflow::open_model(Some(path))?);
+        models.push(super::open_model(Some(path))?);
     }
     workflow::can_write_into(&a.out)?;
     let found = watched(|cancel, progress, hear| workflow::compare(&request(&a.data), &models, cancel, progress, hear));

@@ -7,7 +7,7 @@ use crate::task::{Cancel, Progress};
 use crate::workflow::{self, ExplainRequest, UserError};
 
 pub(super) fn explain(a: &Explain) -> Result<Exit, UserError> {
-    let model = workflow::open_model(a.model.as_deref())?;
+    let model = super::open_model(a.model.as_deref())?;
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
     let request = ExplainRequest {

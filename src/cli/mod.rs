@@ -2,6 +2,7 @@
 //!
 //! Data goes to the standard output, everything else to the standard error. A closed pipe is success.
 
+mod adopt;
 mod args;
 mod evaluate;
 mod explain;
@@ -9,6 +10,7 @@ mod session;
 mod show;
 mod train;
 
+use crate::model::ASSUMED;
 use crate::report::RowFormat;
 use crate::task::{Cancel, Progress};
 use crate::workflow::{self, Request, Told, UserError};
@@ -68,18 +70,19 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         Some(Command::Evaluate(a)) => evaluate::evaluate(&a),
         Some(Command::Calibrate(a)) => evaluate::calibrate(&a),
         Some(Command::Compare(a)) => evaluate::compare(&a),
+        Some(Command::Adopt(a)) => adopt::adopt(&a),
         Some(Command::Explain(a)) => explain::explain(&a),
         Some(Command::Session { command }) => session::session(&command),
         Some(Command::Train(a)) => train::train(&a),
         Some(Command::ExportTriton { model, out }) => {
-            workflow::open_model(Some(&model)).and_then(|m| workflow::export_triton(&m, &out)).map(|folder| {
+            open_model(Some(&model)).and_then(|m| workflow::export_triton(&m, &out)).map(|folder| {
                 complain(&format!("written: {}", crate::files::display_path(&folder)));
                 Exit::Fine
             })
         }
-        Some(Command::Inspect { model, json }) => workflow::open_model(Some(&model))
+        Some(Command::Inspect { model, json }) => open_model(Some(&model))
             .and_then(|m| say(&if json { show::card_json(m.card()) } else { m.card().to_text() })),
-        Some(Command::Bench { model, json }) => workflow::open_model(model.as_deref())
+        Some(Command::Bench { model, json }) => open_model(model.as_deref())
             .and_then(|m| workflow::bench(&m))
             .and_then(|r| say(&if json { format!("{:#}\n", r.to_json()) } else { r.to_text() })),
         Some(Command::Doctor { json }) => {
@@ -128,7 +131,7 @@ fn demo(out: Option<PathBuf>) -> Result<Exit, UserError> {
 }
 
 fn classify(a: &args::Classify) -> Result<Exit, UserError> {
-    let model = workflow::open_model(a.model.as_deref())?;
+    let model = open_model(a.model.as_deref())?;
     let request = Request {
         paths: a.paths.clone(),
         provider: a.provider,
@@ -188,6 +191,15 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
     } else {
         Exit::Fine
     })
+}
+
+/// Opens a model, and says what of its contract stands nowhere.
+fn open_model(path: Option<&std::path::Path>) -> Result<crate::model::VettedModel, UserError> {
+    let model = workflow::open_model(path)?;
+    for line in model.card().evidence.iter().filter(|l| l.contains(ASSUMED)) {
+        complain(&format!("note: {}: {line}; \"leukoscope adopt\" tries it on labelled pictures", model.card().name));
+    }
+    Ok(model)
 }
 
 /// Lets ^C ask a job to stop.

@@ -4,7 +4,7 @@
 //! changed one is cut again. Labels are not in the cache.
 
 use super::scan::Item;
-use crate::domain::{Digest, Square};
+use crate::domain::{Digest, Filter, Square, WholePreprocessing};
 use crate::files::{MAX_PICTURE_BYTES, Pack, digest_of, read_bounded};
 use crate::imaging::{self, FINDER_VERSION, Limits, RgbImage};
 use crate::model::Preprocessing;
@@ -38,17 +38,27 @@ impl View {
     pub fn white(&self) -> Option<f32> {
         match &self.preprocessing {
             Preprocessing::CellSquare(how) => Some(how.white),
-            Preprocessing::WholeImage => None,
+            Preprocessing::WholeImage(_) => None,
         }
     }
 
     fn name(&self) -> String {
         match &self.preprocessing {
             Preprocessing::CellSquare(p) => format!(
-                "cell-{}-side{}-white{}-pct{}-f{FINDER_VERSION}",
-                self.size, p.side_factor, p.white, p.white_percentile
+                "cell-{}-side{}-white{}-pct{}{}-f{FINDER_VERSION}",
+                self.size,
+                p.side_factor,
+                p.white,
+                p.white_percentile,
+                if p.balanced { "" } else { "-plain" }
             ),
-            Preprocessing::WholeImage => format!("whole-{}", self.size),
+            Preprocessing::WholeImage(WholePreprocessing { crop: None, filter: Filter::Area }) => {
+                format!("whole-{}", self.size)
+            }
+            Preprocessing::WholeImage(how) => {
+                let crop = how.crop.map_or(String::new(), |c| format!("-crop{c}"));
+                format!("whole-{}{crop}-{}", self.size, how.filter.as_str())
+            }
         }
     }
 }
@@ -170,7 +180,7 @@ impl CellCache {
         };
         drop(snapshot);
         let cut = match &self.view.preprocessing {
-            Preprocessing::WholeImage => imaging::stretch(&picture, self.view.size),
+            Preprocessing::WholeImage(how) => imaging::whole(&picture, *how, self.view.size),
             Preprocessing::CellSquare(how) => {
                 let finding = imaging::find_cells(&picture, how.white_percentile);
                 let (square, white) = match (item.square, finding.cells.first()) {

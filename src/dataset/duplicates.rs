@@ -218,7 +218,7 @@ mod tests {
 
     fn cells(seed: u64) -> Vec<RgbImage> {
         use crate::domain::CellPreprocessing;
-        let how = CellPreprocessing { side_factor: 2.6, white: 235.0, white_percentile: 95.0 };
+        let how = CellPreprocessing::OURS;
         let picture = draw_slide(900, 700, 16, seed).picture;
         let finding = crate::imaging::find_cells(&picture, 95.0);
         finding

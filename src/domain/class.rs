@@ -55,6 +55,46 @@ pub fn role(label: &str) -> Role {
     }
 }
 
+/// The laboratory's name of what a model, a dataset or a sidecar calls a class: one of the five of a differential where the
+/// name is one of theirs in other words, or one of [`OTHER_LABELS`]; `None` where it is none of them and stands for itself.
+///
+/// Case, plurals, numbers in front ("0 Basophil") and separators do not matter. Abbreviations are those of public datasets:
+/// PBC (Acevedo et al., 2020: `BA`, `EO`, `LY`, `MO`, `SNE`, `BNE`, `ERB`), LISC and Raabin (`Baso`, `Eosi`, `Lympho`, `Mono`,
+/// `Neut`).
+#[must_use]
+pub fn laboratory_class(name: &str) -> Option<&'static str> {
+    let lower = name.trim().to_lowercase();
+    let words: Vec<&str> =
+        lower.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty() && *w != "cell" && *w != "cells").collect();
+    let joined = words.join(" ");
+    let singular = joined.strip_suffix('s').unwrap_or(&joined);
+    Some(match singular {
+        "neutrophil"
+        | "neut"
+        | "neutro"
+        | "ne"
+        | "neu"
+        | "sne"
+        | "bne"
+        | "seg"
+        | "segmented"
+        | "band"
+        | "segmented neutrophil"
+        | "band neutrophil"
+        | "neutrophil segmented"
+        | "neutrophil band"
+        | "segmented neutro" => "neutrophil",
+        "lymphocyte" | "lymph" | "lympho" | "ly" | "lym" | "lyt" => "lymphocyte",
+        "monocyte" | "mono" | "mo" | "mon" => "monocyte",
+        "eosinophil" | "eosino" | "eosi" | "eos" | "eo" => "eosinophil",
+        "basophil" | "baso" | "ba" | "bas" => "basophil",
+        "nrbc" | "erb" | "erythroblast" | "normoblast" | "nucleated red" | "nucleated red blood" => OTHER_LABELS[0],
+        "smudge" | "basket" => OTHER_LABELS[1],
+        "artefact" | "artifact" | "platelet" | "debri" | "not a white" | "no white" => NO_WHITE_CELL,
+        _ => return None,
+    })
+}
+
 /// Why a list of labels is not a set of classes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClassSetError {
@@ -145,6 +185,15 @@ mod tests {
             ["Erythroblast", "debris", "blast", "Smudge cells"].map(role),
             [Role::RedNucleated, Role::Excluded, Role::White, Role::Smudge]
         );
+    }
+
+    #[test]
+    fn other_peoples_names_are_understood_and_strange_ones_stand_for_themselves() {
+        let known = ["0 Basophil", "EOS", "LY", "Band_Neutrophils", "erythroblast", "platelet", "Monocytes "];
+        let named = known.map(|n| laboratory_class(n).unwrap_or("?"));
+        let wanted = ["basophil", "eosinophil", "lymphocyte", "neutrophil", "NRBC", NO_WHITE_CELL, "monocyte"];
+        assert_eq!(named, wanted);
+        assert_eq!(["blast", "IG", "Class 1", "7", ""].map(laboratory_class), [None; 5]);
     }
 
     #[test]

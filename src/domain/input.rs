@@ -9,6 +9,50 @@ pub struct CellPreprocessing {
     pub white: f32,
     /// Percentile of the picture that is taken for background in a picture of one cell.
     pub white_percentile: f64,
+    /// Whether the background is brought to `white`; if not, the colours stay as they are.
+    pub balanced: bool,
+}
+
+impl CellPreprocessing {
+    /// The square that our own models were trained through: 2.6 nucleus diameters, the background (percentile 95) to 235.
+    pub const OURS: Self = Self { side_factor: 2.6, white: 235.0, white_percentile: 95.0, balanced: true };
+}
+
+/// How pixels are averaged where a picture shrinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Filter {
+    /// Exact area averages.
+    #[default]
+    Area,
+    /// Bilinear, widened where it shrinks (Pillow's and torchvision's `antialias=True`).
+    Bilinear,
+    /// Bicubic, widened where it shrinks.
+    Bicubic,
+}
+
+impl Filter {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Area, Self::Bilinear, Self::Bicubic];
+
+    /// Its word in a manifest.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Area => "area",
+            Self::Bilinear => "bilinear",
+            Self::Bicubic => "bicubic",
+        }
+    }
+}
+
+/// How a model wants whole pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct WholePreprocessing {
+    /// The centred square that is cut out first, as a share of the shorter side (224 of 256 is 0.875); `None` where the whole
+    /// picture is stretched.
+    pub crop: Option<f64>,
+    /// How it is brought to the model's size.
+    pub filter: Filter,
 }
 
 /// How a model wants its numbers.

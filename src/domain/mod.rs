@@ -9,9 +9,11 @@ mod input;
 mod learning;
 mod prediction;
 
-pub use class::{ClassSet, ClassSetError, NO_WHITE_CELL, OTHER_LABELS, Role, UNIDENTIFIED, clinical_rank, role};
+pub use class::{
+    ClassSet, ClassSetError, NO_WHITE_CELL, OTHER_LABELS, Role, UNIDENTIFIED, clinical_rank, laboratory_class, role,
+};
 pub use differential::{Count, Differential};
 pub use digest::{Digest, NoDigest};
-pub use input::{CellPreprocessing, TensorSpec};
+pub use input::{CellPreprocessing, Filter, TensorSpec, WholePreprocessing};
 pub use learning::EpochRow;
 pub use prediction::{ADDED, CellResult, ImageResult, Outcome, Probabilities, Square, Status};

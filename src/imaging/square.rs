@@ -5,7 +5,7 @@
 
 use super::find::FoundCell;
 use super::resample::{read_square, resize_area};
-use crate::domain::{CellPreprocessing, Square, TensorSpec};
+use crate::domain::{CellPreprocessing, Filter, Square, TensorSpec, WholePreprocessing};
 use image::RgbImage;
 
 /// A sprawling nucleus (band, lobes) is measured by its extent; this much of it equals a disc's diameter.
@@ -29,7 +29,7 @@ pub fn cut_square(
     size: usize,
 ) -> RgbImage {
     let mut values = read_square(picture, square, size, white);
-    let gain = white.map(|w| how.white / w);
+    let gain = if how.balanced { white.map(|w| how.white / w) } else { [1.0; 3] };
     for pixel in values.chunks_exact_mut(3) {
         for c in 0..3 {
             pixel[c] = (pixel[c].round_ties_even() * gain[c] + 0.5).clamp(0.0, 255.0).floor();
@@ -73,9 +73,41 @@ pub fn tensor_of_square(
     tensor(&cut_square(picture, square, white, how, spec.size), spec, out);
 }
 
-/// Appends the tensor of the whole picture, stretched to the model's size, to `out`.
-pub fn tensor_of_whole(picture: &RgbImage, spec: &TensorSpec, out: &mut Vec<f32>) {
-    tensor(&stretch(picture, spec.size), spec, out);
+/// The part of a picture that a model of whole pictures sees.
+#[must_use]
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "picture sizes")]
+pub fn whole_part(picture: &RgbImage, how: WholePreprocessing) -> Square {
+    let (w, h) = (picture.width() as f32, picture.height() as f32);
+    match how.crop {
+        None => Square { x: 0.0, y: 0.0, side: w.max(h) },
+        Some(share) => {
+            let side = (w.min(h) * share as f32).round().max(1.0);
+            Square { x: ((w - side) / 2.0).round(), y: ((h - side) / 2.0).round(), side }
+        }
+    }
+}
+
+/// The whole picture as a model wants it, `size` pixels a side.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "picture sizes")]
+pub fn whole(picture: &RgbImage, how: WholePreprocessing, size: usize) -> RgbImage {
+    let cut = how.crop.map(|_| {
+        let part = whole_part(picture, how);
+        let side = part.side as u32;
+        image::imageops::crop_imm(picture, part.x as u32, part.y as u32, side, side).to_image()
+    });
+    let picture = cut.as_ref().unwrap_or(picture);
+    let filter = match how.filter {
+        Filter::Area => return stretch(picture, size),
+        Filter::Bilinear => image::imageops::FilterType::Triangle,
+        Filter::Bicubic => image::imageops::FilterType::CatmullRom,
+    };
+    image::imageops::resize(picture, size as u32, size as u32, filter)
+}
+
+/// Appends the tensor of the whole picture to `out`.
+pub fn tensor_of_whole(picture: &RgbImage, how: WholePreprocessing, spec: &TensorSpec, out: &mut Vec<f32>) {
+    tensor(&whole(picture, how, spec.size), spec, out);
 }
 
 /// The whole picture stretched to a square of `size` pixels: by area averages where it shrinks, else bilinear.
@@ -129,8 +161,19 @@ mod tests {
     }
 
     #[test]
+    fn whole_pictures_are_stretched_or_cut_at_their_middle() {
+        let picture =
+            RgbImage::from_fn(80, 40, |x, _| image::Rgb(if (20..60).contains(&x) { [200; 3] } else { [0; 3] }));
+        let how = |crop| WholePreprocessing { crop, filter: Filter::Bilinear };
+        assert_eq!(whole_part(&picture, how(Some(0.5))), Square { x: 30.0, y: 10.0, side: 20.0 });
+        assert!(whole(&picture, how(Some(1.0)), 16).pixels().all(|p| p.0 == [200; 3]));
+        let stretched = whole(&picture, how(None), 16);
+        assert_eq!((stretched.get_pixel(0, 8).0, stretched.get_pixel(8, 8).0), ([0; 3], [200; 3]));
+    }
+
+    #[test]
     fn outside_is_balanced_background() {
-        let how = CellPreprocessing { side_factor: 2.6, white: 235.0, white_percentile: 95.0 };
+        let how = CellPreprocessing::OURS;
         let picture = RgbImage::from_pixel(10, 10, image::Rgb([100, 110, 120]));
         let square = Square { x: -20.0, y: -20.0, side: 10.0 };
         let cut = cut_square(&picture, square, [200.0, 210.0, 190.0], &how, 4);

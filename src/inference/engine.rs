@@ -206,8 +206,27 @@ impl Engine {
     /// [`EngineError::Run`] from the runtime; [`EngineError::Output`] when a value is not finite or the shape is not
     /// `[n, classes]`.
     pub fn answers(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Answer>, EngineError> {
+        match self.model.card().fixed_batch {
+            Some(fixed) if fixed != n => {
+                // The graph takes so many and no other number: the last ones are filled up with nothing.
+                let one = tensors.len() / n.max(1);
+                let mut all = Vec::with_capacity(n);
+                for part in tensors.chunks(one * fixed) {
+                    let mut full = part.to_vec();
+                    full.resize(one * fixed, 0.0);
+                    let answers = self.run_once(full, fixed)?;
+                    all.extend(answers.into_iter().take(part.len() / one));
+                }
+                Ok(all)
+            }
+            _ => self.run_once(tensors, n),
+        }
+    }
+
+    fn run_once(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Answer>, EngineError> {
         let card = self.model.card();
-        let (side, classes) = (card.tensor.size, card.classes.len());
+        let (side, width) =
+            (card.tensor.size, if card.merge.is_empty() { card.classes.len() } else { card.merge.len() });
         let shape = if card.tensor.channels_first { [n, 3, side, side] } else { [n, side, side, 3] };
         let input = ort::value::Tensor::from_array((shape, tensors)).map_err(|e| EngineError::Run(e.to_string()))?;
         let (OutputKind::Logits(name) | OutputKind::Probabilities(name)) = self.model.output();
@@ -217,8 +236,8 @@ impl Engine {
             .map_err(|e| EngineError::Run(e.to_string()))?;
         let value = outputs.get(name.as_str()).ok_or_else(|| EngineError::Output(format!("no output \"{name}\"")))?;
         let (shape, values) = value.try_extract_tensor::<f32>().map_err(|e| EngineError::Output(e.to_string()))?;
-        if values.len() != n * classes {
-            return Err(EngineError::Output(format!("shape {shape:?} for {n} images of {classes} classes")));
+        if values.len() != n * width {
+            return Err(EngineError::Output(format!("shape {shape:?} for {n} images of {width} classes")));
         }
         // The pooled features, where the model has them and they have the shape that the card says.
         let features = card.features.as_ref().and_then(|name| outputs.get(name.as_str()));
@@ -228,18 +247,27 @@ impl Engine {
         };
         let wide = features.len() / n.max(1);
         values
-            .chunks_exact(classes)
+            .chunks_exact(width)
             .enumerate()
             .map(|(i, row)| {
-                let probabilities = match (self.model.output(), &card.calibration) {
-                    (OutputKind::Logits(_), Some(c)) => Probabilities::from_logits(&c.apply(row)),
-                    (OutputKind::Logits(_), None) => Probabilities::from_logits(row),
-                    (OutputKind::Probabilities(_), None) => Probabilities::new(row.to_vec()),
-                    (OutputKind::Probabilities(_), Some(c)) => {
-                        // ln p are logits of the same probabilities.
-                        let known = Probabilities::new(row.to_vec())?;
-                        let logits: Vec<f32> = known.values().iter().map(|p| p.max(f32::MIN_POSITIVE).ln()).collect();
-                        Probabilities::from_logits(&c.apply(&logits))
+                let logits = matches!(self.model.output(), OutputKind::Logits(_)) && card.merge.is_empty();
+                let probabilities = match &card.calibration {
+                    Some(c) if logits => Probabilities::from_logits(&c.apply(row)),
+                    None if logits => Probabilities::from_logits(row),
+                    calibration => {
+                        let own = match self.model.output() {
+                            OutputKind::Logits(_) => Probabilities::from_logits(row),
+                            OutputKind::Probabilities(_) => Probabilities::new(row.to_vec()),
+                        }?;
+                        let known = merged(own, &card.merge, card.classes.len())?;
+                        match calibration {
+                            None => Some(known),
+                            // ln p are logits of the same probabilities.
+                            Some(c) => {
+                                let ln = known.values().iter().map(|p| p.max(f32::MIN_POSITIVE).ln());
+                                Probabilities::from_logits(&c.apply(&ln.collect::<Vec<f32>>()))
+                            }
+                        }
                     }
                 }?;
                 let features = features[i * wide..][..wide].to_vec();
@@ -251,6 +279,18 @@ impl Engine {
                 EngineError::Output("values that are no probabilities (not a number, or not summing to one)".into())
             })
     }
+}
+
+/// The probabilities of classes, where several outputs count as one.
+fn merged(own: Probabilities, merge: &[usize], classes: usize) -> Option<Probabilities> {
+    if merge.is_empty() {
+        return Some(own);
+    }
+    let mut sums = vec![0.0; classes];
+    for (p, class) in own.values().iter().zip(merge) {
+        *sums.get_mut(*class)? += p;
+    }
+    Probabilities::new(sums)
 }
 
 /// What a model says of one tensor.

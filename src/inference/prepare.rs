@@ -115,11 +115,9 @@ pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells, own: &OwnSquares) 
                 );
             }
         }
-        Preprocessing::WholeImage => {
-            imaging::tensor_of_whole(&picture, &card.tensor, &mut tensors);
-            #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
-            let side = picture.width().max(picture.height()) as f32;
-            squares.push((1, Square { x: 0.0, y: 0.0, side }));
+        Preprocessing::WholeImage(how) => {
+            imaging::tensor_of_whole(&picture, *how, &card.tensor, &mut tensors);
+            squares.push((1, imaging::whole_part(&picture, *how)));
         }
     }
     Ok(Prepared { digest, size, squares, tensors, warnings, error: None })

@@ -6,8 +6,8 @@
 use super::calibration::Calibration;
 use super::familiarity::{Familiarity, TrainingRecord};
 use super::selftest::SelfTest;
-use crate::domain::{CellPreprocessing, ClassSet, Digest, EpochRow, TensorSpec};
-use serde::Deserialize;
+use crate::domain::{CellPreprocessing, ClassSet, Digest, EpochRow, Filter, TensorSpec, WholePreprocessing};
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
 /// The key of the manifest in `metadata_props`.
@@ -16,7 +16,7 @@ pub const MANIFEST_KEY: &str = "leukoscope.manifest";
 pub(super) const NEWEST_SCHEMA: u32 = 1;
 
 /// The manifest as it is written.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this layout.
     pub schema: u32,
@@ -25,6 +25,13 @@ pub struct Manifest {
     pub name: String,
     /// Labels in the order of the outputs.
     pub labels: Vec<String>,
+    /// What each label counts as in this laboratory, where that is not its own name; probabilities of labels that count as the
+    /// same are added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts_as: Vec<String>,
+    /// Where this manifest was put together for somebody else's model: what each part of it rests on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
     /// The input's contract.
     pub input: ManifestInput,
     /// What happens to a picture before the input.
@@ -32,19 +39,19 @@ pub struct Manifest {
     /// Outputs by meaning.
     pub outputs: ManifestOutputs,
     /// Temperature and abstain threshold, where the model was calibrated.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
     /// What the training images' features are like.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub familiarity: Option<Familiarity>,
     /// The images that it learnt from.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training_record: Option<TrainingRecord>,
     /// A picture and what it must give.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test: Option<SelfTest>,
     /// How it learnt, epoch by epoch.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<ManifestHistory>,
     /// Licence in words.
     #[serde(default)]
@@ -55,7 +62,7 @@ pub struct Manifest {
 }
 
 /// The input's contract.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ManifestInput {
     /// The graph input's name.
     pub name: String,
@@ -74,7 +81,7 @@ pub struct ManifestInput {
 }
 
 /// What happens to a picture before the input.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ManifestPreprocessing {
     /// `cell-square` or `whole-image`.
     pub kind: String,
@@ -82,28 +89,86 @@ pub struct ManifestPreprocessing {
     #[serde(default)]
     pub version: u32,
     /// Side of the square in nucleus diameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side_factor: Option<f64>,
     /// Percentile of the picture that is taken for background.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub white_level_percentile: Option<f64>,
     /// Where the background goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub white: Option<f32>,
+    /// Whether the background is brought to `white`; it is where this is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balanced: Option<bool>,
+    /// What is outside the picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<String>,
+    /// The centred square, as a share of the shorter side; whole pictures are stretched where this is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<f64>,
+    /// `area`, `bilinear` or `bicubic`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+}
+
+impl From<&Preprocessing> for ManifestPreprocessing {
+    fn from(p: &Preprocessing) -> Self {
+        let nothing = Self {
+            kind: String::new(),
+            version: 1,
+            side_factor: None,
+            white_level_percentile: None,
+            white: None,
+            balanced: None,
+            outside: None,
+            crop: None,
+            filter: None,
+        };
+        match p {
+            Preprocessing::CellSquare(c) => Self {
+                kind: "cell-square".into(),
+                // Version 1 readers know balanced squares alone.
+                version: if c.balanced { 1 } else { 2 },
+                side_factor: Some(c.side_factor),
+                white_level_percentile: Some(c.white_percentile),
+                white: Some(c.white),
+                balanced: (!c.balanced).then_some(false),
+                outside: Some("white".into()),
+                ..nothing
+            },
+            Preprocessing::WholeImage(w) if *w == WholePreprocessing::default() => {
+                Self { kind: "whole-image".into(), ..nothing }
+            }
+            Preprocessing::WholeImage(w) => Self {
+                kind: "whole-image".into(),
+                version: 2,
+                crop: w.crop,
+                filter: Some(w.filter.as_str().into()),
+                ..nothing
+            },
+        }
+    }
 }
 
 /// Names of the graph's outputs by meaning.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ManifestOutputs {
     /// Scores before softmax.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logits: Option<String>,
     /// Probabilities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probabilities: Option<String>,
     /// The pooled features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<String>,
     /// The last feature map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_map: Option<String>,
 }
 
 /// How a model learnt.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ManifestHistory {
     /// Names of the columns.
     pub columns: Vec<String>,
@@ -116,8 +181,8 @@ pub struct ManifestHistory {
 pub enum Preprocessing {
     /// The balanced square around each cell.
     CellSquare(CellPreprocessing),
-    /// The whole picture, stretched.
-    WholeImage,
+    /// The whole picture.
+    WholeImage(WholePreprocessing),
 }
 
 /// Everything the program needs to know of a model, checked.
@@ -131,10 +196,18 @@ pub struct ModelCard {
     pub bytes: usize,
     /// Labels in output order.
     pub classes: ClassSet,
+    /// The class of each output, where several labels of the model count as one; empty where outputs are classes.
+    pub merge: Vec<usize>,
+    /// The model's own labels, where they are others than its classes.
+    pub own_labels: Vec<String>,
+    /// What the manifest rests on, where it was put together for somebody else's model.
+    pub evidence: Vec<String>,
     /// The input's name in the graph.
     pub input_name: String,
     /// Shape and scaling of the input.
     pub tensor: TensorSpec,
+    /// Pictures that the graph takes at a time, where it takes no other number.
+    pub fixed_batch: Option<usize>,
     /// What happens before.
     pub preprocessing: Preprocessing,
     /// Temperature and abstain threshold.
@@ -163,6 +236,26 @@ pub struct ModelCard {
     pub versions: (i64, i64),
     /// Numbers among the weights.
     pub parameters: u64,
+}
+
+impl Preprocessing {
+    /// In words, for the card.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        match self {
+            Self::CellSquare(p) if p.balanced => format!(
+                "cell square of {} nucleus diameters, background (percentile {}) to {}",
+                p.side_factor, p.white_percentile, p.white
+            ),
+            Self::CellSquare(p) => format!("cell square of {} nucleus diameters, colours as they are", p.side_factor),
+            Self::WholeImage(WholePreprocessing { crop: None, filter }) => {
+                format!("whole image, stretched ({})", filter.as_str())
+            }
+            Self::WholeImage(WholePreprocessing { crop: Some(share), filter }) => {
+                format!("centred square of {share} of the shorter side ({})", filter.as_str())
+            }
+        }
+    }
 }
 
 impl ManifestHistory {
@@ -219,11 +312,12 @@ impl Manifest {
     pub(super) fn preprocessing(&self) -> Result<Preprocessing, String> {
         let p = &self.preprocessing;
         match (p.kind.as_str(), p.version) {
-            ("cell-square", 1) => {
+            ("cell-square", 1 | 2) => {
                 let how = CellPreprocessing {
                     side_factor: p.side_factor.ok_or("cell-square without side_factor")?,
                     white: p.white.ok_or("cell-square without white")?,
                     white_percentile: p.white_level_percentile.ok_or("cell-square without white_level_percentile")?,
+                    balanced: p.balanced.unwrap_or(true),
                 };
                 let fine = (1.0..=8.0).contains(&how.side_factor)
                     && (64.0..=255.0).contains(&how.white)
@@ -234,7 +328,17 @@ impl Manifest {
                     Err("cell-square with numbers out of range".into())
                 }
             }
-            ("whole-image", 0 | 1) => Ok(Preprocessing::WholeImage),
+            ("whole-image", 0..=2) => {
+                let word = p.filter.as_deref().unwrap_or(Filter::Area.as_str());
+                let filter = Filter::ALL
+                    .into_iter()
+                    .find(|f| f.as_str() == word)
+                    .ok_or_else(|| format!("the filter \"{word}\" (area, bilinear and bicubic are known)"))?;
+                match p.crop {
+                    Some(c) if !(0.1..=1.0).contains(&c) => Err(format!("a crop of {c} of the picture")),
+                    crop => Ok(Preprocessing::WholeImage(WholePreprocessing { crop, filter })),
+                }
+            }
             (kind, version) => {
                 Err(format!("preprocessing \"{kind}\" version {version}; a newer Leukoscope may know it"))
             }
@@ -255,6 +359,14 @@ impl ModelCard {
         #[expect(clippy::cast_precision_loss, reason = "megabytes with one decimal")]
         line("size", &format!("{:.1} MB, {} weights", self.bytes as f64 / 1e6, self.parameters));
         line("classes", &self.classes.labels().join(", "));
+        if !self.merge.is_empty() {
+            let outputs = self.own_labels.iter().zip(&self.merge);
+            let line_of = |(own, class): (&String, &usize)| format!("{own} → {}", self.classes.labels()[*class]);
+            line("counts as", &outputs.map(line_of).collect::<Vec<_>>().join(", "));
+        }
+        for (i, text) in self.evidence.iter().enumerate() {
+            line(if i == 0 { "evidence" } else { "" }, text);
+        }
         let t3 = &self.tensor;
         let layout = if t3.channels_first { "NCHW" } else { "NHWC" };
         let order = if t3.bgr { "BGR" } else { "RGB" };
@@ -265,16 +377,7 @@ impl ModelCard {
                 self.input_name, t3.size, t3.mean, t3.std
             ),
         );
-        line(
-            "preprocessing",
-            &match &self.preprocessing {
-                Preprocessing::CellSquare(p) => format!(
-                    "cell square of {} nucleus diameters, background (percentile {}) to {}",
-                    p.side_factor, p.white_percentile, p.white
-                ),
-                Preprocessing::WholeImage => "whole image, stretched".into(),
-            },
-        );
+        line("preprocessing", &self.preprocessing.to_line());
         line("outputs", &self.outputs.iter().map(|(m, n)| format!("{m} = {n}")).collect::<Vec<_>>().join(", "));
         line(
             "calibration",

@@ -15,9 +15,12 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of a model of our own family; `None` for others.
+    /// The head of a model of our own family; `None` for others, and where several outputs count as one class.
     #[must_use]
     pub fn of(model: &VettedModel) -> Option<Self> {
+        if !model.card().merge.is_empty() {
+            return None;
+        }
         let read = read_network(&model.graph()).ok()?;
         let Network { hidden, classes, .. } = read.network;
         let values = read.values.get(read.network.backbone_len()..)?.to_vec();

@@ -2,8 +2,10 @@
 //!
 //! Nothing here runs a network. What passes [`vet`] is a [`VettedModel`], the only thing that reaches the runtime.
 
+mod amounts;
 mod calibration;
 mod card;
+mod contract;
 mod embedded;
 mod familiarity;
 mod head;
@@ -13,11 +15,14 @@ mod onnx;
 mod rewrite;
 mod scan;
 mod selftest;
+mod sidecar;
+mod stranger;
 mod triton;
 mod vet;
 
 pub use calibration::Calibration;
-pub use card::{MANIFEST_KEY, Manifest, ModelCard, Preprocessing};
+pub use card::{MANIFEST_KEY, Manifest, ManifestPreprocessing, ModelCard, Preprocessing};
+pub use contract::{ASSUMED, Answers, Draft, Evidence, Framing, Part, Question, SAID, Scaling};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
 pub use familiarity::{Familiarity, LIKENESS, TrainingRecord};
 pub use head::Head;
@@ -27,5 +32,7 @@ pub use network::{
 };
 pub use rewrite::{manifest_text, with_manifest};
 pub use selftest::{SelfTest, self_test_picture};
+pub use sidecar::{SIDECARS, Sidecar};
+pub use stranger::{Ending, Facts, Family, InGraph, Stranger};
 pub use triton::{TritonModel, triton_files};
-pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedGraph, VettedModel, vet, vet_graph};
+pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedGraph, VettedModel, vet, vet_as, vet_graph};

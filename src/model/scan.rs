@@ -33,15 +33,33 @@ pub(super) fn scan(bytes: &[u8]) -> Result<(), ScanError> {
         if model.number == 7 {
             graphs += 1;
             each(model.body, &mut |graph| {
-                // GraphProto.initializer = 5; its raw_data = 9, float_data = 4
-                if graph.number == 5 {
-                    each(graph.body, &mut |tensor| {
-                        structure += if matches!(tensor.number, 4 | 9) { 16 } else { tensor.encoded };
-                        Ok(())
+                match graph.number {
+                    // GraphProto.initializer
+                    5 => weigh_tensor(graph.body, &mut structure),
+                    // GraphProto.node: exporters put weights into Constant nodes, too.
+                    1 => each(graph.body, &mut |node| {
+                        // NodeProto.attribute
+                        if node.number != 5 {
+                            structure += node.encoded;
+                            return Ok(());
+                        }
+                        // A node without any content is still a node in memory.
+                        structure += 16;
+                        each(node.body, &mut |attribute| {
+                            // AttributeProto.t
+                            if attribute.number == 5 {
+                                structure += 16;
+                                return weigh_tensor(attribute.body, &mut structure);
+                            }
+                            structure += attribute.encoded;
+                            Ok(())
+                        })
                     })
-                } else {
-                    structure += graph.encoded;
-                    Ok(())
+                    .map(|()| structure += 16),
+                    _ => {
+                        structure += graph.encoded;
+                        Ok(())
+                    }
                 }
             })
         } else {
@@ -57,6 +75,15 @@ pub(super) fn scan(bytes: &[u8]) -> Result<(), ScanError> {
         return Err(ScanError::Structure(structure));
     }
     Ok(())
+}
+
+/// Weights weigh nothing here: decoded they take what they take in the file.
+fn weigh_tensor(bytes: &[u8], structure: &mut usize) -> Result<(), ScanError> {
+    each(bytes, &mut |tensor| {
+        // TensorProto.raw_data = 9, float_data = 4
+        *structure += if matches!(tensor.number, 4 | 9) { 16 } else { tensor.encoded };
+        Ok(())
+    })
 }
 
 fn each(mut bytes: &[u8], visit: &mut dyn FnMut(Field<'_>) -> Result<(), ScanError>) -> Result<(), ScanError> {

@@ -3,10 +3,12 @@
 //! ONNX Runtime would follow external data (also through hard links) and read sparse initialisers from the current
 //! folder; here such files are refused, and the very bytes that were vetted are handed on from memory.
 
+use super::amounts::{Constants, excess};
 use super::card::{MANIFEST_KEY, Manifest, ModelCard, NEWEST_SCHEMA};
 use super::familiarity::{Familiarity, TrainingRecord};
 use super::onnx::{ModelProto, TensorProto, tensor_proto, type_proto};
 use super::scan::{ScanError, scan};
+use super::stranger::shape;
 use crate::domain::{ClassSet, Digest};
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +49,9 @@ pub enum VetError {
     /// A loop or branch.
     #[error("operator {0} is control flow, which an image classifier does not need; export with fixed behaviour")]
     ControlFlow(String),
+    /// An operator that makes much out of little.
+    #[error("operator {0} asks for more than any image classifier needs: {1}")]
+    Excess(String, String),
     /// The weights do not fit their declared shape.
     #[error("the weights of \"{0}\" do not have the size they declare; the file is damaged")]
     WeightSize(String),
@@ -56,6 +61,9 @@ pub enum VetError {
     /// A detector.
     #[error("this is a detector (it draws boxes), not a classifier: {0}")]
     Detector(String),
+    /// Something else than one picture in, one class out.
+    #[error("this is no classifier of single colour pictures: {0}")]
+    NoClassifier(String),
     /// No manifest.
     #[error("the model does not say its labels and input (no \"leukoscope.manifest\" in its metadata)")]
     NoManifest,
@@ -123,19 +131,38 @@ impl VettedModel {
 /// # Errors
 /// [`VetError`] names the first thing that is wrong.
 pub fn vet(bytes: &[u8], digest: Digest) -> Result<VettedModel, VetError> {
-    let Looked { model, parameters, operators } = look(bytes)?;
+    let looked = look(bytes)?;
+    let manifest = manifest_of(&looked.model)?;
+    vetted(bytes, digest, &looked, &manifest)
+}
+
+/// Looks at a model file's bytes, and takes its meaning from a manifest that is not in it.
+///
+/// # Errors
+/// [`VetError`] names the first thing that is wrong.
+pub fn vet_as(bytes: &[u8], digest: Digest, manifest: &Manifest) -> Result<VettedModel, VetError> {
+    vetted(bytes, digest, &look(bytes)?, manifest)
+}
+
+fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) -> Result<VettedModel, VetError> {
+    let Looked { model, parameters, operators } = looked;
     let graph = model.graph.as_ref().ok_or(VetError::NotOnnx)?;
-    let manifest = manifest_of(&model)?;
     let output = match (&manifest.outputs.logits, &manifest.outputs.probabilities) {
         (Some(name), _) => OutputKind::Logits(name.clone()),
         (None, Some(name)) => OutputKind::Probabilities(name.clone()),
         (None, None) => return Err(VetError::Manifest("neither logits nor probabilities among its outputs".into())),
     };
     let (OutputKind::Logits(output_name) | OutputKind::Probabilities(output_name)) = &output;
-    let classes = ClassSet::new(manifest.labels.clone()).map_err(|e| VetError::Manifest(e.to_string()))?;
-    check_output(&model, output_name, classes.len())?;
-    if !graph.input.iter().any(|i| i.name() == manifest.input.name) {
-        return Err(VetError::Manifest(format!("the graph has no input \"{}\"", manifest.input.name)));
+    check_output(model, output_name, manifest.labels.len())?;
+    let (classes, merge) = classes_of(manifest)?;
+    let input = graph
+        .input
+        .iter()
+        .find(|i| i.name() == manifest.input.name)
+        .ok_or_else(|| VetError::Manifest(format!("the graph has no input \"{}\"", manifest.input.name)))?;
+    let fixed_batch = shape(input).0.first().copied().flatten();
+    if fixed_batch.is_some_and(|b| b > 64) {
+        return Err(VetError::Manifest("the graph takes more than 64 pictures at a time and no fewer".into()));
     }
     let property = |key: &str| model.metadata_props.iter().find(|p| p.key() == key).map(|p| p.value().to_owned());
     let o = &manifest.outputs;
@@ -155,8 +182,12 @@ pub fn vet(bytes: &[u8], digest: Digest) -> Result<VettedModel, VetError> {
         name: if manifest.name.is_empty() { "unnamed model".into() } else { manifest.name.clone() },
         digest,
         bytes: bytes.len(),
+        own_labels: if manifest.labels == classes.labels() { Vec::new() } else { manifest.labels.clone() },
         classes,
+        merge,
+        evidence: manifest.evidence.clone(),
         input_name: manifest.input.name.clone(),
+        fixed_batch,
         tensor: manifest.tensor().map_err(VetError::Manifest)?,
         preprocessing: manifest.preprocessing().map_err(VetError::Manifest)?,
         calibration: manifest.calibration.clone(),
@@ -173,24 +204,49 @@ pub fn vet(bytes: &[u8], digest: Digest) -> Result<VettedModel, VetError> {
         },
         intended_use: manifest.intended_use.clone(),
         author: property("model_author").unwrap_or_default(),
-        operators,
+        operators: operators.clone(),
         versions: (
             model.opset_import.iter().filter(|o| o.domain().is_empty()).map(|o| o.version()).max().unwrap_or(0),
             model.ir_version(),
         ),
-        parameters,
+        parameters: *parameters,
     };
     Ok(VettedModel { bytes: bytes.into(), card: Arc::new(card), output })
 }
 
-struct Looked {
-    model: ModelProto,
+/// The classes that the labels count as, and the class of each label where that is not simply its own.
+fn classes_of(manifest: &Manifest) -> Result<(ClassSet, Vec<usize>), VetError> {
+    let no = |e: String| VetError::Manifest(e);
+    // The model's own labels must be a set, too.
+    let own = ClassSet::new(manifest.labels.clone()).map_err(|e| no(e.to_string()))?;
+    if manifest.counts_as.is_empty() {
+        return Ok((own, Vec::new()));
+    }
+    if manifest.counts_as.len() != own.len() {
+        return Err(no(format!("{} labels count as {} classes", own.len(), manifest.counts_as.len())));
+    }
+    let mut classes: Vec<String> = Vec::new();
+    let mut merge = Vec::new();
+    for class in manifest.counts_as.iter().map(|c| c.trim()) {
+        let at = classes.iter().position(|c| c == class).unwrap_or_else(|| {
+            classes.push(class.to_owned());
+            classes.len() - 1
+        });
+        merge.push(at);
+    }
+    let plain = merge.iter().enumerate().all(|(i, m)| i == *m);
+    let classes = ClassSet::new(classes).map_err(|e| no(e.to_string()))?;
+    Ok((classes, if plain { Vec::new() } else { merge }))
+}
+
+pub(super) struct Looked {
+    pub(super) model: ModelProto,
     parameters: u64,
     operators: Vec<(String, usize)>,
 }
 
 /// What every graph must be, whatever it is for: bounded, self-contained, of known operators.
-fn look(bytes: &[u8]) -> Result<Looked, VetError> {
+pub(super) fn look(bytes: &[u8]) -> Result<Looked, VetError> {
     if bytes.len() as u64 > MAX_MODEL_BYTES {
         return Err(VetError::TooLarge(bytes.len()));
     }
@@ -224,6 +280,11 @@ fn look(bytes: &[u8]) -> Result<Looked, VetError> {
 pub struct VettedGraph(Arc<[u8]>);
 
 impl VettedGraph {
+    /// Bytes that [`look`] passed.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
     /// The bytes that were vetted.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -279,6 +340,20 @@ fn check_weights(tensor: &TensorProto) -> Result<u64, VetError> {
         if n * width != raw.len() as u64 {
             return Err(VetError::WeightSize(name()));
         }
+    } else {
+        use tensor_proto::DataType as T;
+        let there = match T::try_from(tensor.data_type()) {
+            Ok(T::Float) => tensor.float_data.len(),
+            Ok(T::Double) => tensor.double_data.len(),
+            Ok(T::Int64) => tensor.int64_data.len(),
+            Ok(T::Int32 | T::Int16 | T::Int8 | T::Uint16 | T::Uint8 | T::Bool | T::Float16 | T::Bfloat16) => {
+                tensor.int32_data.len()
+            }
+            _ => return Ok(n),
+        };
+        if n != there as u64 {
+            return Err(VetError::WeightSize(name()));
+        }
     }
     Ok(n)
 }
@@ -298,9 +373,13 @@ fn check_nodes(model: &ModelProto) -> Result<Vec<(String, usize)>, VetError> {
             return Err(VetError::Graph(tensor.name().into(), "two weights have this name"));
         }
     }
+    let constants = Constants::of(graph);
     let mut counts = BTreeMap::<String, usize>::new();
     for node in &graph.node {
         let op = node.op_type();
+        if let Some(what) = excess(node, &constants) {
+            return Err(VetError::Excess(op.into(), what));
+        }
         if !DOMAINS.contains(&node.domain()) {
             return Err(VetError::ForeignDomain(op.into(), node.domain().into()));
         }

@@ -348,7 +348,7 @@ fn mark_learnt(
 fn likeness_view(model: &VettedModel) -> View {
     match &model.card().preprocessing {
         own @ Preprocessing::CellSquare(_) => View { preprocessing: own.clone(), size: model.card().tensor.size },
-        Preprocessing::WholeImage => likeness_square(),
+        Preprocessing::WholeImage(_) => likeness_square(),
     }
 }
 

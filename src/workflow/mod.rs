@@ -14,8 +14,10 @@ mod explain;
 mod images;
 mod laboratory;
 mod models;
+mod probe;
 mod recent;
 mod sessions;
+mod strangers;
 mod train;
 mod watch;
 
@@ -37,11 +39,13 @@ pub use laboratory::{
     session_report, slide_of, suggestion,
 };
 pub use models::{default_model, export_triton, open_model};
+pub use probe::{LEAST, Probed, Tried, probe};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use sessions::{
     ListedSession, SessionFacts, holder, import_session, list_sessions, now, session_csv, session_facts, session_path,
     verify_session, write_export,
 };
+pub use strangers::{Foreign, Opened, forget_answer, look_at_model, save_as_ours};
 pub use train::{
     ClassCount, Current, EarlierRun, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome,
     TrainPlan, TrainRequest, TrainTold, UnfinishedRun, earlier_runs, forget_run, load_start, model_name,

@@ -1,8 +1,9 @@
 //! The model to use: the embedded one, or a file that passes vetting.
 
 use super::UserError;
-use crate::files::{create_folder, digest_of, display_path, holds_something, read_bounded, write_atomic};
-use crate::model::{EMBEDDED_NAME, MAX_MODEL_BYTES, TritonModel, VettedModel, embedded_bytes, triton_files, vet};
+use super::strangers::{Opened, look_at_model};
+use crate::files::{create_folder, digest_of, display_path, holds_something, write_atomic};
+use crate::model::{EMBEDDED_NAME, TritonModel, VettedModel, embedded_bytes, triton_files, vet};
 use std::path::{Path, PathBuf};
 
 /// The model inside the program.
@@ -20,10 +21,11 @@ pub fn default_model() -> Result<VettedModel, UserError> {
 /// What is wrong with the file, and what to do about it.
 pub fn open_model(path: Option<&Path>) -> Result<VettedModel, UserError> {
     let Some(path) = path else { return default_model() };
-    let refuse =
-        |e: &dyn std::fmt::Display| UserError::new(format!("the model {} is refused: {e}", display_path(path)));
-    let snapshot = read_bounded(path, MAX_MODEL_BYTES).map_err(|e| refuse(&e))?;
-    vet(&snapshot.bytes, snapshot.digest).map_err(|e| refuse(&e))
+    match look_at_model(path)? {
+        Opened::Model(model) => Ok(model),
+        // Says what is open.
+        Opened::Asks(foreign) => foreign.model(),
+    }
 }
 
 /// Writes a model into a Triton model repository, `out`, in a folder of its own that must not be there yet; returns it.

@@ -4,7 +4,7 @@ use super::plan::Prepared;
 use super::run::{Held, TrainOptions};
 use crate::domain::EpochRow;
 use crate::metrics::Scores;
-use crate::model::{self, Familiarity, Preprocessing, SelfTest, TrainingRecord};
+use crate::model::{self, Familiarity, ManifestPreprocessing, SelfTest, TrainingRecord};
 use crate::report::scores_json;
 use crate::training::{Recipe, Stop};
 use serde_json::{Value, json};
@@ -86,11 +86,7 @@ impl Facts<'_> {
         let p = self.prepared;
         let labels = p.labels.labels();
         let spec = &p.start.spec;
-        let preprocessing = match &p.start.preprocessing {
-            Preprocessing::CellSquare(c) => json!({"kind": "cell-square", "version": 1, "side_factor": c.side_factor,
-                "white_level_percentile": c.white_percentile, "white": c.white, "outside": "white"}),
-            Preprocessing::WholeImage => json!({"kind": "whole-image", "version": 1}),
-        };
+        let preprocessing = ManifestPreprocessing::from(&p.start.preprocessing);
         let licence = if p.start.licence.is_empty() {
             "research use only; derived from the starting model and the training images named in the provenance"
                 .to_owned()

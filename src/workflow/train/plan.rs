@@ -315,7 +315,7 @@ pub(super) fn likeness(
     let squares;
     let (from, cut): (&CellCache, Vec<Option<CutCell>>) = match cache.view().preprocessing {
         Preprocessing::CellSquare(_) => (cache, cells.iter().map(|c| Some(*c)).collect()),
-        Preprocessing::WholeImage => {
+        Preprocessing::WholeImage(_) => {
             squares = CellCache::open(likeness_square(), request.cache.as_deref()).map_err(UserError::new)?;
             let states = squares.cut(items, cancel, progress).map_err(UserError::new)?;
             (&squares, states.iter().map(CellState::cell).collect())

@@ -2,7 +2,7 @@
 //! checked against ONNX Runtime before anything is learnt.
 
 use super::super::UserError;
-use crate::domain::{CellPreprocessing, ClassSet, Digest, TensorSpec};
+use crate::domain::{CellPreprocessing, ClassSet, Digest, TensorSpec, WholePreprocessing};
 use crate::files::{digest_of, display_name, display_path, read_bounded};
 use crate::inference::run_graph;
 use crate::model::{
@@ -54,7 +54,7 @@ pub struct Start {
 
 /// The square that a model sees where its start says nothing: the bundled model's.
 pub(super) fn usual_square() -> CellPreprocessing {
-    CellPreprocessing { side_factor: 2.6, white: 235.0, white_percentile: 95.0 }
+    CellPreprocessing::OURS
 }
 
 /// Reads a starting point; `None` is the bundled model.
@@ -101,8 +101,8 @@ pub fn load_start(
     };
     spec.size = side.unwrap_or(spec.size);
     match picture {
-        Some(Picture::Whole) => preprocessing = Preprocessing::WholeImage,
-        Some(Picture::Cell) if preprocessing == Preprocessing::WholeImage => {
+        Some(Picture::Whole) => preprocessing = Preprocessing::WholeImage(WholePreprocessing::default()),
+        Some(Picture::Cell) if matches!(preprocessing, Preprocessing::WholeImage(_)) => {
             preprocessing = Preprocessing::CellSquare(square);
         }
         _ => {}

@@ -1,0 +1,76 @@
+//! `leukoscope adopt`: what somebody else's model wants to see is answered once, tried on labelled pictures, kept, or written
+//! into a copy.
+
+use super::args::Adopt;
+use super::evaluate::watched;
+use super::{Exit, complain, say};
+use crate::files::display_path;
+use crate::model::{Answers, Question};
+use crate::workflow::{self, Foreign, Probed, UserError};
+
+pub(super) fn adopt(a: &Adopt) -> Result<Exit, UserError> {
+    if a.forget {
+        let there = workflow::forget_answer(&a.model)?;
+        complain(if there { "what was answered of it is forgotten" } else { "nothing was answered of it" });
+        return Ok(Exit::Fine);
+    }
+    let mut foreign = Foreign::read(&a.model)?;
+    foreign.answers = Answers {
+        labels: a.labels.clone(),
+        map: a.map.clone(),
+        scaling: a.scaling,
+        framing: a.framing.clone(),
+        size: a.size.map(|s| s as usize),
+        output: a.output.clone(),
+    };
+    if let Some(data) = &a.data {
+        let Some(probed) = watched(|cancel, progress, _| workflow::probe(&foreign, data, cancel, progress))? else {
+            return Ok(Exit::Interrupted);
+        };
+        say(&table(&probed))?;
+        let Some(chosen) = probed.chosen else { return Err(UserError::new(probed.why)) };
+        complain(&format!("taken: {}", probed.why));
+        foreign.take(&probed.tried[chosen]);
+    }
+    let open = foreign.questions();
+    if !open.is_empty() {
+        complain(&format!("{} is a classifier; before it can be used:", display_path(&a.model)));
+        open.iter().map(Question::to_text).for_each(|q| complain(&format!("  {q}")));
+        if a.data.is_none() {
+            complain("  or name a folder of labelled pictures, and it is tried (--data DATASET)");
+        }
+        return Ok(Exit::Nothing);
+    }
+    let model = match &a.out {
+        Some(out) => {
+            let copy = workflow::save_as_ours(&foreign, a.name.as_deref(), out)?;
+            complain(&format!("written: {}", display_path(out)));
+            copy
+        }
+        None => {
+            let model = foreign.keep()?;
+            complain("kept: this file opens without a question from now on");
+            model
+        }
+    };
+    say(&model.card().to_text())
+}
+
+fn table(probed: &Probed) -> String {
+    let mut text = format!("{:<28}{:<18}{:>9}{:>9}   95 % interval\n", "values", "picture", "right", "of");
+    for t in &probed.tried {
+        text.push_str(&format!(
+            "{:<28}{:<18}{:>7.1} %{:>9}   {:.1}–{:.1}\n",
+            t.scaling.word(),
+            t.framing.word(),
+            100.0 * t.accuracy(),
+            t.n,
+            100.0 * t.interval.low,
+            100.0 * t.interval.high
+        ));
+    }
+    if let Some(labels) = probed.chosen.and_then(|c| probed.tried[c].labels.as_ref()) {
+        text.push_str(&format!("outputs, as they answered: {}\n", labels.join(", ")));
+    }
+    text
+}

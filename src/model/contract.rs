@@ -1,0 +1,599 @@
+//! What somebody else's classifier wants to see and what its outputs are called: put together from its own keys, the files
+//! beside it, its structure, what its exporter usually does, and a person's answers, in that order of trust.
+//!
+//! Labels are never guessed. What rests on a custom alone is said to be assumed; what rests on nothing is a question.
+
+use super::card::{Manifest, ManifestInput, ManifestOutputs, ManifestPreprocessing, Preprocessing};
+use super::sidecar::{Sidecar, names_property, size_property};
+use super::stranger::{Ending, Facts, Family, InGraph};
+use super::vet::OutputKind;
+use crate::domain::{CellPreprocessing, ClassSet, Filter, TensorSpec, WholePreprocessing, laboratory_class};
+use std::fmt;
+use std::str::FromStr;
+
+/// Where what a person said comes from.
+pub const SAID: &str = "as you said";
+/// How a line of evidence ends where something is only usual.
+pub const ASSUMED: &str = " (assumed: it stands nowhere)";
+
+/// What the values of the input are: (value of 0…255 − mean) / std, in the tensor's order of colours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scaling {
+    /// Blue first.
+    pub bgr: bool,
+    /// In the tensor's order, of 0…255.
+    pub mean: [f32; 3],
+    /// In the tensor's order, of 0…255.
+    pub std: [f32; 3],
+}
+
+impl Scaling {
+    /// 0…255 as they are, or scaled by the graph itself.
+    pub const BYTES: Self = Self { bgr: false, mean: [0.0; 3], std: [1.0; 3] };
+    /// 0…255, blue first.
+    pub const BYTES_BGR: Self = Self { bgr: true, ..Self::BYTES };
+    /// 0…1.
+    pub const UNIT: Self = Self { bgr: false, mean: [0.0; 3], std: [255.0; 3] };
+    /// 0…1, blue first.
+    pub const UNIT_BGR: Self = Self { bgr: true, ..Self::UNIT };
+    /// −1…1.
+    pub const SYMMETRIC: Self = Self { bgr: false, mean: [127.5; 3], std: [127.5; 3] };
+    /// torchvision's: ImageNet's means and deviations.
+    pub const IMAGENET: Self = Self { bgr: false, mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] };
+    /// Caffe's and Keras' ResNet50 and VGG: blue first, ImageNet's means taken off.
+    pub const CAFFE: Self = Self { bgr: true, mean: [103.939, 116.779, 123.68], std: [1.0; 3] };
+
+    /// Those that have a word, with the word and what it means.
+    pub const KNOWN: [(&'static str, Self, &'static str); 7] = [
+        ("imagenet", Self::IMAGENET, "ImageNet's mean and deviation (torchvision, timm)"),
+        ("symmetric", Self::SYMMETRIC, "−1…1 (Keras MobileNet, Teachable Machine)"),
+        ("unit", Self::UNIT, "0…1 (Ultralytics, Lobe)"),
+        ("bytes", Self::BYTES, "0…255 (scaled inside the graph, Keras EfficientNet)"),
+        ("caffe", Self::CAFFE, "0…255, blue first, ImageNet's mean taken off (Keras ResNet50, VGG)"),
+        ("bytes-bgr", Self::BYTES_BGR, "0…255, blue first (Custom Vision)"),
+        ("unit-bgr", Self::UNIT_BGR, "0…1, blue first"),
+    ];
+
+    /// From mean and deviation of 0…1, red first.
+    #[must_use]
+    pub fn of_unit(mean: [f32; 3], std: [f32; 3]) -> Self {
+        Self { bgr: false, mean: mean.map(|m| m * 255.0), std: std.map(|s| s * 255.0) }
+    }
+
+    /// Whether two give the same values but for rounding.
+    #[must_use]
+    pub fn near(&self, other: &Self) -> bool {
+        let close = |a: &[f32; 3], b: &[f32; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-3 * b.abs().max(1.0));
+        self.bgr == other.bgr && close(&self.mean, &other.mean) && close(&self.std, &other.std)
+    }
+
+    /// Its word, or its numbers.
+    #[must_use]
+    pub fn word(&self) -> String {
+        match Self::KNOWN.iter().find(|(_, s, _)| s.near(self)) {
+            Some((word, ..)) => (*word).to_owned(),
+            None => format!("{}mean {:?}, std {:?}", if self.bgr { "BGR, " } else { "" }, self.mean, self.std),
+        }
+    }
+}
+
+impl FromStr for Scaling {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        let word = s.trim().to_lowercase();
+        Self::KNOWN
+            .iter()
+            .find(|(w, ..)| *w == word)
+            .map(|(_, s, _)| *s)
+            .ok_or_else(|| format!("\"{s}\" is no scaling; known are {}", Self::KNOWN.map(|(w, ..)| w).join(", ")))
+    }
+}
+
+/// What of a picture the model sees.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Framing {
+    /// The whole picture.
+    Whole(WholePreprocessing),
+    /// The square of each cell.
+    Cell(CellPreprocessing),
+}
+
+impl Framing {
+    /// What a check with labelled pictures tries, the usual ones first.
+    #[must_use]
+    pub fn candidates() -> Vec<Self> {
+        let whole = |crop| Self::Whole(WholePreprocessing { crop, filter: Filter::Bilinear });
+        let plain = CellPreprocessing { balanced: false, ..CellPreprocessing::OURS };
+        vec![whole(None), whole(Some(1.0)), whole(Some(0.875)), Self::Cell(plain), Self::Cell(CellPreprocessing::OURS)]
+    }
+
+    /// Its word: `stretch`, `centre`, `centre-0.875`, `cell`, `cell-plain`; another filter than bilinear at the end.
+    #[must_use]
+    pub fn word(&self) -> String {
+        match self {
+            Self::Cell(p) => if p.balanced { "cell" } else { "cell-plain" }.to_owned(),
+            Self::Whole(w) => {
+                let base = match w.crop {
+                    None => "stretch".to_owned(),
+                    Some(1.0) => "centre".to_owned(),
+                    Some(share) => format!("centre-{share:.3}").trim_end_matches('0').to_owned(),
+                };
+                if w.filter == Filter::Bilinear { base } else { format!("{base}-{}", w.filter.as_str()) }
+            }
+        }
+    }
+
+    /// As a card has it.
+    #[must_use]
+    pub fn preprocessing(&self) -> Preprocessing {
+        match self {
+            Self::Whole(w) => Preprocessing::WholeImage(*w),
+            Self::Cell(c) => Preprocessing::CellSquare(c.clone()),
+        }
+    }
+}
+
+impl FromStr for Framing {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        let word = s.trim().to_lowercase();
+        let no = || {
+            format!(
+                "\"{s}\" is no way of cutting; known are stretch, centre, centre-SHARE, cell, cell-plain (and -area, -bicubic)"
+            )
+        };
+        match word.as_str() {
+            "cell" => return Ok(Self::Cell(CellPreprocessing::OURS)),
+            "cell-plain" => return Ok(Self::Cell(CellPreprocessing { balanced: false, ..CellPreprocessing::OURS })),
+            _ => {}
+        }
+        let named = Filter::ALL.into_iter().find_map(|f| Some((word.strip_suffix(f.as_str())?.strip_suffix('-')?, f)));
+        let (base, filter) = named.unwrap_or((word.as_str(), Filter::Bilinear));
+        let crop = match base {
+            "stretch" => None,
+            "centre" | "center" => Some(1.0),
+            other => {
+                let share = other.strip_prefix("centre-").or_else(|| other.strip_prefix("center-")).ok_or_else(no)?;
+                Some(share.parse::<f64>().ok().filter(|v| (0.1..=1.0).contains(v)).ok_or_else(no)?)
+            }
+        };
+        Ok(Self::Whole(WholePreprocessing { crop, filter }))
+    }
+}
+
+/// What a person said of a model.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answers {
+    /// Labels in output order.
+    pub labels: Option<Vec<String>>,
+    /// What labels count as: label, class.
+    pub map: Vec<(String, String)>,
+    /// What the values are.
+    pub scaling: Option<Scaling>,
+    /// What of a picture the model sees.
+    pub framing: Option<Framing>,
+    /// Pixels a side.
+    pub size: Option<usize>,
+    /// The classifying output.
+    pub output: Option<String>,
+}
+
+/// A part of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Which output classifies.
+    Output,
+    /// Labels of the outputs.
+    Labels,
+    /// Pixels a side.
+    Size,
+    /// What the values are.
+    Scaling,
+    /// What of a picture the model sees.
+    Framing,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Output => "output",
+            Self::Labels => "labels",
+            Self::Size => "size",
+            Self::Scaling => "values",
+            Self::Framing => "picture",
+        })
+    }
+}
+
+/// What a part rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Which part.
+    pub part: Part,
+    /// What was taken, in words.
+    pub what: String,
+    /// Where it comes from, in words.
+    pub from: String,
+    /// It is only usual, and stands nowhere.
+    pub assumed: bool,
+}
+
+/// What is left to be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Which of these outputs classifies.
+    Output(Vec<String>),
+    /// What the outputs are called: how many there are where that is known, and what was found that does not fit.
+    Labels(Option<usize>, Option<String>),
+    /// Pixels a side.
+    Size,
+    /// What the values are.
+    Scaling,
+}
+
+impl Question {
+    /// The question, and how it is answered on the command line.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Output(names) => {
+                format!("Which of its outputs classifies: {}? (--output NAME)", names.join(" or "))
+            }
+            Self::Labels(outputs, found) => {
+                let n = outputs.map_or("the".to_owned(), |n| format!("its {n}"));
+                let why = found.as_ref().map_or(String::new(), |f| format!(" ({f})"));
+                format!(
+                    "What are {n} classes called, in the order of its outputs?{why} (--labels A,B,…, or labels.txt beside it)"
+                )
+            }
+            Self::Size => "How many pixels a side do its pictures have? (--size N)".into(),
+            Self::Scaling => format!(
+                "What values does it take? (--scaling {})",
+                Scaling::KNOWN.map(|(w, _, what)| format!("{w}: {what}")).join("; ")
+            ),
+        }
+    }
+}
+
+/// The contract as far as it is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// The classifying output.
+    pub ending: Option<Ending>,
+    /// Labels in output order.
+    pub labels: Option<Vec<String>>,
+    /// What each label counts as.
+    pub counts_as: Vec<String>,
+    /// Pixels a side.
+    pub size: Option<usize>,
+    /// What the values are.
+    pub scaling: Option<Scaling>,
+    /// What of a picture the model sees.
+    pub framing: Framing,
+    /// What each part rests on.
+    pub evidence: Vec<Evidence>,
+    /// Labels that were found and do not fit.
+    pub misfit: Option<String>,
+}
+
+impl Draft {
+    /// Puts together what is known.
+    #[must_use]
+    pub fn of(facts: &Facts, sidecars: &[Sidecar], answers: &Answers) -> Self {
+        let mut weighed = Weighing { facts, sidecars, answers, evidence: Vec::new() };
+        let ending = weighed.ending();
+        let size = weighed.size();
+        let (labels, misfit) = weighed.labels(ending.as_ref().and_then(|e| e.width));
+        let scaling = weighed.scaling();
+        let framing = weighed.framing();
+        let mut evidence = weighed.evidence;
+        evidence.sort_by_key(|e| e.part);
+        let counts_as = labels.as_deref().map_or_else(Vec::new, |l| counts_as(l, &answers.map));
+        Self { ending, labels, counts_as, size, scaling, framing, evidence, misfit }
+    }
+
+    /// What is left to be asked; nothing where the model can be opened.
+    #[must_use]
+    pub fn questions(&self, facts: &Facts) -> Vec<Question> {
+        let mut all = Vec::new();
+        if self.ending.is_none() {
+            all.push(Question::Output(facts.endings.iter().map(|e| e.name().to_owned()).collect()));
+        }
+        if self.labels.is_none() {
+            all.push(Question::Labels(self.ending.as_ref().and_then(|e| e.width), self.misfit.clone()));
+        }
+        if self.size.is_none() {
+            all.push(Question::Size);
+        }
+        if self.scaling.is_none() {
+            all.push(Question::Scaling);
+        }
+        all
+    }
+
+    /// How a tensor is laid out; `None` while something is open.
+    #[must_use]
+    pub fn tensor(&self, facts: &Facts) -> Option<TensorSpec> {
+        let Scaling { bgr, mean, std } = self.scaling?;
+        Some(TensorSpec { size: self.size?, channels_first: facts.channels_first, bgr, mean, std })
+    }
+
+    /// The manifest; `None` while something is open.
+    #[must_use]
+    pub fn manifest(&self, facts: &Facts, name: &str) -> Option<Manifest> {
+        let (ending, labels, scaling, size) = (self.ending.as_ref()?, self.labels.clone()?, self.scaling?, self.size?);
+        let mut outputs = ManifestOutputs::default();
+        match &ending.kind {
+            OutputKind::Logits(name) => outputs.logits = Some(name.clone()),
+            OutputKind::Probabilities(name) => outputs.probabilities = Some(name.clone()),
+        }
+        let said = |e: &Evidence| format!("{}: {}, {}{}", e.part, e.what, e.from, if e.assumed { ASSUMED } else { "" });
+        Some(Manifest {
+            schema: super::card::NEWEST_SCHEMA,
+            name: name.to_owned(),
+            counts_as: if labels == self.counts_as { Vec::new() } else { self.counts_as.clone() },
+            labels,
+            evidence: self.evidence.iter().map(said).collect(),
+            input: ManifestInput {
+                name: facts.input.clone(),
+                layout: if facts.channels_first { "NCHW" } else { "NHWC" }.into(),
+                channels: if scaling.bgr { "BGR" } else { "RGB" }.into(),
+                size: [size, size],
+                dtype: "float32".into(),
+                mean: scaling.mean,
+                std: scaling.std,
+            },
+            preprocessing: ManifestPreprocessing::from(&self.framing.preprocessing()),
+            outputs,
+            calibration: None,
+            familiarity: None,
+            training_record: None,
+            self_test: None,
+            history: None,
+            licence: ["model_license", "license"]
+                .iter()
+                .find_map(|k| facts.properties.get(*k))
+                .cloned()
+                .unwrap_or_default(),
+            intended_use: "research use only".into(),
+        })
+    }
+}
+
+impl Ending {
+    /// The output's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let (OutputKind::Logits(name) | OutputKind::Probabilities(name)) = &self.kind;
+        name
+    }
+}
+
+/// What labels count as: as the person says, else the laboratory's name where it is known, else themselves.
+fn counts_as(labels: &[String], map: &[(String, String)]) -> Vec<String> {
+    let own =
+        |l: &String| map.iter().find(|(from, _)| from.trim().eq_ignore_ascii_case(l.trim())).map(|(_, to)| to.trim());
+    labels.iter().map(|l| own(l).or_else(|| laboratory_class(l)).unwrap_or(l.trim()).to_owned()).collect()
+}
+
+struct Weighing<'a> {
+    facts: &'a Facts,
+    sidecars: &'a [Sidecar],
+    answers: &'a Answers,
+    evidence: Vec<Evidence>,
+}
+
+impl Weighing<'_> {
+    fn rests(&mut self, part: Part, what: impl Into<String>, from: impl Into<String>, assumed: bool) {
+        self.evidence.push(Evidence { part, what: what.into(), from: from.into(), assumed });
+    }
+
+    fn property(&self, key: &str) -> Option<&str> {
+        self.facts.properties.get(key).map(String::as_str)
+    }
+
+    fn ultralytics(&self) -> bool {
+        self.property("author").is_some_and(|a| a.eq_ignore_ascii_case("ultralytics"))
+    }
+
+    fn pytorch(&self) -> bool {
+        self.facts.producer == "pytorch" && self.facts.channels_first
+    }
+
+    fn ending(&mut self) -> Option<Ending> {
+        let all = &self.facts.endings;
+        let found = match &self.answers.output {
+            Some(name) => (all.iter().find(|e| e.name() == name)?.clone(), SAID),
+            None if all.len() == 1 => (all[0].clone(), "the graph"),
+            None => return None,
+        };
+        let kind = match &found.0.kind {
+            OutputKind::Logits(_) => "logits",
+            OutputKind::Probabilities(_) => "probabilities",
+        };
+        self.rests(Part::Output, format!("{} ({kind})", found.0.name()), found.1, false);
+        Some(found.0)
+    }
+
+    fn size(&mut self) -> Option<usize> {
+        let beside = self.sidecars.iter().find_map(|s| Some((s.size?, s.file.clone())));
+        let own = self.property("imgsz").and_then(size_property);
+        let (size, from) = if let Some(size) = self.facts.size {
+            (size, "the graph's input".to_owned())
+        } else if let Some(size) = self.answers.size {
+            (size, SAID.to_owned())
+        } else if let Some(size) = own {
+            (size, "the file's own \"imgsz\"".to_owned())
+        } else {
+            beside?
+        };
+        self.rests(Part::Size, format!("{size} × {size}"), from, false);
+        Some(size)
+    }
+
+    /// Labels, or what was found that does not fit.
+    fn labels(&mut self, width: Option<usize>) -> (Option<Vec<String>>, Option<String>) {
+        let mut found: Vec<(Vec<String>, String)> = Vec::new();
+        if let Some(said) = &self.answers.labels {
+            found.push((said.clone(), SAID.into()));
+        } else if let Some(own) = self.property("names").and_then(names_property) {
+            found.push((own, "the file's own \"names\"".into()));
+        } else {
+            found.extend(self.sidecars.iter().filter_map(|s| Some((s.labels.clone()?, s.file.clone()))));
+        }
+        let fits = |(labels, _): &&(Vec<String>, String)| width.is_none_or(|w| w == labels.len());
+        let good: Vec<&(Vec<String>, String)> = found.iter().filter(fits).collect();
+        let Some((labels, from)) = good.first().copied() else {
+            let misfit = found.first().map(|(labels, from)| format!("{from} names {}", labels.len()));
+            return (None, misfit);
+        };
+        if let Some((_, other)) = good.iter().find(|(l, _)| l != labels) {
+            return (None, Some(format!("{from} and {other} say different things")));
+        }
+        if let Err(e) = ClassSet::new(labels.clone()) {
+            return (None, Some(format!("{from}: {e}")));
+        }
+        let (labels, from) = (labels.clone(), from.clone());
+        self.rests(Part::Labels, labels.join(", "), from, false);
+        (Some(labels), None)
+    }
+
+    fn scaling(&mut self) -> Option<Scaling> {
+        let bgr = self.property("Image.BitmapPixelFormat").map(|f| f.to_lowercase().starts_with("bgr"));
+        let keyed = self.property("Image.NominalPixelRange").and_then(|range| {
+            let range = range.to_lowercase();
+            let plain = if range.contains("0_255") {
+                Scaling::BYTES
+            } else if range.contains("normalized_0_1") {
+                Scaling::UNIT
+            } else if range.contains("normalized_1_") || range.contains("normalized_-1") {
+                Scaling::SYMMETRIC
+            } else {
+                return None;
+            };
+            Some(Scaling { bgr: bgr.unwrap_or(false), ..plain })
+        });
+        let beside = self.sidecars.iter().find_map(|s| Some((s.scaling?, s.file.clone())));
+        let usual = self.sidecars.iter().find_map(|s| s.usual.as_ref().map(|(tool, scaling, _)| (*tool, *scaling)));
+        let custom = match self.facts.family {
+            Some(Family::KerasCaffe) => Some((Scaling::CAFFE, "Keras' names of ResNet50 and VGG")),
+            Some(Family::KerasSymmetric) => Some((Scaling::SYMMETRIC, "Keras' names of MobileNet")),
+            Some(Family::KerasTorch) => Some((Scaling::IMAGENET, "Keras' names of DenseNet")),
+            None if self.ultralytics() => Some((Scaling::UNIT, "made by Ultralytics")),
+            None if self.pytorch() => Some((Scaling::IMAGENET, "usual for PyTorch")),
+            None => None,
+        };
+        let order = |plain: Scaling| Scaling { bgr: bgr.unwrap_or(plain.bgr), ..plain };
+        let (scaling, from, assumed) = if let Some(said) = self.answers.scaling {
+            (said, SAID.to_owned(), false)
+        } else if let Some(keyed) = keyed {
+            (keyed, "the file's own \"Image.NominalPixelRange\"".to_owned(), false)
+        } else if let Some(inside) = self.facts.in_graph {
+            let plain = if inside == InGraph::Bytes { Scaling::BYTES } else { Scaling::UNIT };
+            (order(plain), "scaled by the graph's first nodes".to_owned(), false)
+        } else if let Some((scaling, file)) = beside {
+            (scaling, file, false)
+        } else if let Some((tool, scaling)) = usual {
+            (order(scaling), format!("usual for {tool}, which wrote the file beside it"), true)
+        } else {
+            let (scaling, why) = custom?;
+            (order(scaling), why.to_owned(), true)
+        };
+        self.rests(Part::Scaling, scaling.word(), from, assumed);
+        Some(scaling)
+    }
+
+    fn framing(&mut self) -> Framing {
+        let whole = |crop| Framing::Whole(WholePreprocessing { crop, filter: Filter::Bilinear });
+        let beside = self.sidecars.iter().find_map(|s| Some((s.framing.clone()?, s.file.clone())));
+        let usual = self.sidecars.iter().find_map(|s| s.usual.as_ref().map(|(tool, _, f)| (*tool, f.clone())));
+        let (framing, from, assumed) = if let Some(said) = &self.answers.framing {
+            (said.clone(), SAID.to_owned(), false)
+        } else if let Some((framing, file)) = beside {
+            (framing, file, false)
+        } else if let Some((tool, framing)) = usual {
+            (framing, format!("usual for {tool}"), true)
+        } else if self.ultralytics() {
+            (whole(Some(1.0)), "usual for Ultralytics".to_owned(), true)
+        } else if self.pytorch() {
+            (whole(Some(0.875)), "usual for PyTorch".to_owned(), true)
+        } else {
+            (whole(None), "usual for Keras and others".to_owned(), true)
+        };
+        self.rests(Part::Framing, framing.word(), from, assumed);
+        framing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts {
+            input: "x".into(),
+            channels_first: true,
+            size: Some(224),
+            endings: vec![Ending { kind: OutputKind::Logits("y".into()), width: Some(3) }],
+            in_graph: None,
+            family: None,
+            producer: "pytorch".into(),
+            properties: [].into(),
+        }
+    }
+
+    #[test]
+    fn words_round_trip() {
+        for (word, scaling, _) in Scaling::KNOWN {
+            assert_eq!((word.parse(), scaling.word().as_str()), (Ok(scaling), word));
+        }
+        for framing in Framing::candidates() {
+            assert_eq!(framing.word().parse(), Ok(framing));
+        }
+        assert_eq!("centre-0.95-bicubic".parse::<Framing>().expect("known").word(), "centre-0.95-bicubic");
+        assert!("crop".parse::<Framing>().is_err() && "centre-7".parse::<Framing>().is_err());
+    }
+
+    #[test]
+    fn labels_that_do_not_fit_are_asked_for() {
+        let sidecar = |file: &str, labels: &[&str]| Sidecar {
+            file: file.into(),
+            labels: Some(labels.iter().map(ToString::to_string).collect()),
+            ..Sidecar::default()
+        };
+        let asked = |sidecars: &[Sidecar]| Draft::of(&facts(), sidecars, &Answers::default()).questions(&facts());
+        assert_eq!(asked(&[sidecar("labels.txt", &["a", "b", "c"])]), []);
+        assert_eq!(asked(&[]), [Question::Labels(Some(3), None)]);
+        let two = "labels.txt names 2".to_owned();
+        assert_eq!(asked(&[sidecar("labels.txt", &["a", "b"])]), [Question::Labels(Some(3), Some(two))]);
+        let both = [sidecar("labels.txt", &["a", "b", "c"]), sidecar("classes.txt", &["b", "a", "c"])];
+        assert!(matches!(&asked(&both)[..], [Question::Labels(Some(3), Some(why))] if why.contains("different")));
+        let twice = [sidecar("labels.txt", &["a", "A", "c"])];
+        assert!(matches!(&asked(&twice)[..], [Question::Labels(Some(3), Some(_))]));
+    }
+
+    #[test]
+    fn what_stands_nowhere_is_said_to_be_assumed() {
+        let draft = Draft::of(&facts(), &[], &Answers::default());
+        let assumed: Vec<Part> = draft.evidence.iter().filter(|e| e.assumed).map(|e| e.part).collect();
+        assert_eq!(assumed, [Part::Scaling, Part::Framing]);
+        let said = Answers { scaling: Some(Scaling::CAFFE), ..Answers::default() };
+        let draft = Draft::of(&facts(), &[], &said);
+        assert_eq!(draft.scaling, Some(Scaling::CAFFE));
+        let mut strange = facts();
+        strange.producer = "somebody".into();
+        let asked = Draft::of(&strange, &[], &Answers::default()).questions(&strange);
+        assert_eq!(asked, [Question::Labels(Some(3), None), Question::Scaling]);
+    }
+
+    #[test]
+    fn several_labels_may_count_as_one_class() {
+        let labels = ["SNE", "BNE", "IG", "blast"].map(str::to_owned);
+        assert_eq!(
+            counts_as(&labels, &[("ig".into(), "neutrophil".into())]),
+            ["neutrophil", "neutrophil", "neutrophil", "blast"]
+        );
+    }
+}

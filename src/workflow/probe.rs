@@ -1,0 +1,402 @@
+//! Which preprocessing a model was made with, by trying: labelled pictures through each plausible contract, and how many each
+//! gets right. Shown with intervals; a contract that no figures speak for is never taken.
+
+use super::strangers::Foreign;
+use super::train::same_label;
+use super::{UserError, strangers};
+use crate::dataset::{Item, scan};
+use crate::domain::{TensorSpec, laboratory_class};
+use crate::files::display_path;
+use crate::imaging::{self, RgbImage};
+use crate::inference::{Engine, Provider, decode_file};
+use crate::metrics::{Interval, mcnemar, wilson};
+use crate::model::{Framing, Scaling, vet_as};
+use crate::task::{Cancel, Progress};
+use rayon::prelude::*;
+use std::path::Path;
+
+/// Labelled pictures that a check needs.
+pub const LEAST: usize = 20;
+/// Pictures that every contract sees.
+const FIRST: usize = 40;
+/// Pictures that the best ones see.
+const MOST: usize = 200;
+/// Contracts that see them all.
+const BEST: usize = 6;
+/// Cells a run.
+const BATCH: usize = 8;
+
+/// One contract, tried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tried {
+    /// What the values are.
+    pub scaling: Scaling,
+    /// What of a picture the model sees.
+    pub framing: Framing,
+    /// Labels of the outputs, where they were found by trying, too.
+    pub labels: Option<Vec<String>>,
+    /// Pictures seen.
+    pub n: usize,
+    /// Pictures right; one without a cell to cut is wrong.
+    pub right: usize,
+    /// Of the share right, Wilson 95 %.
+    pub interval: Interval,
+}
+
+impl Tried {
+    /// The share right.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        crate::metrics::share(self.right, self.n)
+    }
+}
+
+/// What trying found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probed {
+    /// The best first.
+    pub tried: Vec<Tried>,
+    /// Which of them is taken; none where no figures speak for any.
+    pub chosen: Option<usize>,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// Tries a model on labelled pictures; `None` when cancelled.
+///
+/// # Errors
+/// When there are too few pictures, the labels do not fit, the size is not known, or the model cannot be run.
+pub fn probe(
+    foreign: &Foreign,
+    dataset: &Path,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Option<Probed>, UserError> {
+    let scanned = scan(dataset, &|| cancel.is_cancelled()).map_err(|e| UserError::new(e.to_string()))?;
+    if cancel.is_cancelled() {
+        return Ok(None);
+    }
+    let draft = foreign.draft();
+    let ending =
+        draft.ending.clone().ok_or_else(|| UserError::new("say first which output classifies (--output NAME)"))?;
+    let size = draft.size.ok_or_else(|| UserError::new("say first how many pixels a side it takes (--size N)"))?;
+    let drafted = draft.scaling.map(|s| (s, draft.framing.clone()));
+    // The pictures whose labels the model knows, and the output of each where the outputs have names.
+    let known = draft.labels.clone();
+    let truth_of = |class: usize| -> Option<usize> {
+        let label = &scanned.labels[class];
+        let Some(labels) = &known else { return Some(class) };
+        let counts = |i: usize| draft.counts_as.get(i).is_some_and(|c| alike(c, label));
+        (0..labels.len()).find(|&i| same_label(&labels[i], label)).or_else(|| (0..labels.len()).find(|&i| counts(i)))
+    };
+    let width = known.as_ref().map(Vec::len).or(ending.width);
+    if known.is_none() && width.is_some_and(|w| w != scanned.labels.len()) {
+        return Err(UserError::new(format!(
+            "the model has {} outputs and {} has {} labels ({}): name the outputs first (--labels A,B,…)",
+            width.unwrap_or(0),
+            display_path(dataset),
+            scanned.labels.len(),
+            scanned.labels.join(", ")
+        )));
+    }
+    let width = width.unwrap_or(scanned.labels.len());
+    let items = spread(&scanned.items, scanned.labels.len(), |i| truth_of(i.class).is_some());
+    if items.len() < LEAST {
+        return Err(UserError::new(format!(
+            "{} pictures with labels that the model knows; a check needs {LEAST}",
+            items.len()
+        )));
+    }
+    // Any manifest will do for the engine: values and cuts are made here.
+    let mut stand_in = foreign.clone();
+    stand_in.answers.scaling = Some(Scaling::UNIT);
+    stand_in.answers.labels = known.clone().or_else(|| Some((0..width).map(|i| format!("output {i}")).collect()));
+    stand_in.answers.map = Vec::new();
+    let mut manifest = stand_in.manifest()?;
+    manifest.counts_as = Vec::new();
+    let model =
+        vet_as(foreign.bytes(), foreign.digest(), &manifest).map_err(|e| strangers::refused(foreign.path(), &e))?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut engine = Engine::load(&model, Provider::Cpu, cores).map_err(|e| UserError::new(e.to_string()))?;
+
+    let mut framings = Framing::candidates();
+    if let Some((_, framing)) = drafted.as_ref().filter(|(_, f)| !framings.contains(f)) {
+        framings.insert(0, framing.clone());
+    }
+    let mut scalings: Vec<Scaling> = Scaling::KNOWN.iter().map(|(_, s, _)| *s).collect();
+    if let Some((scaling, _)) = drafted.as_ref().filter(|(s, _)| !scalings.iter().any(|k| k.near(s))) {
+        scalings.insert(0, *scaling);
+    }
+    let mut contracts: Vec<Contract> = framings
+        .iter()
+        .flat_map(|f| scalings.iter().map(move |s| Contract { scaling: *s, framing: f.clone(), called: Vec::new() }))
+        .collect();
+    let usual = |c: &Contract| drafted.as_ref().is_some_and(|(s, f)| s.near(&c.scaling) && *f == c.framing);
+    // What the file and its exporter say comes first among equals.
+    contracts.sort_by_key(|c| !usual(c));
+    let first = items.len().min(FIRST);
+    progress.set_total(contracts.len() * first + BEST * (items.len() - first));
+    let truth: Vec<usize> = items.iter().filter_map(|i| truth_of(i.class)).collect();
+    let labels = Labels { known: known.is_some(), truth: &truth, width, names: &scanned.labels };
+    for (from, to) in [(0, first), (first, items.len())] {
+        if from == to {
+            continue;
+        }
+        let mut cuts = Cuts::default();
+        for contract in &mut contracts {
+            if cancel.is_cancelled() {
+                return Ok(None);
+            }
+            let pictures = cuts.of(&contract.framing, &items[from..to], size);
+            let spec = spec_of(&contract.scaling, size, foreign.facts().channels_first);
+            contract.called.extend(call(&mut engine, pictures, &spec)?);
+            pictures.iter().for_each(|_| progress.step());
+        }
+        let keep_usual: Vec<bool> = contracts.iter().map(&usual).collect();
+        let mut order: Vec<usize> = (0..contracts.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(labels.judge(&contracts[i].called).0));
+        // The usual contract is seen to the end, so that it can be held against the best.
+        let stay: Vec<usize> =
+            order.iter().enumerate().filter(|(rank, i)| *rank < BEST || keep_usual[**i]).map(|(_, i)| *i).collect();
+        contracts = stay.into_iter().map(|i| contracts[i].clone()).collect();
+    }
+    Ok(Some(verdict(&contracts, &labels, usual)))
+}
+
+#[derive(Debug, Clone)]
+struct Contract {
+    scaling: Scaling,
+    framing: Framing,
+    /// The output called for each picture; `None` where there was nothing to cut.
+    called: Vec<Option<usize>>,
+}
+
+/// What outputs mean, and what the pictures are.
+struct Labels<'a> {
+    known: bool,
+    /// The output of each picture where outputs have names, else its label in the dataset.
+    truth: &'a [usize],
+    width: usize,
+    names: &'a [String],
+}
+
+impl Labels<'_> {
+    /// How many are right, which ones, and the labels of the outputs where those are not known.
+    ///
+    /// Labels found by trying are scored on pictures that they were not found on, half by half.
+    fn judge(&self, called: &[Option<usize>]) -> (usize, Vec<bool>, Option<Vec<String>>) {
+        let hits = |label_of: &dyn Fn(usize, usize) -> usize| -> Vec<bool> {
+            called
+                .iter()
+                .zip(self.truth)
+                .enumerate()
+                .map(|(i, (called, truth))| called.is_some_and(|o| label_of(i, o) == *truth))
+                .collect()
+        };
+        let count = |hits: &[bool]| hits.iter().filter(|h| **h).count();
+        let plain = hits(&|_, o| o);
+        if self.known {
+            return (count(&plain), plain, None);
+        }
+        // Keras and torchvision number folders in alphabetical order: what the dataset's labels are in.
+        let half = |which: usize| {
+            assign(
+                self.width,
+                called.iter().zip(self.truth).enumerate().filter(|(i, _)| i % 2 == which).map(|(_, p)| p),
+            )
+        };
+        let (even, odd) = (half(0), half(1));
+        let crossed = hits(&|i, o| if i % 2 == 0 { odd[o] } else { even[o] });
+        if count(&plain) >= count(&crossed) {
+            return (count(&plain), plain, Some(self.names.to_vec()));
+        }
+        let all = assign(self.width, called.iter().zip(self.truth));
+        let labels = all.iter().map(|&label| self.names[label].clone()).collect();
+        (count(&crossed), crossed, Some(labels))
+    }
+}
+
+/// The label of each output that makes most pictures right, each label once: exact for up to 10 outputs, greedy beyond.
+fn assign<'a>(width: usize, pairs: impl Iterator<Item = (&'a Option<usize>, &'a usize)>) -> Vec<usize> {
+    let mut counts = vec![vec![0usize; width]; width];
+    for (called, truth) in pairs {
+        if let Some(output) = called.filter(|o| *o < width && *truth < width) {
+            counts[output][*truth] += 1;
+        }
+    }
+    if width > 10 {
+        let mut pairs: Vec<(usize, usize)> = (0..width).flat_map(|o| (0..width).map(move |l| (o, l))).collect();
+        pairs.sort_by_key(|&(o, l)| std::cmp::Reverse(counts[o][l]));
+        let (mut of, mut taken) = (vec![usize::MAX; width], vec![false; width]);
+        for (o, l) in pairs {
+            if of[o] == usize::MAX && !taken[l] {
+                (of[o], taken[l]) = (l, true);
+            }
+        }
+        return of;
+    }
+    // best[set] = the most right for the first |set| outputs with the labels of the set, and the last one's label.
+    let mut best = vec![(0usize, 0usize); 1 << width];
+    for set in 1usize..1 << width {
+        let output = set.count_ones() as usize - 1;
+        let with = |l: usize| best[set & !(1 << l)].0 + counts[output][l];
+        let label =
+            (0..width).filter(|l| set & (1 << l) != 0).max_by_key(|&l| (with(l), std::cmp::Reverse(l))).unwrap_or(0);
+        best[set] = (with(label), label);
+    }
+    let (mut of, mut set) = (vec![0; width], (1 << width) - 1);
+    for output in (0..width).rev() {
+        of[output] = best[set].1;
+        set &= !(1usize << of[output]);
+    }
+    of
+}
+
+fn verdict(contracts: &[Contract], labels: &Labels<'_>, usual: impl Fn(&Contract) -> bool) -> Probed {
+    let judged: Vec<_> = contracts.iter().map(|c| labels.judge(&c.called)).collect();
+    let mut order: Vec<usize> = (0..contracts.len()).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(judged[i].0));
+    let tried: Vec<Tried> = order
+        .iter()
+        .map(|&i| {
+            let (right, hits, names) = &judged[i];
+            let Contract { scaling, framing, .. } = contracts[i].clone();
+            Tried {
+                scaling,
+                framing,
+                labels: names.clone(),
+                n: hits.len(),
+                right: *right,
+                interval: wilson(*right, hits.len()),
+            }
+        })
+        .collect();
+    let Some(best) = tried.first() else {
+        return Probed { tried, chosen: None, why: "nothing was tried".into() };
+    };
+    let percent = |t: &Tried| {
+        format!(
+            "{:.1} % of {} (95 % interval {:.1}–{:.1})",
+            100.0 * t.accuracy(),
+            t.n,
+            100.0 * t.interval.low,
+            100.0 * t.interval.high
+        )
+    };
+    // Calling everything by the most frequent label must not do as well.
+    let most = (0..labels.width.max(labels.names.len()))
+        .map(|c| labels.truth.iter().filter(|t| **t == c).count())
+        .max()
+        .unwrap_or(0);
+    let chance = crate::metrics::share(most, labels.truth.len());
+    if best.interval.low <= chance {
+        let why = format!(
+            "none works: the best is right for {}, and one label alone would be for {:.1} %",
+            percent(best),
+            100.0 * chance
+        );
+        return Probed { tried, chosen: None, why };
+    }
+    let at_usual = order.iter().position(|&i| usual(&contracts[i]));
+    let chosen = match at_usual {
+        Some(at) if at > 0 => {
+            let (a, b) = (&judged[order[0]].1, &judged[order[at]].1);
+            let only = |x: &[bool], y: &[bool]| x.iter().zip(y).filter(|(x, y)| **x && !**y).count();
+            // Kept unless the figures speak against it.
+            if mcnemar(only(a, b), only(b, a)) < 0.05 { 0 } else { at }
+        }
+        _ => 0,
+    };
+    let t = &tried[chosen];
+    let why = format!("{}, {}: right for {}", t.scaling.word(), t.framing.word(), percent(t));
+    let why = if chosen == 0 { why } else { format!("{why}; no other is certainly better, and this is the usual one") };
+    Probed { chosen: Some(chosen), why, tried }
+}
+
+/// Runs pictures that were cut already; the output with the largest value for each.
+fn call(
+    engine: &mut Engine,
+    pictures: &[Option<RgbImage>],
+    spec: &TensorSpec,
+) -> Result<Vec<Option<usize>>, UserError> {
+    let mut called = vec![None; pictures.len()];
+    let there: Vec<usize> = (0..pictures.len()).filter(|&i| pictures[i].is_some()).collect();
+    for part in there.chunks(BATCH) {
+        let mut tensors = Vec::new();
+        part.iter().filter_map(|&i| pictures[i].as_ref()).for_each(|p| imaging::tensor(p, spec, &mut tensors));
+        let answers = engine.run(tensors, part.len()).map_err(|e| UserError::new(e.to_string()))?;
+        for (i, answer) in part.iter().zip(answers) {
+            called[*i] = Some(answer.top().0);
+        }
+    }
+    Ok(called)
+}
+
+fn spec_of(scaling: &Scaling, size: usize, channels_first: bool) -> TensorSpec {
+    let Scaling { bgr, mean, std } = *scaling;
+    TensorSpec { size, channels_first, bgr, mean, std }
+}
+
+/// Pictures as each framing cuts them, made once.
+#[derive(Default)]
+struct Cuts(Vec<(Framing, Vec<Option<RgbImage>>)>);
+
+impl Cuts {
+    fn of(&mut self, framing: &Framing, items: &[&Item], size: usize) -> &[Option<RgbImage>] {
+        if !self.0.iter().any(|(f, _)| f == framing) {
+            let cut = |item: &&Item| {
+                let (decoded, _) = decode_file(&item.path).ok()?;
+                let picture = decoded.picture;
+                match framing {
+                    Framing::Whole(how) => Some(imaging::whole(&picture, *how, size)),
+                    Framing::Cell(how) => {
+                        let finding = imaging::find_cells(&picture, how.white_percentile);
+                        let (square, white) = match (item.square, finding.cells.first()) {
+                            (Some(s), _) => (s, imaging::white_near(&picture, &finding, s, how.white_percentile)),
+                            (None, Some(cell)) => (imaging::square_of(cell, how), cell.white),
+                            (None, None) => return None,
+                        };
+                        Some(imaging::cut_square(&picture, square, white, how, size))
+                    }
+                }
+            };
+            let all = items.par_iter().map(|i| std::panic::catch_unwind(|| cut(i)).ok().flatten()).collect();
+            self.0.push((framing.clone(), all));
+        }
+        let at = self.0.iter().position(|(f, _)| f == framing).unwrap_or(0);
+        &self.0[at].1
+    }
+}
+
+/// Up to [`MOST`] items, label by label in turn, evenly over each label's files.
+fn spread(items: &[Item], labels: usize, take: impl Fn(&Item) -> bool) -> Vec<&Item> {
+    let mut by: Vec<Vec<&Item>> = vec![Vec::new(); labels];
+    items.iter().filter(|i| i.error.is_none() && take(i)).for_each(|i| by[i.class].push(i));
+    let there = by.iter().filter(|l| !l.is_empty()).count().max(1);
+    for of in &mut by {
+        let wanted = of.len().min(MOST.div_ceil(there));
+        *of = (0..wanted).map(|k| of[k * of.len() / wanted]).collect();
+    }
+    let longest = by.iter().map(Vec::len).max().unwrap_or(0);
+    let mut all: Vec<&Item> = (0..longest).flat_map(|k| by.iter().filter_map(move |of| of.get(k).copied())).collect();
+    all.truncate(MOST);
+    all
+}
+
+fn alike(a: &str, b: &str) -> bool {
+    same_label(a, b) || laboratory_class(a).is_some_and(|c| laboratory_class(b) == Some(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_get_the_labels_that_fit_best() {
+        // Output 0 mostly fires for label 2, 1 for 0, 2 for 1.
+        let truth = [2, 2, 2, 0, 0, 1, 1, 0];
+        let called: Vec<Option<usize>> = [0, 0, 1, 1, 1, 2, 2, 0].map(Some).to_vec();
+        assert_eq!(assign(3, called.iter().zip(&truth)), [2, 0, 1]);
+        assert_eq!(assign(2, [].into_iter()).len(), 2);
+    }
+}

@@ -1,0 +1,263 @@
+//! Opening anybody's classifier: its own manifest, an answer that was kept, its keys, the files beside it, its structure, and
+//! what is left as questions. The answer is kept beside the program by the file's digest; the file itself is never changed.
+
+use super::UserError;
+use super::probe::Tried;
+use crate::domain::Digest;
+use crate::files::{create_folder, data_file, display_path, read_bounded, remove_file, same_file, write_atomic};
+use crate::inference::{Engine, Provider, self_test_tensor};
+use crate::model::{
+    Answers, Draft, Facts, MAX_MODEL_BYTES, Manifest, Part, Question, SAID, SIDECARS, SelfTest, Sidecar, Stranger,
+    VetError, VettedModel, vet, vet_as, with_manifest,
+};
+use std::path::{Path, PathBuf};
+
+/// A file beside a model may have so many bytes.
+const MAX_SIDECAR: u64 = 4 << 20;
+/// Probabilities of a copy's self-test may differ by this much, over providers and versions of the runtime.
+const TOLERANCE: f32 = 0.02;
+
+/// What became of opening a file.
+#[derive(Debug, Clone)]
+pub enum Opened {
+    /// It can be used.
+    Model(VettedModel),
+    /// It is a classifier of which something has to be asked.
+    Asks(Box<Foreign>),
+}
+
+/// Somebody else's model, and what is known and was said of it.
+#[derive(Debug, Clone)]
+pub struct Foreign {
+    path: PathBuf,
+    stranger: Stranger,
+    sidecars: Vec<Sidecar>,
+    /// What a person says of it.
+    pub answers: Answers,
+    /// What trying found.
+    tried: Option<Tried>,
+}
+
+impl Foreign {
+    /// Reads a model file that carries no manifest of ours, and what lies beside it.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and what to do about it.
+    pub fn read(path: &Path) -> Result<Self, UserError> {
+        let snapshot = read_bounded(path, MAX_MODEL_BYTES).map_err(|e| refused(path, &e))?;
+        Self::of(path, &snapshot.bytes, snapshot.digest).map_err(|e| refused(path, &e))
+    }
+
+    fn of(path: &Path, bytes: &[u8], digest: Digest) -> Result<Self, VetError> {
+        let stranger = Stranger::look(bytes, digest)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let beside = |name: &&str| {
+            let snapshot = read_bounded(&folder.join(name), MAX_SIDECAR).ok()?;
+            Sidecar::read(name, &snapshot.bytes)
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            stranger,
+            sidecars: SIDECARS.iter().filter_map(beside).collect(),
+            answers: Answers::default(),
+            tried: None,
+        })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// SHA-256 of the file.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.stranger.digest()
+    }
+
+    /// The file's bytes, which were looked at.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.stranger.bytes()
+    }
+
+    /// What it is called until it is given another name: its file's, or its folder's where the file is called like all others.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let word = |p: Option<&std::ffi::OsStr>| p.map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let stem = word(self.path.file_stem());
+        let folder = word(self.path.parent().and_then(Path::file_name));
+        if matches!(stem.to_lowercase().as_str(), "model" | "saved_model" | "best" | "network") && !folder.is_empty() {
+            folder
+        } else {
+            stem
+        }
+    }
+
+    /// What the file says.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        self.stranger.facts()
+    }
+
+    /// What is known of it, with what was said.
+    #[must_use]
+    pub fn draft(&self) -> Draft {
+        let mut draft = Draft::of(self.facts(), &self.sidecars, &self.answers);
+        let Some(tried) = &self.tried else { return draft };
+        // What was tried was not said.
+        for e in draft.evidence.iter_mut().filter(|e| e.from == SAID) {
+            let found = match e.part {
+                Part::Scaling => self.answers.scaling == Some(tried.scaling),
+                Part::Framing => self.answers.framing.as_ref() == Some(&tried.framing),
+                Part::Labels => tried.labels.is_some() && self.answers.labels == tried.labels,
+                Part::Output | Part::Size => false,
+            };
+            if found {
+                e.from = format!("right for {} of {} labelled pictures", tried.right, tried.n);
+            }
+        }
+        draft
+    }
+
+    /// Takes what trying found, where the person did not say it.
+    pub fn take(&mut self, tried: &Tried) {
+        self.answers.scaling.get_or_insert(tried.scaling);
+        self.answers.framing.get_or_insert_with(|| tried.framing.clone());
+        if let Some(labels) = &tried.labels {
+            self.answers.labels.get_or_insert_with(|| labels.clone());
+        }
+        self.tried = Some(tried.clone());
+    }
+
+    /// What is left to be asked.
+    #[must_use]
+    pub fn questions(&self) -> Vec<Question> {
+        self.draft().questions(self.facts())
+    }
+
+    /// The manifest that follows from what is known.
+    ///
+    /// # Errors
+    /// The questions that are open.
+    pub fn manifest(&self) -> Result<Manifest, UserError> {
+        let draft = self.draft();
+        draft.manifest(self.facts(), &self.name()).ok_or_else(|| {
+            let open: Vec<String> = draft.questions(self.facts()).iter().map(Question::to_text).collect();
+            UserError::new(format!(
+                "{} is a classifier, and something has to be asked before it can be used. {}",
+                display_path(&self.path),
+                open.join(" ")
+            ))
+        })
+    }
+
+    /// The model as it follows from what is known.
+    ///
+    /// # Errors
+    /// The questions that are open, or what does not fit.
+    pub fn model(&self) -> Result<VettedModel, UserError> {
+        let manifest = self.manifest()?;
+        vet_as(self.stranger.bytes(), self.stranger.digest(), &manifest).map_err(|e| refused(&self.path, &e))
+    }
+
+    /// Keeps what is known of it beside the program, for the next time that a file with these bytes is opened.
+    ///
+    /// # Errors
+    /// The questions that are open, or that it cannot be written.
+    pub fn keep(&self) -> Result<VettedModel, UserError> {
+        let model = self.model()?;
+        let place = kept_place(self.stranger.digest())?;
+        let text = serde_json::to_vec_pretty(&self.manifest()?).map_err(|e| UserError::new(e.to_string()))?;
+        place
+            .parent()
+            .map_or(Ok(()), create_folder)
+            .and_then(|()| write_atomic(&place, &text))
+            .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&place))))?;
+        Ok(model)
+    }
+}
+
+/// Opens a model file; what has to be asked of somebody else's comes back as a question.
+///
+/// # Errors
+/// What is wrong with the file, and what to do about it.
+pub fn look_at_model(path: &Path) -> Result<Opened, UserError> {
+    let snapshot = read_bounded(path, MAX_MODEL_BYTES).map_err(|e| refused(path, &e))?;
+    match vet(&snapshot.bytes, snapshot.digest) {
+        Ok(model) => return Ok(Opened::Model(model)),
+        Err(VetError::NoManifest) => {}
+        Err(e) => return Err(refused(path, &e)),
+    }
+    if let Some(kept) = kept_answer(snapshot.digest) {
+        return vet_as(&snapshot.bytes, snapshot.digest, &kept).map(Opened::Model).map_err(|e| {
+            refused(path, &format!("{e} (as it was answered before; \"leukoscope adopt --forget\" forgets that)"))
+        });
+    }
+    let foreign = Foreign::of(path, &snapshot.bytes, snapshot.digest).map_err(|e| refused(path, &e))?;
+    if foreign.questions().is_empty() {
+        foreign.model().map(Opened::Model)
+    } else {
+        Ok(Opened::Asks(Box::new(foreign)))
+    }
+}
+
+/// Forgets what was answered of a model file; whether there was anything.
+///
+/// # Errors
+/// When the file cannot be read, or the answer cannot be removed.
+pub fn forget_answer(path: &Path) -> Result<bool, UserError> {
+    let snapshot = read_bounded(path, MAX_MODEL_BYTES).map_err(|e| refused(path, &e))?;
+    let place = kept_place(snapshot.digest)?;
+    let there = crate::files::is_file(&place);
+    remove_file(&place).map_err(|e| UserError::new(format!("{} cannot be removed: {e}", display_path(&place))))?;
+    Ok(there)
+}
+
+/// Writes a copy of somebody else's model that carries its manifest and a self-test, and opens anywhere without a question.
+///
+/// # Errors
+/// The questions that are open, that the runtime does not take it, or that the copy cannot be written.
+pub fn save_as_ours(foreign: &Foreign, name: Option<&str>, out: &Path) -> Result<VettedModel, UserError> {
+    if same_file(&foreign.path, out) {
+        return Err(UserError::new("the copy needs a name of its own: the original stays as it is"));
+    }
+    let mut manifest = foreign.manifest()?;
+    if let Some(name) = name {
+        name.clone_into(&mut manifest.name);
+    }
+    let model = foreign.model()?;
+    let mut engine = Engine::load(&model, Provider::Cpu, 1).map_err(|e| UserError::new(e.to_string()))?;
+    let answer = engine
+        .run(self_test_tensor(&model.card().tensor), 1)
+        .map_err(|e| UserError::new(e.to_string()))?
+        .into_iter()
+        .next()
+        .ok_or_else(|| UserError::new("the model gave no answer"))?;
+    // Logits of the same probabilities: a self-test compares these.
+    let logits = answer.values().iter().map(|p| p.max(1e-12).ln()).collect();
+    manifest.self_test = Some(SelfTest { picture: 1, logits, tolerance: TOLERANCE });
+    let text = serde_json::to_string(&manifest).map_err(|e| UserError::new(e.to_string()))?;
+    let bytes =
+        with_manifest(foreign.stranger.bytes(), &text).ok_or_else(|| UserError::new("the file is no ONNX file"))?;
+    let copy = vet(&bytes, crate::files::digest_of(&bytes)).map_err(|e| UserError::new(e.to_string()))?;
+    Engine::load(&copy, Provider::Cpu, 1)
+        .map_err(|e| UserError::new(format!("the copy does not pass its self-test: {e}")))?;
+    write_atomic(out, &bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))?;
+    Ok(copy)
+}
+
+fn kept_place(digest: Digest) -> Result<PathBuf, UserError> {
+    data_file(&format!("answers/{digest}.json"))
+        .ok_or_else(|| UserError::new("this system has no place for a program's own data"))
+}
+
+/// What was answered of a file with this digest.
+fn kept_answer(digest: Digest) -> Option<Manifest> {
+    let snapshot = read_bounded(&kept_place(digest).ok()?, MAX_SIDECAR).ok()?;
+    serde_json::from_slice(&snapshot.bytes).ok()
+}
+
+pub(super) fn refused(path: &Path, e: &dyn std::fmt::Display) -> UserError {
+    UserError::new(format!("the model {} is refused: {e}", display_path(path)))
+}

@@ -1,0 +1,222 @@
+//! Somebody else's models: each exporter's layout opens with the right contract, or asks exactly what is left; what is answered is
+//! kept, and never in their file.
+
+use crate::common::{leukoscope, table, text};
+use leukoscope::domain::{Filter, WholePreprocessing};
+use leukoscope::model::{Answers, Framing, Question, Scaling, manifest_text, with_manifest};
+use leukoscope::task::{Cancel, Progress};
+use leukoscope::workflow::{Foreign, Opened, look_at_model, probe};
+use std::path::{Path, PathBuf};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/strangers")
+}
+
+fn whole(crop: Option<f64>) -> Framing {
+    Framing::Whole(WholePreprocessing { crop, filter: Filter::Bilinear })
+}
+
+const ALPHABETICAL: [&str; 5] = ["basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"];
+const BY_TAG: [&str; 5] = ["neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil"];
+
+/// Six exporters' layouts, and what each was trained through (`tests/fixtures/strangers/make.py`).
+fn layouts() -> [(&'static str, bool, Scaling, Framing, [&'static str; 5]); 6] {
+    [
+        ("torchvision", true, Scaling::IMAGENET, whole(Some(0.875)), ALPHABETICAL),
+        ("keras-mobilenet", false, Scaling::SYMMETRIC, whole(None), ALPHABETICAL),
+        ("keras-caffe", false, Scaling::CAFFE, whole(None), ALPHABETICAL),
+        ("rescaling", false, Scaling::BYTES, whole(None), ALPHABETICAL),
+        ("custom-vision", true, Scaling::BYTES_BGR, whole(None), BY_TAG),
+        ("teachable-machine", false, Scaling::SYMMETRIC, whole(Some(1.0)), ALPHABETICAL),
+    ]
+}
+
+/// The model alone, in a folder of its own.
+fn alone(name: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("alone.onnx");
+    std::fs::copy(fixtures().join(name).join("model.onnx"), &path).unwrap();
+    (dir, path)
+}
+
+#[test]
+fn with_its_sidecars_each_layout_opens_with_the_right_contract_and_no_question() {
+    for (name, channels_first, scaling, framing, labels) in layouts() {
+        let path = fixtures().join(name).join("model.onnx");
+        let Opened::Model(model) = look_at_model(&path).unwrap() else { panic!("{name} asks") };
+        let card = model.card();
+        assert_eq!(card.classes.labels(), labels, "{name}");
+        assert_eq!((card.name.as_str(), card.tensor.size, card.tensor.channels_first), (name, 32, channels_first));
+        let found = Scaling { bgr: card.tensor.bgr, mean: card.tensor.mean, std: card.tensor.std };
+        assert!(found.near(&scaling), "{name}: {found:?}");
+        assert_eq!(card.preprocessing, framing.preprocessing(), "{name}");
+        // The contract is the right one because the model is right with it.
+        let dir = tempfile::tempdir().unwrap();
+        let mut evaluate = leukoscope();
+        evaluate
+            .arg("evaluate")
+            .arg(fixtures().join("pictures"))
+            .arg("--model")
+            .arg(&path)
+            .arg("--out")
+            .arg(dir.path());
+        let out = evaluate.output().unwrap();
+        let report: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(dir.path().join("report.json")).expect(&text(&out.stderr))).unwrap();
+        assert!(report["accuracy"].as_f64().unwrap() >= 0.95, "{name}: {}", report["accuracy"]);
+    }
+}
+
+#[test]
+fn alone_each_layout_asks_for_its_labels_and_nothing_else() {
+    for (name, ..) in layouts() {
+        let (_dir, path) = alone(name);
+        let Opened::Asks(foreign) = look_at_model(&path).unwrap() else { panic!("{name} does not ask") };
+        assert_eq!(foreign.questions(), [Question::Labels(Some(5), None)], "{name}");
+        let error = leukoscope::workflow::open_model(Some(&path)).err().map(|e| e.to_string()).unwrap();
+        assert!(error.contains("What are its 5 classes called") && !error.contains("values"), "{error}");
+    }
+}
+
+#[test]
+fn alone_with_labelled_pictures_each_layout_finds_contract_and_labels_by_itself() {
+    for (name, _, scaling, framing, labels) in layouts() {
+        let (_dir, path) = alone(name);
+        let mut foreign = Foreign::read(&path).unwrap();
+        let found =
+            probe(&foreign, &fixtures().join("pictures"), &Cancel::new(), &Progress::default()).unwrap().unwrap();
+        let best = &found.tried[found.chosen.expect(&found.why)];
+        assert!(best.scaling.near(&scaling), "{name}: {}", found.why);
+        assert_eq!(best.framing.word(), framing.word(), "{name}: {}", found.why);
+        assert_eq!(best.labels.as_deref(), Some(&labels.map(str::to_owned)[..]), "{name}");
+        assert!(best.n == 40 && best.right >= 38, "{name}: {}", found.why);
+        foreign.take(best);
+        let model = foreign.model().unwrap();
+        assert!(model.card().evidence.iter().any(|e| e.contains("labelled pictures")), "{:?}", model.card().evidence);
+    }
+}
+
+#[test]
+fn figures_overrule_what_is_usual() {
+    // What the exporter usually does is wrong here: the model was trained through something else.
+    for (name, wrong) in [("keras-caffe", Scaling::SYMMETRIC), ("keras-mobilenet", Scaling::CAFFE)] {
+        let (_dir, path) = alone(name);
+        let mut foreign = Foreign::read(&path).unwrap();
+        let labels = Some(ALPHABETICAL.map(str::to_owned).to_vec());
+        foreign.answers = Answers { scaling: Some(wrong), labels, ..Answers::default() };
+        let found =
+            probe(&foreign, &fixtures().join("pictures"), &Cancel::new(), &Progress::default()).unwrap().unwrap();
+        let best = &found.tried[found.chosen.unwrap()];
+        let (_, _, right, ..) = layouts().into_iter().find(|l| l.0 == name).unwrap();
+        assert!(best.scaling.near(&right), "{name}: {}", found.why);
+    }
+}
+
+#[test]
+fn where_no_figures_speak_for_any_contract_none_is_taken() {
+    // Labels that have nothing to do with the pictures.
+    let dir = tempfile::tempdir().unwrap();
+    for (i, class) in ALPHABETICAL.iter().enumerate() {
+        std::fs::create_dir(dir.path().join(class)).unwrap();
+        for (j, of) in ALPHABETICAL.iter().enumerate() {
+            let n = 5 * ((i + j) % 8) + j;
+            let from = fixtures().join("pictures").join(of).join(format!("{n:02}.png"));
+            std::fs::copy(from, dir.path().join(class).join(format!("{n}.png"))).unwrap();
+        }
+    }
+    let foreign = Foreign::read(&fixtures().join("rescaling/model.onnx")).unwrap();
+    let found = probe(&foreign, dir.path(), &Cancel::new(), &Progress::default()).unwrap().unwrap();
+    assert_eq!(found.chosen, None, "{}", found.why);
+    assert!(found.why.contains("none works"), "{}", found.why);
+}
+
+#[test]
+fn an_answer_is_kept_beside_the_program_and_a_copy_needs_none() {
+    let home = tempfile::tempdir().unwrap();
+    let (dir, path) = alone("torchvision");
+    let before = std::fs::read(&path).unwrap();
+    let run = |arguments: &[&str]| {
+        let out = leukoscope().env("XDG_DATA_HOME", home.path()).args(arguments).output().unwrap();
+        (out.status.code().unwrap(), text(&out.stdout), text(&out.stderr))
+    };
+    let model = path.to_str().unwrap();
+    let pictures = fixtures().join("pictures");
+    let pictures = pictures.to_str().unwrap();
+    let (code, _, said) = run(&["classify", pictures, "--model", model]);
+    assert_eq!(code, 2);
+    assert!(said.contains("What are its 5 classes called"), "{said}");
+    let (code, _, said) = run(&["adopt", model]);
+    assert!(code == 2 && said.contains("--labels"), "{said}");
+    // Two of its classes count as one here.
+    let labels = "Baso,Eos,LY,MO,Segmented neutrophil";
+    let (code, card, said) =
+        run(&["adopt", model, "--labels", labels, "--map", "Eos=granulocyte", "--map", "Baso=granulocyte"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(card.contains("granulocyte, lymphocyte, monocyte, neutrophil"), "{card}");
+    assert!(card.contains("Segmented neutrophil → neutrophil") && card.contains("as you said"), "{card}");
+    let out =
+        leukoscope().env("XDG_DATA_HOME", home.path()).args(["classify", pictures, "--model", model]).output().unwrap();
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).contains("assumed"), "what stands nowhere is said: {}", text(&out.stderr));
+    let rows = table(&out.stdout);
+    assert_eq!(rows.len(), 40);
+    let right = rows.iter().filter(|r| {
+        let of = Path::new(&r["path"]).parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
+        let of = if matches!(of.as_str(), "eosinophil" | "basophil") { "granulocyte".to_owned() } else { of };
+        r["label"] == of
+    });
+    assert!(right.count() >= 38);
+    let sums = rows
+        .iter()
+        .map(|r| r.iter().filter(|(k, _)| k.starts_with("p_")).map(|(_, v)| v.parse::<f64>().unwrap()).sum::<f64>());
+    assert!(sums.into_iter().all(|s| (s - 1.0).abs() < 1e-3));
+    // The copy says everything itself, in another home; the original is as it was.
+    let copy = dir.path().join("ours.onnx");
+    let (code, _, said) = run(&[
+        "adopt",
+        model,
+        "--labels",
+        labels,
+        "--scaling",
+        "imagenet",
+        "--out",
+        copy.to_str().unwrap(),
+        "--name",
+        "their net",
+    ]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(std::fs::read(&path).unwrap(), before, "their file is never changed");
+    let out = leukoscope().args(["inspect", copy.to_str().unwrap()]).output().unwrap();
+    assert!(out.status.success() && text(&out.stdout).contains("their net"), "{}", text(&out.stderr));
+    // A copy whose self-test does not hold is refused.
+    let told = |bytes: &[u8]| text(bytes).contains("self-test");
+    let ours = std::fs::read(&copy).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_str(&manifest_text(&ours).unwrap()).unwrap();
+    manifest["self_test"]["logits"] = serde_json::json!([0.0, -1.0, -2.0, -3.0, -4.0]);
+    let broken = with_manifest(&ours, &manifest.to_string()).unwrap();
+    let bad = dir.path().join("bad.onnx");
+    std::fs::write(&bad, broken).unwrap();
+    let out = leukoscope().args(["classify", pictures, "--model", bad.to_str().unwrap()]).output().unwrap();
+    assert!(out.status.code() == Some(2) && told(&out.stderr), "{}", text(&out.stderr));
+    assert_eq!(run(&["adopt", model, "--forget"]).0, 0);
+    assert_eq!(run(&["classify", pictures, "--model", model]).0, 2, "forgotten");
+}
+
+#[test]
+fn labelled_pictures_are_tried_from_the_command_line() {
+    let home = tempfile::tempdir().unwrap();
+    let (_dir, path) = alone("custom-vision");
+    let run = |arguments: &[&str]| leukoscope().env("XDG_DATA_HOME", home.path()).args(arguments).output().unwrap();
+    let pictures = fixtures().join("pictures");
+    let out = run(&["adopt", path.to_str().unwrap(), "--data", pictures.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    let shown = text(&out.stdout);
+    assert!(shown.contains("bytes-bgr") && shown.contains("95 % interval"), "{shown}");
+    assert!(
+        shown.contains("outputs, as they answered: neutrophil, lymphocyte, monocyte, eosinophil, basophil"),
+        "{shown}"
+    );
+    let few = crate::common::labelled_folder(5, 2);
+    let out = run(&["adopt", path.to_str().unwrap(), "--data", few.path().to_str().unwrap()]);
+    assert!(out.status.code() == Some(2) && text(&out.stderr).contains("needs 20"), "{}", text(&out.stderr));
+}
