@@ -129,6 +129,7 @@ impl Jobs {
                 voice.say(match told {
                     Told::Listed(n, _) => Event::Listed(generation, n),
                     Told::Started(report) => Event::Started(generation, report.to_line()),
+                    Told::Switched(report) => Event::Switched(generation, report.to_line()),
                     Told::Gone(paths) => {
                         kept.gone(&paths);
                         Event::Gone(generation, paths)

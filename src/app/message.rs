@@ -25,6 +25,8 @@ pub enum Event {
     Listed(Generation, usize),
     /// This provider runs.
     Started(Generation, String),
+    /// The provider failed on the way; this runs the rest.
+    Switched(Generation, String),
     /// One image's result.
     Row(Generation, Arc<ImageResult>),
     /// Files that are not there any more.

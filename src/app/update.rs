@@ -373,6 +373,11 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             state.trouble = None;
             state.engine = Some(engine);
         }
+        Event::Switched(g, engine) if current(state, g) => {
+            let said = tr!("Execution provider: %{engine}", engine = engine);
+            say(state, said, true, now);
+            state.engine = Some(engine);
+        }
         Event::Row(g, result) if current(state, g) => {
             if let Some(job) = &mut state.job {
                 job.done += 1;

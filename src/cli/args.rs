@@ -17,6 +17,55 @@ pub(super) struct Cli {
     pub(super) paths: Vec<PathBuf>,
 }
 
+/// What can be done about execution providers.
+#[derive(Debug, Args)]
+pub(super) struct Providers {
+    /// Measure each with the model; "auto" then takes the fastest
+    #[arg(long)]
+    pub(super) measure: bool,
+    /// The model to measure with [default: the embedded model]
+    #[arg(long, value_name = "MODEL.onnx")]
+    pub(super) model: Option<PathBuf>,
+    /// Fetch the library of a provider by its hash
+    #[arg(long, value_name = "PROVIDER")]
+    pub(super) fetch: Option<Provider>,
+    /// Take the library of a provider from a file
+    #[arg(long, value_name = "PROVIDER=FILE", value_parser = mapping)]
+    pub(super) add: Option<(String, String)>,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// An 8-bit copy of a model.
+#[derive(Debug, Args)]
+pub(super) struct Quantize {
+    /// The model file
+    #[arg(value_name = "MODEL.onnx")]
+    pub(super) model: PathBuf,
+    /// Labelled pictures: some to scale the copy on, the others to hold it against the original
+    #[arg(long, value_name = "DATASET")]
+    pub(super) data: PathBuf,
+    /// Where to write the copy
+    #[arg(long, value_name = "MODEL8.onnx")]
+    pub(super) out: PathBuf,
+    /// Points of accuracy that the copy may lose
+    #[arg(long, value_name = "POINTS", default_value_t = crate::workflow::USUAL_LOSS)]
+    pub(super) allow: f64,
+    /// Treat a label of the pictures as one of the model's classes, as often as needed
+    #[arg(long = "map", value_name = "LABEL=CLASS", value_parser = mapping)]
+    pub(super) map: Vec<(String, String)>,
+    /// Leave a label out, as often as needed
+    #[arg(long, value_name = "LABEL")]
+    pub(super) leave_out: Vec<String>,
+    /// How images are grouped: no group is on both sides
+    #[arg(long, value_enum, default_value_t = GroupArg::Auto)]
+    pub(super) group_by: GroupArg,
+    /// Of everything drawn by chance
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+}
+
 /// What somebody else's model wants to see.
 #[derive(Debug, Args)]
 pub(super) struct Adopt {
@@ -67,6 +116,8 @@ pub(super) enum Command {
     Compare(Compare),
     /// Train a model on labelled pictures, with honest splits
     Train(Box<Train>),
+    /// Write an 8-bit copy of a model, faster on processors; refused where it loses accuracy
+    Quantize(Quantize),
     /// Open somebody else's model: answer what it does not say, try it on labelled pictures
     Adopt(Box<Adopt>),
     /// Show where in a cell the model looked
@@ -84,6 +135,16 @@ pub(super) enum Command {
         /// The repository's folder; the model gets a folder of its own in it
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+    },
+    /// List the execution providers of this machine, measure them, get missing ones
+    Providers(Providers),
+    /// Measure one provider in this process; what "providers --measure" runs
+    #[command(hide = true)]
+    MeasureOne {
+        #[arg(long)]
+        provider: Provider,
+        #[arg(long)]
+        model: Option<PathBuf>,
     },
     /// Print a model's card
     Inspect {

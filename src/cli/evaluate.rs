@@ -1,6 +1,6 @@
-//! `leukoscope evaluate`, `calibrate` and `compare`: words to the standard error, the report to the standard output, files into the folder.
+//! `leukoscope evaluate`, `calibrate`, `compare` and `quantize`: words to the standard error, the report to the standard output, files into the folder.
 
-use super::args::{Calibrate, Compare, Evaluate, Labelled};
+use super::args::{Calibrate, Compare, Evaluate, Labelled, Quantize};
 use super::show::Bar;
 use super::{Exit, cancel_on_interrupt, complain, say};
 use crate::files::display_path;
@@ -102,4 +102,31 @@ pub(super) fn compare(a: &Compare) -> Result<Exit, UserError> {
     say(&comparison_text(&found))?;
     let failed: usize = found.models.iter().map(|m| m.missing().0).sum();
     Ok(if failed > 0 { Exit::SomeFailed } else { Exit::Fine })
+}
+
+pub(super) fn quantize(a: &Quantize) -> Result<Exit, UserError> {
+    let model = super::open_model(Some(&a.model))?;
+    let request = EvaluateRequest {
+        map: a.map.clone(),
+        leave_out: a.leave_out.clone(),
+        grouping: a.group_by.into(),
+        provider: crate::inference::Provider::Cpu,
+        seed: a.seed,
+        ..EvaluateRequest::new(a.data.clone())
+    };
+    let done = watched(|cancel, progress, hear| {
+        workflow::quantize(&model, &request, a.allow, &a.out, cancel, progress, hear)
+    })?;
+    let Some(found) = done else { return Ok(Exit::Interrupted) };
+    say(&found.to_text())?;
+    match &found.path {
+        Some(path) => {
+            complain(&format!("written: {}", display_path(path)));
+            Ok(Exit::Fine)
+        }
+        None => Err(UserError::new(format!(
+            "refused: the copy loses {:.2} points, {:.2} are allowed (--allow); nothing was written",
+            -found.change.0, found.allowed
+        ))),
+    }
 }

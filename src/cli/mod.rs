@@ -6,6 +6,7 @@ mod adopt;
 mod args;
 mod evaluate;
 mod explain;
+mod providers;
 mod session;
 mod show;
 mod train;
@@ -70,6 +71,11 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         Some(Command::Evaluate(a)) => evaluate::evaluate(&a),
         Some(Command::Calibrate(a)) => evaluate::calibrate(&a),
         Some(Command::Compare(a)) => evaluate::compare(&a),
+        Some(Command::Providers(a)) => providers::providers(&a),
+        Some(Command::MeasureOne { provider, model }) => workflow::open_model(model.as_deref())
+            .and_then(|m| workflow::measure_one(&m, provider))
+            .and_then(|m| say(&serde_json::to_string(&m).map_err(|e| UserError::new(e.to_string()))?)),
+        Some(Command::Quantize(a)) => evaluate::quantize(&a),
         Some(Command::Adopt(a)) => adopt::adopt(&a),
         Some(Command::Explain(a)) => explain::explain(&a),
         Some(Command::Session { command }) => session::session(&command),
@@ -161,6 +167,7 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
             Told::Reachable(true) => bar.line("the folder can be read again"),
             Told::Reachable(false) => bar.line("the folder cannot be read now; waiting for it"),
             Told::Started(_) if std::mem::replace(&mut started, true) => {}
+            Told::Switched(report) => bar.line(&format!("provider: {}", report.to_line())),
             Told::Started(report) => bar.line(&format!("{name}, provider {} → {}", report.requested, report.to_line())),
             Told::Row(row) => {
                 bar.step(&progress);

@@ -98,6 +98,37 @@ pub fn real_path(path: &std::path::Path) -> Option<std::path::PathBuf> {
     std::fs::canonicalize(path).ok()
 }
 
+/// Copies the shared libraries of a folder, and the licences beside them, into another, each appearing whole.
+///
+/// # Errors
+/// What the operating system says.
+pub fn copy_libraries(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+    create_folder(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let path = entry?.path();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let library =
+            name.contains(".so") || name.ends_with(".dll") || name.ends_with(".dylib") || name.ends_with(".json");
+        if library && path.is_file() {
+            let mut source = std::fs::File::open(&path)?;
+            let mut target = AtomicFile::create(&to.join(&name))?;
+            std::io::copy(&mut source, &mut target)?;
+            target.commit()?;
+        }
+    }
+    Ok(())
+}
+
+/// A file by its name, anywhere below a folder.
+#[must_use]
+pub fn find_file(below: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
+    walkdir::WalkDir::new(below)
+        .into_iter()
+        .flatten()
+        .find(|e| e.file_type().is_file() && e.file_name() == std::ffi::OsStr::new(name))
+        .map(walkdir::DirEntry::into_path)
+}
+
 /// Whether two paths are one file.
 #[must_use]
 pub fn same_file(a: &std::path::Path, b: &std::path::Path) -> bool {
@@ -113,6 +144,27 @@ pub fn remove_file(path: &std::path::Path) -> std::io::Result<()> {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
         _ => Ok(()),
     }
+}
+
+/// The NVIDIA driver's version, where there is one.
+#[must_use]
+pub fn nvidia_driver() -> Option<String> {
+    if cfg!(windows) {
+        // The driver brings its management library; its version stands in no file that can be read simply.
+        let system = std::env::var_os("SystemRoot")?;
+        return std::path::Path::new(&system).join("System32/nvcuda.dll").is_file().then(|| "installed".to_owned());
+    }
+    let text = std::fs::read_to_string("/proc/driver/nvidia/version").ok()?;
+    let version = text.split_whitespace().find(|w| w.starts_with(|c: char| c.is_ascii_digit()) && w.contains('.'));
+    Some(version.unwrap_or("of unknown version").to_owned())
+}
+
+/// Megabytes of memory that this process took at most so far, where the system says (Linux).
+#[must_use]
+pub fn peak_memory() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find(|l| l.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kb| kb / 1024.0)
 }
 
 /// Bytes of memory that are free for new work, where the system says (Linux).

@@ -2,6 +2,8 @@
 //!
 //! A provider that was asked for by name and cannot be had is an error. With `auto` every refusal is kept and told.
 
+use super::choice::FAITHFUL;
+use super::plugins::{Plugin, devices};
 use super::provider::Provider;
 use super::runtime::{Runtime, RuntimeError};
 use crate::domain::{Probabilities, TensorSpec};
@@ -89,7 +91,18 @@ impl Engine {
             return Self::on(runtime, model, provider, threads, provider, Vec::new());
         }
         let mut notes = Vec::new();
-        for &candidate in candidates() {
+        // What was measured here decides; what is usual is tried where nothing was.
+        let measured = super::choice::measured_choice(model.card().digest);
+        let usual;
+        let tried: &[Provider] = match &measured {
+            Some((best, said)) => {
+                notes.push(said.clone());
+                usual = [*best];
+                if *best == Provider::Cpu { &[] } else { &usual }
+            }
+            None => candidates(),
+        };
+        for &candidate in tried {
             match Self::on(runtime, model, candidate, threads, provider, notes.clone()) {
                 Ok(engine) => return Ok(engine),
                 Err(EngineError::Provider { reason, .. }) => notes.push(format!("{candidate} not used: {reason}")),
@@ -100,7 +113,7 @@ impl Engine {
     }
 
     fn on(
-        runtime: &Runtime,
+        runtime: &'static Runtime,
         model: &VettedModel,
         provider: Provider,
         threads: usize,
@@ -108,7 +121,7 @@ impl Engine {
         notes: Vec<String>,
     ) -> Result<Self, EngineError> {
         let no = |e: String| EngineError::Provider { provider, reason: first_line(&e) };
-        let dispatch = dispatch(runtime, provider).map_err(&no)?;
+        let place = placed(runtime, provider).map_err(&no)?;
         let built = Session::builder(&runtime.environment)
             .map_err(|e| e.to_string())
             .and_then(|b| b.with_optimization_level(GraphOptimizationLevel::Level3).map_err(|e| e.to_string()))
@@ -119,7 +132,13 @@ impl Engine {
                 b.with_config_entry("session.record_ep_graph_assignment_info", "1").map_err(|e| e.to_string())
             })
             .map_err(EngineError::Load)?;
-        let mut builder = built.with_execution_providers([dispatch]).map_err(|e| no(e.to_string()))?;
+        let mut builder = match place {
+            Placed::BuiltIn(dispatch) => built.with_execution_providers([dispatch]).map_err(|e| no(e.to_string()))?,
+            Placed::Plugin(devices) => {
+                // One device: more of them would share the graph out.
+                built.with_devices(devices.into_iter().take(1), None).map_err(|e| no(e.to_string()))?
+            }
+        };
         let session = builder.commit_from_memory(model.bytes()).map_err(|e| {
             if provider == Provider::Cpu { EngineError::Load(e.to_string()) } else { no(e.to_string()) }
         })?;
@@ -134,7 +153,24 @@ impl Engine {
         let n = 3 * model.card().tensor.size * model.card().tensor.size;
         engine.run(vec![0.0; n], 1)?;
         engine.self_test(provider)?;
+        if provider != Provider::Cpu && model.card().self_test.is_none() {
+            engine.agrees_with_cpu(runtime, provider)?;
+        }
         Ok(engine)
+    }
+
+    /// A model without a self-test: the processor must give the same probabilities for the test picture.
+    fn agrees_with_cpu(&mut self, runtime: &'static Runtime, provider: Provider) -> Result<(), EngineError> {
+        let model = self.model.clone();
+        let mut cpu = Self::on(runtime, &model, Provider::Cpu, 1, Provider::Cpu, Vec::new())?;
+        let tensor = self_test_tensor(&model.card().tensor);
+        let (here, there) = (self.run(tensor.clone(), 1)?, cpu.run(tensor, 1)?);
+        let far = difference(&here, &there);
+        if far <= FAITHFUL {
+            return Ok(());
+        }
+        let reason = format!("it gives other probabilities than the processor (off by {far})");
+        Err(EngineError::Provider { provider, reason })
     }
 
     /// The model's own self-test: the picture it carries must give the probabilities it carries, on this provider.
@@ -163,6 +199,12 @@ impl Engine {
     #[must_use]
     pub fn report(&self) -> &EngineReport {
         &self.report
+    }
+
+    /// This session goes on where another provider failed.
+    pub(super) fn took_over(&mut self, failed: &str, images: usize, why: &str) {
+        let why = first_line(why);
+        self.report.notes.push(format!("{failed} failed after {images} images ({why}); the processor does the rest"));
     }
 
     /// Classifies `n` tensors laid out as the model's card says; one [`Probabilities`] each, in order.
@@ -304,6 +346,13 @@ pub struct Answer {
     pub features: Vec<f32>,
 }
 
+/// Largest difference of a probability between two sets of answers.
+#[must_use]
+pub fn difference(a: &[Probabilities], b: &[Probabilities]) -> f32 {
+    let each = a.iter().zip(b).flat_map(|(a, b)| a.values().iter().zip(b.values()));
+    each.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
 /// The self-test's picture as a model's input.
 #[must_use]
 pub fn self_test_tensor(spec: &TensorSpec) -> Vec<f32> {
@@ -322,6 +371,20 @@ fn candidates() -> &'static [Provider] {
         &[Provider::Cuda, Provider::DirectMl]
     } else {
         &[Provider::Cuda]
+    }
+}
+
+/// How a session is put on a provider.
+enum Placed {
+    BuiltIn(ExecutionProviderDispatch),
+    Plugin(Vec<ort::device::Device<'static>>),
+}
+
+fn placed(runtime: &'static Runtime, provider: Provider) -> Result<Placed, String> {
+    match (dispatch(runtime, provider), Plugin::of(provider)) {
+        (Ok(built_in), _) => Ok(Placed::BuiltIn(built_in)),
+        (Err(_), Some(plugin)) => devices(runtime, &plugin).map(Placed::Plugin),
+        (Err(why), None) => Err(why),
     }
 }
 

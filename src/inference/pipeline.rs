@@ -61,6 +61,8 @@ pub struct Options {
     pub own: Arc<OwnSquares>,
     /// Only for tests and measurements: a shape other than the provider's own.
     pub shape: Option<Shape>,
+    /// Only for tests: the provider fails after so many runs.
+    pub fails_after: Option<usize>,
 }
 
 impl Default for Options {
@@ -73,6 +75,7 @@ impl Default for Options {
             features: CellFeatures::None,
             own: Arc::default(),
             shape: None,
+            fails_after: None,
         }
     }
 }
@@ -102,10 +105,15 @@ pub enum PipelineError {
     Sink(String),
 }
 
-type Done = (usize, Result<ImageResult, Skip>);
+/// What workers send.
+enum Done {
+    Row(usize, Result<ImageResult, Skip>),
+    /// The provider failed; this runs the rest.
+    Switched(Box<EngineReport>),
+}
 
 /// Classifies `entries` with `model`, giving each row to `sink` in the order of the entries. `started` hears what runs,
-/// before the first row.
+/// before the first row, and again where a provider failed and the processor does the rest.
 ///
 /// # Errors
 /// [`PipelineError`]; a file that fails is a row instead.
@@ -122,7 +130,7 @@ pub fn run(
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = options.workers.unwrap_or(cores).clamp(1, entries.len().max(1));
     let engine = Engine::load(model, options.provider, 1)?;
-    let report = engine.report().clone();
+    let mut report = engine.report().clone();
     started(&report);
     let shape = options.shape.unwrap_or(if &*report.actual == "cpu" { Shape::PerCore } else { Shape::Batched });
     let batch = options.batch.unwrap_or(if shape == Shape::PerCore { 4 } else { 32 }).max(1);
@@ -133,6 +141,8 @@ pub fn run(
         .map_err(|e| PipelineError::Threads(e.to_string()))?;
     let context = Context {
         entries,
+        model,
+        fails_after: options.fails_after,
         card: model.card(),
         cells: options.cells,
         cancel,
@@ -182,7 +192,15 @@ pub fn run(
             if next >= issued {
                 break;
             }
-            let Ok((index, row)) = done.recv() else { break };
+            let (index, row) = match done.recv() {
+                Ok(Done::Row(index, row)) => (index, row),
+                Ok(Done::Switched(other)) => {
+                    started(&other);
+                    report = *other;
+                    continue;
+                }
+                Err(_) => break,
+            };
             waiting.insert(index, row);
             while let Some(row) = waiting.remove(&next) {
                 next += 1;
@@ -213,6 +231,8 @@ pub fn run(
 
 struct Context<'a> {
     entries: &'a [Entry],
+    model: &'a VettedModel,
+    fails_after: Option<usize>,
     card: &'a ModelCard,
     cells: Cells,
     cancel: &'a Cancel,
@@ -241,7 +261,7 @@ impl Context<'_> {
                 Ok(engine) => self.classify(engine, &std::mem::take(&mut prepared.tensors)),
                 Err(e) => Err(e.to_string()),
             });
-            if give.send((index, row)).is_err() {
+            if give.send(Done::Row(index, row)).is_err() {
                 break;
             }
         }
@@ -267,7 +287,7 @@ impl Context<'_> {
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let mut prepared = prepare(entry, self.card, self.cells, self.own)?;
             let answers = if prepared.squares.is_empty() { Ok(Vec::new()) } else { finish(&mut prepared) };
-            Ok(self.row(index, prepared, answers))
+            Ok(self.row(index, prepared, answers, &self.actual))
         }));
         outcome.unwrap_or_else(|_| Ok(self.stumbled(index)))
     }
@@ -275,10 +295,17 @@ impl Context<'_> {
     /// The row of a file over which a decoder panicked.
     fn stumbled(&self, index: usize) -> ImageResult {
         let reason = "the program stumbled over this file; the others are not affected. Please report it";
-        self.row(index, Prepared::failed(None, reason.into()), Ok(Vec::new()))
+        self.row(index, Prepared::failed(None, reason.into()), Ok(Vec::new()), &self.actual)
     }
 
-    fn row(&self, index: usize, prepared: Prepared, answers: Result<Vec<Answer>, String>) -> ImageResult {
+    /// `by` is the provider that really ran.
+    fn row(
+        &self,
+        index: usize,
+        prepared: Prepared,
+        answers: Result<Vec<Answer>, String>,
+        by: &Arc<str>,
+    ) -> ImageResult {
         let ran = !prepared.squares.is_empty();
         let threshold = self.card.calibration.as_ref().and_then(|c| c.abstain_threshold).unwrap_or(0.0);
         let outcome = match (prepared.error, answers) {
@@ -310,7 +337,7 @@ impl Context<'_> {
             size: prepared.size,
             outcome,
             warnings: prepared.warnings,
-            provider: ran.then(|| self.actual.clone()),
+            provider: ran.then(|| by.clone()),
         }
     }
 
@@ -329,12 +356,12 @@ impl Context<'_> {
                 prepare(&self.entries[index], self.card, self.cells, self.own)
             }));
             let sent = match ready {
-                Ok(Err(Skip)) => give.send((index, Err(Skip))).is_ok(),
+                Ok(Err(Skip)) => give.send(Done::Row(index, Err(Skip))).is_ok(),
                 Ok(Ok(prepared)) if prepared.squares.is_empty() => {
-                    give.send((index, Ok(self.row(index, prepared, Ok(Vec::new()))))).is_ok()
+                    give.send(Done::Row(index, Ok(self.row(index, prepared, Ok(Vec::new()), &self.actual)))).is_ok()
                 }
                 Ok(Ok(prepared)) => hand.send((index, prepared)).is_ok(),
-                Err(_) => give.send((index, Ok(self.stumbled(index)))).is_ok(),
+                Err(_) => give.send(Done::Row(index, Ok(self.stumbled(index)))).is_ok(),
             };
             if !sent {
                 break;
@@ -344,6 +371,8 @@ impl Context<'_> {
 
     /// Takes what is ready, up to a batch, and runs it in one go.
     fn batched(&self, mut engine: Engine, receive: &Receiver<(usize, Prepared)>, give: &Sender<Done>) {
+        let mut by = self.actual.clone();
+        let (mut runs, mut done, mut switched) = (0, 0, false);
         while let Ok(first) = receive.recv() {
             let mut group = vec![first];
             let mut cells = group[0].1.squares.len();
@@ -353,14 +382,32 @@ impl Context<'_> {
                 group.push(more);
             }
             let all: Vec<f32> = group.iter_mut().flat_map(|(_, p)| std::mem::take(&mut p.tensors)).collect();
-            let mut results = self.classify(&mut engine, &all).map(Vec::into_iter);
+            let injected = !switched && self.fails_after.is_some_and(|n| runs >= n);
+            runs += 1;
+            let mut results = if injected { Err("injected failure".into()) } else { self.classify(&mut engine, &all) };
+            // A driver that is reset, a card without memory: the rest goes on on the processor, and it is said.
+            if let (Err(why), false) = (&results, switched)
+                && (&*by != "cpu" || injected)
+                && let Ok(mut cpu) = Engine::load(self.model, Provider::Cpu, 1)
+            {
+                cpu.took_over(&by, done, why);
+                switched = true;
+                by = cpu.report().actual.clone();
+                if give.send(Done::Switched(Box::new(cpu.report().clone()))).is_err() {
+                    return;
+                }
+                results = self.classify(&mut cpu, &all);
+                engine = cpu;
+            }
+            done += group.len();
+            let mut results = results.map(Vec::into_iter);
             for (index, prepared) in group {
                 let n = prepared.squares.len();
                 let own = match &mut results {
                     Ok(all) => Ok(all.by_ref().take(n).collect()),
                     Err(e) => Err(e.clone()),
                 };
-                if give.send((index, Ok(self.row(index, prepared, own)))).is_err() {
+                if give.send(Done::Row(index, Ok(self.row(index, prepared, own, &by)))).is_err() {
                     return;
                 }
             }
@@ -387,6 +434,8 @@ mod tests {
         let cancel = Cancel::new();
         let context = Context {
             entries: &entries,
+            model: &model,
+            fails_after: None,
             card: model.card(),
             cells: Cells::One,
             cancel: &cancel,

@@ -123,14 +123,19 @@ fn locate() -> Option<PathBuf> {
         // A name that was given is used or refused, never passed over.
         return Some(PathBuf::from(named));
     }
-    let exe = std::env::current_exe().ok()?;
-    let home = exe.parent()?;
+    homes().iter().find_map(|folder| in_folder(folder))
+}
+
+/// Folders where the program's own libraries lie.
+pub(super) fn homes() -> Vec<PathBuf> {
+    let Some(exe) = std::env::current_exe().ok() else { return Vec::new() };
+    let Some(home) = exe.parent() else { return Vec::new() };
     let mut places =
         vec![home.to_owned(), home.join("lib"), home.join("../lib/leukoscope"), home.join("../Frameworks")];
     if cfg!(debug_assertions) || home.file_name().is_some_and(|n| n == "deps" || n == "examples") {
         places.push(home.join(".."));
     }
-    places.iter().find_map(|folder| in_folder(folder))
+    places
 }
 
 /// The plain name, or the newest versioned one (`libonnxruntime.so.1.32.0`).

@@ -12,6 +12,7 @@ mod head;
 mod network;
 #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
 mod onnx;
+mod quantize;
 mod rewrite;
 mod scan;
 mod selftest;
@@ -30,6 +31,7 @@ pub use network::{
     FEATURE_MAP, FEATURES, INPUT, LOGITS, Layer, LayerKind, Network, NetworkError, ReadNetwork, read_network,
     write_network,
 };
+pub use quantize::{QuantizeError, quantizable, quantized, with_outputs};
 pub use rewrite::{manifest_text, with_manifest};
 pub use selftest::{SelfTest, self_test_picture};
 pub use sidecar::{SIDECARS, Sidecar};

@@ -48,6 +48,8 @@ pub enum Told {
     Reachable(bool),
     /// The model is loaded; this is what runs.
     Started(EngineReport),
+    /// The provider failed on the way; this runs the rest.
+    Switched(EngineReport),
     /// One image's result, in input order.
     Row(ImageResult),
 }
@@ -132,6 +134,7 @@ pub(super) fn round(
     let mut differential = Differential::default();
     let hear = std::cell::RefCell::new(hear);
     let mut stopped = None;
+    let mut begun = false;
     let summary = inference::run(
         entries,
         model,
@@ -139,7 +142,9 @@ pub(super) fn round(
         cancel,
         progress,
         &mut |report| {
-            if let Err(e) = (hear.borrow_mut())(Told::Started(report.clone())) {
+            let again = std::mem::replace(&mut begun, true);
+            let told = if again { Told::Switched(report.clone()) } else { Told::Started(report.clone()) };
+            if let Err(e) = (hear.borrow_mut())(told) {
                 stopped = Some(e);
             }
         },

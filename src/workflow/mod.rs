@@ -13,8 +13,10 @@ mod evaluate;
 mod explain;
 mod images;
 mod laboratory;
+mod measure;
 mod models;
 mod probe;
+mod quantize;
 mod recent;
 mod sessions;
 mod strangers;
@@ -38,8 +40,10 @@ pub use laboratory::{
     MadeWith, case_facts, case_report, case_status, label_of, load_ranges, report_fhir, report_html, save_ranges,
     session_report, slide_of, suggestion,
 };
+pub use measure::{add_provider, fetch_provider, measure, measure_one, record_text};
 pub use models::{default_model, export_triton, open_model};
 pub use probe::{LEAST, Probed, Tried, probe};
+pub use quantize::{Quantized, USUAL_LOSS, quantize};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use sessions::{
     ListedSession, SessionFacts, holder, import_session, list_sessions, now, session_csv, session_facts, session_path,

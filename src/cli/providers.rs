@@ -1,0 +1,71 @@
+//! `leukoscope providers`: what there is, what is missing, how fast it is.
+
+use super::args::Providers;
+use super::{Exit, complain, say};
+use crate::files::display_path;
+use crate::inference::{Provider, ProviderHere, Record, providers_here};
+use crate::task::{Cancel, Progress};
+use crate::workflow::{self, UserError};
+use serde_json::json;
+
+pub(super) fn providers(a: &Providers) -> Result<Exit, UserError> {
+    if let Some((word, file)) = &a.add {
+        let provider: Provider = word.parse().map_err(UserError::new)?;
+        let path = workflow::add_provider(provider, std::path::Path::new(file))?;
+        complain(&format!("{provider} is here now: {}", display_path(&path)));
+    }
+    if let Some(provider) = a.fetch {
+        let path = workflow::fetch_provider(provider)?;
+        complain(&format!("{provider} is here now: {}", display_path(&path)));
+    }
+    let model = super::open_model(a.model.as_deref())?;
+    let record = if a.measure {
+        let cancel = Cancel::new();
+        super::cancel_on_interrupt(&cancel);
+        let done = workflow::measure(&model, a.model.as_deref(), None, &cancel, &Progress::default(), &mut |m| {
+            complain(&format!("{} measured", m.provider));
+        })?;
+        let Some(record) = done else {
+            complain("interrupted; nothing was kept");
+            return Ok(Exit::Interrupted);
+        };
+        record
+    } else {
+        Record::of(model.card().digest)
+    };
+    let here = providers_here();
+    if a.json {
+        let list: Vec<_> = here
+            .iter()
+            .map(|p| {
+                json!({"provider": p.provider.as_str(), "ready": p.missing.is_none(), "what": p.what,
+                    "missing": p.missing.as_ref().map(|m| m.why.clone()), "step": p.missing.as_ref().and_then(|m| m.step.clone())})
+            })
+            .collect();
+        let all = json!({"schema": 1, "providers": list, "model": model.card().digest.to_string(), "measured": record});
+        return say(&format!("{all:#}\n"));
+    }
+    let mut text: String = here.iter().map(line).collect();
+    if record.all.is_empty() {
+        text.push_str("\nnot measured with this model yet (--measure)\n");
+    } else {
+        text.push_str(&format!(
+            "\n{} ({}), measured {}\n",
+            model.card().name,
+            model.card().digest.short(),
+            record.time
+        ));
+        text.push_str(&workflow::record_text(&record));
+    }
+    say(&text)
+}
+
+fn line(p: &ProviderHere) -> String {
+    match &p.missing {
+        None => format!("{:<10}ready    {}\n", p.provider.as_str(), p.what),
+        Some(m) => {
+            let step = m.step.as_ref().map_or(String::new(), |s| format!(": {s}"));
+            format!("{:<10}missing  {}{step}\n", p.provider.as_str(), m.why)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Execution providers that come as libraries of their own, opened beside ONNX Runtime's when somebody asks for them.
+//!
+//! They are looked for beside the program and in the user's own data, and registered once for the process. Their devices are
+//! always chosen by name: a registered plug-in takes nothing over by itself.
+
+use super::provider::Provider;
+use super::runtime::{Runtime, homes};
+use crate::files::data_file;
+use ort::device::Device;
+use ort::memory::DeviceType;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// A provider's library: the package that has it, and what to ask pip for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plugin {
+    /// The provider.
+    pub provider: Provider,
+    /// The runtime's own name of it.
+    pub(super) name: &'static str,
+    /// The library's name, without what the system puts around it.
+    stem: &'static str,
+    /// The package on `PyPI` and its version.
+    pub package: &'static str,
+    /// SHA-256 of its wheels: x86-64 Linux, Windows, macOS.
+    pub hashes: &'static [&'static str],
+    /// Megabytes to fetch.
+    pub megabytes: u32,
+}
+
+/// Those that are known, with the versions that were tried.
+const PLUGINS: [Plugin; 2] = [
+    Plugin {
+        provider: Provider::WebGpu,
+        name: "WebGpuExecutionProvider",
+        stem: "onnxruntime_providers_webgpu",
+        package: "onnxruntime-ep-webgpu==0.4.0",
+        hashes: &[
+            "5d8c961eda91a88961cad1fb7621f389f006b18497d6ea9ecf96f729f066cbfb",
+            "7db646669d1a2390551da675115ea125e68cb3d4d2c3a2d6e463372bf8d6ea87",
+            "8d0a91d44b43d931c3068b9134aed9770f27803e353c2b58c93e1700bb68bcca",
+        ],
+        megabytes: 13,
+    },
+    Plugin {
+        provider: Provider::OpenVino,
+        name: "OpenVINOExecutionProvider",
+        stem: "onnxruntime_providers_openvino_plugin",
+        package: "onnxruntime-ep-openvino==1.8.1",
+        hashes: &["3832643158c8c187fcab6db661cde2a8c06a2b3559d95d0f2411ac0e51c5e924"],
+        megabytes: 60,
+    },
+];
+
+impl Plugin {
+    /// The plug-in of a provider, where it comes as one.
+    #[must_use]
+    pub fn of(provider: Provider) -> Option<Self> {
+        PLUGINS.into_iter().find(|p| p.provider == provider)
+    }
+
+    /// The library's file name on this system.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        if cfg!(windows) {
+            format!("{}.dll", self.stem)
+        } else if cfg!(target_os = "macos") {
+            format!("lib{}.dylib", self.stem)
+        } else {
+            format!("lib{}.so", self.stem)
+        }
+    }
+
+    /// Where the user's own copy lies, or would lie.
+    #[must_use]
+    pub fn own_folder(&self) -> Option<PathBuf> {
+        data_file(&format!("providers/{}", self.provider))
+    }
+
+    /// The library, where there is one.
+    #[must_use]
+    pub fn found(&self) -> Option<PathBuf> {
+        let name = self.file_name();
+        homes().into_iter().chain(self.own_folder()).map(|folder| folder.join(&name)).find(|p| p.is_file())
+    }
+}
+
+/// The devices of a plug-in, whose library is opened at the first call.
+///
+/// # Errors
+/// Why there are none, in words.
+pub(super) fn devices(runtime: &'static Runtime, plugin: &Plugin) -> Result<Vec<Device<'static>>, String> {
+    static REGISTERED: OnceLock<Mutex<BTreeMap<&'static str, Result<(), String>>>> = OnceLock::new();
+    let mut registered = REGISTERED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(Err(why)) = registered.get(plugin.name) {
+        return Err(why.clone());
+    }
+    if !registered.contains_key(plugin.name) {
+        // A library that is put there later is found at the next call.
+        let path = plugin.found().ok_or_else(|| format!("its library {} is not here", plugin.file_name()))?;
+        let path = path.canonicalize().map_err(|e| e.to_string())?;
+        let done = runtime.environment.register_ep_library(plugin.name, &path).map_err(|e| first_line(&e.to_string()));
+        registered.insert(plugin.name, done.clone());
+        done?;
+    }
+    let all: Vec<Device<'static>> =
+        runtime.environment.devices().filter(|d| d.ep().is_ok_and(|n| n == plugin.name)).collect();
+    if all.is_empty() { Err("its library finds no device on this machine".into()) } else { Ok(all) }
+}
+
+/// What kind of device it is and whose, in words.
+pub(super) fn describe(device: &Device<'_>) -> String {
+    let hardware = device.hardware_device();
+    let kind = match hardware.ty() {
+        DeviceType::CPU => "processor (in software)",
+        DeviceType::GPU => "graphics card",
+        _ => "neural processor",
+    };
+    format!("{} {kind}, id {}", hardware.vendor().unwrap_or("unknown"), hardware.id())
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or("").trim().to_owned()
+}

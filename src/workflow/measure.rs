@@ -1,0 +1,301 @@
+//! How fast each execution provider of this machine runs a model, how long it takes to start, how much memory it takes, and how
+//! far its answers are from the processor's. Each is measured in a process of its own: a driver that crashes or hangs costs its own
+//! line, and memory is that provider's alone.
+
+use super::UserError;
+use super::sessions::now;
+use crate::domain::Probabilities;
+use crate::files::peak_memory;
+use crate::imaging::{self, draw_slide};
+use crate::inference::{Engine, Measured, Provider, Record, difference, provider_here, providers_here};
+use crate::model::VettedModel;
+use crate::task::{Cancel, Progress};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A provider that has not answered after this long is given up.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How long each batch size is run.
+const ROUND: Duration = Duration::from_millis(1200);
+
+/// Measures every provider that is there with a model, `path` being its file (none is the bundled one), and keeps the record.
+/// `program` is the executable to measure in; none is this one. `None` when cancelled.
+///
+/// # Errors
+/// When nothing can be measured at all, or the record cannot be kept.
+pub fn measure(
+    model: &VettedModel,
+    path: Option<&Path>,
+    program: Option<&Path>,
+    cancel: &Cancel,
+    progress: &Progress,
+    hear: &mut dyn FnMut(&Measured),
+) -> Result<Option<Record>, UserError> {
+    let program = match program {
+        Some(p) => p.to_owned(),
+        None => std::env::current_exe()
+            .map_err(|e| UserError::new(format!("this program does not know its own file: {e}")))?,
+    };
+    let there: Vec<_> = providers_here().into_iter().filter(|p| p.missing.is_none()).collect();
+    if there.is_empty() {
+        return Err(UserError::new("there is nothing to measure: ONNX Runtime is missing"));
+    }
+    progress.set_total(there.len());
+    let mut record = Record { time: now(), all: Vec::new() };
+    for here in there {
+        let Some(found) = in_a_process(&program, path, here.provider, cancel) else { return Ok(None) };
+        let measured = found.unwrap_or_else(|why| Measured {
+            provider: here.provider.to_string(),
+            identity: here.identity,
+            nodes: String::new(),
+            rate: 0.0,
+            batch: 0,
+            start: 0.0,
+            memory: 0.0,
+            difference: 0.0,
+            error: Some(why),
+        });
+        hear(&measured);
+        record.all.push(measured);
+        progress.step();
+    }
+    record.keep(model.card().digest).map_err(|e| UserError::new(format!("what was measured cannot be kept: {e}")))?;
+    Ok(Some(record))
+}
+
+/// One provider in a process of its own; nothing when cancelled.
+fn in_a_process(
+    program: &Path,
+    model: Option<&Path>,
+    provider: Provider,
+    cancel: &Cancel,
+) -> Option<Result<Measured, String>> {
+    let mut command = Command::new(program);
+    command.args(["measure-one", "--provider", provider.as_str()]).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.stderr(Stdio::piped());
+    if let Some(path) = model {
+        command.arg("--model").arg(path);
+    }
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(e) => return Some(Err(format!("{} could not be started: {e}", program.display()))),
+    };
+    let since = Instant::now();
+    // Its answer is a few hundred bytes: the pipes hold it.
+    loop {
+        match child.try_wait() {
+            Ok(Some(_)) => break,
+            Ok(None) if cancel.is_cancelled() || since.elapsed() > PATIENCE => {
+                let _ = child.kill();
+                let _ = child.wait();
+                if cancel.is_cancelled() {
+                    return None;
+                }
+                return Some(Err(format!("no answer within {} s", PATIENCE.as_secs())));
+            }
+            Ok(None) => std::thread::sleep(Duration::from_millis(50)),
+            Err(e) => return Some(Err(e.to_string())),
+        }
+    }
+    let out = match child.wait_with_output() {
+        Ok(out) => out,
+        Err(e) => return Some(Err(e.to_string())),
+    };
+    Some(serde_json::from_slice(&out.stdout).map_err(|_| {
+        let said = String::from_utf8_lossy(&out.stderr);
+        let last = said.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("no word");
+        if out.status.success() || out.status.code().is_some() {
+            last.to_owned()
+        } else {
+            format!("it crashed: {last}")
+        }
+    }))
+}
+
+/// Measures one provider in this process; what [`measure`] runs in another.
+///
+/// # Errors
+/// Why it cannot run the model.
+pub fn measure_one(model: &VettedModel, provider: Provider) -> Result<Measured, UserError> {
+    let no = |e: &dyn std::fmt::Display| UserError::new(e.to_string());
+    let cells = cells(model);
+    let one = cells.len() / CELLS;
+    let mut cpu = Engine::load(model, Provider::Cpu, 1).map_err(|e| no(&e))?;
+    let expected = all(&mut cpu, &cells, 4).map_err(|e| no(&e))?;
+    drop(cpu);
+    let before = peak_memory().unwrap_or(0.0);
+    let since = Instant::now();
+    let mut engine = Engine::load(model, provider, 1).map_err(|e| no(&e))?;
+    engine.run(cells[..one].to_vec(), 1).map_err(|e| no(&e))?;
+    let start = since.elapsed().as_secs_f64() * 1e3;
+    let got = all(&mut engine, &cells, 4).map_err(|e| no(&e))?;
+    let nodes = engine.report().to_line();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (mut rate, mut batch) = (0.0, 1);
+    let sizes: &[usize] = if provider == Provider::Cpu { &[1, 4, 8] } else { &[1, 8, 32] };
+    for &size in sizes {
+        let tensors: Vec<f32> = cells.iter().copied().cycle().take(one * size).collect();
+        let found = if provider == Provider::Cpu {
+            // As the pipeline does: a session a core.
+            let rates: Vec<Result<f64, String>> = std::thread::scope(|scope| {
+                let workers: Vec<_> = (0..cores)
+                    .map(|_| {
+                        let tensors = &tensors;
+                        scope.spawn(move || {
+                            let mut own = Engine::load(model, Provider::Cpu, 1).map_err(|e| e.to_string())?;
+                            pace(&mut own, tensors, size).map_err(|e| e.to_string())
+                        })
+                    })
+                    .collect();
+                workers.into_iter().map(|w| w.join().unwrap_or_else(|_| Err("a worker stumbled".into()))).collect()
+            });
+            rates.into_iter().sum::<Result<f64, String>>().map_err(|e| no(&e))?
+        } else {
+            pace(&mut engine, &tensors, size).map_err(|e| no(&e))?
+        };
+        if found > rate {
+            (rate, batch) = (found, size);
+        }
+    }
+    Ok(Measured {
+        provider: provider.to_string(),
+        identity: provider_here(provider).identity,
+        nodes,
+        rate,
+        batch,
+        start,
+        memory: (peak_memory().unwrap_or(0.0) - before).max(0.0),
+        difference: difference(&expected, &got),
+        error: None,
+    })
+}
+
+/// Cells that answers are compared on.
+const CELLS: usize = 16;
+
+/// Drawn cells as the model takes them: real enough that it answers in earnest.
+fn cells(model: &VettedModel) -> Vec<f32> {
+    let spec = &model.card().tensor;
+    let mut tensors = Vec::new();
+    for seed in 0..CELLS {
+        let slide = draw_slide(240, 240, 1, seed as u64);
+        imaging::tensor(&imaging::stretch(&slide.picture, spec.size), spec, &mut tensors);
+    }
+    tensors
+}
+
+fn all(engine: &mut Engine, cells: &[f32], batch: usize) -> Result<Vec<Probabilities>, crate::inference::EngineError> {
+    let one = cells.len() / CELLS;
+    let mut out = Vec::new();
+    for part in cells.chunks(one * batch) {
+        out.extend(engine.run(part.to_vec(), part.len() / one)?);
+    }
+    Ok(out)
+}
+
+/// Cells a second.
+#[expect(clippy::cast_precision_loss, reason = "counts")]
+fn pace(engine: &mut Engine, tensors: &[f32], batch: usize) -> Result<f64, crate::inference::EngineError> {
+    engine.run(tensors.to_vec(), batch)?;
+    let (since, mut n) = (Instant::now(), 0);
+    while since.elapsed() < ROUND || n < 2 {
+        engine.run(tensors.to_vec(), batch)?;
+        n += 1;
+    }
+    Ok((n * batch) as f64 / since.elapsed().as_secs_f64())
+}
+
+/// What was measured of a model, as a table; how fast each is against the processor is in it.
+#[must_use]
+pub fn record_text(record: &Record) -> String {
+    let cpu = record.all.iter().find(|m| m.provider == "cpu").map_or(0.0, |m| m.rate);
+    let mut text = format!(
+        "{:<10}{:>10}{:>9}{:>7}{:>10}{:>10}{:>13}  what ran\n",
+        "provider", "cells/s", "× cpu", "batch", "start ms", "memory MB", "difference"
+    );
+    for m in &record.all {
+        let line = match &m.error {
+            Some(why) => format!("{:<10} {why}\n", m.provider),
+            None => format!(
+                "{:<10}{:>10.1}{:>9.2}{:>7}{:>10.0}{:>10.0}{:>13.1e}  {}\n",
+                m.provider,
+                m.rate,
+                if cpu > 0.0 { m.rate / cpu } else { 0.0 },
+                m.batch,
+                m.start,
+                m.memory,
+                m.difference,
+                m.nodes
+            ),
+        };
+        text.push_str(&line);
+    }
+    text
+}
+
+/// The library of a plug-in from where a person has it, copied into the program's own data.
+///
+/// # Errors
+/// When it is not such a library, or cannot be copied.
+pub fn add_provider(provider: Provider, library: &Path) -> Result<PathBuf, UserError> {
+    let plugin = crate::inference::Plugin::of(provider)
+        .ok_or_else(|| UserError::new(format!("{provider} does not come as a library of its own")))?;
+    let shown = crate::files::display_path(library);
+    if library.file_name().is_none_or(|n| n.to_string_lossy() != plugin.file_name()) {
+        return Err(UserError::new(format!("{shown} is not {}, the library of {provider}", plugin.file_name())));
+    }
+    let folder =
+        plugin.own_folder().ok_or_else(|| UserError::new("this system has no place for a program's own data"))?;
+    // What lies beside it belongs to it: other libraries that it opens.
+    let beside = library.parent().unwrap_or(Path::new("."));
+    crate::files::copy_libraries(beside, &folder).map_err(|e| {
+        UserError::new(format!("{shown} cannot be copied to {}: {e}", crate::files::display_path(&folder)))
+    })?;
+    Ok(folder.join(plugin.file_name()))
+}
+
+/// Fetches the library of a plug-in by its hash, with pip, into the program's own data.
+///
+/// # Errors
+/// Without a network or pip, and what to do then.
+pub fn fetch_provider(provider: Provider) -> Result<PathBuf, UserError> {
+    let plugin = crate::inference::Plugin::of(provider)
+        .ok_or_else(|| UserError::new(format!("{provider} does not come as a library of its own")))?;
+    let no = |why: String| {
+        UserError::new(format!(
+            "{provider} was not fetched: {why}. Install python3-pip and a network, or bring {} on a stick and point at it (leukoscope providers --add {provider}=FILE)",
+            plugin.file_name()
+        ))
+    };
+    let scratch = crate::files::scratch_folder().map_err(|e| no(e.to_string()))?;
+    let lock: Vec<String> = plugin.hashes.iter().map(|h| format!("--hash=sha256:{h}")).collect();
+    let lock_file = scratch.path().join("lock.txt");
+    crate::files::write_atomic(&lock_file, format!("{} {}\n", plugin.package, lock.join(" ")).as_bytes())
+        .map_err(|e| no(e.to_string()))?;
+    let python = if cfg!(windows) { "python" } else { "python3" };
+    let pip = Command::new(python)
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary",
+            ":all:",
+            "--target",
+        ])
+        .arg(scratch.path().join("unpacked"))
+        .arg("-r")
+        .arg(&lock_file)
+        .output()
+        .map_err(|e| no(format!("{python} could not be started ({e})")))?;
+    if !pip.status.success() {
+        let said = String::from_utf8_lossy(&pip.stderr);
+        return Err(no(said.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("pip failed").to_owned()));
+    }
+    let library = crate::files::find_file(&scratch.path().join("unpacked"), &plugin.file_name())
+        .ok_or_else(|| no(format!("the package has no {}", plugin.file_name())))?;
+    add_provider(provider, &library)
+}
