@@ -83,7 +83,8 @@ fn each_library_has_one_home() {
         ("indicatif::", "cli"),
         ("matrixmultiply::", "training"),
         ("burn::", "training"),
-        ("base64::", "model"),
+        ("bhtsne::", "metrics"),
+        ("base64::", "model report"),
         ("resvg::", "report"),
         ("rusqlite::", "session"),
     ];
@@ -94,7 +95,7 @@ fn each_library_has_one_home() {
                 let before = bare(&code)[..at].chars().next_back().unwrap_or(' ');
                 !before.is_alphanumeric() && before != '_' && before != ':'
             });
-            if used && module != home {
+            if used && !home.split(' ').any(|h| h == module) {
                 broken.push(format!("{} names {name}", file.display()));
             }
         }
@@ -108,8 +109,16 @@ fn only_files_opens_or_writes_files() {
     let excused = [Path::new("inference/runtime.rs")];
     let mut broken = Vec::new();
     for (module, file, code) in sources() {
-        let doors =
-            ["std::fs::", " File::open", "(File::open", " File::create", "(File::create", "OpenOptions", "tempfile::"];
+        let doors = [
+            "std::fs::",
+            "trash::",
+            " File::open",
+            "(File::open",
+            " File::create",
+            "(File::create",
+            "OpenOptions",
+            "tempfile::",
+        ];
         for door in doors.iter().filter(|d| bare(&code).contains(**d)) {
             if module != "files" && !excused.contains(&file.as_path()) {
                 broken.push(format!("{} has {door}", file.display()));

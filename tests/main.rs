@@ -17,6 +17,10 @@ mod house;
 #[cfg(feature = "app")]
 mod languages;
 #[cfg(feature = "app")]
+mod models;
+mod providers;
+mod quantize;
+#[cfg(feature = "app")]
 mod review;
 mod session;
 mod strangers;

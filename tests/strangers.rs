@@ -153,7 +153,7 @@ fn an_answer_is_kept_beside_the_program_and_a_copy_needs_none() {
         run(&["adopt", model, "--labels", labels, "--map", "Eos=granulocyte", "--map", "Baso=granulocyte"]);
     assert_eq!(code, 0, "{said}");
     assert!(card.contains("granulocyte, lymphocyte, monocyte, neutrophil"), "{card}");
-    assert!(card.contains("Segmented neutrophil → neutrophil") && card.contains("as you said"), "{card}");
+    assert!(card.contains("Segmented neutrophil as neutrophil") && card.contains("as you said"), "{card}");
     let out =
         leukoscope().env("XDG_DATA_HOME", home.path()).args(["classify", pictures, "--model", model]).output().unwrap();
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));

@@ -54,6 +54,8 @@ pub enum Command {
     SelectAll,
     /// Draw, move and size squares.
     DrawSquares,
+    /// Show the map of cells in the gallery's place, or not.
+    ToggleMap,
     /// Show where the model looked, or not.
     ToggleHeat,
     /// The chosen square holds no white cell.
@@ -172,6 +174,7 @@ impl Command {
             C::NextFlagged,
             C::SelectAll,
             C::DrawSquares,
+            C::ToggleMap,
             C::ToggleHeat,
             C::NoWhiteCell,
             C::ToggleDifferential,
@@ -234,6 +237,7 @@ impl Command {
             Self::NextFlagged => tr!("Next Flagged"),
             Self::SelectAll => tr!("Select All"),
             Self::DrawSquares => tr!("Draw and Move Squares"),
+            Self::ToggleMap => tr!("Map of Cells"),
             Self::ToggleHeat => tr!("Where the Model Looked"),
             Self::NoWhiteCell => tr!("Not a White Cell"),
             Self::ToggleDifferential => tr!("Differential"),
@@ -314,6 +318,7 @@ impl Command {
             Self::DrawSquares => {
                 "On the image: drag a square to move it, its corner to size it, elsewhere to add a cell"
             }
+            Self::ToggleMap => "Cells that the model sees alike lie together; draw around a group to choose it",
             Self::ToggleHeat => "A heat map over the chosen cell: what spoke for the class",
             Self::NoWhiteCell => "The chosen square holds no white cell: it is left out of the count",
             Self::ToggleDifferential => "Show the differential below the gallery, or not",
@@ -382,6 +387,7 @@ impl Command {
             Self::NextFlagged => keys(Modifiers::NONE, Key::F),
             Self::SelectAll => keys(CTRL, Key::A),
             Self::DrawSquares => keys(Modifiers::NONE, Key::E),
+            Self::ToggleMap => keys(Modifiers::NONE, Key::M),
             Self::ToggleHeat => keys(Modifiers::NONE, Key::H),
             Self::NoWhiteCell => keys(Modifiers::NONE, Key::Delete),
             Self::ToggleDifferential => keys(CTRL, Key::B),
@@ -428,6 +434,7 @@ impl Command {
             Self::NextUnreviewed | Self::NextFlagged | Self::SelectAll => {
                 state.place == Place::Review && !state.visible.is_empty()
             }
+            Self::ToggleMap => state.place == Place::Review && !state.tiles.is_empty(),
             Self::ToggleHeat => state.place == Place::Review && state.selected.is_some(),
             Self::DrawSquares => state.model.squares && state.place == Place::Review && state.selected.is_some(),
             Self::SignOff => {
@@ -493,6 +500,7 @@ impl Command {
             Self::Speak(l) => Some(state.language == l),
             Self::ToggleDifferential => Some(state.case.shown),
             Self::DrawSquares => Some(state.drawing),
+            Self::ToggleMap => Some(state.map.shown),
             Self::ToggleHeat => Some(state.heat.shown),
             Self::WatchFolder => Some(state.watching),
             Self::PauseTraining => Some(state.train.held),

@@ -7,6 +7,7 @@ use crate::inference::likeness;
 use crate::session::CellKey;
 use crate::workflow::{label_of, suggestion};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A cell of which the model is less sure than this wants eyes.
 const UNSURE: f32 = 0.5;
@@ -93,11 +94,13 @@ pub struct Filter {
     pub name: String,
     /// One slide alone, by its position in [`super::slides::Slides`].
     pub slide: Option<usize>,
+    /// These tiles alone, chosen on the map.
+    pub only: Option<Arc<BTreeSet<usize>>>,
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { kind: Kind::All, from: 0, to: 100, name: String::new(), slide: None }
+        Self { kind: Kind::All, from: 0, to: 100, name: String::new(), slide: None, only: None }
     }
 }
 
@@ -130,7 +133,7 @@ pub struct Verdict<'a> {
 impl State {
     /// The image of a tile.
     #[must_use]
-    pub fn image_of(&self, tile: usize) -> Option<&std::sync::Arc<crate::domain::ImageResult>> {
+    pub fn image_of(&self, tile: usize) -> Option<&Arc<crate::domain::ImageResult>> {
         self.images.get(self.tiles.get(tile)?.image)
     }
 
@@ -242,6 +245,9 @@ impl State {
         };
         let mut visible: Vec<usize> =
             (0..self.tiles.len()).filter(|&i| self.shown(&self.tiles[i], &needle, other)).collect();
+        if let Some(only) = &self.filter.only {
+            visible.retain(|i| only.contains(i));
+        }
         // Keys are made once: an order of a hundred thousand asks for each of them twenty times.
         let by = |visible: &mut Vec<usize>, key: &dyn Fn(Tile) -> f32| {
             let mut keyed: Vec<(f32, usize)> = visible.iter().map(|&i| (key(self.tiles[i]), i)).collect();

@@ -45,6 +45,8 @@ pub struct Jobs {
     model: VettedModel,
     training: TrainControl,
     evaluation: Cancel,
+    library: Cancel,
+    mapping: Cancel,
     /// The way to the one writer of labels, and its thread.
     session: Option<(Sender<SessionWork>, std::thread::JoinHandle<()>)>,
     /// Where sessions are kept, where that is not the user's data folder.
@@ -73,6 +75,8 @@ impl Jobs {
             model,
             training: TrainControl::default(),
             evaluation: Cancel::new(),
+            library: Cancel::new(),
+            mapping: Cancel::new(),
             session: None,
             session_folder: None,
             remembers,
@@ -108,7 +112,29 @@ impl Jobs {
         self.cancel.cancel();
     }
 
-    fn spawn(&self, name: &str, work: impl FnOnce(&Voice) + Send + 'static) {
+    /// The model in use.
+    pub(super) fn model(&self) -> &VettedModel {
+        &self.model
+    }
+
+    /// Whether anything is remembered beyond this window.
+    pub(super) fn remembers(&self) -> bool {
+        self.remembers
+    }
+
+    /// Something long begins in the Models place: what went on there ends.
+    pub(super) fn begin_models(&mut self) -> Cancel {
+        self.library.cancel();
+        self.library = Cancel::new();
+        self.library.clone()
+    }
+
+    /// Stops what goes on in the Models place.
+    pub(super) fn stop_models(&self) {
+        self.library.cancel();
+    }
+
+    pub(super) fn spawn(&self, name: &str, work: impl FnOnce(&Voice) + Send + 'static) {
         let voice = Voice { give: self.give.clone(), ctx: self.ctx.clone() };
         let failed = voice.give.clone();
         if let Err(e) = std::thread::Builder::new().name(name.into()).spawn(move || work(&voice)) {
@@ -200,6 +226,33 @@ impl Jobs {
         });
     }
 
+    /// Makes the map of cells.
+    pub fn map(&mut self, generation: Generation, rows: Vec<(usize, Vec<f32>)>) {
+        self.mapping.cancel();
+        self.mapping = Cancel::new();
+        let cancel = self.mapping.clone();
+        self.spawn("map", move |voice| {
+            let width = rows.first().map_or(0, |(_, f)| f.len());
+            let (tiles, flat): (Vec<usize>, Vec<Vec<f32>>) = rows.into_iter().filter(|(_, f)| f.len() == width).unzip();
+            if tiles.len() < 4 {
+                let why = "a map needs four cells with features; this model may give none";
+                return voice.say(Event::Mapped(generation, Err(why.into())));
+            }
+            let progress = Progress::default();
+            let found = voice.counting(
+                &progress,
+                |done, total| Event::Mapping(generation, done, total),
+                || crate::metrics::embed(&flat.concat(), width, &cancel, &progress),
+            );
+            voice.say(Event::Mapped(generation, Ok(found.map(|places| tiles.into_iter().zip(places).collect()))));
+        });
+    }
+
+    /// Stops making the map.
+    pub fn stop_map(&self) {
+        self.mapping.cancel();
+    }
+
     /// Draws the demo slide and opens it.
     pub fn demo(&self, out: Option<PathBuf>) {
         self.spawn("demo", move |voice| {
@@ -213,7 +266,7 @@ impl Jobs {
     /// Opens a model file, or the bundled one.
     pub fn open_model(&self, path: Option<PathBuf>, into: &OpenedModel) {
         let into = into.clone();
-        self.spawn("open-model", move |voice| voice.say(opened(path.as_deref(), &into)));
+        self.spawn("open-model", move |voice| voice.say(super::library::opened(path.as_deref(), &into)));
     }
 
     /// Looks at labelled pictures, and keeps what was prepared for training.
@@ -323,9 +376,23 @@ impl Jobs {
     }
 
     /// Asks where to, then writes the report as a page.
-    pub fn export_report(&self, report: &SlideReport) {
-        let bytes = workflow::report_html(report);
-        self.spawn("export-report", move |voice| voice.write_where_asked("leukoscope-report.html", &bytes));
+    pub fn export_report(
+        &self,
+        mut report: SlideReport,
+        picks: Vec<workflow::Pick>,
+        provider: Provider,
+        own: OwnSquares,
+    ) {
+        let model = self.model.clone();
+        self.spawn("export-report", move |voice| {
+            if !picks.is_empty() {
+                match workflow::looked(&picks, &model, provider, &own, &Cancel::new(), &Progress::default()) {
+                    Ok(looked) => report.looked = looked,
+                    Err(e) => voice.say(Event::Trouble(e.to_string())),
+                }
+            }
+            voice.write_where_asked("leukoscope-report.html", &workflow::report_html(&report));
+        });
     }
 
     /// Asks where to, then writes the report for another system.
@@ -549,7 +616,9 @@ impl Jobs {
                 }
             };
             match (answer, what) {
-                (Some(paths), Ask::Model) => voice.say(opened(paths.first().map(PathBuf::as_path), &into)),
+                (Some(paths), Ask::Model) => {
+                    voice.say(super::library::opened(paths.first().map(PathBuf::as_path), &into))
+                }
                 (Some(mut paths), Ask::Other) => voice.say(Event::Other(paths.remove(0))),
                 (Some(mut paths), Ask::Evaluation) => voice.say(Event::Evaluation(paths.remove(0))),
                 (Some(mut paths), Ask::Watch) => voice.say(Event::Watch(paths.remove(0))),
@@ -601,6 +670,8 @@ impl Drop for Jobs {
         self.cancel.cancel();
         self.training.cancel.cancel();
         self.evaluation.cancel();
+        self.library.cancel();
+        self.mapping.cancel();
         if let Some((put, writer)) = self.corrections.take() {
             // What was corrected a moment ago reaches the disk before the window goes.
             drop(put);
@@ -766,19 +837,31 @@ impl Voice {
     /// Asks where to, then writes. Without a dialog there is still a place that can be named afterwards; nothing is replaced
     /// there.
     fn write_where_asked(&self, name: &str, bytes: &[u8]) {
-        let begun = Instant::now();
-        let path = match rfd::FileDialog::new().set_title("Write to").set_file_name(name).save_file() {
-            Some(path) => path,
-            None if begun.elapsed() < TOO_FAST => match free_name(name) {
-                Ok(path) => path,
-                Err(e) => return self.say(Event::Trouble(e)),
-            },
-            None => return,
-        };
+        let Some(path) = self.file_where_asked(name) else { return };
         self.say(match workflow::write_export(&path, bytes) {
             Ok(()) => Event::Written(path),
             Err(e) => Event::Trouble(e.to_string()),
         });
+    }
+
+    /// Asks where to write a file. Without a dialog a new name in the current folder.
+    pub(super) fn file_where_asked(&self, name: &str) -> Option<PathBuf> {
+        let begun = Instant::now();
+        match rfd::FileDialog::new().set_title("Write to").set_file_name(name).save_file() {
+            Some(path) => Some(path),
+            None if begun.elapsed() < TOO_FAST => free_name(name).map_err(|e| self.say(Event::Trouble(e))).ok(),
+            None => None,
+        }
+    }
+
+    /// What a dialog answers; where none is on this system, it is said.
+    pub(super) fn asked(&self, dialog: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
+        let begun = Instant::now();
+        let answer = dialog();
+        if answer.is_none() && begun.elapsed() < TOO_FAST {
+            self.say(Event::Trouble("No file dialog answered on this system. Type or paste the path".into()));
+        }
+        answer
     }
 
     /// Asks for a folder. Without a dialog a new one is named.
@@ -791,7 +874,7 @@ impl Voice {
         }
     }
 
-    fn say(&self, event: Event) {
+    pub(super) fn say(&self, event: Event) {
         // A window that has gone hears nothing, and that is fine.
         let _ = self.give.send(event);
         self.ctx.request_repaint();
@@ -811,18 +894,6 @@ fn free_name(name: &str) -> Result<PathBuf, String> {
 
 /// Where a job leaves a model that it opened, for the window to take.
 pub type OpenedModel = Arc<Mutex<Option<VettedModel>>>;
-
-/// Opens a model file, or the bundled one, leaves it in `into` and says what it is.
-fn opened(path: Option<&Path>, into: &OpenedModel) -> Event {
-    match workflow::open_model(path) {
-        Ok(model) => {
-            let facts = facts(&model);
-            *into.lock().unwrap_or_else(PoisonError::into_inner) = Some(model);
-            Event::Model(Box::new(facts), path.map(Path::to_owned))
-        }
-        Err(e) => Event::Trouble(e.to_string()),
-    }
-}
 
 /// What the window shows of a model.
 #[must_use]

@@ -6,6 +6,7 @@ use super::command::Command;
 use super::evaluation::{EvaluateEvent, EvaluateForm, EvaluateInput};
 use super::heat::HeatKey;
 use super::labels::SessionEvent;
+use super::models::{ModelsEffect, ModelsEvent, ModelsInput};
 use super::state::{Dialog, Filter, ModelFacts};
 use super::training::{TrainEvent, TrainForm};
 use crate::domain::{Digest, ImageResult, Square};
@@ -13,7 +14,7 @@ use crate::inference::HeatMap;
 use crate::report::{Evaluated, ReferenceRange, SlideReport};
 use crate::session::{CaseChange, Edit};
 use crate::task::Generation;
-use crate::workflow::{EarlierRun, TrainRequest, UnfinishedRun};
+use crate::workflow::{EarlierRun, Pick, TrainRequest, UnfinishedRun};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,6 +70,14 @@ pub enum Event {
     Runs(Vec<UnfinishedRun>, Vec<EarlierRun>),
     /// A file was written.
     Written(PathBuf),
+    /// The map is being made: rounds done, and all.
+    Mapping(Generation, usize, usize),
+    /// The map, or why there is none; neither where it was stopped.
+    Mapped(Generation, Result<Option<Vec<(usize, [f32; 2])>>, String>),
+    /// A word about the Models place.
+    Models(Box<ModelsEvent>),
+    /// The installed models changed.
+    ListModels,
     /// Something went wrong outside a job.
     Trouble(String),
     /// The self-check's text.
@@ -129,6 +138,14 @@ pub enum Input {
     Open(Vec<PathBuf>),
     /// Changed or closed a dialog.
     Dialog(Dialog),
+    /// Wants the map made.
+    MakeMap,
+    /// Does not want it any more.
+    StopMap,
+    /// Wants the tiles that are chosen together in the gallery, and no others.
+    ShowChosen,
+    /// Did something in the Models place.
+    Models(ModelsInput),
     /// Did something in the Evaluate place.
     Evaluate(EvaluateInput),
     /// Changed the form of the Train place.
@@ -158,8 +175,8 @@ pub enum Effect {
     ForgetPictures(usize),
     /// Ask where to, then write the labels that people gave.
     ExportLabels,
-    /// Ask where to, then write the report as a page.
-    ExportReport(Box<SlideReport>),
+    /// Ask where to, then write the report as a page, with heat maps of these cells.
+    ExportReport(Box<SlideReport>, Vec<Pick>),
     /// Ask where to, then write the report for another system.
     ExportFhir(Box<SlideReport>),
     /// Ask where to, then copy the reviewed images.
@@ -222,4 +239,10 @@ pub enum Effect {
     Remember,
     /// Look at the machine.
     SelfCheck,
+    /// Make the map of these tiles by their features.
+    Map(Generation, Vec<(usize, Vec<f32>)>),
+    /// Stop making it.
+    StopMap,
+    /// Something for the Models place.
+    Models(ModelsEffect),
 }

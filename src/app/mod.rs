@@ -14,7 +14,10 @@ mod keeper;
 pub mod keys;
 pub mod labels;
 pub mod language;
+mod library;
+pub mod map;
 pub mod message;
+pub mod models;
 mod panels;
 mod pictures;
 pub mod slides;
@@ -100,9 +103,17 @@ impl Window {
         demo: Option<Option<PathBuf>>,
         settings: Option<crate::workflow::Settings>,
     ) -> Result<Self, String> {
-        let model = crate::workflow::default_model().map_err(|e| e.to_string())?;
+        let bundled = crate::workflow::default_model().map_err(|e| e.to_string())?;
         let remembers = settings.is_some();
         let settings = settings.unwrap_or_default();
+        // The model that was chosen to begin with; where it cannot be opened any more the bundled one, and it is said.
+        let chosen =
+            settings.model.as_ref().map(|path| crate::workflow::open_model(Some(path)).map(|m| (m, path.clone())));
+        let (model, model_path, no_default) = match chosen {
+            Some(Ok((model, path))) => (model, Some(path), None),
+            Some(Err(e)) => (bundled, None, Some(format!("the model to begin with: {e}. The bundled one is used"))),
+            None => (bundled, None, None),
+        };
         theme::install(ctx);
         let wake = ctx.clone();
         // Without the cache pictures are made again: a word in the log is enough.
@@ -120,6 +131,11 @@ impl Window {
             demo_out: None,
             remembers,
         };
+        (window.state.custom_model, window.state.model_path) = (model_path.is_some(), model_path);
+        window.state.models.default = settings.model;
+        if let Some(why) = no_default {
+            window.hear(Event::Trouble(why), 0.0);
+        }
         window.state.operator = settings.operator;
         window.state.language = language::Language::from_code(&settings.language);
         window.state.keys = keys::Keymap::from_words(&settings.keys);
@@ -239,7 +255,9 @@ impl Window {
             Effect::KeepLabels(edit) => self.jobs.keep_labels(edit, self.state.operator.clone()),
             Effect::ChangeCase(change) => self.jobs.change_case(change, self.state.operator.clone()),
             Effect::ExportLabels => self.jobs.export_labels(),
-            Effect::ExportReport(report) => self.jobs.export_report(&report),
+            Effect::ExportReport(report, picks) => {
+                self.jobs.export_report(*report, picks, self.state.provider, self.state.labels.own_squares());
+            }
             Effect::ExportFhir(report) => self.jobs.export_fhir(&report),
             Effect::ExportImages => self.jobs.export_images(),
             Effect::ReviewedCells(train) => self.jobs.reviewed_cells(train),
@@ -272,6 +290,9 @@ impl Window {
             Effect::AskExport => self.jobs.export(self.state.images.clone()),
             Effect::Demo => self.jobs.demo(self.demo_out.clone()),
             Effect::SelfCheck => self.jobs.self_check(),
+            Effect::Models(effect) => self.jobs.models(effect),
+            Effect::Map(generation, rows) => self.jobs.map(generation, rows),
+            Effect::StopMap => self.jobs.stop_map(),
             Effect::Remember if !self.remembers => {}
             Effect::Remember => self.jobs.remember(crate::workflow::Settings {
                 recent: self.state.recent.clone(),
@@ -279,6 +300,7 @@ impl Window {
                 language: self.state.language.code().to_owned(),
                 operator: self.state.operator.clone(),
                 keys: self.state.keys.to_words(),
+                model: self.state.models.default.clone(),
             }),
         }
     }

@@ -7,6 +7,8 @@ use super::heat::HeatView;
 use super::keys::Keymap;
 use super::labels::LabelView;
 use super::language::{Language, tr};
+use super::map::MapView;
+use super::models::ModelsView;
 use super::slides::Slides;
 use super::training::TrainView;
 use crate::domain::{CellResult, ClassSet, Digest, ImageResult, Outcome, Status};
@@ -54,7 +56,7 @@ impl Place {
             Self::Review => "See every cell and its label",
             Self::Evaluate => "How good the model is on labelled images",
             Self::Train => "Retrain the model on your own images",
-            Self::Models => "The model in use and its card",
+            Self::Models => "Models with their cards, and what runs them",
         }
     }
 }
@@ -208,6 +210,10 @@ pub struct State {
     pub provider: Provider,
     /// What really runs, once something ran.
     pub engine: Option<String>,
+    /// The map of cells.
+    pub map: MapView,
+    /// The Models place.
+    pub models: ModelsView,
     /// Why nothing can be classified, where that is so.
     pub trouble: Option<String>,
     /// Every cell of a field, or only the most evident one.
@@ -317,6 +323,8 @@ impl State {
             custom_model: false,
             provider: Provider::Auto,
             engine: None,
+            map: MapView::default(),
+            models: ModelsView::default(),
             trouble: None,
             all_cells: true,
             opened: Vec::new(),

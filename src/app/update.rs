@@ -12,6 +12,7 @@ use crate::domain::{ADDED, Digest, ImageResult, NO_WHITE_CELL, UNIDENTIFIED};
 use crate::report::Snapshot;
 use crate::session::CaseChange;
 use crate::task::Generation;
+use crate::workflow::pick_cells;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ const TOAST_SECONDS: f64 = 6.0;
 const LOG_LINES: usize = 5000;
 
 pub use super::message::{Effect, Event, Input};
+use super::models::{Answer, ModelsEffect, ModelsEvent};
 
 /// A person's command.
 pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
@@ -35,7 +37,12 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         Command::UseBundledModel => return vec![Effect::BundledModel],
         Command::ExportCsv => return vec![Effect::ExportLabels],
         Command::ExportReport | Command::ExportFhir => match state.report(&crate::workflow::now()) {
-            Ok(report) if command == Command::ExportReport => return vec![Effect::ExportReport(Box::new(report))],
+            Ok(report) if command == Command::ExportReport => {
+                // Heat maps go into the page while they are shown in Review.
+                let images = state.images.iter().map(|i| &**i);
+                let picks = if state.heat.shown { pick_cells(images, &state.model.classes) } else { Vec::new() };
+                return vec![Effect::ExportReport(Box::new(report), picks)];
+            }
             Ok(report) => return vec![Effect::ExportFhir(Box::new(report))],
             Err(e) => say(state, e, true, now),
         },
@@ -80,6 +87,12 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
             let (cursor, anchor) = (state.selected, state.visible.first().copied());
             state.choose(all);
             (state.selected, state.anchor) = (cursor.or(anchor), anchor);
+        }
+        Command::ToggleMap => {
+            state.map.shown = !state.map.shown;
+            if state.map.shown && (state.map.points.is_none() || state.map_outdated()) && state.map.busy.is_none() {
+                return state.ask_map();
+            }
         }
         Command::ToggleHeat => state.heat.shown = !state.heat.shown,
         Command::DrawSquares => state.drawing = !state.drawing,
@@ -184,7 +197,13 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
                 return reopen(state, true, now);
             }
         }
-        Command::Go(place) => state.place = place,
+        Command::Go(place) => {
+            state.place = place;
+            if place == super::state::Place::Models {
+                // Whatever came into the folder meanwhile.
+                return vec![Effect::Models(ModelsEffect::List), Effect::Models(ModelsEffect::Look)];
+            }
+        }
         Command::LargerTiles => state.tile_size = (state.tile_size * 1.25).min(320.0),
         Command::SmallerTiles => state.tile_size = (state.tile_size / 1.25).max(64.0),
         Command::Theme(t) => {
@@ -314,6 +333,18 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
             state.keys = super::keys::Keymap::default();
             return vec![Effect::Remember];
         }
+        Input::MakeMap => return state.ask_map(),
+        Input::StopMap => return vec![Effect::StopMap],
+        Input::ShowChosen => {
+            state.map.shown = false;
+            state.filter = Filter { only: Some(Arc::new(state.chosen.clone())), ..Filter::default() };
+            state.stale = true;
+        }
+        Input::Models(input) => {
+            let in_use = state.model_path.clone();
+            let answer = state.models.input(input, in_use.as_ref());
+            return models_answer(state, answer, now);
+        }
         Input::HeatOpacity(share) => state.heat.opacity = share,
         Input::PutHintAway => state.hint_seen = state.labels.corrections,
         Input::Move(by) => {
@@ -338,6 +369,11 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
             state.stale = true;
         }
         Input::Watch(path) => return event(state, Event::Watch(path), now),
+        // A model that is dropped or typed is opened as one.
+        Input::Open(paths) if paths.len() == 1 && is_model(&paths[0]) => {
+            state.dialog = Dialog::None;
+            return vec![Effect::OpenModel(paths.into_iter().next())];
+        }
         Input::Open(paths) => return open(state, paths, now),
         Input::Dialog(dialog) => state.dialog = dialog,
         Input::Evaluate(input) => {
@@ -550,13 +586,46 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             state.model = *facts;
             state.custom_model = path.is_some();
             state.model_path = path;
+            // What was measured is of another model.
+            state.models.record = crate::inference::Record::default();
+            effects.push(Effect::Models(ModelsEffect::Look));
             state.filter.kind = Kind::All;
-            return reopen(state, false, now);
+            effects.extend(reopen(state, false, now));
         }
         Event::Written(path) => {
             say(state, tr!("Written: %{path}", path = crate::files::display_path(&path)), false, now)
         }
-        Event::Trouble(text) => say(state, text, true, now),
+        Event::Trouble(text) => {
+            if let Some(w) = &mut state.models.wizard {
+                w.busy = false;
+            }
+            say(state, text, true, now);
+        }
+        Event::Models(event) => {
+            // A model that asks is looked at in its own place, with the person's own picture.
+            if matches!(*event, ModelsEvent::Asks(_)) {
+                state.place = super::state::Place::Models;
+                state.models.tab = super::models::Tab::Installed;
+                effects.push(Effect::Models(ModelsEffect::List));
+            }
+            let image = state.selected.and_then(|s| state.tiles.get(s)).or(state.tiles.first());
+            let image = image.and_then(|t| state.images.get(t.image)).map(|i| i.path.clone());
+            let (answer, said) = state.models.event(*event, || image);
+            if let Some(said) = said {
+                say(state, said, true, now);
+            }
+            effects.extend(models_answer(state, answer, now));
+        }
+        Event::Mapping(g, done, total) if current(state, g) => state.map.busy = Some((done, total)),
+        Event::Mapped(g, found) => {
+            state.map.busy = None;
+            match found {
+                Ok(Some(points)) if current(state, g) => state.map.points = Some(Arc::new(points)),
+                Ok(_) => {}
+                Err(why) => state.map.failed = Some(why),
+            }
+        }
+        Event::ListModels => return vec![Effect::Models(ModelsEffect::List)],
         Event::Checked(text) => {
             if matches!(state.dialog, Dialog::SelfCheck(_)) {
                 state.dialog = Dialog::SelfCheck(Some(text));
@@ -642,6 +711,7 @@ fn open(state: &mut State, paths: Vec<PathBuf>, now: f64) -> Vec<Effect> {
     }
     state.opened = paths;
     state.filter = Filter::default();
+    state.map = super::map::MapView { shown: state.map.shown, ..Default::default() };
     state.sort = GallerySort::Name;
     state.place = super::state::Place::Review;
     state.dialog = Dialog::None;
@@ -679,6 +749,32 @@ fn reopen(state: &mut State, fresh: bool, now: f64) -> Vec<Effect> {
     state.labels = super::labels::LabelView::default();
     state.case.record = crate::session::CaseRecord::default();
     vec![Effect::Cancel, Effect::OpenSession(state.generation, state.opened.clone())]
+}
+
+fn is_model(path: &std::path::Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"))
+}
+
+/// What the Models place leads to.
+fn models_answer(state: &mut State, answer: Answer, now: f64) -> Vec<Effect> {
+    let mut effects: Vec<Effect> = answer.effects.into_iter().map(Effect::Models).collect();
+    if let Some(path) = answer.open {
+        state.model_before = Some(state.model_path.clone());
+        effects.push(match path {
+            Some(path) => Effect::OpenModel(Some(path)),
+            None => Effect::BundledModel,
+        });
+    }
+    if let Some(path) = answer.compare {
+        state.evaluate.form.other = path.to_string_lossy().into_owned();
+        state.place = super::state::Place::Evaluate;
+        let hint = tr!("Evaluate the model in use first, then compare it with the other one on the same pictures");
+        say(state, hint, false, now);
+    }
+    if answer.remember {
+        effects.push(Effect::Remember);
+    }
+    effects
 }
 
 /// The session is open: now what it does not know is classified.

@@ -122,6 +122,21 @@ pub(super) enum Command {
     Adopt(Box<Adopt>),
     /// Show where in a cell the model looked
     Explain(Explain),
+    /// Draw a map of the cells: those that the model sees alike lie together
+    Map {
+        /// Files and folders
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
+        /// Where to write it: .csv, .svg or .png
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// The model file [default: the embedded model]
+        #[arg(long, value_name = "MODEL.onnx")]
+        model: Option<PathBuf>,
+        /// The most evident cell of each image, or every cell
+        #[arg(long, value_enum, default_value_t = CellsArg::One)]
+        cells: CellsArg,
+    },
     /// Labels of review sessions, by script
     Session {
         #[command(subcommand)]
@@ -302,6 +317,12 @@ pub(super) enum SessionCommand {
         /// The file [default: the standard output]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Put heat maps of some cells into the page
+        #[arg(long)]
+        heat_maps: bool,
+        /// The model that made the results, for heat maps [default: the embedded model]
+        #[arg(long, value_name = "MODEL.onnx", requires = "heat_maps")]
+        model: Option<PathBuf>,
         #[command(flatten)]
         at: SessionWhere,
     },

@@ -78,6 +78,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         Some(Command::Quantize(a)) => evaluate::quantize(&a),
         Some(Command::Adopt(a)) => adopt::adopt(&a),
         Some(Command::Explain(a)) => explain::explain(&a),
+        Some(Command::Map { paths, out, model, cells }) => map(paths, &out, model.as_deref(), cells),
         Some(Command::Session { command }) => session::session(&command),
         Some(Command::Train(a)) => train::train(&a),
         Some(Command::ExportTriton { model, out }) => {
@@ -198,6 +199,26 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
     } else {
         Exit::Fine
     })
+}
+
+fn map(
+    paths: Vec<PathBuf>,
+    out: &std::path::Path,
+    model: Option<&std::path::Path>,
+    cells: args::CellsArg,
+) -> Result<Exit, UserError> {
+    let model = open_model(model)?;
+    let cells = if cells == args::CellsArg::All { crate::inference::Cells::All } else { crate::inference::Cells::One };
+    let cancel = Cancel::new();
+    cancel_on_interrupt(&cancel);
+    let request = Request { paths, cells, ..Request::default() };
+    let Some((n, without)) = workflow::write_map(&request, &model, out, &cancel, &Progress::default())? else {
+        complain("interrupted; nothing was written");
+        return Ok(Exit::Interrupted);
+    };
+    let more = if without > 0 { format!("; {without} without features") } else { String::new() };
+    complain(&format!("written: {} ({n} cells{more})", crate::files::display_path(out)));
+    Ok(Exit::Fine)
 }
 
 /// Opens a model, and says what of its contract stands nowhere.

@@ -27,7 +27,16 @@ pub(super) fn session(command: &SessionCommand) -> Result<Exit, UserError> {
             complain(&format!("{n} cells changed"));
             Ok(Exit::Fine)
         }
-        SessionCommand::Export { format, out, at } => export(*format, out.as_deref(), &file(at)?),
+        SessionCommand::Export { format: SessionFormat::Html, out, heat_maps: true, model, at } => {
+            let cancel = Cancel::new();
+            super::cancel_on_interrupt(&cancel);
+            let report = workflow::session_report_looked(&file(at)?, model.as_deref(), &cancel, &Progress::default())?;
+            put(out.as_deref(), &workflow::report_html(&report))
+        }
+        SessionCommand::Export { heat_maps: true, .. } => {
+            Err(UserError::new("heat maps go into a page: --format html"))
+        }
+        SessionCommand::Export { format, out, at, .. } => export(*format, out.as_deref(), &file(at)?),
         SessionCommand::Verify(at) => {
             let v = workflow::verify_session(&file(at)?)?;
             if v.altered.is_empty() && v.differing.is_empty() {
@@ -69,13 +78,18 @@ fn export(format: SessionFormat, out: Option<&Path>, session: &Path) -> Result<E
             });
         }
     };
+    put(out, &bytes)
+}
+
+/// Into a file, or to the standard output.
+fn put(out: Option<&Path>, bytes: &[u8]) -> Result<Exit, UserError> {
     match out {
         Some(out) => {
-            workflow::write_export(out, &bytes)?;
+            workflow::write_export(out, bytes)?;
             complain(&format!("written: {}", display_path(out)));
             Ok(Exit::Fine)
         }
-        None => say(&String::from_utf8_lossy(&bytes)),
+        None => say(&String::from_utf8_lossy(bytes)),
     }
 }
 

@@ -95,6 +95,12 @@ pub fn laboratory_class(name: &str) -> Option<&'static str> {
     })
 }
 
+/// The names that a laboratory counts by: the five of a differential, then [`OTHER_LABELS`].
+#[must_use]
+pub fn laboratory_labels() -> Vec<String> {
+    CLINICAL_ORDER.iter().chain(&OTHER_LABELS).map(ToString::to_string).collect()
+}
+
 /// Why a list of labels is not a set of classes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClassSetError {

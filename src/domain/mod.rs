@@ -10,7 +10,8 @@ mod learning;
 mod prediction;
 
 pub use class::{
-    ClassSet, ClassSetError, NO_WHITE_CELL, OTHER_LABELS, Role, UNIDENTIFIED, clinical_rank, laboratory_class, role,
+    ClassSet, ClassSetError, NO_WHITE_CELL, OTHER_LABELS, Role, UNIDENTIFIED, clinical_rank, laboratory_class,
+    laboratory_labels, role,
 };
 pub use differential::{Count, Differential};
 pub use digest::{Digest, NoDigest};

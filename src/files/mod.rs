@@ -135,6 +135,24 @@ pub fn same_file(a: &std::path::Path, b: &std::path::Path) -> bool {
     a == b || real_path(a).is_some_and(|a| real_path(b).is_some_and(|b| a == b))
 }
 
+/// Puts a file into the system's trash, from where it can be taken back.
+///
+/// # Errors
+/// Why it cannot, in words.
+pub fn to_trash(path: &std::path::Path) -> Result<(), String> {
+    trash::delete(path).map_err(|e| e.to_string())
+}
+
+/// Files of a folder, without those of folders below, in the order of their names.
+#[must_use]
+pub fn files_of(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut all: Vec<_> = std::fs::read_dir(folder)
+        .map(|entries| entries.flatten().map(|e| e.path()).filter(|p| p.is_file()).collect())
+        .unwrap_or_default();
+    all.sort();
+    all
+}
+
 /// Removes a file; one that is not there is fine.
 ///
 /// # Errors

@@ -41,7 +41,7 @@ const PLUGINS: [Plugin; 2] = [
             "7db646669d1a2390551da675115ea125e68cb3d4d2c3a2d6e463372bf8d6ea87",
             "8d0a91d44b43d931c3068b9134aed9770f27803e353c2b58c93e1700bb68bcca",
         ],
-        megabytes: 13,
+        megabytes: if cfg!(windows) { 13 } else { 7 },
     },
     Plugin {
         provider: Provider::OpenVino,

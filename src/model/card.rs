@@ -8,6 +8,7 @@ use super::familiarity::{Familiarity, TrainingRecord};
 use super::selftest::SelfTest;
 use crate::domain::{CellPreprocessing, ClassSet, Digest, EpochRow, Filter, TensorSpec, WholePreprocessing};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fmt::Write as _;
 
 /// The key of the manifest in `metadata_props`.
@@ -53,6 +54,15 @@ pub struct Manifest {
     /// How it learnt, epoch by epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<ManifestHistory>,
+    /// Where it comes from: program, start, data, split, recipe.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub provenance: Value,
+    /// Scores of its validation and test parts.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub metrics: Value,
+    /// What an 8-bit copy is a copy of, and what it costs.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub quantization: Value,
     /// Licence in words.
     #[serde(default)]
     pub licence: String,
@@ -224,6 +234,8 @@ pub struct ModelCard {
     pub trained_on: Option<TrainingRecord>,
     /// Other outputs by meaning, for the card.
     pub outputs: Vec<(&'static str, String)>,
+    /// How it was made and scored, line by line: what, and what of it.
+    pub made: Vec<(&'static str, String)>,
     /// Licence in words.
     pub licence: String,
     /// What it is for.
@@ -277,6 +289,51 @@ impl ManifestHistory {
 }
 
 impl Manifest {
+    /// How it was made and scored, as far as it says.
+    pub(super) fn made(&self) -> Vec<(&'static str, String)> {
+        let mut lines = Vec::new();
+        let p = &self.provenance;
+        let text = |v: &Value| v.as_str().filter(|s| !s.is_empty()).map(str::to_owned);
+        if let Some(program) = text(&p["program"]) {
+            let time = text(&p["time"]).map_or(String::new(), |t| format!(", {t}"));
+            lines.push(("made by", format!("{program}{time}")));
+        }
+        if let Some(start) = text(&p["start"]["name"]) {
+            lines.push(("started from", start));
+        }
+        let parts: Vec<String> = ["train", "validation", "test"]
+            .iter()
+            .filter_map(|part| Some(format!("{} {part}", p["parts"][part].as_u64()?)))
+            .collect();
+        if !parts.is_empty() {
+            lines.push(("trained on", format!("{} cells", parts.join(", "))));
+        }
+        if let Some(split) = text(&p["split"]) {
+            lines.push(("split", split));
+        }
+        for (part, name) in [("test", "held-out test"), ("validation", "validation")] {
+            let scores = &self.metrics[part];
+            let number = |v: &Value| v.as_f64().filter(|v| v.is_finite());
+            if let Some(accuracy) = number(&scores["accuracy"]) {
+                let i = &scores["accuracy_interval"];
+                let interval = number(&i[0]).zip(number(&i[1]));
+                let interval = interval
+                    .map_or(String::new(), |(a, b)| format!(" (95 % interval {:.1}–{:.1})", 100.0 * a, 100.0 * b));
+                let f1 =
+                    number(&scores["macro"]["f1"]).map_or(String::new(), |f| format!(", macro F1 {:.1} %", 100.0 * f));
+                let n = scores["n"].as_u64().unwrap_or(0);
+                lines.push((name, format!("{:.1} % right{interval}{f1}, n = {n}", 100.0 * accuracy)));
+            }
+        }
+        let q = &self.quantization;
+        if let Some(form) = text(&q["form"]) {
+            let change = q["change_points"].as_f64().unwrap_or(f64::NAN);
+            let n = q["held_cells"].as_u64().unwrap_or(0);
+            lines.push(("8 bit", format!("{form}; {change:+.2} points of accuracy on {n} held-out cells")));
+        }
+        lines
+    }
+
     /// How it learnt.
     pub(super) fn epochs(&self) -> Vec<EpochRow> {
         self.history.as_ref().map_or_else(Vec::new, ManifestHistory::rows)
@@ -361,7 +418,7 @@ impl ModelCard {
         line("classes", &self.classes.labels().join(", "));
         if !self.merge.is_empty() {
             let outputs = self.own_labels.iter().zip(&self.merge);
-            let line_of = |(own, class): (&String, &usize)| format!("{own} → {}", self.classes.labels()[*class]);
+            let line_of = |(own, class): (&String, &usize)| format!("{own} as {}", self.classes.labels()[*class]);
             line("counts as", &outputs.map(line_of).collect::<Vec<_>>().join(", "));
         }
         for (i, text) in self.evidence.iter().enumerate() {
@@ -403,6 +460,9 @@ impl ModelCard {
                 },
             ),
         );
+        for (key, text) in &self.made {
+            line(key, text);
+        }
         line(
             "graph",
             &format!(

@@ -352,6 +352,9 @@ impl Draft {
             training_record: None,
             self_test: None,
             history: None,
+            provenance: serde_json::Value::Null,
+            metrics: serde_json::Value::Null,
+            quantization: serde_json::Value::Null,
             licence: ["model_license", "license"]
                 .iter()
                 .find_map(|k| facts.properties.get(*k))

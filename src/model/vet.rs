@@ -194,6 +194,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
         features: manifest.outputs.features.clone(),
         familiarity: manifest.familiarity.clone(),
         trained_on: manifest.training_record.clone(),
+        made: manifest.made(),
         history: manifest.epochs(),
         self_test: manifest.self_test.clone().filter(|t| t.picture == 1),
         outputs: named.into_iter().filter_map(|(m, n)| n.clone().map(|n| (m, n))).collect(),

@@ -473,13 +473,33 @@ pub struct SlideReport {
     pub model: (String, String),
     /// When the report was made, UTC, RFC 3339.
     pub made: String,
+    /// Where the model looked in some cells, where that was asked for; no part of what is signed.
+    pub looked: Vec<LookedCell>,
+}
+
+/// A cell with its heat map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookedCell {
+    /// The class that the model gives.
+    pub label: String,
+    /// The image's name.
+    pub file: String,
+    /// The cell's number in it.
+    pub cell: u32,
+    /// The class' probability.
+    pub confidence: f32,
+    /// How the map was made.
+    pub how: &'static str,
+    /// The cell alone beside the cell under its heat, JPEG.
+    pub jpeg: Vec<u8>,
 }
 
 impl SlideReport {
     /// The report of a snapshot; `signed` is who, when and why.
     #[must_use]
     pub fn new(s: Snapshot, status: ReportStatus, version: u32, signed: Option<(String, String, String)>) -> Self {
-        Self { table: s.table(), slides: s.slides, case: s.case, status, version, signed, model: s.model, made: s.made }
+        let (table, looked) = (s.table(), Vec::new());
+        Self { table, slides: s.slides, case: s.case, status, version, signed, model: s.model, made: s.made, looked }
     }
 }
 

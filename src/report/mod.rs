@@ -7,6 +7,7 @@ mod evaluation;
 mod fhir;
 mod laboratory;
 mod learning;
+mod map;
 mod picture;
 mod rows;
 mod slide;
@@ -21,10 +22,11 @@ pub use evaluation::{
 };
 pub use fhir::slide_fhir;
 pub use laboratory::{
-    CaseFacts, DifferentialTable, Flag, Obstacle, ReferenceRange, ReportStatus, Row, Sex, SlideReport, Snapshot,
-    TARGETS, Unit, WBC, example_ranges, flag,
+    CaseFacts, DifferentialTable, Flag, LookedCell, Obstacle, ReferenceRange, ReportStatus, Row, Sex, SlideReport,
+    Snapshot, TARGETS, Unit, WBC, example_ranges, flag,
 };
 pub use learning::{history_csv, scores_json, scores_text};
+pub use map::{MapPoint, map_csv, map_svg};
 pub use picture::svg_to_png;
 pub use rows::{RowFormat, RowWriter, Stamp};
 pub use slide::{distribution_svg, slide_html};

@@ -7,7 +7,7 @@ use super::svg::PALETTE;
 use std::fmt::Write;
 
 /// What is left of the page where a printer ends.
-const PRINT: &str = "@page{size:A4;margin:15mm}@media print{body{font-size:12px}}td{white-space:nowrap}td.l{white-space:normal}.status{float:right;border:2px solid #444;padding:.2em .8em;border-radius:4px;font-weight:600}.sign{margin-top:3em;display:flex;gap:4em}.sign div{border-top:1px solid #444;min-width:16em;padding-top:.3em}td.l,th.l{text-align:left}.high,.low{font-weight:700}";
+const PRINT: &str = "@page{size:A4;margin:15mm}@media print{body{font-size:12px}}td{white-space:nowrap}td.l{white-space:normal}.status{float:right;border:2px solid #444;padding:.2em .8em;border-radius:4px;font-weight:600}.sign{margin-top:3em;display:flex;gap:4em}.sign div{border-top:1px solid #444;min-width:16em;padding-top:.3em}td.l,th.l{text-align:left}.looked{display:flex;flex-wrap:wrap;gap:12px}.looked figure{margin:0;break-inside:avoid}.looked img{width:240px;display:block}.high,.low{font-weight:700}";
 
 /// The distribution as bars with their intervals, standing on its own.
 #[must_use]
@@ -89,7 +89,7 @@ pub fn slide_html(r: &SlideReport) -> String {
         v => format!("{}, version {v}", r.status.code()),
     };
     let mut t = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>{title}</title>\n<style>{STYLE}{PRINT}</style></head><body>\n<div class=\"status\">{status}</div>\n<h1>{title}</h1>\n<p class=\"note\">Research use only. Not for use in diagnostic procedures.</p>\n"
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"><title>{title}</title>\n<style>{STYLE}{PRINT}</style></head><body>\n<div class=\"status\">{status}</div>\n<h1>{title}</h1>\n<p class=\"note\">Research use only. Not for use in diagnostic procedures.</p>\n"
     );
     let _ = writeln!(
         t,
@@ -142,6 +142,22 @@ pub fn slide_html(r: &SlideReport) -> String {
             let _ = writeln!(t, "<td>{}</td><td>{}</td></tr>", d.white().all, d.squares().reviewed);
         }
         t.push_str("</table>\n");
+    }
+    if !r.looked.is_empty() {
+        t.push_str("<h2>Where the model looked</h2>\n<p>Of each class the surest cells and the least sure one: the cell, and beside it what spoke for the class. Made for this page; no part of what is signed.</p>\n<div class=\"looked\">");
+        for c in &r.looked {
+            let _ = writeln!(
+                t,
+                "<figure><img alt=\"{0}, and where the model looked\" src=\"data:image/jpeg;base64,{1}\"><figcaption>{0} {2:.1} %<br><small>{3}, cell {4}; {5}</small></figcaption></figure>",
+                xml_text(&c.label),
+                base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &c.jpeg),
+                100.0 * c.confidence,
+                xml_text(&c.file),
+                c.cell,
+                c.how
+            );
+        }
+        t.push_str("</div>\n");
     }
     t.push_str("<h2>How it was made</h2>\n<table>");
     let mut fact = |name: &str, value: &str| {
@@ -209,6 +225,7 @@ pub(super) mod tests {
             signed: signed.then(|| ("ab".into(), "2026-01-02T03:04:05Z".into(), String::new())),
             model: ("starter".into(), "00ff".repeat(16)),
             made: "2026-01-02T03:04:05Z".into(),
+            looked: Vec::new(),
         }
     }
 

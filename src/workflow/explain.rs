@@ -3,11 +3,11 @@
 use super::UserError;
 use crate::domain::{Probabilities, Square};
 use crate::files::{Entry, display_path};
-use crate::imaging::{encode_png, heat_overlay};
+use crate::imaging::{RgbImage, encode_png, heat_overlay};
 use crate::inference::{
     Cells, Engine, HeatMap, OwnSquares, Provider, activation_map, decode_file, occlusion_map, prepare,
 };
-use crate::model::{Head, VettedModel};
+use crate::model::{Head, ModelCard, VettedModel};
 use crate::task::{Cancel, Progress};
 use std::path::{Path, PathBuf};
 
@@ -42,58 +42,93 @@ pub struct Explained {
     pub class: usize,
 }
 
+/// Explains cells of one model, one after the other, with one session.
+#[derive(Debug)]
+pub struct Explainer {
+    engine: Engine,
+    head: Option<Head>,
+    card: std::sync::Arc<ModelCard>,
+}
+
+impl Explainer {
+    /// Loads a model.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn new(model: &VettedModel, provider: Provider) -> Result<Self, UserError> {
+        let engine = Engine::load(model, provider, 1).map_err(|e| UserError::new(e.to_string()))?;
+        Ok(Self { engine, head: Head::of(model), card: model.card().clone() })
+    }
+
+    /// Explains a cell; `None` when it was cancelled.
+    ///
+    /// # Errors
+    /// When the picture or the cell is not there, or the model cannot be run.
+    pub fn explain(
+        &mut self,
+        request: &ExplainRequest,
+        cancel: &Cancel,
+        progress: &Progress,
+    ) -> Result<Option<Explained>, UserError> {
+        let Self { engine, head, card } = self;
+        let shown = display_path(&request.path);
+        let class = match &request.class {
+            None => None,
+            Some(name) => Some(
+                card.classes.labels().iter().position(|l| l.eq_ignore_ascii_case(name.trim())).ok_or_else(|| {
+                    UserError::new(format!(
+                        "the model does not know \"{name}\"; it knows {}",
+                        card.classes.labels().join(", ")
+                    ))
+                })?,
+            ),
+        };
+        let entry = Entry { path: request.path.clone(), named: true, error: None, square: None };
+        let prepared = prepare(&entry, card, Cells::All, &request.own)
+            .map_err(|_| UserError::new(format!("{shown} is no picture that can be read")))?;
+        if let Some(error) = prepared.error {
+            return Err(UserError::new(format!("{shown}: {error}")));
+        }
+        let found = prepared.squares.len();
+        let at = prepared.squares.iter().position(|(number, _)| *number == request.cell).ok_or_else(|| {
+            UserError::new(match found {
+                0 => format!("{shown}: nothing in it looks like a white cell"),
+                n => format!("{shown} has no cell {}; it has {n}, counted from 1", request.cell),
+            })
+        })?;
+        let one = 3 * card.tensor.size * card.tensor.size;
+        let tensor = &prepared.tensors[at * one..][..one];
+        let no = |e: crate::inference::EngineError| UserError::new(e.to_string());
+        let probabilities = engine
+            .run(tensor.to_vec(), 1)
+            .map_err(no)?
+            .into_iter()
+            .next()
+            .ok_or_else(|| UserError::new("no answer"))?;
+        let class = class.unwrap_or_else(|| probabilities.top().0);
+        let exact = match head {
+            Some(head) => activation_map(engine, head, tensor, class).map_err(no)?,
+            None => None,
+        };
+        let map = match exact {
+            Some(map) => Some(map),
+            None => occlusion_map(engine, card, tensor, class, cancel, progress).map_err(no)?,
+        };
+        Ok(map.map(|map| Explained { map, square: prepared.squares[at].1, probabilities, class }))
+    }
+}
+
 /// Explains a cell; `None` when it was cancelled.
 ///
 /// # Errors
-/// When the picture or the cell is not there, or the model cannot be run.
+/// As [`Explainer::explain`].
 pub fn explain(
     request: &ExplainRequest,
     model: &VettedModel,
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Option<Explained>, UserError> {
-    let shown = display_path(&request.path);
-    let card = model.card();
-    let class = match &request.class {
-        None => None,
-        Some(name) => {
-            Some(card.classes.labels().iter().position(|l| l.eq_ignore_ascii_case(name.trim())).ok_or_else(|| {
-                UserError::new(format!(
-                    "the model does not know \"{name}\"; it knows {}",
-                    card.classes.labels().join(", ")
-                ))
-            })?)
-        }
-    };
-    let entry = Entry { path: request.path.clone(), named: true, error: None, square: None };
-    let prepared = prepare(&entry, card, Cells::All, &request.own)
-        .map_err(|_| UserError::new(format!("{shown} is no picture that can be read")))?;
-    if let Some(error) = prepared.error {
-        return Err(UserError::new(format!("{shown}: {error}")));
-    }
-    let found = prepared.squares.len();
-    let at = prepared.squares.iter().position(|(number, _)| *number == request.cell).ok_or_else(|| {
-        UserError::new(match found {
-            0 => format!("{shown}: nothing in it looks like a white cell"),
-            n => format!("{shown} has no cell {}; it has {n}, counted from 1", request.cell),
-        })
-    })?;
-    let one = 3 * card.tensor.size * card.tensor.size;
-    let tensor = &prepared.tensors[at * one..][..one];
-    let no = |e: crate::inference::EngineError| UserError::new(e.to_string());
-    let mut engine = Engine::load(model, request.provider, 1).map_err(no)?;
-    let probabilities =
-        engine.run(tensor.to_vec(), 1).map_err(no)?.into_iter().next().ok_or_else(|| UserError::new("no answer"))?;
-    let class = class.unwrap_or_else(|| probabilities.top().0);
-    let exact = match Head::of(model) {
-        Some(head) => activation_map(&mut engine, &head, tensor, class).map_err(no)?,
-        None => None,
-    };
-    let map = match exact {
-        Some(map) => Some(map),
-        None => occlusion_map(&mut engine, card, tensor, class, cancel, progress).map_err(no)?,
-    };
-    Ok(map.map(|map| Explained { map, square: prepared.squares[at].1, probabilities, class }))
+    Explainer::new(model, request.provider)?.explain(request, cancel, progress)
 }
 
 /// The cell with its heat over it beside the cell alone, as PNG.
@@ -101,9 +136,13 @@ pub fn explain(
 /// # Errors
 /// When the picture is not there any more.
 pub fn explained_png(path: &Path, explained: &Explained, opacity: f32) -> Result<Vec<u8>, UserError> {
+    encode_png(&explained_picture(path, explained, opacity)?).map_err(UserError::new)
+}
+
+pub(super) fn explained_picture(path: &Path, explained: &Explained, opacity: f32) -> Result<RgbImage, UserError> {
     let (decoded, _) = decode_file(path).map_err(|(_, e)| UserError::new(format!("{}: {e}", display_path(path))))?;
     let cell = |opacity| {
         heat_overlay(&decoded.picture, explained.square, &explained.map.values, explained.map.side, SIDE, opacity)
     };
-    encode_png(&crate::imaging::beside(&cell(0.0), &cell(opacity))).map_err(UserError::new)
+    Ok(crate::imaging::beside(&cell(0.0), &cell(opacity)))
 }

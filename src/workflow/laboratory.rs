@@ -53,7 +53,7 @@ impl MadeWith {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    fn from_text(text: &str) -> Option<Self> {
+    pub(super) fn from_text(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 }

@@ -13,6 +13,9 @@ mod evaluate;
 mod explain;
 mod images;
 mod laboratory;
+mod library;
+mod looked;
+mod map;
 mod measure;
 mod models;
 mod probe;
@@ -34,12 +37,18 @@ pub use evaluate::{
     EvaluateError, EvaluateRequest, EvaluateTold, KEPT_NEAR, can_write_into, compare, evaluate, write_comparison,
     write_evaluation,
 };
-pub use explain::{ExplainRequest, Explained, explain, explained_png};
+pub use explain::{ExplainRequest, Explained, Explainer, explain, explained_png};
 pub use images::{ExportedImages, ReviewedCells, export_images, reviewed_cells};
 pub use laboratory::{
     MadeWith, case_facts, case_report, case_status, label_of, load_ranges, report_fhir, report_html, save_ranges,
     session_report, slide_of, suggestion,
 };
+pub use library::{
+    InstalledModel, SelfTested, default_model_file, export_model, install_model, installed_models, is_installed,
+    remove_model, rename_model, test_itself,
+};
+pub use looked::{Pick, looked, pick_cells, session_report_looked};
+pub use map::write_map;
 pub use measure::{add_provider, fetch_provider, measure, measure_one, record_text};
 pub use models::{default_model, export_triton, open_model};
 pub use probe::{LEAST, Probed, Tried, probe};
@@ -49,7 +58,7 @@ pub use sessions::{
     ListedSession, SessionFacts, holder, import_session, list_sessions, now, session_csv, session_facts, session_path,
     verify_session, write_export,
 };
-pub use strangers::{Foreign, Opened, forget_answer, look_at_model, save_as_ours};
+pub use strangers::{Foreign, Opened, Preview, forget_answer, look_at_model, save_as_ours};
 pub use train::{
     ClassCount, Current, EarlierRun, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome,
     TrainPlan, TrainRequest, TrainTold, UnfinishedRun, earlier_runs, forget_run, load_start, model_name,

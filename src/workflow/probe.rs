@@ -1,16 +1,16 @@
 //! Which preprocessing a model was made with, by trying: labelled pictures through each plausible contract, and how many each
 //! gets right. Shown with intervals; a contract that no figures speak for is never taken.
 
+use super::UserError;
 use super::strangers::Foreign;
 use super::train::same_label;
-use super::{UserError, strangers};
 use crate::dataset::{Item, scan};
-use crate::domain::{TensorSpec, laboratory_class};
+use crate::domain::{Square, TensorSpec, laboratory_class};
 use crate::files::display_path;
 use crate::imaging::{self, RgbImage};
 use crate::inference::{Engine, Provider, decode_file};
 use crate::metrics::{Interval, mcnemar, wilson};
-use crate::model::{Framing, Scaling, vet_as};
+use crate::model::{Framing, Scaling};
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
 use std::path::Path;
@@ -107,15 +107,7 @@ pub fn probe(
             items.len()
         )));
     }
-    // Any manifest will do for the engine: values and cuts are made here.
-    let mut stand_in = foreign.clone();
-    stand_in.answers.scaling = Some(Scaling::UNIT);
-    stand_in.answers.labels = known.clone().or_else(|| Some((0..width).map(|i| format!("output {i}")).collect()));
-    stand_in.answers.map = Vec::new();
-    let mut manifest = stand_in.manifest()?;
-    manifest.counts_as = Vec::new();
-    let model =
-        vet_as(foreign.bytes(), foreign.digest(), &manifest).map_err(|e| strangers::refused(foreign.path(), &e))?;
+    let model = foreign.stand_in(width)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut engine = Engine::load(&model, Provider::Cpu, cores).map_err(|e| UserError::new(e.to_string()))?;
 
@@ -332,7 +324,7 @@ fn call(
     Ok(called)
 }
 
-fn spec_of(scaling: &Scaling, size: usize, channels_first: bool) -> TensorSpec {
+pub(super) fn spec_of(scaling: &Scaling, size: usize, channels_first: bool) -> TensorSpec {
     let Scaling { bgr, mean, std } = *scaling;
     TensorSpec { size, channels_first, bgr, mean, std }
 }
@@ -346,19 +338,7 @@ impl Cuts {
         if !self.0.iter().any(|(f, _)| f == framing) {
             let cut = |item: &&Item| {
                 let (decoded, _) = decode_file(&item.path).ok()?;
-                let picture = decoded.picture;
-                match framing {
-                    Framing::Whole(how) => Some(imaging::whole(&picture, *how, size)),
-                    Framing::Cell(how) => {
-                        let finding = imaging::find_cells(&picture, how.white_percentile);
-                        let (square, white) = match (item.square, finding.cells.first()) {
-                            (Some(s), _) => (s, imaging::white_near(&picture, &finding, s, how.white_percentile)),
-                            (None, Some(cell)) => (imaging::square_of(cell, how), cell.white),
-                            (None, None) => return None,
-                        };
-                        Some(imaging::cut_square(&picture, square, white, how, size))
-                    }
-                }
+                framed(&decoded.picture, framing, item.square, size)
             };
             let all = items.par_iter().map(|i| std::panic::catch_unwind(|| cut(i)).ok().flatten()).collect();
             self.0.push((framing.clone(), all));
@@ -366,6 +346,21 @@ impl Cuts {
         let at = self.0.iter().position(|(f, _)| f == framing).unwrap_or(0);
         &self.0[at].1
     }
+}
+
+/// What a model sees of a picture; nothing where there is no cell to cut.
+pub(super) fn framed(picture: &RgbImage, framing: &Framing, square: Option<Square>, size: usize) -> Option<RgbImage> {
+    let how = match framing {
+        Framing::Whole(how) => return Some(imaging::whole(picture, *how, size)),
+        Framing::Cell(how) => how,
+    };
+    let finding = imaging::find_cells(picture, how.white_percentile);
+    let (square, white) = match (square, finding.cells.first()) {
+        (Some(s), _) => (s, imaging::white_near(picture, &finding, s, how.white_percentile)),
+        (None, Some(cell)) => (imaging::square_of(cell, how), cell.white),
+        (None, None) => return None,
+    };
+    Some(imaging::cut_square(picture, square, white, how, size))
 }
 
 /// Up to [`MOST`] items, label by label in turn, evenly over each label's files.

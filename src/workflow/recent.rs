@@ -20,6 +20,8 @@ pub struct Settings {
     pub language: String,
     /// Initials of who sits here.
     pub operator: String,
+    /// The model to begin with; none is the bundled one.
+    pub model: Option<PathBuf>,
     /// Commands whose keys were changed, and their keys.
     pub keys: std::collections::BTreeMap<String, String>,
 }

@@ -2,13 +2,14 @@
 //! what is left as questions. The answer is kept beside the program by the file's digest; the file itself is never changed.
 
 use super::UserError;
-use super::probe::Tried;
+use super::probe::{Tried, framed, spec_of};
 use crate::domain::Digest;
 use crate::files::{create_folder, data_file, display_path, read_bounded, remove_file, same_file, write_atomic};
-use crate::inference::{Engine, Provider, self_test_tensor};
+use crate::imaging::RgbImage;
+use crate::inference::{Engine, Provider, decode_file, self_test_tensor};
 use crate::model::{
-    Answers, Draft, Facts, MAX_MODEL_BYTES, Manifest, Part, Question, SAID, SIDECARS, SelfTest, Sidecar, Stranger,
-    VetError, VettedModel, vet, vet_as, with_manifest,
+    Answers, Draft, Facts, MAX_MODEL_BYTES, Manifest, Part, Question, SAID, SIDECARS, Scaling, SelfTest, Sidecar,
+    Stranger, VetError, VettedModel, vet, vet_as, with_manifest,
 };
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,22 @@ pub struct Foreign {
     pub answers: Answers,
     /// What trying found.
     tried: Option<Tried>,
+}
+
+/// What a model that is being asked about makes of a picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    /// What it sees.
+    pub picture: RgbImage,
+    /// Labels, or numbers of outputs, with probabilities, the largest first; empty while the values are not known.
+    pub answers: Vec<(String, f32)>,
+}
+
+impl PartialEq for Foreign {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, self.digest(), &self.answers, &self.tried)
+            == (&other.path, other.digest(), &other.answers, &other.tried)
+    }
 }
 
 impl Foreign {
@@ -159,6 +176,46 @@ impl Foreign {
     pub fn model(&self) -> Result<VettedModel, UserError> {
         let manifest = self.manifest()?;
         vet_as(self.stranger.bytes(), self.stranger.digest(), &manifest).map_err(|e| refused(&self.path, &e))
+    }
+
+    /// The same graph with stand-ins for what is not known: for running it while it is still being asked about. Values and cuts are
+    /// made by whoever runs it.
+    pub(super) fn stand_in(&self, width: usize) -> Result<VettedModel, UserError> {
+        let mut other = self.clone();
+        other.tried = None;
+        other.answers.scaling = Some(Scaling::UNIT);
+        let labels = other.draft().labels;
+        other.answers.labels = labels.or_else(|| Some((0..width).map(|i| format!("output {i}")).collect()));
+        let mut manifest = other.manifest()?;
+        manifest.counts_as = Vec::new();
+        vet_as(self.bytes(), self.digest(), &manifest).map_err(|e| refused(&self.path, &e))
+    }
+
+    /// What the model sees of a picture as far as it is known, and what it answers.
+    ///
+    /// # Errors
+    /// When the picture cannot be read, or the model not be run.
+    pub fn preview(&self, image: &Path) -> Result<Preview, UserError> {
+        let shown = display_path(image);
+        let (decoded, _) = decode_file(image).map_err(|(_, e)| UserError::new(format!("{shown}: {e}")))?;
+        let draft = self.draft();
+        let size = draft.size.unwrap_or(224);
+        let picture = framed(&decoded.picture, &draft.framing, None, size)
+            .ok_or_else(|| UserError::new(format!("{shown}: nothing in it looks like a white cell to cut out")))?;
+        let mut answers = Vec::new();
+        if let (Some(scaling), Some(_), Some(ending)) = (draft.scaling, draft.size, &draft.ending) {
+            let width = draft.labels.as_ref().map(Vec::len).or(ending.width).unwrap_or(0);
+            let model = self.stand_in(width)?;
+            let mut engine = Engine::load(&model, Provider::Cpu, 1).map_err(|e| UserError::new(e.to_string()))?;
+            let mut tensor = Vec::new();
+            crate::imaging::tensor(&picture, &spec_of(&scaling, size, self.facts().channels_first), &mut tensor);
+            let found = engine.run(tensor, 1).map_err(|e| UserError::new(e.to_string()))?;
+            if let Some(p) = found.first() {
+                answers = model.card().classes.labels().iter().cloned().zip(p.values().iter().copied()).collect();
+                answers.sort_by(|a: &(String, f32), b| b.1.total_cmp(&a.1));
+            }
+        }
+        Ok(Preview { picture, answers })
     }
 
     /// Keeps what is known of it beside the program, for the next time that a file with these bytes is opened.

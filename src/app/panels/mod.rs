@@ -7,9 +7,13 @@ mod differential;
 mod evaluate;
 mod frame;
 mod gallery;
+mod map;
+mod models;
 mod places;
+mod providers;
 mod review;
 mod train;
+mod wizard;
 
 use super::command::Command;
 use super::language::tr;
@@ -42,6 +46,10 @@ pub(crate) struct ViewMemory {
     pub(super) heat: details::HeatTexture,
     /// The differential as it was laid out last, and what it was laid out from.
     pub(super) table: Option<(TableOf, crate::report::DifferentialTable)>,
+    /// What a model that is being asked about sees, as a texture, and of which preview.
+    pub(super) preview: wizard::PreviewTexture,
+    /// A line that is being drawn around cells of the map.
+    pub(super) lasso: Vec<[f64; 2]>,
     /// Nothing had the keyboard when the frame began.
     pub(super) keys_free: bool,
 }
@@ -71,7 +79,7 @@ pub(crate) fn window(
         Place::Review => review::place(ui, state, memory, pictures, asked),
         Place::Evaluate => evaluate::place(ui, state, memory, pictures, asked, now),
         Place::Train => train::place(ui, state, asked, now),
-        Place::Models => places::models(ui, state, asked),
+        Place::Models => models::place(ui, state, memory, asked),
     }
     dialogs::dialog(ui, state, asked);
     frame::toasts(ui, state);
@@ -228,7 +236,7 @@ fn drop_veil(ui: &Ui) {
     painter.text(
         rect.center(),
         egui::Align2::CENTER_CENTER,
-        tr!("Drop pictures or folders to classify them"),
+        tr!("Drop pictures or folders to classify them, a model to open it"),
         egui::FontId::proportional(26.0),
         theme::on_veil(),
     );

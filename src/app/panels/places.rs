@@ -1,6 +1,5 @@
-//! The places other than Review, and the page of the first start.
+//! The page of the first start.
 
-use super::frame::command_button;
 use crate::app::Asked;
 use crate::app::command::Command;
 use crate::app::language::{look_up, tr};
@@ -8,7 +7,7 @@ use crate::app::state::State;
 use crate::app::theme;
 use crate::app::update::Input;
 use crate::files::display_path;
-use egui::{CentralPanel, RichText, ScrollArea, Ui};
+use egui::{CentralPanel, RichText, Ui};
 
 pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
     CentralPanel::default().show(ui, |ui| {
@@ -49,31 +48,6 @@ pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
             let known: Vec<String> = state.model.classes.labels().iter().map(|l| look_up(l)).collect();
             ui.weak(tr!("Model: %{name}. It knows %{classes}.", name = state.model.name, classes = known.join(", ")));
             ui.weak(tr!("It cannot name blasts, immature granulocytes or atypical cells. Research use only."));
-        });
-    });
-}
-
-pub(super) fn models(ui: &mut Ui, state: &State, asked: &mut Asked) {
-    CentralPanel::default().show(ui, |ui| {
-        ui.heading(tr!("Model in use"));
-        ui.horizontal(|ui| {
-            command_button(ui, state, asked, Command::OpenModel);
-            command_button(ui, state, asked, Command::UseBundledModel);
-            command_button(ui, state, asked, Command::PreviousModel);
-            command_button(ui, state, asked, Command::SelfCheck);
-        });
-        ui.separator();
-        ScrollArea::vertical().show(ui, |ui| {
-            egui::Grid::new("card").num_columns(2).spacing([18.0, 8.0]).show(ui, |ui| {
-                for line in state.model.card.lines() {
-                    let (key, value) = line.split_at_checked(15).unwrap_or((line, ""));
-                    ui.label(RichText::new(key.trim()).strong());
-                    ui.add(egui::Label::new(value).wrap());
-                    ui.end_row();
-                }
-            });
-            ui.add_space(16.0);
-            ui.weak(tr!("Comparing, installing and measuring models on this machine's execution providers come in a later version."));
         });
     });
 }

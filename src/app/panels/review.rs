@@ -1,7 +1,7 @@
 //! Review: folders, counts and filters on the left, the gallery in the middle, the image on the right.
 
 use super::frame::command_button;
-use super::{DraggedTile, ViewMemory, details, differential, gallery};
+use super::{DraggedTile, ViewMemory, details, differential, gallery, map};
 use crate::app::Asked;
 use crate::app::command::Command;
 use crate::app::language::{look_up, percent, tr, whole};
@@ -43,7 +43,11 @@ pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, picture
         bar(ui, state, asked);
         hint(ui, state, asked);
         ui.separator();
-        gallery::gallery(ui, state, memory, pictures, asked);
+        if state.map.shown {
+            map::map(ui, state, memory, asked);
+        } else {
+            gallery::gallery(ui, state, memory, pictures, asked);
+        }
     });
 }
 
@@ -240,6 +244,7 @@ fn bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
         if state.filter != Filter::default() && ui.button(tr!("Clear Filter")).clicked() {
             asked.command(Command::ClearFilter);
         }
+        map::switch(ui, state, asked);
         ui.weak(tr!("%{n} of %{all}", n = whole(state.visible.len()), all = whole(state.tiles.len())));
         if state.chosen.len() > 1 {
             ui.label(RichText::new(tr!("%{n} chosen", n = whole(state.chosen.len()))).strong());

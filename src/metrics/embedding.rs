@@ -1,0 +1,232 @@
+//! Points in the plane for cells' features: the ones that look alike lie together. Principal components first (Pearson, 1901), then
+//! t-SNE by the Barnes–Hut approximation (van der Maaten, JMLR 15, 2014). For looking, not for measuring: distances between groups in
+//! such a map mean nothing.
+
+use crate::task::{Cancel, Progress};
+use rayon::prelude::*;
+
+/// Points that t-SNE itself places; further ones are put among their nearest.
+pub const PLACED: usize = 4000;
+/// Components that are kept.
+const COMPONENTS: usize = 24;
+/// Usual numbers of t-SNE (scikit-learn's `TSNE`): neighbours that count, rounds, angle.
+const PERPLEXITY: f32 = 30.0;
+const EPOCHS: usize = 750;
+const THETA: f32 = 0.5;
+/// Neighbours that place a further point.
+const NEAREST: usize = 5;
+
+/// The first principal components of `rows`, `[n, width]`, as `[n, k]`; fewer where the rows are narrower.
+#[must_use]
+pub fn principal_components(rows: &[f32], width: usize, k: usize) -> Vec<f32> {
+    let n = rows.len() / width.max(1);
+    let k = k.min(width);
+    if n == 0 || k == 0 {
+        return Vec::new();
+    }
+    let mut mean = vec![0.0f64; width];
+    rows.chunks_exact(width).for_each(|r| mean.iter_mut().zip(r).for_each(|(m, v)| *m += f64::from(*v)));
+    #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+    mean.iter_mut().for_each(|m| *m /= n as f64);
+    // Covariance, up to its factor.
+    let covariance = rows
+        .par_chunks(width * 256)
+        .map(|part| {
+            let mut c = vec![0.0f64; width * width];
+            for row in part.chunks_exact(width) {
+                let centred: Vec<f64> = row.iter().zip(&mean).map(|(v, m)| f64::from(*v) - m).collect();
+                for (i, a) in centred.iter().enumerate() {
+                    c[i * width..][..width].iter_mut().zip(&centred).for_each(|(c, b)| *c += a * b);
+                }
+            }
+            c
+        })
+        .reduce(
+            || vec![0.0; width * width],
+            |mut a, b| {
+                a.iter_mut().zip(&b).for_each(|(a, b)| *a += b);
+                a
+            },
+        );
+    // Orthogonal iteration: enough for a map, where a component that is nearly another one is as good.
+    let mut chance = fastrand::Rng::with_seed(7);
+    let mut axes: Vec<Vec<f64>> = (0..k).map(|_| (0..width).map(|_| chance.f64() - 0.5).collect()).collect();
+    for _ in 0..60 {
+        for a in &mut axes {
+            *a = (0..width)
+                .map(|i| covariance[i * width..][..width].iter().zip(a.iter()).map(|(c, v)| c * v).sum())
+                .collect();
+        }
+        orthonormal(&mut axes);
+    }
+    rows.par_chunks_exact(width)
+        .flat_map_iter(|row| {
+            let centred: Vec<f64> = row.iter().zip(&mean).map(|(v, m)| f64::from(*v) - m).collect();
+            #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
+            let of = |a: &Vec<f64>| a.iter().zip(&centred).map(|(a, v)| a * v).sum::<f64>() as f32;
+            axes.iter().map(of).collect::<Vec<f32>>()
+        })
+        .collect()
+}
+
+fn orthonormal(axes: &mut [Vec<f64>]) {
+    for i in 0..axes.len() {
+        let (done, rest) = axes.split_at_mut(i);
+        let axis = &mut rest[0];
+        for other in done.iter() {
+            let along: f64 = axis.iter().zip(other).map(|(a, b)| a * b).sum();
+            axis.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
+        }
+        let norm = axis.iter().map(|a| a * a).sum::<f64>().sqrt();
+        if norm > 1e-12 {
+            axis.iter_mut().for_each(|a| *a /= norm);
+        }
+    }
+}
+
+/// What a stopped t-SNE unwinds with.
+struct Stopped;
+
+/// A place in the plane for each row of `rows`, `[n, width]`; the same rows get the same map on one machine. `None` when cancelled, or
+/// where there are fewer than four rows.
+#[must_use]
+pub fn embed(rows: &[f32], width: usize, cancel: &Cancel, progress: &Progress) -> Option<Vec<[f32; 2]>> {
+    let n = rows.len() / width.max(1);
+    if n < 4 || cancel.is_cancelled() {
+        return None;
+    }
+    let k = COMPONENTS.min(width);
+    let points = principal_components(rows, width, k);
+    let step = n.div_ceil(PLACED);
+    let placed: Vec<usize> = (0..n).step_by(step).collect();
+    progress.set_total(EPOCHS);
+    let samples: Vec<&[f32]> = placed.iter().map(|&i| &points[i * k..][..k]).collect();
+    // From the first two components, small: the same map every time, and groups begin where they belong.
+    let spread = samples.iter().map(|s| s[0].abs()).fold(1e-9f32, f32::max);
+    let start: Vec<f32> =
+        samples.iter().flat_map(|s| [s[0], *s.get(1).unwrap_or(&0.0)].map(|v| 1e-3 * v / spread)).collect();
+    #[expect(clippy::cast_precision_loss, reason = "a count of points")]
+    let perplexity = PERPLEXITY.min((samples.len() as f32 - 1.0) / 3.5).max(1.0);
+    let fitted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        bhtsne::tSNE::<f32, &[f32], 2>::new(&samples)
+            .perplexity(perplexity)
+            .epochs(EPOCHS)
+            .initial_embedding(start)
+            .epoch_callback(|_, _| {
+                progress.step();
+                // The library has no other way to be stopped; this unwinds without a word.
+                if cancel.is_cancelled() {
+                    std::panic::resume_unwind(Box::new(Stopped));
+                }
+            })
+            .barnes_hut(THETA, |a, b| a.iter().zip(b.iter()).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt())
+            .embedding()
+    }))
+    .ok()?;
+    let near: Vec<[f32; 2]> = fitted.as_chunks::<2>().0.to_vec();
+    if near.iter().flatten().any(|v| !v.is_finite()) {
+        return None;
+    }
+    let all = (0..n).into_par_iter().map(|i| {
+        if cancel.is_cancelled() {
+            return None;
+        }
+        match placed.binary_search(&i) {
+            Ok(at) => Some(near[at]),
+            Err(_) => Some(among(&points[i * k..][..k], &samples, &near)),
+        }
+    });
+    all.collect()
+}
+
+/// The mean place of the nearest samples.
+fn among(point: &[f32], samples: &[&[f32]], near: &[[f32; 2]]) -> [f32; 2] {
+    let mut best: Vec<(f32, usize)> = Vec::with_capacity(NEAREST + 1);
+    for (i, s) in samples.iter().enumerate() {
+        let far: f32 = s.iter().zip(point).map(|(a, b)| (a - b).powi(2)).sum();
+        if best.len() < NEAREST || far < best[best.len() - 1].0 {
+            let at = best.partition_point(|(d, _)| *d <= far);
+            best.insert(at, (far, i));
+            best.truncate(NEAREST);
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a handful")]
+    let n = best.len().max(1) as f32;
+    [0, 1].map(|axis| best.iter().map(|(_, i)| near[*i][axis]).sum::<f32>() / n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three clouds in eight dimensions.
+    fn clouds(n: usize) -> Vec<f32> {
+        let mut chance = fastrand::Rng::with_seed(5);
+        (0..n)
+            .flat_map(|i| (0..8).map(|d| if d == i % 3 { 6.0 } else { 0.0 } + chance.f32()).collect::<Vec<f32>>())
+            .collect()
+    }
+
+    #[test]
+    fn the_first_component_is_where_the_rows_differ_most() {
+        // Along (3, 4) by far.
+        let rows: Vec<f32> =
+            (0..50u8).flat_map(|i| [3.0 * f32::from(i), 4.0 * f32::from(i) + f32::from(i % 2)]).collect();
+        let p = principal_components(&rows, 2, 2);
+        let (first, second): (Vec<f32>, Vec<f32>) = p.as_chunks::<2>().0.iter().map(|c| (c[0], c[1])).unzip();
+        let spread =
+            |v: &[f32]| v.iter().copied().fold(f32::MIN, f32::max) - v.iter().copied().fold(f32::MAX, f32::min);
+        assert!(
+            (spread(&first) - 245.0).abs() < 2.0 && spread(&second) < 1.0,
+            "{} {}",
+            spread(&first),
+            spread(&second)
+        );
+    }
+
+    #[test]
+    fn what_looks_alike_lies_together_and_the_map_is_the_same_every_time() {
+        let rows = clouds(90);
+        let map = || embed(&rows, 8, &Cancel::new(), &Progress::default()).expect("a map");
+        let points = map();
+        assert_eq!(points.len(), 90);
+        let far = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
+        // The nearest neighbour of nearly every point is of its own cloud.
+        let own = (0..90).filter(|&i| {
+            let nearest = (0..90)
+                .filter(|&j| j != i)
+                .min_by(|&a, &b| far(points[i], points[a]).total_cmp(&far(points[i], points[b])));
+            nearest.is_some_and(|j| j % 3 == i % 3)
+        });
+        assert!(own.count() >= 88);
+        let again = map();
+        assert!(points.iter().zip(&again).all(|(a, b)| far(*a, *b) < 1e-3));
+    }
+
+    #[test]
+    fn a_map_can_be_stopped_and_too_few_points_are_none() {
+        let cancel = Cancel::new();
+        cancel.cancel();
+        assert_eq!(embed(&clouds(30), 8, &cancel, &Progress::default()), None);
+        assert_eq!(embed(&clouds(3), 8, &Cancel::new(), &Progress::default()), None);
+        let late = Cancel::new();
+        let stop = late.clone();
+        std::thread::scope(|s| {
+            s.spawn(move || {
+                std::thread::sleep(std::time::Duration::from_millis(60));
+                stop.cancel();
+            });
+            assert_eq!(embed(&clouds(3000), 8, &late, &Progress::default()), None);
+        });
+    }
+
+    #[test]
+    fn points_beyond_the_placed_ones_lie_among_their_like() {
+        let samples: Vec<Vec<f32>> = vec![vec![0.0], vec![0.1], vec![9.0]];
+        let borrowed: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
+        let at = among(&[9.1], &borrowed[2..], &[[5.0, 5.0]]);
+        assert_eq!(at, [5.0, 5.0]);
+        let mean = among(&[0.05], &borrowed[..2], &[[0.0, 0.0], [1.0, 2.0]]);
+        assert_eq!(mean, [0.5, 1.0]);
+    }
+}

@@ -1,0 +1,124 @@
+//! Heat maps of some cells for a report: of each class the surest cells and the least sure one.
+
+use super::explain::{ExplainRequest, Explainer, explained_picture};
+use super::laboratory::{MadeWith, session_report};
+use super::sessions::look;
+use super::{UserError, open_model};
+use crate::domain::{ClassSet, ImageResult, Outcome};
+use crate::files::display_name;
+use crate::imaging::encode_jpeg;
+use crate::inference::{OwnSquares, Provider};
+use crate::model::VettedModel;
+use crate::report::{LookedCell, SlideReport};
+use crate::task::{Cancel, Progress};
+use std::path::{Path, PathBuf};
+
+/// Cells of each class.
+const EACH: usize = 3;
+/// How much of the heat's colour covers the cell.
+const OPACITY: f32 = 0.55;
+/// Quality of the JPEG pictures inside a page.
+const QUALITY: u8 = 82;
+
+/// A cell to show.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pick {
+    /// Its image.
+    pub path: PathBuf,
+    /// Its number in the image.
+    pub cell: u32,
+    /// The class that the model gives.
+    pub label: String,
+    /// Its probability.
+    pub confidence: f32,
+}
+
+/// Cells of each class to show: the surest ones and the least sure one, classes in clinical order.
+#[must_use]
+pub fn pick_cells<'a>(images: impl IntoIterator<Item = &'a ImageResult>, classes: &ClassSet) -> Vec<Pick> {
+    let mut by: Vec<Vec<Pick>> = vec![Vec::new(); classes.len()];
+    for image in images {
+        let Outcome::Cells(cells) = &image.outcome else { continue };
+        for cell in cells {
+            let (class, confidence) = cell.probabilities.top();
+            if let (Some(of), Some(label)) = (by.get_mut(class), classes.label(class)) {
+                of.push(Pick { path: image.path.clone(), cell: cell.number, label: label.to_owned(), confidence });
+            }
+        }
+    }
+    let mut picked = Vec::new();
+    for class in classes.clinical_order() {
+        let mut of = std::mem::take(&mut by[class]);
+        of.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        let last = if of.len() >= EACH { of.pop() } else { None };
+        picked.extend(of.into_iter().take(EACH - 1).chain(last));
+    }
+    picked
+}
+
+/// Makes the pictures; a cell that cannot be explained any more is left out. Stops early when cancelled.
+///
+/// # Errors
+/// When the model cannot be run at all.
+pub fn looked(
+    picks: &[Pick],
+    model: &VettedModel,
+    provider: Provider,
+    own: &OwnSquares,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Vec<LookedCell>, UserError> {
+    let mut explainer = Explainer::new(model, provider)?;
+    progress.set_total(picks.len());
+    let mut all = Vec::new();
+    for pick in picks {
+        let request =
+            ExplainRequest { path: pick.path.clone(), cell: pick.cell, class: None, provider, own: own.clone() };
+        let found = explainer.explain(&request, cancel, &Progress::default());
+        progress.step();
+        match found {
+            Ok(None) => break,
+            Ok(Some(explained)) => {
+                let Ok(picture) = explained_picture(&pick.path, &explained, OPACITY) else { continue };
+                let small = crate::imaging::fit_within(&picture, 320).0;
+                let jpeg = encode_jpeg(&small, QUALITY).map_err(UserError::new)?;
+                all.push(LookedCell {
+                    label: pick.label.clone(),
+                    file: display_name(&pick.path),
+                    cell: pick.cell,
+                    confidence: pick.confidence,
+                    how: explained.map.how,
+                    jpeg,
+                });
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(all)
+}
+
+/// The report of a session with heat maps by the model that made its results.
+///
+/// # Errors
+/// As [`session_report`]; also when another model made the results.
+pub fn session_report_looked(
+    session: &Path,
+    model: Option<&Path>,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<SlideReport, UserError> {
+    let mut report = session_report(session)?;
+    let model = open_model(model)?;
+    let store = look(session)?;
+    let say = |e: crate::session::StoreError| UserError::new(e.to_string());
+    let made = store.made_with().map_err(say)?;
+    let with = made.as_deref().and_then(MadeWith::from_text);
+    if with.as_ref().is_none_or(|w| w.model != model.card().digest.to_string()) {
+        let name = with.map_or_else(|| "an unknown model".to_owned(), |w| format!("{} ({})", w.name, w.model));
+        return Err(UserError::new(format!("the session's results were made by {name}; name it with --model")));
+    }
+    let results = made.as_deref().map_or(Ok(Vec::new()), |m| store.results(m)).map_err(say)?;
+    let picks = pick_cells(results.iter().map(|r| &*r.result), &model.card().classes);
+    report.looked = looked(&picks, &model, Provider::Auto, &OwnSquares::new(), cancel, progress)?;
+    Ok(report)
+}

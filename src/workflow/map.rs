@@ -1,0 +1,67 @@
+//! A map of cells: those that the model sees alike lie together. As a table or a picture; the window draws its own.
+
+use super::{Request, Told, UserError, classify};
+use crate::domain::Outcome;
+use crate::files::{display_path, write_atomic};
+use crate::inference::{CellFeatures, SKETCH};
+use crate::metrics::embed;
+use crate::model::VettedModel;
+use crate::report::{MapPoint, map_csv, map_svg, svg_to_png};
+use crate::task::{Cancel, Progress};
+use std::path::Path;
+
+/// Classifies and draws a map of the cells into `out`: `.csv`, `.svg` or `.png`. `None` when cancelled; else cells on it and cells
+/// without features.
+///
+/// # Errors
+/// When nothing can be classified, the model gives no features, or the file cannot be written.
+pub fn write_map(
+    request: &Request,
+    model: &VettedModel,
+    out: &Path,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Option<(usize, usize)>, UserError> {
+    let ending = out.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if !matches!(ending.as_str(), "csv" | "svg" | "png") {
+        return Err(UserError::new(format!("{}: a map is written as .csv, .svg or .png", display_path(out))));
+    }
+    let request = Request { features: CellFeatures::Sketch, ..request.clone() };
+    let (mut cells, mut rows, mut without) = (Vec::new(), Vec::new(), 0);
+    let totals = classify(&request, model, cancel, progress, &mut |told| {
+        let Told::Row(row) = told else { return Ok(()) };
+        let Outcome::Cells(found) = row.outcome else { return Ok(()) };
+        for cell in found {
+            if cell.features.len() != SKETCH {
+                without += 1;
+                continue;
+            }
+            rows.extend_from_slice(&cell.features);
+            let (class, confidence) = cell.probabilities.top();
+            cells.push(MapPoint { path: display_path(&row.path), cell: cell.number, class, confidence, at: [0.0; 2] });
+        }
+        Ok(())
+    })?;
+    if totals.cancelled {
+        return Ok(None);
+    }
+    if cells.is_empty() && without > 0 {
+        return Err(UserError::new(format!(
+            "{} gives no features (an output of its own before the last layers), so there is no map",
+            model.card().name
+        )));
+    }
+    if cells.len() < 4 {
+        return Err(UserError::new(format!("{} cells; a map needs four", cells.len())));
+    }
+    let Some(places) = embed(&rows, SKETCH, cancel, progress) else { return Ok(None) };
+    cells.iter_mut().zip(places).for_each(|(c, at)| c.at = at);
+    let labels = model.card().classes.labels();
+    let bytes = match ending.as_str() {
+        "csv" => map_csv(&cells, labels),
+        "svg" => map_svg(&cells, labels).into_bytes(),
+        _ => svg_to_png(&map_svg(&cells, labels)).ok_or_else(|| UserError::new("the picture could not be drawn"))?,
+    };
+    write_atomic(out, &bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))?;
+    Ok(Some((cells.len(), without)))
+}
