@@ -58,8 +58,9 @@ impl Hold {
 pub struct Progress(Arc<(AtomicUsize, AtomicUsize)>);
 
 impl Progress {
-    /// Sets how many steps there are.
+    /// Begins counting so many steps.
     pub fn set_total(&self, n: usize) {
+        self.0.0.store(0, Ordering::Relaxed);
         self.0.1.store(n, Ordering::Relaxed);
     }
 

@@ -61,8 +61,9 @@ fn with_its_sidecars_each_layout_opens_with_the_right_contract_and_no_question()
             .arg("--out")
             .arg(dir.path());
         let out = evaluate.output().unwrap();
-        let report: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(dir.path().join("report.json")).expect(&text(&out.stderr))).unwrap();
+        assert!(out.status.success(), "{name}: {}", text(&out.stderr));
+        let report = std::fs::read(dir.path().join("report.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
         assert!(report["accuracy"].as_f64().unwrap() >= 0.95, "{name}: {}", report["accuracy"]);
     }
 }
@@ -219,4 +220,21 @@ fn labelled_pictures_are_tried_from_the_command_line() {
     let few = crate::common::labelled_folder(5, 2);
     let out = run(&["adopt", path.to_str().unwrap(), "--data", few.path().to_str().unwrap()]);
     assert!(out.status.code() == Some(2) && text(&out.stderr).contains("needs 20"), "{}", text(&out.stderr));
+}
+
+/// `tests/fixtures/hostile/make.py` makes them, and says which words each refusal has.
+#[test]
+fn every_hostile_file_is_refused_for_its_own_reason_before_the_runtime_sees_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hostile");
+    let expected = std::fs::read_to_string(folder.join("expected.tsv")).unwrap();
+    let mut wrong = Vec::new();
+    for (file, words) in expected.lines().filter_map(|l| l.split_once('\t')) {
+        let said = leukoscope::workflow::open_model(Some(&folder.join(file))).err().map(|e| e.to_string());
+        if !said.as_deref().is_some_and(|s| s.contains(words)) {
+            wrong.push(format!("{file}: wanted \"{words}\", was {said:?}"));
+        }
+    }
+    assert!(expected.lines().count() >= 30 && wrong.is_empty(), "{wrong:#?}");
+    let out = leukoscope().arg("inspect").arg(folder.join("bomb-tile.onnx")).output().unwrap();
+    assert!(out.status.code() == Some(2) && text(&out.stderr).contains("Tile"), "{}", text(&out.stderr));
 }

@@ -5,6 +5,7 @@ use super::evaluation::{EvaluateEvent, EvaluateForm};
 use super::heat::HeatKey;
 use super::keeper::{Kept, SessionWork, write_session};
 use super::labels::{OpenedSession, SessionEvent};
+use super::models::ModelsEvent;
 use super::state::ModelFacts;
 use super::training::{TrainEvent, TrainForm};
 use super::update::Event;
@@ -266,7 +267,7 @@ impl Jobs {
     /// Opens a model file, or the bundled one.
     pub fn open_model(&self, path: Option<PathBuf>, into: &OpenedModel) {
         let into = into.clone();
-        self.spawn("open-model", move |voice| voice.say(super::library::opened(path.as_deref(), &into)));
+        self.spawn("open-model", move |voice| voice.say(opened(path.as_deref(), &into)));
     }
 
     /// Looks at labelled pictures, and keeps what was prepared for training.
@@ -616,9 +617,7 @@ impl Jobs {
                 }
             };
             match (answer, what) {
-                (Some(paths), Ask::Model) => {
-                    voice.say(super::library::opened(paths.first().map(PathBuf::as_path), &into))
-                }
+                (Some(paths), Ask::Model) => voice.say(opened(paths.first().map(PathBuf::as_path), &into)),
                 (Some(mut paths), Ask::Other) => voice.say(Event::Other(paths.remove(0))),
                 (Some(mut paths), Ask::Evaluation) => voice.say(Event::Evaluation(paths.remove(0))),
                 (Some(mut paths), Ask::Watch) => voice.say(Event::Watch(paths.remove(0))),
@@ -894,6 +893,23 @@ fn free_name(name: &str) -> Result<PathBuf, String> {
 
 /// Where a job leaves a model that it opened, for the window to take.
 pub type OpenedModel = Arc<Mutex<Option<VettedModel>>>;
+
+/// Opens a model file and leaves it in `into`, or says what it asks.
+fn opened(path: Option<&Path>, into: &OpenedModel) -> Event {
+    let found = match path {
+        None => workflow::default_model().map(workflow::Opened::Model),
+        Some(path) => workflow::look_at_model(path),
+    };
+    match found {
+        Ok(workflow::Opened::Model(model)) => {
+            let facts = facts(&model);
+            *into.lock().unwrap_or_else(PoisonError::into_inner) = Some(model);
+            Event::Model(Box::new(facts), path.map(Path::to_owned))
+        }
+        Ok(workflow::Opened::Asks(foreign)) => Event::Models(Box::new(ModelsEvent::Asks(foreign))),
+        Err(e) => Event::Trouble(e.to_string()),
+    }
+}
 
 /// What the window shows of a model.
 #[must_use]

@@ -1,14 +1,14 @@
 //! The Models place's work outside the window's thread: listing and testing models, measuring and fetching providers, asking about
 //! somebody else's model. As all jobs: named, cancellable, heard through the one channel.
 
-use super::jobs::{Jobs, OpenedModel, Voice, facts};
+use super::jobs::{Jobs, Voice};
 use super::models::{ModelsEffect, ModelsEvent};
 use super::update::Event;
 use crate::inference::{Plugin, Provider, Record, providers_here};
 use crate::task::{Cancel, Progress};
-use crate::workflow::{self, EvaluateRequest, EvaluateTold, Foreign, Opened, UserError};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use crate::workflow::{self, EvaluateRequest, EvaluateTold, Foreign, UserError};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 fn say(voice: &Voice, event: ModelsEvent) {
     voice.say(Event::Models(Box::new(event)));
@@ -17,23 +17,6 @@ fn say(voice: &Voice, event: ModelsEvent) {
 /// Ends what goes on, and says why it failed.
 fn ended(voice: &Voice, result: Result<(), UserError>) {
     say(voice, ModelsEvent::Ended(result.err().map(|e| e.to_string())));
-}
-
-/// Opens a model file and leaves it in `into`, or says what it asks.
-pub(super) fn opened(path: Option<&Path>, into: &OpenedModel) -> Event {
-    let found = match path {
-        None => workflow::default_model().map(Opened::Model),
-        Some(path) => workflow::look_at_model(path),
-    };
-    match found {
-        Ok(Opened::Model(model)) => {
-            let facts = facts(&model);
-            *into.lock().unwrap_or_else(PoisonError::into_inner) = Some(model);
-            Event::Model(Box::new(facts), path.map(Path::to_owned))
-        }
-        Ok(Opened::Asks(foreign)) => Event::Models(Box::new(ModelsEvent::Asks(foreign))),
-        Err(e) => Event::Trouble(e.to_string()),
-    }
 }
 
 impl Jobs {

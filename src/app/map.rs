@@ -8,13 +8,16 @@ use std::sync::Arc;
 /// Cells that are drawn at most: more cannot be told apart on a screen.
 pub const DRAWN: usize = 20_000;
 
+/// Tiles, and where each lies.
+pub type Places = Vec<(usize, [f32; 2])>;
+
 /// The map.
 #[derive(Debug, Clone, Default)]
 pub struct MapView {
     /// Whether it is shown in the gallery's place.
     pub shown: bool,
     /// Tiles, and where each lies.
-    pub points: Option<Arc<Vec<(usize, [f32; 2])>>>,
+    pub points: Option<Arc<Places>>,
     /// Tiles there were when it was asked for.
     pub of: usize,
     /// It is being made: rounds done, and all.

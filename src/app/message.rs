@@ -6,6 +6,7 @@ use super::command::Command;
 use super::evaluation::{EvaluateEvent, EvaluateForm, EvaluateInput};
 use super::heat::HeatKey;
 use super::labels::SessionEvent;
+use super::map::Places;
 use super::models::{ModelsEffect, ModelsEvent, ModelsInput};
 use super::state::{Dialog, Filter, ModelFacts};
 use super::training::{TrainEvent, TrainForm};
@@ -73,7 +74,7 @@ pub enum Event {
     /// The map is being made: rounds done, and all.
     Mapping(Generation, usize, usize),
     /// The map, or why there is none; neither where it was stopped.
-    Mapped(Generation, Result<Option<Vec<(usize, [f32; 2])>>, String>),
+    Mapped(Generation, Result<Option<Places>, String>),
     /// A word about the Models place.
     Models(Box<ModelsEvent>),
     /// The installed models changed.

@@ -616,11 +616,11 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             }
             effects.extend(models_answer(state, answer, now));
         }
-        Event::Mapping(g, done, total) if current(state, g) => state.map.busy = Some((done, total)),
+        Event::Mapping(g, done, total) if g == state.generation => state.map.busy = Some((done, total)),
         Event::Mapped(g, found) => {
             state.map.busy = None;
             match found {
-                Ok(Some(points)) if current(state, g) => state.map.points = Some(Arc::new(points)),
+                Ok(Some(points)) if g == state.generation => state.map.points = Some(Arc::new(points)),
                 Ok(_) => {}
                 Err(why) => state.map.failed = Some(why),
             }

@@ -52,18 +52,8 @@ pub(super) struct Quantize {
     /// Points of accuracy that the copy may lose
     #[arg(long, value_name = "POINTS", default_value_t = crate::workflow::USUAL_LOSS)]
     pub(super) allow: f64,
-    /// Treat a label of the pictures as one of the model's classes, as often as needed
-    #[arg(long = "map", value_name = "LABEL=CLASS", value_parser = mapping)]
-    pub(super) map: Vec<(String, String)>,
-    /// Leave a label out, as often as needed
-    #[arg(long, value_name = "LABEL")]
-    pub(super) leave_out: Vec<String>,
-    /// How images are grouped: no group is on both sides
-    #[arg(long, value_enum, default_value_t = GroupArg::Auto)]
-    pub(super) group_by: GroupArg,
-    /// Of everything drawn by chance
-    #[arg(long, default_value_t = 1)]
-    pub(super) seed: u64,
+    #[command(flatten)]
+    pub(super) labels: Labels,
 }
 
 /// What somebody else's model wants to see.
@@ -200,19 +190,26 @@ pub(super) struct Labelled {
     /// A folder with a folder per class, or a CSV with the columns path,label[,group][,split]
     #[arg(value_name = "DATASET")]
     pub(super) dataset: PathBuf,
+    #[command(flatten)]
+    pub(super) labels: Labels,
+    /// Execution provider
+    #[arg(long, default_value_t = Provider::Auto)]
+    pub(super) provider: Provider,
+}
+
+/// How labelled pictures are read.
+#[derive(Debug, Args)]
+pub(super) struct Labels {
     /// Take the dataset's label for a class of the model: LABEL=CLASS, as often as needed
     #[arg(long = "map", value_name = "LABEL=CLASS", value_parser = mapping)]
     pub(super) map: Vec<(String, String)>,
     /// Leave a label out, as often as needed
     #[arg(long, value_name = "LABEL")]
     pub(super) leave_out: Vec<String>,
-    /// How images are grouped for the intervals
+    /// How images are grouped: for the intervals, and so that no group is on both sides
     #[arg(long, value_enum, default_value_t = GroupArg::Auto)]
     pub(super) group_by: GroupArg,
-    /// Execution provider
-    #[arg(long, default_value_t = Provider::Auto)]
-    pub(super) provider: Provider,
-    /// Of the resamples behind the intervals
+    /// Of everything drawn by chance
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
 }

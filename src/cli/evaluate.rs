@@ -1,22 +1,28 @@
 //! `leukoscope evaluate`, `calibrate`, `compare` and `quantize`: words to the standard error, the report to the standard output, files into the folder.
 
-use super::args::{Calibrate, Compare, Evaluate, Labelled, Quantize};
+use super::args::{Calibrate, Compare, Evaluate, Labelled, Labels, Quantize};
 use super::show::Bar;
 use super::{Exit, cancel_on_interrupt, complain, say};
 use crate::files::display_path;
+use crate::inference::Provider;
 use crate::report::{comparison_text, evaluation_text};
 use crate::task::{Cancel, Progress};
 use crate::workflow::{self, EvaluateRequest, EvaluateTold, UserError};
+use std::path::Path;
 
-fn request(a: &Labelled) -> EvaluateRequest {
+fn request(dataset: &Path, labels: &Labels, provider: Provider) -> EvaluateRequest {
     EvaluateRequest {
-        map: a.map.clone(),
-        leave_out: a.leave_out.clone(),
-        grouping: a.group_by.into(),
-        provider: a.provider,
-        seed: a.seed,
-        ..EvaluateRequest::new(a.dataset.clone())
+        map: labels.map.clone(),
+        leave_out: labels.leave_out.clone(),
+        grouping: labels.group_by.into(),
+        provider,
+        seed: labels.seed,
+        ..EvaluateRequest::new(dataset.to_owned())
     }
+}
+
+fn request_of(a: &Labelled) -> EvaluateRequest {
+    request(&a.dataset, &a.labels, a.provider)
 }
 
 /// Shows what is told, and a bar beside, while `work` runs; nothing where it was interrupted, which is then said.
@@ -60,7 +66,8 @@ pub(super) fn watched<T, E: std::fmt::Display>(
 pub(super) fn evaluate(a: &Evaluate) -> Result<Exit, UserError> {
     let model = super::open_model(a.model.as_deref())?;
     workflow::can_write_into(&a.out)?;
-    let found = watched(|cancel, progress, hear| workflow::evaluate(&request(&a.data), &model, cancel, progress, hear));
+    let found =
+        watched(|cancel, progress, hear| workflow::evaluate(&request_of(&a.data), &model, cancel, progress, hear));
     let Some(found) = found? else { return Ok(Exit::Interrupted) };
     for path in workflow::write_evaluation(&found, &a.out)? {
         complain(&format!("written: {}", display_path(&path)));
@@ -78,7 +85,7 @@ pub(super) fn calibrate(a: &Calibrate) -> Result<Exit, UserError> {
         return Err(UserError::new("--out is the model itself; the old one stays, so name another file"));
     }
     let done = watched(|cancel, progress, hear| {
-        workflow::calibrate(&model, &request(&a.data), a.target_risk, &a.out, cancel, progress, hear)
+        workflow::calibrate(&model, &request_of(&a.data), a.target_risk, &a.out, cancel, progress, hear)
     });
     let Some(done) = done? else { return Ok(Exit::Interrupted) };
     say(&done.to_text())
@@ -94,7 +101,8 @@ pub(super) fn compare(a: &Compare) -> Result<Exit, UserError> {
         models.push(super::open_model(Some(path))?);
     }
     workflow::can_write_into(&a.out)?;
-    let found = watched(|cancel, progress, hear| workflow::compare(&request(&a.data), &models, cancel, progress, hear));
+    let found =
+        watched(|cancel, progress, hear| workflow::compare(&request_of(&a.data), &models, cancel, progress, hear));
     let Some(found) = found? else { return Ok(Exit::Interrupted) };
     for path in workflow::write_comparison(&found, &a.out)? {
         complain(&format!("written: {}", display_path(&path)));
@@ -106,14 +114,7 @@ pub(super) fn compare(a: &Compare) -> Result<Exit, UserError> {
 
 pub(super) fn quantize(a: &Quantize) -> Result<Exit, UserError> {
     let model = super::open_model(Some(&a.model))?;
-    let request = EvaluateRequest {
-        map: a.map.clone(),
-        leave_out: a.leave_out.clone(),
-        grouping: a.group_by.into(),
-        provider: crate::inference::Provider::Cpu,
-        seed: a.seed,
-        ..EvaluateRequest::new(a.data.clone())
-    };
+    let request = request(&a.data, &a.labels, Provider::Cpu);
     let done = watched(|cancel, progress, hear| {
         workflow::quantize(&model, &request, a.allow, &a.out, cancel, progress, hear)
     })?;

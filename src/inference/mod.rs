@@ -25,6 +25,6 @@ pub use plugins::Plugin;
 pub use prepare::{Cells, OwnSquares, Prepared, Skip, decode_file, prepare};
 pub use probe::run_graph;
 pub use provider::Provider;
-pub use ranges::value_ranges;
+pub use ranges::{Ranges, value_ranges};
 pub use runtime::{Runtime, RuntimeError};
 pub use sketch::{SKETCH, likeness, sketch};

@@ -9,6 +9,9 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use std::collections::BTreeMap;
 
+/// Least and largest value by the output's name.
+pub type Ranges = BTreeMap<String, (f32, f32)>;
+
 /// Pictures whose extremes make one measurement.
 const TOGETHER: usize = 8;
 
@@ -24,7 +27,7 @@ pub fn value_ranges(
     tensors: &[f32],
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Option<BTreeMap<String, (f32, f32)>>, EngineError> {
+) -> Result<Option<Ranges>, EngineError> {
     let runtime = Runtime::get()?;
     // As it stands in the file: an optimised graph no longer has all its values.
     let mut session = Session::builder(&runtime.environment)
@@ -64,8 +67,8 @@ pub fn value_ranges(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a handful of measurements")]
-fn mean(all: &[BTreeMap<String, (f32, f32)>]) -> BTreeMap<String, (f32, f32)> {
-    let mut sums: BTreeMap<String, (f32, f32)> = BTreeMap::new();
+fn mean(all: &[Ranges]) -> Ranges {
+    let mut sums = Ranges::new();
     for (name, (low, high)) in all.iter().flatten() {
         let sum = sums.entry(name.clone()).or_default();
         *sum = (sum.0 + low, sum.1 + high);

@@ -2,7 +2,7 @@
 //!
 //! Only what stands in the file is read; what a graph computes while it runs is bounded by what these let through.
 
-use super::onnx::{AttributeProto, GraphProto, NodeProto, TensorProto};
+use super::onnx::{AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 use std::collections::BTreeMap;
 
 /// Values that one constant shape may ask for.
@@ -58,6 +58,20 @@ impl<'a> Constants<'a> {
     }
 }
 
+/// Declared extents (`None` where they are left open) and the element type.
+pub(super) fn shape(value: &ValueInfoProto) -> (Vec<Option<usize>>, Option<i32>) {
+    use super::onnx::tensor_shape_proto::dimension::Value;
+    let Some(type_proto::Value::TensorType(t)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
+        return (Vec::new(), None);
+    };
+    let dims = t.shape.as_ref().map_or(&[][..], |s| &s.dim);
+    let extent = |d: &super::onnx::tensor_shape_proto::Dimension| match d.value.as_ref()? {
+        Value::DimValue(v) => usize::try_from(*v).ok().filter(|v| *v > 0),
+        Value::DimParam(_) => None,
+    };
+    (dims.iter().map(extent).collect(), t.elem_type)
+}
+
 /// What a node asks for that no classifier of pictures needs, in words.
 pub(super) fn excess(node: &NodeProto, constants: &Constants<'_>) -> Option<String> {
     let ints = |i: usize| node.input.get(i).and_then(|n| constants.ints(n));
@@ -84,7 +98,7 @@ pub(super) fn excess(node: &NodeProto, constants: &Constants<'_>) -> Option<Stri
         "Resize" | "Upsample" => ints(3).and_then(|v| too_wide(&v)).or_else(|| {
             let scales = floats(1).into_iter().chain(floats(2)).flatten();
             let product = scales.fold(1.0, |all, v| all * v.abs().max(1.0));
-            (!(product <= 4096.0)).then(|| format!("it enlarges {product} times"))
+            (product.is_nan() || product > 4096.0).then(|| format!("it enlarges {product} times"))
         }),
         _ => None,
     };
@@ -105,7 +119,7 @@ fn attribute(
         "shape" if op.starts_with("Random") => too_many(Some(a.ints.clone()), MOST_VALUES),
         "scales" => {
             let product = a.floats.iter().fold(1.0f32, |all, v| all * v.abs().max(1.0));
-            (!(product <= 4096.0)).then(|| format!("it enlarges {product} times"))
+            (product.is_nan() || product > 4096.0).then(|| format!("it enlarges {product} times"))
         }
         _ => None,
     }

@@ -8,6 +8,7 @@ mod card;
 mod contract;
 mod embedded;
 mod familiarity;
+mod framing;
 mod head;
 mod network;
 #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
@@ -23,9 +24,10 @@ mod vet;
 
 pub use calibration::Calibration;
 pub use card::{MANIFEST_KEY, Manifest, ManifestPreprocessing, ModelCard, Preprocessing};
-pub use contract::{ASSUMED, Answers, Draft, Evidence, Framing, Part, Question, SAID, Scaling};
+pub use contract::{ASSUMED, Answers, Draft, Evidence, Part, Question, SAID};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
 pub use familiarity::{Familiarity, LIKENESS, TrainingRecord};
+pub use framing::{Framing, Scaling};
 pub use head::Head;
 pub use network::{
     FEATURE_MAP, FEATURES, INPUT, LOGITS, Layer, LayerKind, Network, NetworkError, ReadNetwork, read_network,

@@ -2,7 +2,7 @@
 //!
 //! A pure reading of bytes that were bounded by whoever read the file. A file that is not understood says nothing.
 
-use super::contract::{Framing, Scaling};
+use super::framing::{Framing, Scaling};
 use crate::domain::{Filter, WholePreprocessing};
 use serde_json::Value;
 

@@ -3,8 +3,8 @@
 //!
 //! Only reading: what is not there is left open, and nothing is guessed. What follows from it is `contract`'s.
 
-use super::amounts::Constants;
-use super::onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType, type_proto};
+use super::amounts::{Constants, shape};
+use super::onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType};
 use super::vet::{OutputKind, VetError, VettedGraph, look};
 use crate::domain::Digest;
 use std::collections::BTreeMap;
@@ -145,20 +145,6 @@ fn facts(model: &ModelProto) -> Result<Facts, VetError> {
         producer: model.producer_name().to_lowercase(),
         properties,
     })
-}
-
-/// Declared extents (`None` where they are left open) and the element type.
-pub(super) fn shape(value: &ValueInfoProto) -> (Vec<Option<usize>>, Option<i32>) {
-    use super::onnx::tensor_shape_proto::dimension::Value;
-    let Some(type_proto::Value::TensorType(t)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
-        return (Vec::new(), None);
-    };
-    let dims = t.shape.as_ref().map_or(&[][..], |s| &s.dim);
-    let extent = |d: &super::onnx::tensor_shape_proto::Dimension| match d.value.as_ref()? {
-        Value::DimValue(v) => usize::try_from(*v).ok().filter(|v| *v > 0),
-        Value::DimParam(_) => None,
-    };
-    (dims.iter().map(extent).collect(), t.elem_type)
 }
 
 /// The value of largest size.

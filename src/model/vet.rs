@@ -3,12 +3,11 @@
 //! ONNX Runtime would follow external data (also through hard links) and read sparse initialisers from the current
 //! folder; here such files are refused, and the very bytes that were vetted are handed on from memory.
 
-use super::amounts::{Constants, excess};
+use super::amounts::{Constants, excess, shape};
 use super::card::{MANIFEST_KEY, Manifest, ModelCard, NEWEST_SCHEMA};
 use super::familiarity::{Familiarity, TrainingRecord};
 use super::onnx::{ModelProto, TensorProto, tensor_proto, type_proto};
 use super::scan::{ScanError, scan};
-use super::stranger::shape;
 use crate::domain::{ClassSet, Digest};
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};

@@ -44,8 +44,8 @@ pub fn map_svg(points: &[MapPoint], labels: &[String]) -> String {
     let high = [bound(0, f32::max, f32::NEG_INFINITY), bound(1, f32::max, f32::NEG_INFINITY)];
     let span = (high[0] - low[0]).max(high[1] - low[1]).max(1e-6);
     let radius = if points.len() > 2000 { 2.2 } else { 3.6 };
-    let mut t = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 960 780\" width=\"960\" height=\"780\" font-family=\"system-ui, sans-serif\" role=\"img\" aria-label=\"Map of cells\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
+    let mut t = String::from(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 960 780\" width=\"960\" height=\"780\" font-family=\"system-ui, sans-serif\" role=\"img\" aria-label=\"Map of cells\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
     );
     for p in points {
         let x = 30.0 + SIDE * (p.at[0] - low[0]) / span;

@@ -1,7 +1,7 @@
 //! The self-check: what this machine has, what is missing, and what to do about it.
 
 use super::{default_model, draw_demo};
-use crate::inference::{Engine, Provider, Runtime};
+use crate::inference::{Engine, Provider, Runtime, providers_here};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -42,9 +42,11 @@ pub fn doctor() -> DoctorReport {
     match Runtime::get() {
         Ok(runtime) => {
             add("ONNX Runtime", true, format!("{} from {}", runtime.version(), runtime.path().display()));
-            let names: Vec<&str> =
-                runtime.providers().iter().map(|n| n.trim_end_matches("ExecutionProvider")).collect();
-            add("providers", true, format!("in this library: {}", names.join(", ")));
+            let here = providers_here();
+            let ready: Vec<&str> = here.iter().filter(|p| p.missing.is_none()).map(|p| p.provider.as_str()).collect();
+            let steps = here.iter().filter_map(|p| Some((p.provider, p.missing.as_ref()?.step.clone()?)));
+            let steps: Vec<String> = steps.map(|(provider, step)| format!("; {provider}: {step}")).collect();
+            add("providers", true, format!("ready: {}{}", ready.join(", "), steps.concat()));
         }
         Err(e) => add("ONNX Runtime", false, e.to_string()),
     }

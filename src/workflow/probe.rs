@@ -22,7 +22,7 @@ const FIRST: usize = 40;
 /// Pictures that the best ones see.
 const MOST: usize = 200;
 /// Contracts that see them all.
-const BEST: usize = 6;
+const BEST: usize = 10;
 /// Cells a run.
 const BATCH: usize = 8;
 

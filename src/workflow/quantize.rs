@@ -98,6 +98,9 @@ impl Quantized {
             "{} held-out cells in {} groups: {:+.2} points{interval}; only the original right {}, only the copy {}; {:.2} times as fast\n",
             self.n, self.groups, self.change.0, self.only.0, self.only.1, self.rate.1 / self.rate.0
         ));
+        if self.rate.1 < 1.05 * self.rate.0 {
+            text.push_str("on this processor the copy is no faster (8-bit dot products, VNNI, are what makes it so): keep the original here\n");
+        }
         text.push_str(&format!("ranges measured on {} other cells\n", self.ranges));
         if self.learnt > 0 {
             text.push_str(&format!(

@@ -45,6 +45,10 @@ pub(super) fn map(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: &m
         ui.weak(tr!("Cells that the model sees alike lie together. Draw around a group to choose it."));
         return;
     };
+    ui.weak(tr!(
+        "Map of %{n} cells: drag around a group to choose it, click to see one, scroll to zoom, double-click for all.",
+        n = whole(points.len())
+    ));
     let labels = state.model.classes.labels();
     let step = points.len().div_ceil(DRAWN);
     if step > 1 {
@@ -106,8 +110,6 @@ pub(super) fn map(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: &m
         plot.pointer_coordinate()
     });
     let (response, pointer) = (answer.response, answer.inner);
-    response
-        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, tr!("Map of %{n} cells", n = points.len())));
     lasso(state, memory, asked, &response, pointer);
     // The point under the pointer.
     let screen =

@@ -101,12 +101,15 @@ fn what(ui: &mut Ui, state: &State, here: &ProviderHere, asked: &mut Asked) {
         if let Some(step) = &missing.step {
             ui.add(egui::Label::new(RichText::new(step).weak()).wrap());
         }
+        let own = Plugin::of(here.provider).is_some() && missing.step.is_some();
+        if !own && missing.fetch.is_none() {
+            return;
+        }
         ui.horizontal(|ui| {
             let free = state.models.busy.is_none();
             if missing.fetch.is_some() && ui.add_enabled(free, egui::Button::new(tr!("Fetch"))).clicked() {
                 ask(asked, ModelsInput::Fetch(here.provider));
             }
-            let own = Plugin::of(here.provider).is_some() && missing.step.is_some();
             if own && ui.button(tr!("Point at a file…")).clicked() {
                 ask(asked, ModelsInput::Point(here.provider));
             }
@@ -116,10 +119,14 @@ fn what(ui: &mut Ui, state: &State, here: &ProviderHere, asked: &mut Asked) {
 
 fn figures(ui: &mut Ui, m: &Measured, cpu: f64, same: bool) {
     if let Some(why) = &m.error {
-        ui.colored_label(theme::error_colour(ui), why);
         for _ in 0..5 {
-            ui.label("");
+            ui.weak("–");
         }
+        let text = RichText::new(why).color(theme::error_colour(ui));
+        ui.scope(|ui| {
+            ui.set_max_width(320.0);
+            ui.add(egui::Label::new(text).wrap());
+        });
         return;
     }
     ui.label(decimal(m.rate, 1)).on_hover_text(tr!("in batches of %{n}", n = m.batch));

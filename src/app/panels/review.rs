@@ -220,7 +220,7 @@ fn confidence(ui: &mut Ui, state: &State, asked: &mut Asked) {
 
 /// Above the gallery: name filter, order, how many are shown.
 fn bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let mut name = state.filter.name.clone();
         let edit = ui.add(egui::TextEdit::singleline(&mut name).hint_text(tr!("Filter by name")).desired_width(130.0));
         edit.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, tr!("Filter by name")));

@@ -34,7 +34,7 @@ pub(super) fn dialog(ui: &Ui, w: &Wizard, texture: &mut PreviewTexture, asked: &
         ui.heading(tr!("Open \"%{name}\"", name = w.foreign.name()));
         ui.weak(display_name(w.foreign.path()));
         ui.separator();
-        ScrollArea::vertical().max_height(height.max(240.0)).show(ui, |ui| {
+        ScrollArea::vertical().max_height(height.max(240.0)).min_scrolled_height(height.max(240.0)).show(ui, |ui| {
             ui.horizontal_top(|ui| {
                 ui.vertical(|ui| {
                     ui.set_width(540.0);

@@ -1,0 +1,169 @@
+//! What the values of a model's input are and what of a picture it sees, by words that people and scripts use. Values alone.
+
+use super::card::Preprocessing;
+use crate::domain::{CellPreprocessing, Filter, WholePreprocessing};
+use std::str::FromStr;
+
+/// What the values of the input are: (value of 0…255 − mean) / std, in the tensor's order of colours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scaling {
+    /// Blue first.
+    pub bgr: bool,
+    /// In the tensor's order, of 0…255.
+    pub mean: [f32; 3],
+    /// In the tensor's order, of 0…255.
+    pub std: [f32; 3],
+}
+
+impl Scaling {
+    /// 0…255 as they are, or scaled by the graph itself.
+    pub const BYTES: Self = Self { bgr: false, mean: [0.0; 3], std: [1.0; 3] };
+    /// 0…255, blue first.
+    pub const BYTES_BGR: Self = Self { bgr: true, ..Self::BYTES };
+    /// 0…1.
+    pub const UNIT: Self = Self { bgr: false, mean: [0.0; 3], std: [255.0; 3] };
+    /// 0…1, blue first.
+    pub const UNIT_BGR: Self = Self { bgr: true, ..Self::UNIT };
+    /// −1…1.
+    pub const SYMMETRIC: Self = Self { bgr: false, mean: [127.5; 3], std: [127.5; 3] };
+    /// torchvision's: ImageNet's means and deviations.
+    pub const IMAGENET: Self = Self { bgr: false, mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] };
+    /// Caffe's and Keras' ResNet50 and VGG: blue first, ImageNet's means taken off.
+    pub const CAFFE: Self = Self { bgr: true, mean: [103.939, 116.779, 123.68], std: [1.0; 3] };
+
+    /// Those that have a word, with the word and what it means.
+    pub const KNOWN: [(&'static str, Self, &'static str); 7] = [
+        ("imagenet", Self::IMAGENET, "ImageNet's mean and deviation (torchvision, timm)"),
+        ("symmetric", Self::SYMMETRIC, "−1…1 (Keras MobileNet, Teachable Machine)"),
+        ("unit", Self::UNIT, "0…1 (Ultralytics, Lobe)"),
+        ("bytes", Self::BYTES, "0…255 (scaled inside the graph, Keras EfficientNet)"),
+        ("caffe", Self::CAFFE, "0…255, blue first, ImageNet's mean taken off (Keras ResNet50, VGG)"),
+        ("bytes-bgr", Self::BYTES_BGR, "0…255, blue first (Custom Vision)"),
+        ("unit-bgr", Self::UNIT_BGR, "0…1, blue first"),
+    ];
+
+    /// From mean and deviation of 0…1, red first.
+    #[must_use]
+    pub fn of_unit(mean: [f32; 3], std: [f32; 3]) -> Self {
+        Self { bgr: false, mean: mean.map(|m| m * 255.0), std: std.map(|s| s * 255.0) }
+    }
+
+    /// Whether two give the same values but for rounding.
+    #[must_use]
+    pub fn near(&self, other: &Self) -> bool {
+        let close = |a: &[f32; 3], b: &[f32; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-3 * b.abs().max(1.0));
+        self.bgr == other.bgr && close(&self.mean, &other.mean) && close(&self.std, &other.std)
+    }
+
+    /// Its word, or its numbers.
+    #[must_use]
+    pub fn word(&self) -> String {
+        match Self::KNOWN.iter().find(|(_, s, _)| s.near(self)) {
+            Some((word, ..)) => (*word).to_owned(),
+            None => format!("{}mean {:?}, std {:?}", if self.bgr { "BGR, " } else { "" }, self.mean, self.std),
+        }
+    }
+}
+
+impl FromStr for Scaling {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        let word = s.trim().to_lowercase();
+        Self::KNOWN
+            .iter()
+            .find(|(w, ..)| *w == word)
+            .map(|(_, s, _)| *s)
+            .ok_or_else(|| format!("\"{s}\" is no scaling; known are {}", Self::KNOWN.map(|(w, ..)| w).join(", ")))
+    }
+}
+
+/// What of a picture the model sees.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Framing {
+    /// The whole picture.
+    Whole(WholePreprocessing),
+    /// The square of each cell.
+    Cell(CellPreprocessing),
+}
+
+impl Framing {
+    /// What a check with labelled pictures tries, the usual ones first.
+    #[must_use]
+    pub fn candidates() -> Vec<Self> {
+        let whole = |crop| Self::Whole(WholePreprocessing { crop, filter: Filter::Bilinear });
+        let plain = CellPreprocessing { balanced: false, ..CellPreprocessing::OURS };
+        vec![whole(None), whole(Some(1.0)), whole(Some(0.875)), Self::Cell(plain), Self::Cell(CellPreprocessing::OURS)]
+    }
+
+    /// Its word: `stretch`, `centre`, `centre-0.875`, `cell`, `cell-plain`; another filter than bilinear at the end.
+    #[must_use]
+    pub fn word(&self) -> String {
+        match self {
+            Self::Cell(p) => if p.balanced { "cell" } else { "cell-plain" }.to_owned(),
+            Self::Whole(w) => {
+                let base = match w.crop {
+                    None => "stretch".to_owned(),
+                    Some(1.0) => "centre".to_owned(),
+                    Some(share) => format!("centre-{share:.3}").trim_end_matches('0').to_owned(),
+                };
+                if w.filter == Filter::Bilinear { base } else { format!("{base}-{}", w.filter.as_str()) }
+            }
+        }
+    }
+
+    /// As a card has it.
+    #[must_use]
+    pub fn preprocessing(&self) -> Preprocessing {
+        match self {
+            Self::Whole(w) => Preprocessing::WholeImage(*w),
+            Self::Cell(c) => Preprocessing::CellSquare(c.clone()),
+        }
+    }
+}
+
+impl FromStr for Framing {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        let word = s.trim().to_lowercase();
+        let no = || {
+            format!(
+                "\"{s}\" is no way of cutting; known are stretch, centre, centre-SHARE, cell, cell-plain (and -area, -bicubic)"
+            )
+        };
+        match word.as_str() {
+            "cell" => return Ok(Self::Cell(CellPreprocessing::OURS)),
+            "cell-plain" => return Ok(Self::Cell(CellPreprocessing { balanced: false, ..CellPreprocessing::OURS })),
+            _ => {}
+        }
+        let named = Filter::ALL.into_iter().find_map(|f| Some((word.strip_suffix(f.as_str())?.strip_suffix('-')?, f)));
+        let (base, filter) = named.unwrap_or((word.as_str(), Filter::Bilinear));
+        let crop = match base {
+            "stretch" => None,
+            "centre" | "center" => Some(1.0),
+            other => {
+                let share = other.strip_prefix("centre-").or_else(|| other.strip_prefix("center-")).ok_or_else(no)?;
+                Some(share.parse::<f64>().ok().filter(|v| (0.1..=1.0).contains(v)).ok_or_else(no)?)
+            }
+        };
+        Ok(Self::Whole(WholePreprocessing { crop, filter }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_round_trip() {
+        for (word, scaling, _) in Scaling::KNOWN {
+            assert_eq!((word.parse(), scaling.word().as_str()), (Ok(scaling), word));
+        }
+        for framing in Framing::candidates() {
+            assert_eq!(framing.word().parse(), Ok(framing));
+        }
+        assert_eq!("centre-0.95-bicubic".parse::<Framing>().expect("known").word(), "centre-0.95-bicubic");
+        assert!("crop".parse::<Framing>().is_err() && "centre-7".parse::<Framing>().is_err());
+    }
+}
