@@ -238,3 +238,56 @@ fn every_hostile_file_is_refused_for_its_own_reason_before_the_runtime_sees_it()
     let out = leukoscope().arg("inspect").arg(folder.join("bomb-tile.onnx")).output().unwrap();
     assert!(out.status.code() == Some(2) && text(&out.stderr).contains("Tile"), "{}", text(&out.stderr));
 }
+
+#[test]
+fn models_are_installed_renamed_made_default_and_put_into_the_trash() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = leukoscope();
+        command.env("XDG_DATA_HOME", home.path().join("data")).env("XDG_CONFIG_HOME", home.path().join("config"));
+        let out = command.args(arguments).output().unwrap();
+        (out.status.code().unwrap(), text(&out.stdout), text(&out.stderr))
+    };
+    let source = fixtures().join("rescaling/model.onnx");
+    // Somebody else's model without a manifest is installed as it opens: with what lies beside it, as a copy of our own kind.
+    let copy = home.path().join("ours.onnx");
+    assert_eq!(run(&["adopt", source.to_str().unwrap(), "--out", copy.to_str().unwrap(), "--name", "their net"]).0, 0);
+    let (code, list, said) = run(&["models", "--install", copy.to_str().unwrap()]);
+    assert!(code == 0 && list.lines().count() == 2, "{list}{said}");
+    assert!(
+        list.contains("* leukoscope-wbc5-128") && list.contains("their net") && list.contains("self-test passed"),
+        "{list}"
+    );
+    assert_eq!(
+        run(&["models", "--install", copy.to_str().unwrap()]).1.lines().count(),
+        2,
+        "the same one is not installed twice"
+    );
+    let file = list.lines().nth(1).unwrap().rsplit('\t').next().unwrap().to_owned();
+    let before = std::fs::read(&file).unwrap();
+    let (_, list, said) = run(&["models", "--rename", &format!("{file}=night shift"), "--default", &file]);
+    assert!(list.contains("* night shift") && !list.contains("* leukoscope"), "{list}{said}");
+    assert_eq!(std::fs::read(&file).unwrap(), before, "a name changes no file");
+    let (code, _, said) = run(&["models", "--remove", copy.to_str().unwrap()]);
+    assert!(code == 2 && said.contains("not an installed model") && copy.exists(), "{said}");
+    let (code, list, said) = run(&["models", "--remove", &file]);
+    assert!(code == 0 && list.contains("* leukoscope-wbc5-128") && list.lines().count() == 1, "{list}{said}");
+    // Out of the folder, and not gone: the system's trash has it.
+    let trashed = walk(home.path())
+        .into_iter()
+        .any(|p| p.components().any(|c| c.as_os_str() == "Trash") && std::fs::read(&p).is_ok_and(|b| b == before));
+    assert!(!Path::new(&file).exists() && (trashed || said.contains("in the trash")), "{said}");
+    // A damaged one says so, and the others are listed all the same.
+    std::fs::write(home.path().join("data/leukoscope/models/broken.onnx"), &before[..300]).unwrap();
+    let (code, list, _) = run(&["models"]);
+    assert!(code == 1 && list.contains("FAILED") && list.contains("leukoscope-wbc5-128"), "{list}");
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { all.extend(walk(&path)) } else { all.push(path) }
+    }
+    all
+}

@@ -590,6 +590,9 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             state.models.record = crate::inference::Record::default();
             effects.push(Effect::Models(ModelsEffect::Look));
             state.filter.kind = Kind::All;
+            state.filter.only = None;
+            // Another model sees other things alike.
+            state.map = super::map::MapView { shown: state.map.shown, ..Default::default() };
             effects.extend(reopen(state, false, now));
         }
         Event::Written(path) => {

@@ -17,6 +17,23 @@ pub(super) struct Cli {
     pub(super) paths: Vec<PathBuf>,
 }
 
+/// What can be done with installed models.
+#[derive(Debug, Args)]
+pub(super) struct Models {
+    /// Copy a model into the installed ones
+    #[arg(long, value_name = "MODEL.onnx")]
+    pub(super) install: Option<PathBuf>,
+    /// Call a model something else here; the file stays as it is
+    #[arg(long, value_name = "MODEL.onnx=NAME", value_parser = mapping)]
+    pub(super) rename: Option<(String, String)>,
+    /// Put an installed model into the trash
+    #[arg(long, value_name = "MODEL.onnx")]
+    pub(super) remove: Option<PathBuf>,
+    /// The model that the window begins with; "bundled" is the one inside the program
+    #[arg(long, value_name = "MODEL.onnx")]
+    pub(super) default: Option<String>,
+}
+
 /// What can be done about execution providers.
 #[derive(Debug, Args)]
 pub(super) struct Providers {
@@ -141,6 +158,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// List the installed models with their self-tests; install, rename, remove, choose the one to begin with
+    Models(Models),
     /// List the execution providers of this machine, measure them, get missing ones
     Providers(Providers),
     /// Measure one provider in this process; what "providers --measure" runs

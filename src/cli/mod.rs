@@ -6,6 +6,7 @@ mod adopt;
 mod args;
 mod evaluate;
 mod explain;
+mod models;
 mod providers;
 mod session;
 mod show;
@@ -71,6 +72,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         Some(Command::Evaluate(a)) => evaluate::evaluate(&a),
         Some(Command::Calibrate(a)) => evaluate::calibrate(&a),
         Some(Command::Compare(a)) => evaluate::compare(&a),
+        Some(Command::Models(a)) => models::models(&a),
         Some(Command::Providers(a)) => providers::providers(&a),
         Some(Command::MeasureOne { provider, model }) => workflow::open_model(model.as_deref())
             .and_then(|m| workflow::measure_one(&m, provider))

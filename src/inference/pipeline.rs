@@ -61,8 +61,8 @@ pub struct Options {
     pub own: Arc<OwnSquares>,
     /// Only for tests and measurements: a shape other than the provider's own.
     pub shape: Option<Shape>,
-    /// Only for tests: the provider fails after so many runs.
-    pub fails_after: Option<usize>,
+    /// Only for tests: the provider calls itself by this name, and fails after so many runs.
+    pub fails_after: Option<(usize, &'static str)>,
 }
 
 impl Default for Options {
@@ -131,6 +131,9 @@ pub fn run(
     let workers = options.workers.unwrap_or(cores).clamp(1, entries.len().max(1));
     let engine = Engine::load(model, options.provider, 1)?;
     let mut report = engine.report().clone();
+    if let Some((_, name)) = options.fails_after {
+        report.actual = name.into();
+    }
     started(&report);
     let shape = options.shape.unwrap_or(if &*report.actual == "cpu" { Shape::PerCore } else { Shape::Batched });
     let batch = options.batch.unwrap_or(if shape == Shape::PerCore { 4 } else { 32 }).max(1);
@@ -142,7 +145,7 @@ pub fn run(
     let context = Context {
         entries,
         model,
-        fails_after: options.fails_after,
+        fails_after: options.fails_after.map(|(runs, _)| runs),
         card: model.card(),
         cells: options.cells,
         cancel,
