@@ -277,6 +277,9 @@ fn models_are_installed_renamed_made_default_and_put_into_the_trash() {
         .into_iter()
         .any(|p| p.components().any(|c| c.as_os_str() == "Trash") && std::fs::read(&p).is_ok_and(|b| b == before));
     assert!(!Path::new(&file).exists() && (trashed || said.contains("in the trash")), "{said}");
+    // What its sidecars said is kept with it.
+    let (_, list, said) = run(&["models", "--install", source.to_str().unwrap()]);
+    assert!(list.lines().count() == 2 && list.contains("rescaling") && !list.contains("FAILED"), "{list}{said}");
     // A damaged one says so, and the others are listed all the same.
     std::fs::write(home.path().join("data/leukoscope/models/broken.onnx"), &before[..300]).unwrap();
     let (code, list, _) = run(&["models"]);

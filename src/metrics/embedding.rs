@@ -87,7 +87,8 @@ fn orthonormal(axes: &mut [Vec<f64>]) {
 /// What a stopped t-SNE unwinds with.
 struct Stopped;
 
-/// A place in the plane for each row of `rows`, `[n, width]`; the same rows get the same map on one machine. `None` when cancelled, or
+/// A place in the plane for each row of `rows`, `[n, width]`; it begins from the first two components, so that groups come to lie in much the same
+/// places every time (sums over threads differ in their last digits, and single points with them). `None` when cancelled, or
 /// where there are fewer than four rows.
 #[must_use]
 pub fn embed(rows: &[f32], width: usize, cancel: &Cancel, progress: &Progress) -> Option<Vec<[f32; 2]>> {
@@ -101,7 +102,7 @@ pub fn embed(rows: &[f32], width: usize, cancel: &Cancel, progress: &Progress) -
     let placed: Vec<usize> = (0..n).step_by(step).collect();
     progress.set_total(EPOCHS);
     let samples: Vec<&[f32]> = placed.iter().map(|&i| &points[i * k..][..k]).collect();
-    // From the first two components, small: the same map every time, and groups begin where they belong.
+    // From the first two components, small: groups begin where they belong.
     let spread = samples.iter().map(|s| s[0].abs()).fold(1e-9f32, f32::max);
     let start: Vec<f32> =
         samples.iter().flat_map(|s| [s[0], *s.get(1).unwrap_or(&0.0)].map(|v| 1e-3 * v / spread)).collect();
@@ -185,10 +186,9 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_alike_lies_together_and_the_map_is_the_same_every_time() {
+    fn what_looks_alike_lies_together() {
         let rows = clouds(90);
-        let map = || embed(&rows, 8, &Cancel::new(), &Progress::default()).expect("a map");
-        let points = map();
+        let points = embed(&rows, 8, &Cancel::new(), &Progress::default()).expect("a map");
         assert_eq!(points.len(), 90);
         let far = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
         // The nearest neighbour of nearly every point is of its own cloud.
@@ -199,8 +199,6 @@ mod tests {
             nearest.is_some_and(|j| j % 3 == i % 3)
         });
         assert!(own.count() >= 88);
-        let again = map();
-        assert!(points.iter().zip(&again).all(|(a, b)| far(*a, *b) < 1e-3));
     }
 
     #[test]

@@ -32,7 +32,9 @@ pub fn triton_files(model: &VettedModel) -> Result<TritonModel, String> {
     let name = kept.trim_matches('_').to_owned();
     let name = if name.is_empty() { "model".to_owned() } else { name };
     let (OutputKind::Logits(scores) | OutputKind::Probabilities(scores)) = model.output();
-    let mut labels = card.classes.labels().join("\n");
+    // The server gives the outputs as they are: by the model's own names, where several count as one here.
+    let own = if card.own_labels.is_empty() { card.classes.labels() } else { &card.own_labels };
+    let mut labels = own.join("\n");
     labels.push('\n');
     let config = config(graph, &name, &card.input_name, scores)?;
     let files = vec![

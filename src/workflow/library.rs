@@ -1,7 +1,7 @@
 //! The models that are installed: the one inside the program and those in the folder of the user's models. A model is never
 //! changed; a name given here stands beside the folder, and what is removed goes to the trash.
 
-use super::strangers::{Opened, look_at_model, refused};
+use super::strangers::{Opened, keep_answer, look_at_model, refused};
 use super::{UserError, default_model, load_settings, open_model};
 use crate::domain::Digest;
 use crate::files::{
@@ -99,6 +99,8 @@ pub fn install_model(path: &Path) -> Result<PathBuf, UserError> {
     let Opened::Model(model) = look_at_model(path)? else {
         return Err(UserError::new("something has to be answered first: open it"));
     };
+    // What lies beside it stays where it is: what follows from it is kept as an answer.
+    keep_answer(path, &model)?;
     let folder = folder().ok_or_else(|| UserError::new("this system has no place for models"))?;
     let there = |p: &PathBuf| read_bounded(p, MAX_MODEL_BYTES).is_ok_and(|s| s.digest == model.card().digest);
     if let Some(known) = files_of(&folder).into_iter().find(there) {

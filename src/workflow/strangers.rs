@@ -304,6 +304,15 @@ pub fn save_as_ours(foreign: &Foreign, name: Option<&str>, out: &Path) -> Result
     Ok(copy)
 }
 
+/// Keeps what follows from the files beside a model, where it has no manifest of its own and nothing was answered yet.
+pub(super) fn keep_answer(path: &Path, model: &VettedModel) -> Result<(), UserError> {
+    let digest = model.card().digest;
+    if crate::model::manifest_text(model.bytes()).is_none() && kept_answer(digest).is_none() {
+        Foreign::of(path, model.bytes(), digest).map_err(|e| refused(path, &e))?.keep()?;
+    }
+    Ok(())
+}
+
 fn kept_place(digest: Digest) -> Result<PathBuf, UserError> {
     data_file(&format!("answers/{digest}.json"))
         .ok_or_else(|| UserError::new("this system has no place for a program's own data"))
