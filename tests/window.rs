@@ -49,6 +49,7 @@ fn the_first_page_offers_what_one_needs() {
         harness.run_steps(3);
         assert_eq!(harness.state().state().place.text(), place);
     }
+    until(&mut harness, "the installed models", |w| !w.state().models.list.is_empty());
     assert!(harness.query_by_label_contains("basophil, eosinophil").is_some(), "the card is on the Models page");
 }
 
