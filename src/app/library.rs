@@ -152,7 +152,7 @@ impl Jobs {
     fn measure(&mut self, path: Option<PathBuf>) {
         let (cancel, model) = (self.begin_models(), self.model().clone());
         self.spawn("measure", move |voice| {
-            let done = workflow::measure(&model, path.as_deref(), None, &cancel, &Progress::default(), &mut |m| {
+            let done = workflow::measure(&model, path.as_deref(), &cancel, &Progress::default(), &mut |m| {
                 say(voice, ModelsEvent::Measured(m.clone()));
             });
             ended(voice, done.map(drop));

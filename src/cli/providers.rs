@@ -22,7 +22,7 @@ pub(super) fn providers(a: &Providers) -> Result<Exit, UserError> {
     let record = if a.measure {
         let cancel = Cancel::new();
         super::cancel_on_interrupt(&cancel);
-        let done = workflow::measure(&model, a.model.as_deref(), None, &cancel, &Progress::default(), &mut |m| {
+        let done = workflow::measure(&model, a.model.as_deref(), &cancel, &Progress::default(), &mut |m| {
             complain(&format!("{} measured", m.provider));
         })?;
         let Some(record) = done else {

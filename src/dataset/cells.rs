@@ -181,20 +181,13 @@ impl CellCache {
         drop(snapshot);
         let cut = match &self.view.preprocessing {
             Preprocessing::WholeImage(how) => imaging::whole(&picture, *how, self.view.size),
-            Preprocessing::CellSquare(how) => {
-                let finding = imaging::find_cells(&picture, how.white_percentile);
-                let (square, white) = match (item.square, finding.cells.first()) {
-                    (Some(square), _) => {
-                        (square, imaging::white_near(&picture, &finding, square, how.white_percentile))
-                    }
-                    (None, Some(cell)) => (imaging::square_of(cell, how), cell.white),
-                    (None, None) => {
-                        self.pack.add_note(key.0, NO_CELL);
-                        return Ok(CellState::NoCell);
-                    }
-                };
-                imaging::cut_square(&picture, square, white, how, self.view.size)
-            }
+            Preprocessing::CellSquare(how) => match imaging::cut_cell(&picture, item.square, how, self.view.size) {
+                Some(cut) => cut,
+                None => {
+                    self.pack.add_note(key.0, NO_CELL);
+                    return Ok(CellState::NoCell);
+                }
+            },
         };
         let record = self.pack.add(key.0, cut.as_raw(), "").map_err(|e| full(&e))?;
         Ok(CellState::Cell(CutCell { record, digest: key }))

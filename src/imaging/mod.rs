@@ -22,7 +22,7 @@ pub use overlay::{heat_at, heat_colour, heat_overlay};
 pub use resample::{fit_within, thumbnail_of_square};
 pub use sniff::{Sniffed, sniff};
 pub use square::{
-    cut_around, cut_square, square_of, stretch, tensor, tensor_of_square, tensor_of_whole, whole, whole_part,
+    cut_around, cut_cell, cut_square, square_of, stretch, tensor, tensor_of_square, tensor_of_whole, whole, whole_part,
 };
 pub use synthetic::{DrawnCell, Slide, draw_slide};
 

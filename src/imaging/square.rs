@@ -3,7 +3,7 @@
 //! Every number comes from the model's own description ([`CellPreprocessing`], [`TensorSpec`]); nothing about a
 //! particular model is written here.
 
-use super::find::FoundCell;
+use super::find::{FoundCell, find_cells, white_near};
 use super::resample::{read_square, resize_area};
 use crate::domain::{CellPreprocessing, Filter, Square, TensorSpec, WholePreprocessing};
 use image::RgbImage;
@@ -39,6 +39,19 @@ pub fn cut_square(
     let bytes = values.into_iter().map(|v| v as u8).collect();
     #[expect(clippy::cast_possible_truncation, reason = "a model's input size")]
     RgbImage::from_raw(size as u32, size as u32, bytes).unwrap_or_default()
+}
+
+/// The balanced square of the cell that counts: the one at `square` where that was said, else the most evident one found;
+/// `None` where there is neither.
+#[must_use]
+pub fn cut_cell(picture: &RgbImage, square: Option<Square>, how: &CellPreprocessing, size: usize) -> Option<RgbImage> {
+    let finding = find_cells(picture, how.white_percentile);
+    let (square, white) = match (square, finding.cells.first()) {
+        (Some(square), _) => (square, white_near(picture, &finding, square, how.white_percentile)),
+        (None, Some(cell)) => (square_of(cell, how), cell.white),
+        (None, None) => return None,
+    };
+    Some(cut_square(picture, square, white, how, size))
 }
 
 /// The part of a picture around a square, `around` times as wide, as far as the picture goes; and its left and top edge.

@@ -5,7 +5,7 @@
 use super::choice::FAITHFUL;
 use super::plugins::{Plugin, devices};
 use super::provider::Provider;
-use super::runtime::{Runtime, RuntimeError};
+use super::runtime::{Runtime, RuntimeError, first_line};
 use crate::domain::{Probabilities, TensorSpec};
 use crate::imaging::RgbImage;
 use crate::model::{OutputKind, VettedModel, self_test_picture};
@@ -404,10 +404,6 @@ fn dispatch(runtime: &Runtime, provider: Provider) -> Result<ExecutionProviderDi
         return Err(format!("this ONNX Runtime library was built without {name}"));
     }
     Ok(dispatch.error_on_failure())
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or("").trim().to_owned()
 }
 
 /// "CPUExecutionProvider" is "cpu" in the contract.

@@ -90,7 +90,6 @@ pub fn provider_here(provider: Provider) -> ProviderHere {
                     there(what.join("; "), format!("{}; {}", plugin.package, what.join("; ")))
                 }
                 Err(why) if plugin.found().is_none() => {
-                    let fetches = !plugin.hashes.is_empty();
                     let step = format!(
                         "fetch {} ({} MB), or point at {} where you have it",
                         plugin.package,
@@ -98,7 +97,7 @@ pub fn provider_here(provider: Provider) -> ProviderHere {
                         plugin.file_name()
                     );
                     ProviderHere {
-                        missing: Some(Missing { why, step: Some(step), fetch: fetches.then_some(plugin) }),
+                        missing: Some(Missing { why, step: Some(step), fetch: Some(plugin) }),
                         ..absent(provider, String::new(), None)
                     }
                 }

@@ -4,7 +4,7 @@
 //! always chosen by name: a registered plug-in takes nothing over by itself.
 
 use super::provider::Provider;
-use super::runtime::{Runtime, homes};
+use super::runtime::{Runtime, first_line, homes};
 use crate::files::data_file;
 use ort::device::Device;
 use ort::memory::DeviceType;
@@ -118,8 +118,4 @@ pub(super) fn describe(device: &Device<'_>) -> String {
         _ => "neural processor",
     };
     format!("{} {kind}, id {}", hardware.vendor().unwrap_or("unknown"), hardware.id())
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or("").trim().to_owned()
 }

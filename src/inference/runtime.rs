@@ -107,6 +107,11 @@ impl Runtime {
     }
 }
 
+/// The first line of what the runtime says: the others name its own sources.
+pub(super) fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or("").trim().to_owned()
+}
+
 /// The library's usual file name on this system.
 fn library_name() -> &'static str {
     if cfg!(windows) {

@@ -6,7 +6,7 @@ use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
 
 /// Points that t-SNE itself places; further ones are put among their nearest.
-pub const PLACED: usize = 4000;
+const PLACED: usize = 4000;
 /// Components that are kept.
 const COMPONENTS: usize = 24;
 /// Usual numbers of t-SNE (scikit-learn's `TSNE`): neighbours that count, rounds, angle.
@@ -17,8 +17,7 @@ const THETA: f32 = 0.5;
 const NEAREST: usize = 5;
 
 /// The first principal components of `rows`, `[n, width]`, as `[n, k]`; fewer where the rows are narrower.
-#[must_use]
-pub fn principal_components(rows: &[f32], width: usize, k: usize) -> Vec<f32> {
+fn principal_components(rows: &[f32], width: usize, k: usize) -> Vec<f32> {
     let n = rows.len() / width.max(1);
     let k = k.min(width);
     if n == 0 || k == 0 {

@@ -16,7 +16,7 @@ pub use curves::{
     BINS, Binning, CurvePoint, ReliabilityBin, at_hits, calibration_error, kept, precision_recall, reliability,
     risk_coverage, roc, thinned,
 };
-pub use embedding::{PLACED, embed, principal_components};
+pub use embedding::embed;
 pub use evaluation::{ClassEvaluation, Estimate, Evaluation, How};
 pub use interval::{Interval, bootstrap, exact, exact_upper, mcnemar, wilson};
 pub use probability::{brier, in_top_two, log_loss};

@@ -8,7 +8,7 @@ use super::framing::{Framing, Scaling};
 use super::sidecar::{Sidecar, names_property, size_property};
 use super::stranger::{Ending, Facts, Family, InGraph};
 use super::vet::OutputKind;
-use crate::domain::{ClassSet, Filter, TensorSpec, WholePreprocessing, laboratory_class};
+use crate::domain::{ClassSet, Filter, WholePreprocessing, laboratory_class};
 use std::fmt;
 
 /// Where what a person said comes from.
@@ -164,13 +164,6 @@ impl Draft {
             all.push(Question::Scaling);
         }
         all
-    }
-
-    /// How a tensor is laid out; `None` while something is open.
-    #[must_use]
-    pub fn tensor(&self, facts: &Facts) -> Option<TensorSpec> {
-        let Scaling { bgr, mean, std } = self.scaling?;
-        Some(TensorSpec { size: self.size?, channels_first: facts.channels_first, bgr, mean, std })
     }
 
     /// The manifest; `None` while something is open.

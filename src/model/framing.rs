@@ -1,7 +1,7 @@
 //! What the values of a model's input are and what of a picture it sees, by words that people and scripts use. Values alone.
 
 use super::card::Preprocessing;
-use crate::domain::{CellPreprocessing, Filter, WholePreprocessing};
+use crate::domain::{CellPreprocessing, Filter, TensorSpec, WholePreprocessing};
 use std::str::FromStr;
 
 /// What the values of the input are: (value of 0…255 − mean) / std, in the tensor's order of colours.
@@ -46,6 +46,12 @@ impl Scaling {
     #[must_use]
     pub fn of_unit(mean: [f32; 3], std: [f32; 3]) -> Self {
         Self { bgr: false, mean: mean.map(|m| m * 255.0), std: std.map(|s| s * 255.0) }
+    }
+
+    /// As a model's tensor has it, `size` pixels a side.
+    #[must_use]
+    pub fn tensor(self, size: usize, channels_first: bool) -> TensorSpec {
+        TensorSpec { size, channels_first, bgr: self.bgr, mean: self.mean, std: self.std }
     }
 
     /// Whether two give the same values but for rounding.

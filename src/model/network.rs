@@ -352,10 +352,15 @@ fn floats(t: &TensorProto) -> Result<Vec<f32>, NetworkError> {
     if t.data_type() != DataType::Float as i32 {
         return Err(no(format!("the weights \"{}\" are not float32", t.name())));
     }
-    Ok(match &t.raw_data {
+    Ok(numbers(t))
+}
+
+/// The numbers of a float32 tensor, whichever of its two fields holds them.
+pub(super) fn numbers(t: &TensorProto) -> Vec<f32> {
+    match &t.raw_data {
         Some(raw) => raw.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
         None => t.float_data.clone(),
-    })
+    }
 }
 
 fn declared_side(input: &ValueInfoProto) -> Option<usize> {

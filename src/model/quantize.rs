@@ -5,6 +5,7 @@
 //!
 //! The dense head stays in 32 bits: it costs nothing, and features and logits keep their meaning.
 
+use super::network::numbers;
 use super::onnx::{
     AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
     attribute_proto::AttributeType, tensor_proto::DataType, type_proto,
@@ -216,7 +217,7 @@ impl Made {
 
     /// Bytes of weights, a scale for each output channel; returns the scales.
     fn weight(&mut self, tensor: &TensorProto, name: &mut String, nodes: &mut Vec<NodeProto>) -> Vec<f32> {
-        let values = floats(tensor);
+        let values = numbers(tensor);
         let channels = tensor.dims.first().and_then(|d| usize::try_from(*d).ok()).unwrap_or(1).max(1);
         let each = (values.len() / channels).max(1);
         let scales: Vec<f32> = values
@@ -248,7 +249,7 @@ impl Made {
     fn bias(&mut self, tensor: &TensorProto, name: &mut String, scales: &[f32], nodes: &mut Vec<NodeProto>) {
         #[expect(clippy::cast_possible_truncation, reason = "saturates, far beyond any bias")]
         let ints: Vec<u8> =
-            floats(tensor).iter().zip(scales).flat_map(|(v, s)| ((v / s).round() as i32).to_le_bytes()).collect();
+            numbers(tensor).iter().zip(scales).flat_map(|(v, s)| ((v / s).round() as i32).to_le_bytes()).collect();
         let (q, s, out) = (format!("{name}_ints"), format!("{name}_scale"), format!("{name}_8bit"));
         let zero = format!("{name}_zero");
         self.put(&q, DataType::Int32, tensor.dims.clone(), ints);
@@ -273,13 +274,6 @@ fn node(op: &str, inputs: &[&str], output: &str, axis: Option<i64>) -> NodeProto
         output: vec![output.into()],
         attribute: axis.into_iter().collect(),
         ..NodeProto::default()
-    }
-}
-
-fn floats(t: &TensorProto) -> Vec<f32> {
-    match &t.raw_data {
-        Some(raw) => raw.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        None => t.float_data.clone(),
     }
 }
 

@@ -4,14 +4,15 @@
 
 use super::UserError;
 use super::evaluate::{EvaluateError, EvaluateRequest, EvaluateTold, answer};
+use super::models::rewritten;
 use crate::domain::Digest;
-use crate::files::{AtomicFile, digest_of, display_path, write_atomic};
+use crate::files::{AtomicFile, display_path, write_atomic};
 use crate::inference::{Engine, Provider};
 use crate::metrics::{
     Abstention, Calibrator, Estimate, Evaluation, LEAST_FOR_VECTOR, Sample, Scored, abstention, fit_temperature,
     fit_vector, share,
 };
-use crate::model::{Calibration, Familiarity, VettedModel, manifest_text, vet, with_manifest};
+use crate::model::{Calibration, Familiarity, VettedModel, manifest_text};
 use crate::report::Evaluated;
 use crate::task::{Cancel, Progress};
 use crate::training::{fit_familiarity, with_threshold};
@@ -75,7 +76,7 @@ pub fn calibrate(
         serde_json::from_str(&text).map_err(|e| UserError::new(format!("the model's manifest: {e}")))?;
     // What is fitted is fitted to the network's own logits, whatever calibration the file has now.
     manifest["calibration"] = serde_json::Value::Null;
-    let plain = rewritten(model, &manifest)?;
+    let plain = rewritten(model.bytes(), &manifest, "the calibrated model")?;
     let Some((found, features)) = answer(request, &plain, true, cancel, progress, hear)? else { return Ok(None) };
     let n = found.sample.len();
     if n < LEAST {
@@ -134,7 +135,7 @@ pub fn calibrate(
     if let Some(f) = &familiarity {
         manifest["familiarity"] = serde_json::to_value(f).map_err(|e| UserError::new(format!("familiarity: {e}")))?;
     }
-    let new = rewritten(model, &manifest)?;
+    let new = rewritten(model.bytes(), &manifest, "the calibrated model")?;
     hear(EvaluateTold::Phase("verifying in ONNX Runtime"));
     // Loading runs the self-test, which the new calibration must not break.
     Engine::load(&new, Provider::Cpu, 1).map_err(|e| UserError::new(format!("the calibrated model: {e}")))?;
@@ -155,13 +156,6 @@ pub fn calibrate(
         learnt: same + alike,
         recorded: found.recorded,
     }))
-}
-
-/// The model's file with another manifest, vetted again.
-fn rewritten(model: &VettedModel, manifest: &serde_json::Value) -> Result<VettedModel, UserError> {
-    let bytes = with_manifest(model.bytes(), &manifest.to_string())
-        .ok_or_else(|| UserError::new("the model's file cannot be written again"))?;
-    vet(&bytes, digest_of(&bytes)).map_err(|e| UserError::new(format!("the calibrated model is refused: {e}")))
 }
 
 fn triple(e: &Estimate) -> Option<[f64; 3]> {

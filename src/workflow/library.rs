@@ -85,8 +85,7 @@ pub fn test_itself(path: Option<&Path>) -> SelfTested {
 }
 
 /// Whether a file lies in the folder of installed models.
-#[must_use]
-pub fn is_installed(path: &Path) -> bool {
+fn is_installed(path: &Path) -> bool {
     let folder = folder().and_then(|f| real_path(&f));
     folder.is_some_and(|f| real_path(path).is_some_and(|p| p.parent() == Some(&f)))
 }

@@ -20,23 +20,19 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const ROUND: Duration = Duration::from_millis(1200);
 
 /// Measures every provider that is there with a model, `path` being its file (none is the bundled one), and keeps the record.
-/// `program` is the executable to measure in; none is this one. `None` when cancelled.
+/// `None` when cancelled.
 ///
 /// # Errors
 /// When nothing can be measured at all, or the record cannot be kept.
 pub fn measure(
     model: &VettedModel,
     path: Option<&Path>,
-    program: Option<&Path>,
     cancel: &Cancel,
     progress: &Progress,
     hear: &mut dyn FnMut(&Measured),
 ) -> Result<Option<Record>, UserError> {
-    let program = match program {
-        Some(p) => p.to_owned(),
-        None => std::env::current_exe()
-            .map_err(|e| UserError::new(format!("this program does not know its own file: {e}")))?,
-    };
+    let program =
+        std::env::current_exe().map_err(|e| UserError::new(format!("this program does not know its own file: {e}")))?;
     let there: Vec<_> = providers_here().into_iter().filter(|p| p.missing.is_none()).collect();
     if there.is_empty() {
         return Err(UserError::new("there is nothing to measure: ONNX Runtime is missing"));

@@ -44,8 +44,8 @@ pub use laboratory::{
     session_report, slide_of, suggestion,
 };
 pub use library::{
-    InstalledModel, SelfTested, default_model_file, export_model, install_model, installed_models, is_installed,
-    remove_model, rename_model, test_itself,
+    InstalledModel, SelfTested, default_model_file, export_model, install_model, installed_models, remove_model,
+    rename_model, test_itself,
 };
 pub use looked::{Pick, looked, pick_cells, session_report_looked};
 pub use map::write_map;

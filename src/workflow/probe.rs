@@ -140,7 +140,7 @@ pub fn probe(
                 return Ok(None);
             }
             let pictures = cuts.of(&contract.framing, &items[from..to], size);
-            let spec = spec_of(&contract.scaling, size, foreign.facts().channels_first);
+            let spec = contract.scaling.tensor(size, foreign.facts().channels_first);
             contract.called.extend(call(&mut engine, pictures, &spec)?);
             pictures.iter().for_each(|_| progress.step());
         }
@@ -324,11 +324,6 @@ fn call(
     Ok(called)
 }
 
-pub(super) fn spec_of(scaling: &Scaling, size: usize, channels_first: bool) -> TensorSpec {
-    let Scaling { bgr, mean, std } = *scaling;
-    TensorSpec { size, channels_first, bgr, mean, std }
-}
-
 /// Pictures as each framing cuts them, made once.
 #[derive(Default)]
 struct Cuts(Vec<(Framing, Vec<Option<RgbImage>>)>);
@@ -350,17 +345,10 @@ impl Cuts {
 
 /// What a model sees of a picture; nothing where there is no cell to cut.
 pub(super) fn framed(picture: &RgbImage, framing: &Framing, square: Option<Square>, size: usize) -> Option<RgbImage> {
-    let how = match framing {
-        Framing::Whole(how) => return Some(imaging::whole(picture, *how, size)),
-        Framing::Cell(how) => how,
-    };
-    let finding = imaging::find_cells(picture, how.white_percentile);
-    let (square, white) = match (square, finding.cells.first()) {
-        (Some(s), _) => (s, imaging::white_near(picture, &finding, s, how.white_percentile)),
-        (None, Some(cell)) => (imaging::square_of(cell, how), cell.white),
-        (None, None) => return None,
-    };
-    Some(imaging::cut_square(picture, square, white, how, size))
+    match framing {
+        Framing::Whole(how) => Some(imaging::whole(picture, *how, size)),
+        Framing::Cell(how) => imaging::cut_cell(picture, square, how, size),
+    }
 }
 
 /// Up to [`MOST`] items, label by label in turn, evenly over each label's files.

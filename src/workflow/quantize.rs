@@ -3,13 +3,12 @@
 
 use super::UserError;
 use super::evaluate::{EvaluateError, EvaluateRequest, EvaluateTold, answer};
+use super::models::rewritten;
 use crate::domain::Digest;
-use crate::files::{AtomicFile, Entry, digest_of, display_path, write_atomic};
+use crate::files::{AtomicFile, Entry, display_path, write_atomic};
 use crate::inference::{Cells, Engine, OwnSquares, Provider, prepare, self_test_tensor, value_ranges};
 use crate::metrics::{Interval, ROUNDS, bootstrap, share, wilson};
-use crate::model::{
-    Preprocessing, SelfTest, VettedModel, manifest_text, quantizable, quantized, vet, with_manifest, with_outputs,
-};
+use crate::model::{Preprocessing, SelfTest, VettedModel, manifest_text, quantizable, quantized, with_outputs};
 use crate::report::{Evaluated, EvaluatedCell, Learnt};
 use crate::task::{Cancel, Progress};
 use serde_json::json;
@@ -163,7 +162,7 @@ pub fn quantize(
     if !model.card().name.ends_with(FAST) {
         manifest["name"] = format!("{}{FAST}", model.card().name).into();
     }
-    let copy = rewritten(&bytes, &manifest)?;
+    let copy = rewritten(&bytes, &manifest, "the copy")?;
     hear(EvaluateTold::Phase("holding the copy against the original"));
     let on_cpu = EvaluateRequest { provider: Provider::Cpu, ..request.clone() };
     let Some((after, _)) = answer(&on_cpu, &copy, false, cancel, progress, hear)? else { return Ok(None) };
@@ -182,7 +181,7 @@ pub fn quantize(
         "accuracy_before": share(right.0, n), "accuracy_after": share(right.1, n), "change_points": change,
         "self_test_probabilities": scaled,
     });
-    let new = rewritten(&bytes, &manifest)?;
+    let new = rewritten(&bytes, &manifest, "the copy")?;
     Engine::load(&new, Provider::Cpu, 1).map_err(|e| told(&e))?;
     let mut found = Quantized {
         path: None,
@@ -281,12 +280,6 @@ fn tensor_of(cell: &EvaluatedCell, model: &VettedModel) -> Vec<f32> {
     let square = matches!(model.card().preprocessing, Preprocessing::CellSquare(_)).then_some(cell.square);
     let entry = Entry { path: cell.file.clone(), named: true, error: None, square };
     prepare(&entry, model.card(), Cells::One, &OwnSquares::new()).map_or_else(|_| Vec::new(), |p| p.tensors)
-}
-
-fn rewritten(bytes: &[u8], manifest: &serde_json::Value) -> Result<VettedModel, UserError> {
-    let bytes =
-        with_manifest(bytes, &manifest.to_string()).ok_or_else(|| UserError::new("the copy is no ONNX file"))?;
-    vet(&bytes, digest_of(&bytes)).map_err(|e| UserError::new(format!("the copy: {e}")))
 }
 
 /// Cells a second on one thread in batches of 4, original and copy, in turns: whatever else the machine does falls on both.

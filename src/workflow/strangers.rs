@@ -2,7 +2,7 @@
 //! what is left as questions. The answer is kept beside the program by the file's digest; the file itself is never changed.
 
 use super::UserError;
-use super::probe::{Tried, framed, spec_of};
+use super::probe::{Tried, framed};
 use crate::domain::Digest;
 use crate::files::{create_folder, data_file, display_path, read_bounded, remove_file, same_file, write_atomic};
 use crate::imaging::RgbImage;
@@ -208,7 +208,7 @@ impl Foreign {
             let model = self.stand_in(width)?;
             let mut engine = Engine::load(&model, Provider::Cpu, 1).map_err(|e| UserError::new(e.to_string()))?;
             let mut tensor = Vec::new();
-            crate::imaging::tensor(&picture, &spec_of(&scaling, size, self.facts().channels_first), &mut tensor);
+            crate::imaging::tensor(&picture, &scaling.tensor(size, self.facts().channels_first), &mut tensor);
             let found = engine.run(tensor, 1).map_err(|e| UserError::new(e.to_string()))?;
             if let Some(p) = found.first() {
                 answers = model.card().classes.labels().iter().cloned().zip(p.values().iter().copied()).collect();

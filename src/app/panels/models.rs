@@ -251,16 +251,7 @@ fn fast(ui: &mut Ui, state: &State, card: &ModelCard, asked: &mut Asked) {
     ui.label(RichText::new(tr!("A fast copy")).strong().size(15.0));
     ui.add(egui::Label::new(tr!("In 8 bits: a third of the size, and faster on processors with 8-bit dot products. It is scaled on some labelled pictures, held against the original on others, and refused where it loses more than 0.3 points.")).wrap());
     ui.horizontal(|ui| {
-        let label = ui.label(tr!("Labelled pictures"));
-        let mut text = view.fast_data.clone();
-        let edit =
-            TextEdit::singleline(&mut text).desired_width(360.0).hint_text(tr!("a folder with a folder per class"));
-        if ui.add(edit).labelled_by(label.id).changed() {
-            ask(asked, ModelsInput::FastData(text));
-        }
-        if ui.button(tr!("Choose…")).clicked() {
-            ask(asked, ModelsInput::AskData);
-        }
+        wizard::labelled_pictures(ui, &view.fast_data, 360.0, asked, ModelsInput::FastData);
         let ready = !view.fast_data.trim().is_empty() && view.busy.is_none();
         if ui.add_enabled(ready, egui::Button::new(tr!("Make a fast copy"))).clicked() {
             ask(asked, ModelsInput::MakeFast);

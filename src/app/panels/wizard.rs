@@ -254,21 +254,31 @@ fn preview(ui: &mut Ui, w: &Wizard, texture: &mut PreviewTexture, asked: &mut As
     }
 }
 
+/// Where labelled pictures are: typed, which asks for `typed`, or chosen.
+pub(super) fn labelled_pictures(
+    ui: &mut Ui,
+    at: &str,
+    width: f32,
+    asked: &mut Asked,
+    typed: impl FnOnce(String) -> ModelsInput,
+) {
+    let label = ui.label(tr!("Labelled pictures"));
+    let mut text = at.to_owned();
+    let edit = TextEdit::singleline(&mut text).desired_width(width).hint_text(tr!("a folder with a folder per class"));
+    if ui.add(edit).labelled_by(label.id).changed() {
+        ask(asked, typed(text));
+    }
+    if ui.button(tr!("Choose…")).clicked() {
+        ask(asked, ModelsInput::AskData);
+    }
+}
+
 /// Labelled pictures through each plausible contract.
 fn check(ui: &mut Ui, w: &Wizard, asked: &mut Asked) {
     ui.label(RichText::new(tr!("Try it on labelled pictures")).strong());
     ui.weak(tr!("20 or more, a folder per class: the ways of preparing pictures are tried, and the labels where they are not known."));
     ui.horizontal(|ui| {
-        let label = ui.label(tr!("Labelled pictures"));
-        let mut text = w.dataset.clone();
-        let edit =
-            TextEdit::singleline(&mut text).desired_width(420.0).hint_text(tr!("a folder with a folder per class"));
-        if ui.add(edit).labelled_by(label.id).changed() {
-            ask(asked, ModelsInput::Data(text));
-        }
-        if ui.button(tr!("Choose…")).clicked() {
-            ask(asked, ModelsInput::AskData);
-        }
+        labelled_pictures(ui, &w.dataset, 420.0, asked, ModelsInput::Data);
         if ui.add_enabled(!w.busy && !w.dataset.trim().is_empty(), egui::Button::new(tr!("Try"))).clicked() {
             ask(asked, ModelsInput::Probe);
         }
