@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`domain`], [`task`] | what things are: pure values, no disk, no threads, no clock |
 //! | 1 | [`files`], [`imaging`], [`metrics`], [`model`] | one craft each, knowing layer 0 alone, never each other |
-//! | 2 | [`dataset`], [`inference`], [`session`], [`report`] | labelled pictures and splits; running the network; a person's labels; results as bytes |
+//! | 2 | [`dataset`], [`inference`], [`session`], [`laboratory`], [`report`] | labelled pictures and splits; running the network; a person's labels; the differential; results as bytes |
 //! | 3 | [`training`] | learning: arithmetic, recipes, the loop, checkpoints |
 //! | 4 | [`workflow`] | what one can do, headless: the API of both faces |
 //! | 5 | [`cli`], `app` | two thin faces that do not know each other |
@@ -37,6 +37,7 @@ pub mod model;
 
 pub mod dataset;
 pub mod inference;
+pub mod laboratory;
 pub mod report;
 pub mod session;
 

@@ -35,8 +35,21 @@ fn the_arrows_point_down() {
     let pure: &[&str] = &[];
     let l1 = &["domain", "task"][..];
     let l2 = &["domain", "task", "files", "imaging", "model", "metrics"][..];
-    let l3 =
-        &["domain", "task", "files", "imaging", "model", "metrics", "dataset", "inference", "session", "report"][..];
+    let l3 = &[
+        "domain",
+        "task",
+        "files",
+        "imaging",
+        "model",
+        "metrics",
+        "dataset",
+        "inference",
+        "session",
+        "laboratory",
+        "report",
+    ][..];
+    let laboratory = [l2, &["dataset", "session"]].concat();
+    let report = [l2, &["laboratory"]].concat();
     let l4 = [l3, &["training"]].concat();
     let l5 = [&l4[..], &["workflow"]].concat();
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
@@ -49,7 +62,8 @@ fn the_arrows_point_down() {
         ("dataset", l2),
         ("inference", l2),
         ("session", l2),
-        ("report", l2),
+        ("laboratory", &laboratory),
+        ("report", &report),
         ("training", l3),
         ("workflow", &l4),
         ("cli", &l5),

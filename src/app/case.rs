@@ -1,7 +1,7 @@
 //! What the window knows of the case: what was entered, the laboratory's ranges, who signed. Plain values; time is handed in.
 
 use super::state::State;
-use crate::report::{DifferentialTable, ReferenceRange, Sex, SlideReport, Snapshot, Unit};
+use crate::laboratory::{DifferentialTable, ReferenceRange, Sex, SlideReport, Snapshot, Unit};
 use crate::session::CaseRecord;
 use crate::workflow::{case_facts, case_report};
 
@@ -18,7 +18,7 @@ pub struct CaseView {
 
 impl Default for CaseView {
     fn default() -> Self {
-        Self { record: CaseRecord::default(), ranges: crate::report::example_ranges(), shown: true }
+        Self { record: CaseRecord::default(), ranges: crate::laboratory::example_ranges(), shown: true }
     }
 }
 
@@ -27,7 +27,7 @@ impl State {
     #[must_use]
     pub fn table(&self, slide: Option<usize>) -> DifferentialTable {
         let facts = case_facts(&self.case.record);
-        DifferentialTable::new(&self.slides.counts(slide), self.model.classes.labels(), &facts, &self.case.ranges)
+        DifferentialTable::new(&self.slides.counts(slide), self.model.classes.names(), &facts, &self.case.ranges)
     }
 
     /// What a signature keeps.
@@ -36,7 +36,7 @@ impl State {
         Snapshot {
             case: case_facts(&self.case.record),
             ranges: self.case.ranges.clone(),
-            classes: self.model.classes.labels().to_vec(),
+            classes: self.model.classes.names().to_vec(),
             slides: self.slides.list().to_vec(),
             model: (self.model.name.clone(), self.model.sha256.clone()),
             made: made.to_owned(),
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_range_goes_through_its_draft_unchanged_and_a_comma_is_a_point() {
-        for range in crate::report::example_ranges() {
+        for range in crate::laboratory::example_ranges() {
             assert_eq!(RangeDraft::of(&range).range(), Ok(range));
         }
         let mut draft = RangeDraft { label: "monocyte".into(), ..RangeDraft::default() };

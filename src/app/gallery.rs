@@ -1,7 +1,7 @@
 //! The gallery's model: tiles, filters, orders, and what each tile says. Plain values; nothing is drawn.
 
 use super::state::State;
-use crate::domain::{Outcome, Role, Status, UNIDENTIFIED, role};
+use crate::domain::{CLASSES, Outcome, Status, UNIDENTIFIED};
 use crate::files::display_name;
 use crate::inference::likeness;
 use crate::session::CellKey;
@@ -156,13 +156,13 @@ impl State {
     /// The label that the model suggests for a tile; none where there is no cell.
     #[must_use]
     pub fn suggestion(&self, tile: Tile) -> Option<&str> {
-        Some(suggestion(self.cell_of(tile)?, self.model.classes.labels()))
+        Some(suggestion(self.cell_of(tile)?, self.model.classes.names()))
     }
 
     /// The position of a label among the model's classes.
     #[must_use]
     pub fn class_of(&self, label: &str) -> Option<usize> {
-        self.model.classes.labels().iter().position(|l| l == label)
+        self.model.classes.names().iter().position(|l| l == label)
     }
 
     /// Label, confidence and status of a tile.
@@ -176,7 +176,7 @@ impl State {
         }
         let Some(cell) = self.cell_of(tile) else { return nothing("no white cell", Status::NoCell, "") };
         let person = image.digest.and_then(|d| self.labels.verdicts.get(&CellKey { image: d, cell: cell.number }));
-        let suggested = suggestion(cell, self.model.classes.labels());
+        let suggested = suggestion(cell, self.model.classes.names());
         let (label, reviewed) = label_of(person, suggested);
         Verdict {
             label,
@@ -337,14 +337,15 @@ impl State {
         after.iter().chain(before).copied().find(|&i| holds(self.tiles[i]))
     }
 
-    /// Labels that a person can give, in the order of their keys from 1: the model's classes, then what it cannot name.
+    /// Labels that a person can give: the catalogue's in its order, then what the model names and what was given besides.
     #[must_use]
     pub fn offered(&self) -> Vec<&str> {
-        let own = self.model.classes.labels().iter().map(String::as_str);
-        let known = |label: &str| {
-            let other = role(label);
-            self.model.classes.labels().iter().any(|l| l == label || (role(l) == other && other != Role::White))
-        };
-        own.chain(crate::domain::OTHER_LABELS.into_iter().filter(|l| !known(l))).collect()
+        let mut all: Vec<&str> = CLASSES.iter().map(|c| c.label).filter(|l| *l != UNIDENTIFIED).collect();
+        for name in self.model.classes.names() {
+            if !all.contains(&name.as_str()) {
+                all.push(name);
+            }
+        }
+        all
     }
 }

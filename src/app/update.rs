@@ -8,8 +8,8 @@ use super::labels::SessionEvent;
 use super::language::{tr, whole};
 use super::state::{Dialog, Filter, GallerySort, Job, Kind, State, Toast};
 use super::training::Phase;
-use crate::domain::{ADDED, Digest, ImageResult, NO_WHITE_CELL, UNIDENTIFIED};
-use crate::report::Snapshot;
+use crate::domain::{ADDED, Digest, ImageResult, NOT_A_WHITE_CELL, UNIDENTIFIED};
+use crate::laboratory::Snapshot;
 use crate::session::CaseChange;
 use crate::task::Generation;
 use crate::workflow::pick_cells;
@@ -66,7 +66,7 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         Command::OtherLabel => state.dialog = Dialog::Label(String::new()),
         Command::NoWhiteCell => {
             let targets = state.targets(None);
-            return give(state, &targets, NO_WHITE_CELL, "label");
+            return give(state, &targets, NOT_A_WHITE_CELL, "label");
         }
         Command::NextUnreviewed | Command::NextFlagged => {
             let next = match command {

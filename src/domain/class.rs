@@ -1,104 +1,20 @@
-//! The classes a model names, in the model's own order, and the order in which a laboratory reads them.
+//! The classes a model names, in the model's own order. What they are is the catalogue's.
 //!
 //! Labels are what is stored and compared; a position means something only beside its `ClassSet`.
 
-/// Clinical order of a differential: the five mature classes first, in the order of laboratory reports.
-const CLINICAL_ORDER: [&str; 5] = ["neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil"];
+use super::catalogue::{CellClass, canonical_label, clinical_rank};
 
-/// Place of a class in a laboratory report; classes without a fixed place come after those that have one.
-///
-/// Spelling is forgiving about case and a plural "s" ("Neutrophils" is "neutrophil").
-#[must_use]
-pub fn clinical_rank(label: &str) -> usize {
-    let lower = label.trim().to_lowercase();
-    let singular = lower.strip_suffix('s').unwrap_or(&lower);
-    CLINICAL_ORDER.iter().position(|c| *c == singular).unwrap_or(CLINICAL_ORDER.len())
-}
-
-/// The word of the contract for a cell that nobody can name.
-pub const UNIDENTIFIED: &str = "unidentified";
-/// What a person calls a square that holds no white cell: debris, a clump of platelets, an overlap.
-pub const NO_WHITE_CELL: &str = "not a white cell";
-
-/// Labels that a person can give beside the classes of a model: what a five-class model cannot name, in the order in which
-/// they are offered.
-pub const OTHER_LABELS: [&str; 3] = ["NRBC", "smudge cell", NO_WHITE_CELL];
-
-/// What a label counts as in a differential (`CLSI` H20-Ed3 keeps the second group outside the 100 %).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// One of the white cells that make up the 100 %.
-    White,
-    /// Nucleated red cells: outside, given per 100 white cells, and they correct the white cell count.
-    RedNucleated,
-    /// Smudge cells: outside, given per 100 white cells.
-    Smudge,
-    /// Nothing to count.
-    Excluded,
-    /// A cell that nobody can name.
-    Unidentified,
-}
-
-/// What a label counts as; anything that is not known to be something else is a white cell.
-#[must_use]
-pub fn role(label: &str) -> Role {
-    let lower = label.trim().to_lowercase();
-    match lower.strip_suffix('s').unwrap_or(&lower) {
-        UNIDENTIFIED => Role::Unidentified,
-        "nrbc" | "nucleated red cell" | "nucleated red blood cell" | "erythroblast" | "normoblast" => {
-            Role::RedNucleated
-        }
-        "smudge cell" | "smudge" | "basket cell" | "gumprecht shadow" => Role::Smudge,
-        NO_WHITE_CELL | "artefact" | "artifact" | "debri" | "platelet" | "platelet clump" | "red blood cell"
-        | "red cell" | "stain" | "background" => Role::Excluded,
-        _ => Role::White,
-    }
-}
-
-/// The laboratory's name of what a model, a dataset or a sidecar calls a class: one of the five of a differential where the
-/// name is one of theirs in other words, or one of [`OTHER_LABELS`]; `None` where it is none of them and stands for itself.
-///
-/// Case, plurals, numbers in front ("0 Basophil") and separators do not matter. Abbreviations are those of public datasets:
-/// PBC (Acevedo et al., 2020: `BA`, `EO`, `LY`, `MO`, `SNE`, `BNE`, `ERB`), LISC and Raabin (`Baso`, `Eosi`, `Lympho`, `Mono`,
-/// `Neut`).
+/// The laboratory's name of what a model, a dataset or a sidecar calls a class, where the catalogue knows it; `None` where it stands
+/// for itself.
 #[must_use]
 pub fn laboratory_class(name: &str) -> Option<&'static str> {
-    let lower = name.trim().to_lowercase();
-    let words: Vec<&str> =
-        lower.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty() && *w != "cell" && *w != "cells").collect();
-    let joined = words.join(" ");
-    let singular = joined.strip_suffix('s').unwrap_or(&joined);
-    Some(match singular {
-        "neutrophil"
-        | "neut"
-        | "neutro"
-        | "ne"
-        | "neu"
-        | "sne"
-        | "bne"
-        | "seg"
-        | "segmented"
-        | "band"
-        | "segmented neutrophil"
-        | "band neutrophil"
-        | "neutrophil segmented"
-        | "neutrophil band"
-        | "segmented neutro" => "neutrophil",
-        "lymphocyte" | "lymph" | "lympho" | "ly" | "lym" | "lyt" => "lymphocyte",
-        "monocyte" | "mono" | "mo" | "mon" => "monocyte",
-        "eosinophil" | "eosino" | "eosi" | "eos" | "eo" => "eosinophil",
-        "basophil" | "baso" | "ba" | "bas" => "basophil",
-        "nrbc" | "erb" | "erythroblast" | "normoblast" | "nucleated red" | "nucleated red blood" => OTHER_LABELS[0],
-        "smudge" | "basket" => OTHER_LABELS[1],
-        "artefact" | "artifact" | "platelet" | "debri" | "not a white" | "no white" => NO_WHITE_CELL,
-        _ => return None,
-    })
+    CellClass::find(name).map(|c| c.label)
 }
 
-/// The names that a laboratory counts by: the five of a differential, then [`OTHER_LABELS`].
+/// The names that a laboratory counts by, in the order of the catalogue.
 #[must_use]
 pub fn laboratory_labels() -> Vec<String> {
-    CLINICAL_ORDER.iter().chain(&OTHER_LABELS).map(ToString::to_string).collect()
+    super::catalogue::CLASSES.iter().map(|c| c.label.to_owned()).collect()
 }
 
 /// Why a list of labels is not a set of classes.
@@ -117,7 +33,11 @@ pub enum ClassSetError {
 
 /// The labels of a model in the order of its outputs. At least two, none blank, none twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClassSet(Vec<String>);
+pub struct ClassSet {
+    labels: Vec<String>,
+    /// The same in the laboratory's spelling.
+    names: Vec<String>,
+}
 
 impl ClassSet {
     /// Checks and takes the labels.
@@ -138,38 +58,51 @@ impl ClassSet {
                 return Err(ClassSetError::Repeated(label.clone()));
             }
         }
-        Ok(Self(labels))
+        let names = labels.iter().map(|l| canonical_label(l)).collect();
+        Ok(Self { labels, names })
     }
 
-    /// The labels in the model's order.
+    /// The labels in the model's order and its own spelling, as tables have them.
     #[must_use]
     pub fn labels(&self) -> &[String] {
-        &self.0
+        &self.labels
+    }
+
+    /// The labels in the model's order and the laboratory's spelling: what is shown, counted and kept.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The laboratory's name of an output's position.
+    #[must_use]
+    pub fn name(&self, index: usize) -> Option<&str> {
+        self.names.get(index).map(String::as_str)
     }
 
     /// How many classes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.labels.len()
     }
 
     /// Never true; here because a `len` without it surprises.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.labels.is_empty()
     }
 
     /// The label at an output's position.
     #[must_use]
     pub fn label(&self, index: usize) -> Option<&str> {
-        self.0.get(index).map(String::as_str)
+        self.labels.get(index).map(String::as_str)
     }
 
     /// Positions in clinical order; classes without a clinical place keep the model's order at the end.
     #[must_use]
     pub fn clinical_order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.0.len()).collect();
-        order.sort_by_key(|&i| clinical_rank(&self.0[i]));
+        let mut order: Vec<usize> = (0..self.labels.len()).collect();
+        order.sort_by_key(|&i| clinical_rank(&self.labels[i]));
         order
     }
 }
@@ -183,23 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn the_clinical_order_is_not_the_models_order() {
-        let classes = set(&["basophil", "eosinophil", "lymphocyte", "blast", "neutrophil"]).expect("valid");
+    fn the_clinical_order_is_not_the_models_order_and_names_are_the_laboratorys() {
+        let classes = set(&["Basophils", "EOS", "lymphocyte", "hairy  cell", "neutrophil"]).expect("valid");
         assert_eq!(classes.clinical_order(), [4, 2, 1, 0, 3]);
-        assert_eq!(clinical_rank(" Neutrophils"), 0);
-        assert_eq!(
-            ["Erythroblast", "debris", "blast", "Smudge cells"].map(role),
-            [Role::RedNucleated, Role::Excluded, Role::White, Role::Smudge]
-        );
-    }
-
-    #[test]
-    fn other_peoples_names_are_understood_and_strange_ones_stand_for_themselves() {
-        let known = ["0 Basophil", "EOS", "LY", "Band_Neutrophils", "erythroblast", "platelet", "Monocytes "];
-        let named = known.map(|n| laboratory_class(n).unwrap_or("?"));
-        let wanted = ["basophil", "eosinophil", "lymphocyte", "neutrophil", "NRBC", NO_WHITE_CELL, "monocyte"];
-        assert_eq!(named, wanted);
-        assert_eq!(["blast", "IG", "Class 1", "7", ""].map(laboratory_class), [None; 5]);
+        assert_eq!(classes.names(), ["basophil", "eosinophil", "lymphocyte", "hairy cell", "neutrophil"]);
+        assert_eq!(classes.labels()[0], "Basophils");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Counting only: reference ranges, intervals and sign-off belong to the laboratory's report.
 
-use super::class::{Role, UNIDENTIFIED, role};
+use super::catalogue::{Role, UNIDENTIFIED, canonical_label, label_key, role};
 use super::{ClassSet, ImageResult, Outcome};
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ impl Differential {
         self.add_image(result);
         if let Outcome::Cells(cells) = &result.outcome {
             for cell in cells {
-                let class = cell.accepted.then(|| classes.label(cell.probabilities.top().0)).flatten();
+                let class = cell.accepted.then(|| classes.name(cell.probabilities.top().0)).flatten();
                 self.count(class.unwrap_or(UNIDENTIFIED), false, true);
             }
         }
@@ -49,12 +49,9 @@ impl Differential {
         }
     }
 
-    /// Counts a cell (`up`), or takes one back.
+    /// Counts a cell (`up`), or takes it back. Spellings of one label are one label.
     pub fn count(&mut self, label: &str, reviewed: bool, up: bool) {
-        if !self.cells.contains_key(label) {
-            self.cells.insert(label.to_owned(), Count::default());
-        }
-        let Some(count) = self.cells.get_mut(label) else { return };
+        let count = self.entry(label);
         let by = |n: usize| if up { n + 1 } else { n.saturating_sub(1) };
         count.all = by(count.all);
         if reviewed {
@@ -62,10 +59,22 @@ impl Differential {
         }
     }
 
+    /// The counter of a label: under the catalogue's spelling, or under the one in which it was counted first.
+    fn entry(&mut self, label: &str) -> &mut Count {
+        let known = if self.cells.contains_key(label) {
+            label.to_owned()
+        } else {
+            let own = canonical_label(label);
+            let key = label_key(label);
+            self.cells.keys().find(|k| **k == own || label_key(k) == key).cloned().unwrap_or(own)
+        };
+        self.cells.entry(known).or_default()
+    }
+
     /// Adds another set of images.
     pub fn merge(&mut self, other: &Self) {
         for (label, count) in &other.cells {
-            let own = self.cells.entry(label.clone()).or_default();
+            let own = self.entry(label);
             own.all += count.all;
             own.reviewed += count.reviewed;
         }
@@ -97,7 +106,7 @@ impl Differential {
     /// Cells of the differential's 100 %.
     #[must_use]
     pub fn white(&self) -> Count {
-        self.sum(|r| r == Role::White)
+        self.sum(|r| r == Role::Counted)
     }
 
     /// All cells and squares that were looked at, whatever they are.

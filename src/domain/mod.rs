@@ -2,19 +2,23 @@
 //!
 //! Nothing here touches the disk, a thread, a clock or a pixel; every layer above may use it.
 
+mod catalogue;
 mod class;
 mod differential;
 mod digest;
+mod ids;
 mod input;
 mod learning;
 mod prediction;
 
-pub use class::{
-    ClassSet, ClassSetError, NO_WHITE_CELL, OTHER_LABELS, Role, UNIDENTIFIED, clinical_rank, laboratory_class,
-    laboratory_labels, role,
+pub use catalogue::{
+    CLASSES, CellClass, KEYED, Loinc, NOT_A_WHITE_CELL, NUCLEATED_RED_CELL, Role, Shape, UNIDENTIFIED, canonical_label,
+    clinical_rank, label_key, one_spelling, role, same_label,
 };
+pub use class::{ClassSet, ClassSetError, laboratory_class, laboratory_labels};
 pub use differential::{Count, Differential};
 pub use digest::{Digest, NoDigest};
+pub use ids::{CellId, ImageId, SlideId};
 pub use input::{CellPreprocessing, Filter, TensorSpec, WholePreprocessing};
 pub use learning::EpochRow;
 pub use prediction::{ADDED, CellResult, ImageResult, Outcome, Probabilities, Square, Status};

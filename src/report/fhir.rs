@@ -4,9 +4,9 @@
 //! Codes are method-neutral LOINC; the method stands in `Observation.method`, because a count that software suggested and a
 //! person confirmed is neither automated nor manual.
 
-use super::laboratory::{Flag, ReferenceRange, ReportStatus, SlideReport, Unit};
 use super::slide::METHOD;
 use crate::domain::Digest;
+use crate::laboratory::{Flag, ReferenceRange, ReportStatus, SlideReport, Unit};
 use serde_json::{Map, Value, json};
 
 /// Percent and absolute codes of the five classes (LOINC 2.x).

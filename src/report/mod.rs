@@ -5,7 +5,6 @@ mod escape;
 pub(crate) mod evaluated;
 mod evaluation;
 mod fhir;
-mod laboratory;
 mod learning;
 mod map;
 mod picture;
@@ -21,10 +20,6 @@ pub use evaluation::{
     other_scores, percent, predictions_csv,
 };
 pub use fhir::slide_fhir;
-pub use laboratory::{
-    CaseFacts, DifferentialTable, Flag, LookedCell, Obstacle, ReferenceRange, ReportStatus, Row, Sex, SlideReport,
-    Snapshot, TARGETS, Unit, WBC, example_ranges, flag,
-};
 pub use learning::{history_csv, scores_json, scores_text};
 pub use map::{MapPoint, map_csv, map_svg};
 pub use picture::svg_to_png;

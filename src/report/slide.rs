@@ -2,8 +2,8 @@
 
 use super::escape::xml_text;
 use super::evaluation::STYLE;
-use super::laboratory::{DifferentialTable, Row, SlideReport};
 use super::svg::PALETTE;
+use crate::laboratory::{DifferentialTable, Row, SlideReport};
 use std::fmt::Write;
 
 /// What is left of the page where a printer ends.
@@ -64,7 +64,7 @@ fn row_html(t: &mut String, table: &DifferentialTable, row: &Row) {
     let absolute =
         row.absolute.map_or_else(|| "–".into(), |(a, low, high)| format!("{a:.2} <small>{low:.2}–{high:.2}</small>"));
     let range = row.range.as_ref().map_or_else(String::new, |r| format!("{} {}", r.text(), r.unit.text()));
-    let flag = row.flag.map_or("", super::Flag::as_str);
+    let flag = row.flag.map_or("", crate::laboratory::Flag::as_str);
     let _ = writeln!(
         t,
         "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{absolute}</td><td>{range}</td><td class=\"l {flag}\">{flag}</td></tr>",
@@ -173,7 +173,7 @@ pub fn slide_html(r: &SlideReport) -> String {
         fact("corrected for nucleated red cells", &format!("{used:.2} ×10⁹/L"));
     }
     fact("age", &r.case.age.map_or_else(String::new, |a| format!("{a} years")));
-    if r.case.sex != super::Sex::Any {
+    if r.case.sex != crate::laboratory::Sex::Any {
         fact("sex", r.case.sex.as_str());
     }
     fact("method", METHOD);
@@ -198,9 +198,9 @@ pub(super) const METHOD: &str = "Microscopy, stained smear; cells found and clas
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::laboratory::{CaseFacts, ReportStatus, example_ranges};
     use super::*;
     use crate::domain::Differential;
+    use crate::laboratory::{CaseFacts, ReportStatus, example_ranges};
 
     pub(in super::super) fn report(sample: &str, signed: bool) -> SlideReport {
         let mut d = Differential::default();

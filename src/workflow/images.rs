@@ -58,7 +58,7 @@ fn reviewed(session: &Path) -> Result<Vec<Reviewed>, UserError> {
     }
     let mut out: Vec<Reviewed> = labels
         .iter()
-        .filter(|(_, v)| v.named() && role(&v.label) == Role::White)
+        .filter(|(_, v)| v.named() && role(&v.label) == Role::Counted)
         .filter_map(|(key, v)| {
             let (path, all) = cells.get(&key.image)?;
             let found = all.iter().find(|c| c.number == key.cell).map(|c| c.square);

@@ -5,10 +5,9 @@ use super::sessions::{look, now};
 use crate::domain::{Differential, Digest, ImageResult, Outcome, UNIDENTIFIED};
 use crate::files::{config_file, create_folder, digest_of, display_path, read_bounded, write_atomic};
 use crate::inference::Cells;
+use crate::laboratory::{CaseFacts, ReferenceRange, ReportStatus, Sex, SlideReport, Snapshot, example_ranges};
 use crate::model::ModelCard;
-use crate::report::{
-    CaseFacts, ReferenceRange, ReportStatus, Sex, SlideReport, Snapshot, example_ranges, slide_fhir, slide_html,
-};
+use crate::report::{slide_fhir, slide_html};
 use crate::session::{CaseRecord, CellKey, KeptResult, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -41,7 +40,7 @@ impl MadeWith {
         Self {
             model: card.digest.to_string(),
             name: card.name.clone(),
-            classes: card.classes.labels().to_vec(),
+            classes: card.classes.names().to_vec(),
             cells: format!("{cells:?}"),
             finder: crate::imaging::FINDER_VERSION,
         }

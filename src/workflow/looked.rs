@@ -8,8 +8,8 @@ use crate::domain::{ClassSet, ImageResult, Outcome};
 use crate::files::display_name;
 use crate::imaging::encode_jpeg;
 use crate::inference::{OwnSquares, Provider};
+use crate::laboratory::{LookedCell, SlideReport};
 use crate::model::VettedModel;
-use crate::report::{LookedCell, SlideReport};
 use crate::task::{Cancel, Progress};
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,7 @@ use crate::app::language::{look_up, tr};
 use crate::app::state::{Dialog, State};
 use crate::app::theme;
 use crate::app::update::Input;
-use crate::report::{Obstacle, Sex, TARGETS, Unit};
+use crate::laboratory::{Obstacle, Sex, TARGETS, Unit};
 use egui::{Grid, Id, Key, Role, ScrollArea, TextEdit, Ui, WidgetInfo};
 
 /// A text that is kept when it is left or Enter is pressed; Escape takes it back.
@@ -173,7 +173,7 @@ pub(super) fn ranges(ui: &mut Ui, drafts: &[RangeDraft], asked: &mut Asked) {
             all.push(RangeDraft::default());
         }
         if ui.button(tr!("Examples Again")).clicked() {
-            all = crate::report::example_ranges().iter().map(RangeDraft::of).collect();
+            all = crate::laboratory::example_ranges().iter().map(RangeDraft::of).collect();
         }
         if ui.button(tr!("Keep These Ranges")).clicked() {
             asked.input(Input::Ranges(all.clone()));

@@ -10,7 +10,7 @@ use crate::app::state::State;
 use crate::app::theme;
 use crate::app::update::Input;
 use crate::files::display_name;
-use crate::report::{DifferentialTable, Flag, Row, Sex};
+use crate::laboratory::{DifferentialTable, Flag, Row, Sex};
 use crate::workflow::{case_facts, case_status};
 use egui::{Grid, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 

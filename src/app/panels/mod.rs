@@ -45,7 +45,7 @@ pub(crate) struct ViewMemory {
     /// The heat map as a texture, of which map and with which opacity.
     pub(super) heat: details::HeatTexture,
     /// The differential as it was laid out last, and what it was laid out from.
-    pub(super) table: Option<(TableOf, crate::report::DifferentialTable)>,
+    pub(super) table: Option<(TableOf, crate::laboratory::DifferentialTable)>,
     /// What a model that is being asked about sees, as a texture, and of which preview.
     pub(super) preview: wizard::PreviewTexture,
     /// A line that is being drawn around cells of the map.
@@ -55,7 +55,8 @@ pub(crate) struct ViewMemory {
 }
 
 /// What a differential's table is made from.
-type TableOf = (crate::domain::Differential, crate::report::CaseFacts, Vec<crate::report::ReferenceRange>, String);
+type TableOf =
+    (crate::domain::Differential, crate::laboratory::CaseFacts, Vec<crate::laboratory::ReferenceRange>, String);
 
 /// A tile that is being dragged to a class, by its position.
 pub(crate) struct DraggedTile(pub(super) usize);

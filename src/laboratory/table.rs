@@ -3,7 +3,7 @@
 //!
 //! Pure: counts, case and ranges come in, numbers go out. Conventions are those of CLSI H20-Ed3.
 
-use crate::domain::{Count, Differential, Role, clinical_rank, role};
+use crate::domain::{Count, Differential, NUCLEATED_RED_CELL, Role, clinical_rank, role};
 use crate::metrics::exact;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -301,14 +301,16 @@ impl DifferentialTable {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn new(d: &Differential, labels: &[String], case: &CaseFacts, ranges: &[ReferenceRange]) -> Self {
         let white = d.white();
-        let mut named: Vec<String> = labels.iter().filter(|l| role(l) == Role::White).cloned().collect();
+        let mut named: Vec<String> = labels.iter().filter(|l| role(l) == Role::Counted).cloned().collect();
         named.extend(
-            d.labels().filter(|(l, _)| role(l) == Role::White && !labels.iter().any(|x| x == l)).map(|(l, _)| l.into()),
+            d.labels()
+                .filter(|(l, _)| role(l) == Role::Counted && !labels.iter().any(|x| x == l))
+                .map(|(l, _)| l.into()),
         );
         named.sort_by_key(|l| clinical_rank(l));
         let per_hundred = |n: usize| if white.all == 0 { 0.0 } else { 100.0 * n as f64 / white.all as f64 };
         let of_role = |wanted: Role| d.labels().filter(move |(l, _)| role(l) == wanted);
-        let red: usize = of_role(Role::RedNucleated).map(|(_, c)| c.all).sum();
+        let red = d.of(NUCLEATED_RED_CELL).all;
         let wbc = case.wbc.map(|w| w * 100.0 / (100.0 + per_hundred(red)));
         let rows = named
             .into_iter()
@@ -333,13 +335,13 @@ impl DifferentialTable {
                 Row { label, class, count, share, absolute, range, flag }
             })
             .collect();
-        let outside = of_role(Role::RedNucleated).chain(of_role(Role::Smudge));
+        let outside = of_role(Role::Outside);
         let squares = d.squares();
         Self {
             rows,
             white,
             outside: outside.map(|(l, c)| (l.to_owned(), c.all, per_hundred(c.all))).collect(),
-            excluded: of_role(Role::Excluded).map(|(l, c)| (l.to_owned(), c.all)).collect(),
+            excluded: of_role(Role::NotACell).map(|(l, c)| (l.to_owned(), c.all)).collect(),
             unidentified: d.unidentified().all,
             unreviewed: squares.all - squares.reviewed,
             squares: squares.all,
@@ -548,7 +550,7 @@ mod tests {
         // 10 × 100 / (100 + 25) = 8
         assert!(t.wbc.is_some_and(|w| (w - 8.0).abs() < 1e-12));
         assert!(t.rows[0].absolute.is_some_and(|(a, ..)| (a - 6.4).abs() < 1e-12));
-        assert_eq!(t.outside, [("NRBC".to_owned(), 25, 25.0)]);
+        assert_eq!(t.outside, [(NUCLEATED_RED_CELL.to_owned(), 25, 25.0)]);
         assert_eq!((t.excluded.as_slice(), t.white.all), (&[("not a white cell".to_owned(), 3)][..], 100));
     }
 
