@@ -385,7 +385,7 @@ fn words(text: &str, digits: bool) -> Vec<String> {
         .split(|c: char| !(c.is_alphabetic() || (digits && c.is_numeric())))
         .filter(|w| !w.is_empty())
         .map(|w| match w.strip_suffix('s') {
-            Some(one) if one.len() > 2 && !one.ends_with('s') => one.to_owned(),
+            Some(one) if one.len() > 1 && !one.ends_with('s') => one.to_owned(),
             _ => w.to_owned(),
         })
         .collect()
