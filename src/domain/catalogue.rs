@@ -522,7 +522,8 @@ mod tests {
         let mut seen = std::collections::BTreeMap::new();
         for class in CLASSES {
             for spelling in std::iter::once(&class.label).chain(class.aliases) {
-                let plural = format!(" {}S ", spelling.to_uppercase());
+                let ending = if spelling.ends_with('s') { "" } else { "s" };
+                let plural = format!(" {spelling}{ending} ").to_uppercase();
                 for text in [(*spelling).to_owned(), spelling.to_uppercase(), spelling.replace(' ', "_"), plural] {
                     let found = CellClass::find(&text).map(|c| c.label);
                     assert_eq!(found, Some(class.label), "{text}");
