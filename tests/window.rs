@@ -79,7 +79,7 @@ fn a_folder_becomes_tiles_that_can_be_chosen_filtered_and_sorted() {
     harness.state_mut().command(Command::Sort(GallerySort::LeastConfident), 1.0);
     harness.run_steps(3);
     let state = harness.state().state();
-    let sure: Vec<f32> = state.visible.iter().filter_map(|&t| state.verdict(state.tiles[t]).confidence).collect();
+    let sure: Vec<f32> = state.visible.iter().filter_map(|&t| state.verdict(t).confidence).collect();
     assert!(sure.len() == 6 && sure.windows(2).all(|w| w[0] <= w[1]), "{sure:?}");
 }
 
@@ -282,8 +282,9 @@ fn labels_are_given_by_keys_kept_and_found_again() {
     let other = (0..classes.len()).find(|c| classes[*c] != first).unwrap();
     let count = |h: &Harness<'_, Window>, label: &str| h.state().state().slides.counts(None).of(label).all;
     let before = count(&harness, &classes[other]);
-    let digits = [egui::Key::Num1, egui::Key::Num2];
-    harness.key_press(digits[other]);
+    let key =
+        leukoscope::domain::CellClass::find(&classes[other]).and_then(leukoscope::domain::CellClass::key).unwrap();
+    harness.key_press(leukoscope::app::command::DIGITS[key]);
     harness.run_steps(2);
     assert_eq!(label(&harness, 0), (classes[other].clone(), Some(false)));
     assert_eq!(count(&harness, &classes[other]), before + 1);
@@ -292,7 +293,7 @@ fn labels_are_given_by_keys_kept_and_found_again() {
     harness.key_press(egui::Key::Space);
     harness.run_steps(2);
     assert_eq!(label(&harness, 1).1, Some(true));
-    assert_eq!(harness.state().state().selected, Some(2));
+    assert_eq!(harness.state().state().selected, Some(harness.state().state().tiles[2]));
     harness.key_press(egui::Key::Num0);
     harness.run_steps(2);
     assert_eq!(label(&harness, 2), ("unidentified".to_owned(), Some(false)));

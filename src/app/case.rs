@@ -1,9 +1,11 @@
 //! What the window knows of the case: what was entered, the laboratory's ranges, who signed. Plain values; time is handed in.
 
 use super::state::State;
+use crate::domain::SlideId;
 use crate::laboratory::{DifferentialTable, ReferenceRange, Sex, SlideReport, Snapshot, Unit};
 use crate::session::CaseRecord;
 use crate::workflow::{case_facts, case_report};
+use std::collections::BTreeMap;
 
 /// The case of what is open.
 #[derive(Debug, Clone)]
@@ -14,20 +16,27 @@ pub struct CaseView {
     pub ranges: Vec<ReferenceRange>,
     /// Whether the differential is shown.
     pub shown: bool,
+    /// What is being typed into its fields, by name, and was not left yet.
+    pub drafts: BTreeMap<&'static str, String>,
 }
 
 impl Default for CaseView {
     fn default() -> Self {
-        Self { record: CaseRecord::default(), ranges: crate::laboratory::example_ranges(), shown: true }
+        Self {
+            record: CaseRecord::default(),
+            ranges: crate::laboratory::example_ranges(),
+            shown: true,
+            drafts: BTreeMap::new(),
+        }
     }
 }
 
 impl State {
     /// The differential of one slide, or of all together.
     #[must_use]
-    pub fn table(&self, slide: Option<usize>) -> DifferentialTable {
+    pub fn table(&self, slide: Option<SlideId>) -> DifferentialTable {
         let facts = case_facts(&self.case.record);
-        DifferentialTable::new(&self.slides.counts(slide), self.model.classes.names(), &facts, &self.case.ranges)
+        DifferentialTable::new(self.slides.counts(slide), self.model.classes.names(), &facts, &self.case.ranges)
     }
 
     /// What a signature keeps.
@@ -37,7 +46,7 @@ impl State {
             case: case_facts(&self.case.record),
             ranges: self.case.ranges.clone(),
             classes: self.model.classes.names().to_vec(),
-            slides: self.slides.list().to_vec(),
+            slides: self.slides.list().iter().map(|s| (s.path.clone(), s.counts.clone())).collect(),
             model: (self.model.name.clone(), self.model.sha256.clone()),
             made: made.to_owned(),
         }

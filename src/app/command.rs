@@ -1,9 +1,10 @@
 //! Commands as data: one enum gives each its text, tooltip, shortcut and place in the menus. Menus, the palette, the
 //! shortcuts and the tests all read it; nothing here draws or does anything.
 
-use super::language::{Language, tr};
+use super::language::{Language, look_up, tr};
 use super::state::{GallerySort, Place, State, ThemeChoice};
 use super::training::Phase;
+use crate::domain::{CellClass, KEYED, UNIDENTIFIED};
 use crate::inference::Provider;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
@@ -40,7 +41,9 @@ pub enum Command {
     Classify,
     /// Stop the running job.
     CancelJob,
-    /// Give the label of this number: from 1 the classes and what they cannot name, 0 unidentified.
+    /// Go on with a run that was stopped.
+    Resume,
+    /// Give the label of this number: from 1 the classes of the catalogue that have keys, 0 unidentified.
     Label(u8),
     /// Type a label that is not offered.
     OtherLabel,
@@ -167,6 +170,7 @@ impl Command {
             C::UseBundledModel,
             C::Classify,
             C::CancelJob,
+            C::Resume,
             C::ToggleCells,
             C::Accept,
             C::OtherLabel,
@@ -206,7 +210,7 @@ impl Command {
             C::LargerTiles,
             C::SmallerTiles,
         ];
-        all.extend((0..=9).map(C::Label));
+        all.extend((0..=KEYED).filter_map(|n| u8::try_from(n).ok()).map(C::Label));
         all.extend(Place::ALL.map(C::Go));
         all.extend(GallerySort::ALL.map(C::Sort));
         all.extend(ThemeChoice::ALL.map(C::Theme));
@@ -230,8 +234,10 @@ impl Command {
             Self::ExportReport => tr!("Report HTML…"),
             Self::ExportFhir => tr!("FHIR JSON…"),
             Self::ExportImages => tr!("Images by Class…"),
-            Self::Label(0) => tr!("Label as Unidentified"),
-            Self::Label(n) => tr!("Give Label %{n}", n = n),
+            Self::Label(n) => {
+                let label = CellClass::of_key(usize::from(n)).map_or(UNIDENTIFIED, |c| c.label);
+                tr!("Label as %{label}", label = look_up(label))
+            }
             Self::OtherLabel => tr!("Other Label…"),
             Self::NextUnreviewed => tr!("Next Unreviewed"),
             Self::NextFlagged => tr!("Next Flagged"),
@@ -251,6 +257,7 @@ impl Command {
             Self::UseBundledModel => tr!("Use Bundled Model"),
             Self::Classify => tr!("Classify"),
             Self::CancelJob => tr!("Cancel"),
+            Self::Resume => tr!("Resume"),
             Self::ToggleCells => tr!("All Cells of a Field"),
             Self::Accept => tr!("Accept"),
             Self::Undo => tr!("Undo"),
@@ -310,7 +317,9 @@ impl Command {
             Self::ExportImages => {
                 "Copy the images of reviewed cells into a folder per class, with a table: a training set"
             }
-            Self::Label(_) => "Label the cells chosen together, else the one under the pointer, else the chosen one",
+            Self::Label(_) => {
+                "Label the cells chosen together, else the one under the pointer if it was moved last, else the chosen one"
+            }
             Self::OtherLabel => "Type any label, such as blast: what the model cannot name a person can",
             Self::NextUnreviewed => "Go to the next cell that nobody has looked at",
             Self::NextFlagged => "Go to the next cell that the model cannot name, doubts, or has learnt nothing like",
@@ -332,6 +341,7 @@ impl Command {
             Self::UseBundledModel => "Classify with the model inside the program",
             Self::Classify => "Classify what is open again, with the present model and provider",
             Self::CancelJob => "Stop after the present image; what is done stays",
+            Self::Resume => "Classify the images that a stopped run did not come to",
             Self::Accept => "The label shown is right: confirm it and go on to the next (Space)",
             Self::Undo => "Take the last correction back",
             Self::Redo => "Make the correction again that was taken back",
@@ -380,7 +390,10 @@ impl Command {
     pub fn shortcut(self) -> Option<KeyboardShortcut> {
         let keys = |m, k| Some(KeyboardShortcut::new(m, k));
         match self {
-            Self::Label(n) => keys(Modifiers::NONE, DIGITS[usize::from(n.min(9))]),
+            // A key belongs to a class, whatever the model: digits, then Alt and a digit.
+            Self::Label(n) if n <= 9 => keys(Modifiers::NONE, DIGITS[usize::from(n)]),
+            Self::Label(n) => keys(Modifiers::ALT, DIGITS[usize::from(n - 9).min(9)]),
+            Self::Amend => keys(Modifiers::NONE, Key::A),
             Self::Accept => keys(Modifiers::NONE, Key::Space),
             Self::OtherLabel => keys(Modifiers::NONE, Key::L),
             Self::NextUnreviewed => keys(Modifiers::NONE, Key::Tab),
@@ -417,6 +430,40 @@ impl Command {
         }
     }
 
+    /// Keys that it has besides, as other programs have them.
+    #[must_use]
+    pub fn other_shortcut(self) -> Option<KeyboardShortcut> {
+        match self {
+            Self::Redo => Some(KeyboardShortcut::new(CTRL_SHIFT, Key::Z)),
+            _ => None,
+        }
+    }
+
+    /// Whether it says what a cell is.
+    #[must_use]
+    pub fn labels(self) -> bool {
+        matches!(self, Self::Label(_) | Self::Accept | Self::NoWhiteCell | Self::OtherLabel)
+    }
+
+    /// Why a key of it does nothing now, where a person has to know.
+    #[must_use]
+    pub fn refusal(self, state: &State) -> Option<String> {
+        let changes = self.labels() || matches!(self, Self::Undo | Self::Redo | Self::SignOff);
+        if !changes || state.place != Place::Review || state.tiles.is_empty() {
+            return None;
+        }
+        if let Some(signed) = state.case.record.signatures.last().filter(|_| state.case.record.locked()) {
+            let keys = state.keys.of(Self::Amend).map_or_else(|| Self::Amend.text(), super::keys::words);
+            return Some(tr!(
+                "Signed by %{who}: nothing can be changed. Press %{keys} to amend",
+                who = signed.operator,
+                keys = keys
+            ));
+        }
+        let why = state.labels.obstacle()?;
+        Some(tr!("Labels cannot be given: %{why}", why = why))
+    }
+
     /// Whether it makes sense now.
     #[must_use]
     pub fn enabled(self, state: &State) -> bool {
@@ -427,9 +474,8 @@ impl Command {
             Self::ExportImages | Self::TrainOnReviewed | Self::EvaluateOnReviewed => {
                 state.labels.open && !state.labels.verdicts.is_empty()
             }
-            Self::Label(n) => {
-                let known = usize::from(n) <= state.offered().len();
-                known && state.place == Place::Review && state.label_obstacle().is_none() && !state.tiles.is_empty()
+            Self::Label(_) => {
+                state.place == Place::Review && state.label_obstacle().is_none() && !state.tiles.is_empty()
             }
             Self::NextUnreviewed | Self::NextFlagged | Self::SelectAll => {
                 state.place == Place::Review && !state.visible.is_empty()
@@ -446,11 +492,11 @@ impl Command {
             Self::Amend => state.case.record.locked() && state.labels.open && state.labels.read_only.is_none(),
             Self::Classify => !state.opened.is_empty() && state.job.is_none(),
             Self::CancelJob => state.job.is_some(),
+            Self::Resume => state.unfinished.is_some() && state.job.is_none(),
             Self::ClearFilter => state.filter != Default::default(),
             Self::UseBundledModel => state.custom_model,
             Self::Accept | Self::NoWhiteCell | Self::OtherLabel => {
-                let chosen =
-                    state.selected.and_then(|s| state.tiles.get(s)).is_some_and(|t| state.key_of(*t).is_some());
+                let chosen = state.selected.is_some_and(|t| state.key_of(t).is_some());
                 state.place == Place::Review && chosen && state.label_obstacle().is_none()
             }
             Self::Undo => match state.place {

@@ -2,34 +2,39 @@
 //! clock.
 
 use super::message::Effect;
-use super::state::{State, Tile};
-use crate::domain::{ADDED, Square};
+use super::state::State;
+use crate::domain::{ADDED, CellId, ImageId, Square};
 use crate::session::{CellKey, Change, Edit, Verdict};
 use std::collections::BTreeSet;
 
-/// Gives the cells of tiles a label: on the screen at once, on the disk as soon as the session has it, as one edit.
-pub(super) fn give(state: &mut State, tiles: &[usize], label: &str, action: &str) -> Vec<Effect> {
-    let label = label.to_owned();
-    change(state, tiles, action, |_, _| Some(label.clone()))
+/// What a label was given by: the word of the audit row, from which reports count how labels came about.
+fn action(one: &str, cells: usize) -> String {
+    if cells > 1 { format!("{one}-all") } else { one.to_owned() }
+}
+
+/// Gives cells a label: on the screen at once, on the disk as soon as the session has it, as one edit.
+pub(super) fn give(state: &mut State, tiles: &[CellId], label: &str) -> Vec<Effect> {
+    let label = state.spelling(label);
+    change(state, tiles, "label", |_, _| Some(label.clone()))
 }
 
 /// Confirms what the tiles say.
-pub(super) fn accept(state: &mut State, tiles: &[usize]) -> Vec<Effect> {
+pub(super) fn accept(state: &mut State, tiles: &[CellId]) -> Vec<Effect> {
     change(state, tiles, "accept", |state, tile| Some(state.verdict(tile).label.to_owned()))
 }
 
 fn change(
     state: &mut State,
-    tiles: &[usize],
-    action: &str,
-    label: impl Fn(&State, Tile) -> Option<String>,
+    tiles: &[CellId],
+    word: &str,
+    label: impl Fn(&State, CellId) -> Option<String>,
 ) -> Vec<Effect> {
     if state.label_obstacle().is_some() {
         return Vec::new();
     }
     let mut changes = Vec::new();
     let mut seen = BTreeSet::new();
-    for tile in tiles.iter().filter_map(|t| state.tiles.get(*t)).copied() {
+    for tile in tiles.iter().copied() {
         let (Some(key), Some(suggested)) = (state.key_of(tile), state.suggestion(tile)) else { continue };
         let Some(label) = label(state, tile).filter(|l| !l.is_empty()) else { continue };
         let before = state.labels.verdicts.get(&key).cloned();
@@ -40,7 +45,12 @@ fn change(
             changes.push(Change { key, before, after: Some(after) });
         }
     }
-    if changes.is_empty() { Vec::new() } else { make(state, action, changes) }
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    // Many at once are in bulk, even where most of them had their label already.
+    let word = action(word, tiles.len());
+    make(state, &word, changes)
 }
 
 /// A new edit: it can be undone, and what was undone before cannot be done again.
@@ -54,13 +64,19 @@ fn make(state: &mut State, action: &str, changes: Vec<Change>) -> Vec<Effect> {
 pub(super) fn made(state: &mut State, edit: Edit) -> Vec<Effect> {
     let again = state.edit(&edit);
     let mut effects = vec![Effect::KeepLabels(edit)];
-    let path = |i: usize| Effect::Again(state.generation, state.images[i].path.clone());
-    effects.extend(again.into_iter().map(path));
+    effects.extend(again.into_iter().filter_map(|image| classify_again(state, image)));
     effects
 }
 
-pub(super) fn move_square(state: &mut State, tile: usize, square: Square) -> Vec<Effect> {
-    let Some(tile) = state.tiles.get(tile).copied() else { return Vec::new() };
+/// Has an image classified again with the squares that it has now; what was asked before is out of date.
+pub(super) fn classify_again(state: &mut State, image: ImageId) -> Option<Effect> {
+    let path = state.images.get(image)?.path.clone();
+    let asked = state.moved.entry(image).or_insert(0);
+    *asked += 1;
+    Some(Effect::Again(state.generation, *asked, path))
+}
+
+pub(super) fn move_square(state: &mut State, tile: CellId, square: Square) -> Vec<Effect> {
     let (Some(key), Some(suggested)) = (state.key_of(tile), state.suggestion(tile)) else { return Vec::new() };
     let before = state.labels.verdicts.get(&key).cloned();
     let mut after = before.clone().unwrap_or_else(|| Verdict { suggested: suggested.to_owned(), ..Verdict::default() });
@@ -68,7 +84,7 @@ pub(super) fn move_square(state: &mut State, tile: usize, square: Square) -> Vec
     square_edit(state, key, before, after, "move square")
 }
 
-pub(super) fn add_square(state: &mut State, image: usize, square: Square) -> Vec<Effect> {
+pub(super) fn add_square(state: &mut State, image: ImageId, square: Square) -> Vec<Effect> {
     let Some(digest) = state.images.get(image).and_then(|i| i.digest) else { return Vec::new() };
     let taken = state.labels.verdicts.keys().filter(|k| k.image == digest && k.cell >= ADDED).map(|k| k.cell + 1);
     let key = CellKey { image: digest, cell: taken.max().unwrap_or(ADDED) };

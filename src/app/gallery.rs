@@ -1,16 +1,22 @@
 //! The gallery's model: tiles, filters, orders, and what each tile says. Plain values; nothing is drawn.
 
 use super::state::State;
-use crate::domain::{CLASSES, Outcome, Status, UNIDENTIFIED};
+use crate::domain::{
+    CLASSES, CellId, NOT_A_WHITE_CELL, NUCLEATED_RED_CELL, Outcome, SlideId, Status, UNIDENTIFIED, clinical_rank,
+    same_label,
+};
 use crate::files::display_name;
 use crate::inference::likeness;
 use crate::session::CellKey;
 use crate::workflow::{label_of, suggestion};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// A cell of which the model is less sure than this wants eyes.
 const UNSURE: f32 = 0.5;
+
+/// Classes beside the five of a differential that always have a row.
+const ALWAYS_LISTED: [&str; 3] = [NUCLEATED_RED_CELL, "smudge cell", NOT_A_WHITE_CELL];
 
 /// Order of the gallery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -60,13 +66,13 @@ impl GallerySort {
 }
 
 /// Which tiles are shown, by what they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Kind {
     /// Everything.
     #[default]
     All,
-    /// One class, by its position in the model's labels.
-    Class(usize),
+    /// One label, whatever the model calls its classes.
+    Label(String),
     /// Below the abstain threshold.
     Unidentified,
     /// Images without a white cell.
@@ -77,8 +83,6 @@ pub enum Kind {
     Unreviewed,
     /// Cells that want eyes: see [`State::flagged`].
     Flagged,
-    /// A label beside the model's classes, by its position in [`State::offered`].
-    Other(usize),
 }
 
 /// Which tiles are shown.
@@ -92,10 +96,10 @@ pub struct Filter {
     pub to: u8,
     /// Part of the file's name, any case.
     pub name: String,
-    /// One slide alone, by its position in [`super::slides::Slides`].
-    pub slide: Option<usize>,
-    /// These tiles alone, chosen on the map.
-    pub only: Option<Arc<BTreeSet<usize>>>,
+    /// One slide alone.
+    pub slide: Option<SlideId>,
+    /// These cells alone, chosen on the map.
+    pub only: Option<Arc<BTreeSet<CellId>>>,
 }
 
 impl Default for Filter {
@@ -104,24 +108,15 @@ impl Default for Filter {
     }
 }
 
-/// One tile: a cell, or an image that has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Tile {
-    /// Position in [`State::images`].
-    pub image: usize,
-    /// Position among the image's cells; `None` for an image without one.
-    pub cell: Option<usize>,
-}
-
 /// What a tile says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict<'a> {
     /// The label, or what stands for it.
     pub label: &'a str,
-    /// The class' position in the model's labels.
-    pub class: Option<usize>,
-    /// 0..=1.
+    /// The model's probability of the label, 0..=1; none where a person gave the label: a person's has no probability.
     pub confidence: Option<f32>,
+    /// What the model says of the cell, and how sure it is, 0..=1.
+    pub model: Option<(&'a str, f32)>,
     /// The status of the contract.
     pub status: Status,
     /// Why it failed.
@@ -133,44 +128,53 @@ pub struct Verdict<'a> {
 impl State {
     /// The image of a tile.
     #[must_use]
-    pub fn image_of(&self, tile: usize) -> Option<&Arc<crate::domain::ImageResult>> {
-        self.images.get(self.tiles.get(tile)?.image)
+    pub fn image_of(&self, tile: CellId) -> Option<&Arc<crate::domain::ImageResult>> {
+        self.images.get(tile.image)
     }
 
     /// The cell of a tile, for the session; none where there is no cell or its image has no digest.
     #[must_use]
-    pub fn key_of(&self, tile: Tile) -> Option<CellKey> {
+    pub fn key_of(&self, tile: CellId) -> Option<CellKey> {
         let result = self.images.get(tile.image)?;
         Some(CellKey { image: result.digest?, cell: self.cell_of(tile)?.number })
     }
 
     /// What was found of a tile's cell.
     #[must_use]
-    pub fn cell_of(&self, tile: Tile) -> Option<&crate::domain::CellResult> {
+    pub fn cell_of(&self, tile: CellId) -> Option<&crate::domain::CellResult> {
         match &self.images.get(tile.image)?.outcome {
-            Outcome::Cells(cells) => cells.get(tile.cell?),
+            Outcome::Cells(cells) => cells.iter().find(|c| c.number == tile.number),
+            Outcome::Failed(_) => None,
+        }
+    }
+
+    /// A cell's place among those of its image, from 1, and how many there are.
+    #[must_use]
+    pub fn place_of(&self, tile: CellId) -> Option<(usize, usize)> {
+        match &self.images.get(tile.image)?.outcome {
+            Outcome::Cells(cells) => Some((cells.iter().position(|c| c.number == tile.number)? + 1, cells.len())),
             Outcome::Failed(_) => None,
         }
     }
 
     /// The label that the model suggests for a tile; none where there is no cell.
     #[must_use]
-    pub fn suggestion(&self, tile: Tile) -> Option<&str> {
+    pub fn suggestion(&self, tile: CellId) -> Option<&str> {
         Some(suggestion(self.cell_of(tile)?, self.model.classes.names()))
     }
 
-    /// The position of a label among the model's classes.
+    /// How sure the model is of a tile's cell, 0..=1.
     #[must_use]
-    pub fn class_of(&self, label: &str) -> Option<usize> {
-        self.model.classes.names().iter().position(|l| l == label)
+    pub fn certainty(&self, tile: CellId) -> Option<f32> {
+        self.cell_of(tile).map(|c| c.probabilities.top().1)
     }
 
     /// Label, confidence and status of a tile.
     #[must_use]
-    pub fn verdict(&self, tile: Tile) -> Verdict<'_> {
+    pub fn verdict(&self, tile: CellId) -> Verdict<'_> {
         let nothing =
-            |label, status, reason| Verdict { label, class: None, confidence: None, status, reason, reviewed: None };
-        let image = &self.images[tile.image];
+            |label, status, reason| Verdict { label, confidence: None, model: None, status, reason, reviewed: None };
+        let Some(image) = self.images.get(tile.image) else { return nothing("", Status::Failed, "") };
         if let Outcome::Failed(reason) = &image.outcome {
             return nothing("failed", Status::Failed, reason.as_str());
         }
@@ -178,23 +182,23 @@ impl State {
         let person = image.digest.and_then(|d| self.labels.verdicts.get(&CellKey { image: d, cell: cell.number }));
         let suggested = suggestion(cell, self.model.classes.names());
         let (label, reviewed) = label_of(person, suggested);
+        let sure = cell.probabilities.top().1;
         Verdict {
             label,
-            class: self.class_of(label),
-            confidence: Some(cell.probabilities.top().1),
+            confidence: (!reviewed).then_some(sure),
+            model: Some((suggested, sure)),
             status: if label == UNIDENTIFIED { Status::Unidentified } else { Status::Ok },
             reason: "",
-            reviewed: reviewed.then(|| person.is_some_and(|p| p.label == p.suggested)),
+            reviewed: reviewed.then(|| person.is_some_and(|p| same_label(&p.label, &p.suggested))),
         }
     }
 
     /// How likely the label of a tile is wrong, for an order: what the model doubts, more so where the cell is unlike its
     /// training images. 0 for what a person has looked at.
     #[must_use]
-    pub fn risk(&self, tile: Tile) -> f32 {
-        let v = self.verdict(tile);
+    pub fn risk(&self, tile: CellId) -> f32 {
         let unlike = self.cell_of(tile).and_then(|c| c.unlike).unwrap_or(0.0).max(1.0);
-        match (v.reviewed, v.confidence) {
+        match (self.verdict(tile).reviewed, self.certainty(tile)) {
             (Some(_), _) => 0.0,
             (None, Some(p)) => 1.0 - p / unlike,
             (None, None) => -1.0,
@@ -203,7 +207,7 @@ impl State {
 
     /// Whether a tile wants eyes: nobody has looked at it, and the model cannot name it, doubts, or has learnt nothing like it.
     #[must_use]
-    pub fn flagged(&self, tile: Tile) -> bool {
+    pub fn flagged(&self, tile: CellId) -> bool {
         let v = self.verdict(tile);
         v.reviewed.is_none()
             && self
@@ -211,51 +215,44 @@ impl State {
                 .is_some_and(|c| c.unlike.is_some_and(|u| u > 1.0) || c.probabilities.top().1 < UNSURE || !c.accepted)
     }
 
-    fn shown(&self, tile: &Tile, needle: &str, other: Option<&str>) -> bool {
+    fn shown(&self, tile: CellId, needle: &str) -> bool {
         if self.filter == Filter::default() {
             return true;
         }
-        let v = self.verdict(*tile);
-        let kind = match self.filter.kind {
+        let v = self.verdict(tile);
+        let kind = match &self.filter.kind {
             Kind::All => true,
-            Kind::Class(c) => v.class == Some(c),
+            Kind::Label(label) => tile.is_cell() && same_label(v.label, label),
             Kind::Unidentified => v.status == Status::Unidentified,
             Kind::NoCell => v.status == Status::NoCell,
             Kind::Failed => v.status == Status::Failed,
-            Kind::Unreviewed => v.reviewed.is_none() && tile.cell.is_some(),
-            Kind::Flagged => self.flagged(*tile),
-            Kind::Other(_) => Some(v.label) == other,
+            Kind::Unreviewed => v.reviewed.is_none() && tile.is_cell(),
+            Kind::Flagged => self.flagged(tile),
         };
-        let sure = match v.confidence {
+        let sure = match self.certainty(tile) {
             Some(p) => p * 100.0 >= f32::from(self.filter.from) - 0.5 && p * 100.0 <= f32::from(self.filter.to) + 0.5,
             None => self.filter.from == 0,
         };
+        let named = || self.image_of(tile).is_some_and(|i| display_name(&i.path).to_lowercase().contains(needle));
         kind && sure
             && self.filter.slide.is_none_or(|s| self.slides.of_image(tile.image) == Some(s))
-            && (needle.is_empty() || display_name(&self.images[tile.image].path).to_lowercase().contains(needle))
+            && self.filter.only.as_ref().is_none_or(|only| only.contains(&tile))
+            && (needle.is_empty() || named())
     }
 
     /// Makes `visible` anew from filter and order.
     pub(super) fn refresh(&mut self) {
         (self.stale, self.grown) = (false, false);
         let needle = self.filter.name.to_lowercase();
-        let other = match self.filter.kind {
-            Kind::Other(i) => self.offered().get(i).copied(),
-            _ => None,
-        };
-        let mut visible: Vec<usize> =
-            (0..self.tiles.len()).filter(|&i| self.shown(&self.tiles[i], &needle, other)).collect();
-        if let Some(only) = &self.filter.only {
-            visible.retain(|i| only.contains(i));
-        }
+        let mut visible: Vec<CellId> = self.tiles.iter().copied().filter(|t| self.shown(*t, &needle)).collect();
         // Keys are made once: an order of a hundred thousand asks for each of them twenty times.
-        let by = |visible: &mut Vec<usize>, key: &dyn Fn(Tile) -> f32| {
-            let mut keyed: Vec<(f32, usize)> = visible.iter().map(|&i| (key(self.tiles[i]), i)).collect();
+        let by = |visible: &mut Vec<CellId>, key: &dyn Fn(CellId) -> f32| {
+            let mut keyed: Vec<(f32, CellId)> = visible.iter().map(|&t| (key(t), t)).collect();
             keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
             *visible = keyed.into_iter().map(|(_, i)| i).collect();
         };
         // What has no confidence needs eyes first, and comes last among the sure ones.
-        let sure = |t: Tile| self.cell_of(t).map_or(-1.0, |c| c.probabilities.top().1);
+        let sure = |t: CellId| self.certainty(t).unwrap_or(-1.0);
         match self.sort {
             GallerySort::Name => {}
             GallerySort::LeastConfident => by(&mut visible, &sure),
@@ -267,14 +264,11 @@ impl State {
                 by(&mut visible, &|t| -self.cell_of(t).map_or(-2.0, |c| likeness(&reference, &c.features)));
             }
             GallerySort::Class => {
-                let mut rank = vec![0u16; self.model.classes.len()];
-                for (place, class) in (0u16..).zip(self.model.classes.clinical_order()) {
-                    rank[class] = place;
-                }
                 // Whole numbers for the class, what is behind the point for the confidence.
+                #[expect(clippy::cast_precision_loss, reason = "a handful of classes")]
                 by(&mut visible, &|t| {
-                    let class = self.verdict(t).class.map_or(f32::from(u16::MAX), |c| f32::from(rank[c]));
-                    class + sure(t).clamp(0.0, 0.999)
+                    let rank = if t.is_cell() { clinical_rank(self.verdict(t).label) } else { usize::from(u16::MAX) };
+                    rank as f32 + sure(t).clamp(0.0, 0.999)
                 });
             }
         }
@@ -282,19 +276,21 @@ impl State {
         self.keep_selection();
     }
 
-    /// What is not shown is not chosen.
+    /// What is not shown is not chosen; what was chosen before an empty view is chosen again after it.
     fn keep_selection(&mut self) {
-        let mut shown = vec![false; self.tiles.len()];
-        self.visible.iter().for_each(|&i| shown[i] = true);
-        self.chosen.retain(|i| shown.get(*i) == Some(&true));
-        if self.selected.is_some_and(|s| shown.get(s) != Some(&true)) {
-            self.selected = self.visible.first().copied();
+        let shown: HashSet<CellId> = self.visible.iter().copied().collect();
+        self.chosen.retain(|t| shown.contains(t));
+        if self.selected.is_some() {
+            self.cursor = self.selected;
+        }
+        if self.selected.is_none_or(|s| !shown.contains(&s)) {
+            self.selected = self.cursor.filter(|c| shown.contains(c)).or_else(|| self.visible.first().copied());
         }
     }
 
-    /// The tiles that a label is given to: those chosen together, else `one`, else the chosen one.
+    /// The cells that a label is given to: those chosen together, else `one`, else the chosen one.
     #[must_use]
-    pub fn targets(&self, one: Option<usize>) -> Vec<usize> {
+    pub fn targets(&self, one: Option<CellId>) -> Vec<CellId> {
         if self.chosen.len() > 1 {
             return self.chosen.iter().copied().collect();
         }
@@ -302,15 +298,15 @@ impl State {
     }
 
     /// Chooses all tiles between the anchor and `to`, in the order shown.
-    pub(super) fn choose_range(&mut self, to: usize) {
-        let place = |t: usize| self.visible.iter().position(|&v| v == t);
+    pub(super) fn choose_range(&mut self, to: CellId) {
+        let place = |t: CellId| self.visible.iter().position(|&v| v == t);
         let Some((a, b)) = self.anchor.or(self.selected).and_then(place).zip(place(to)) else { return };
         self.chosen = self.visible[a.min(b)..=a.max(b)].iter().copied().collect();
         self.selected = Some(to);
     }
 
     /// Adds a tile to what is chosen together, or takes it out.
-    pub(super) fn toggle_chosen(&mut self, tile: usize) {
+    pub(super) fn toggle_chosen(&mut self, tile: CellId) {
         if self.chosen.is_empty() {
             self.chosen = self.selected.into_iter().collect();
         }
@@ -321,7 +317,7 @@ impl State {
     }
 
     /// Chooses these together.
-    pub(super) fn choose(&mut self, tiles: BTreeSet<usize>) {
+    pub(super) fn choose(&mut self, tiles: BTreeSet<CellId>) {
         if let Some(first) = tiles.first() {
             (self.selected, self.anchor) = (Some(*first), Some(*first));
         }
@@ -330,20 +326,36 @@ impl State {
 
     /// The next tile after the chosen one, in the order shown and from its beginning again, for which something holds.
     #[must_use]
-    pub fn next_where(&self, holds: impl Fn(Tile) -> bool) -> Option<usize> {
+    pub fn next_where(&self, holds: impl Fn(CellId) -> bool) -> Option<CellId> {
         let at = self.selected.and_then(|s| self.visible.iter().position(|&v| v == s)).map_or(0, |a| a + 1);
         let at = at.min(self.visible.len());
         let (before, after) = self.visible.split_at(at);
-        after.iter().chain(before).copied().find(|&i| holds(self.tiles[i]))
+        after.iter().chain(before).copied().find(|&t| holds(t))
+    }
+
+    /// Labels that have a row in the list on the left: the five of a differential, what the model names, what was given here, and
+    /// what is always offered besides; in the laboratory's order.
+    #[must_use]
+    pub fn listed(&self) -> Vec<&str> {
+        let given = self.slides.counts(None).labels().map(|(l, _)| l).filter(|l| *l != UNIDENTIFIED);
+        let always = CLASSES.iter().map(|c| c.label).filter(|l| ALWAYS_LISTED.contains(l) || clinical_rank(l) < 5);
+        let mut all: Vec<&str> = Vec::new();
+        for label in always.chain(self.model.classes.names().iter().map(String::as_str)).chain(given) {
+            if !all.iter().any(|l| same_label(l, label)) {
+                all.push(label);
+            }
+        }
+        all.sort_by_key(|l| clinical_rank(l));
+        all
     }
 
     /// Labels that a person can give: the catalogue's in its order, then what the model names and what was given besides.
     #[must_use]
     pub fn offered(&self) -> Vec<&str> {
         let mut all: Vec<&str> = CLASSES.iter().map(|c| c.label).filter(|l| *l != UNIDENTIFIED).collect();
-        for name in self.model.classes.names() {
-            if !all.contains(&name.as_str()) {
-                all.push(name);
+        for label in self.listed() {
+            if !all.contains(&label) {
+                all.push(label);
             }
         }
         all

@@ -1,13 +1,20 @@
 //! What the window knows of where the model looked. Plain values: one question at a time, the newest cell's.
 
 use super::message::Effect;
-use super::state::{State, Tile};
+use super::state::State;
+use crate::domain::{CellId, Digest};
 use crate::inference::HeatMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A cell: its file and number.
-pub type HeatKey = (PathBuf, u32);
+/// A cell as the model saw it: the content of its image, its number, and the square, pixels as bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HeatKey {
+    /// The cell.
+    pub cell: CellId,
+    /// The bytes that were looked at.
+    pub image: Digest,
+    square: [u32; 3],
+}
 
 /// The heat map of the chosen cell.
 #[derive(Debug, Clone)]
@@ -33,13 +40,15 @@ impl Default for HeatView {
 impl State {
     /// The cell of a tile, as heat maps are known by.
     #[must_use]
-    pub fn heat_key(&self, tile: Tile) -> Option<HeatKey> {
-        Some((self.images.get(tile.image)?.path.clone(), self.cell_of(tile)?.number))
+    pub fn heat_key(&self, tile: CellId) -> Option<HeatKey> {
+        let s = self.cell_of(tile)?.square;
+        let square = [s.x, s.y, s.side].map(f32::to_bits);
+        Some(HeatKey { cell: tile, image: self.images.get(tile.image)?.digest?, square })
     }
 
     /// The heat map of a tile, where it is there.
     #[must_use]
-    pub fn heat_of(&self, tile: Tile) -> Option<&Arc<HeatMap>> {
+    pub fn heat_of(&self, tile: CellId) -> Option<&Arc<HeatMap>> {
         let key = self.heat_key(tile)?;
         self.heat.map.as_ref().filter(|(of, _)| *of == key).map(|(_, map)| map)
     }
@@ -49,14 +58,15 @@ impl State {
         if !self.heat.shown || self.heat.asked.is_some() {
             return None;
         }
-        let tile = self.selected.and_then(|s| self.tiles.get(s)).copied()?;
+        let tile = self.selected?;
         let key = self.heat_key(tile)?;
         let known = self.heat.map.as_ref().is_some_and(|(of, _)| *of == key);
         let failed = self.heat.failed.as_ref().is_some_and(|(of, _)| *of == key);
         if known || failed {
             return None;
         }
-        self.heat.asked = Some(key.clone());
-        Some(Effect::Explain(self.generation, key))
+        let path = self.images.get(tile.image)?.path.clone();
+        self.heat.asked = Some(key);
+        Some(Effect::Explain(self.generation, key, path))
     }
 }

@@ -9,6 +9,7 @@ use super::models::ModelsEvent;
 use super::state::ModelFacts;
 use super::training::{TrainEvent, TrainForm};
 use super::update::Event;
+use crate::domain::CellId;
 use crate::inference::{Cells, OwnSquares, Provider};
 use crate::laboratory::{ReferenceRange, SlideReport};
 use crate::model::VettedModel;
@@ -38,7 +39,8 @@ const TOO_FAST: Duration = Duration::from_millis(400);
 /// Starts jobs and hears from them.
 pub struct Jobs {
     give: Sender<Event>,
-    take: Receiver<Event>,
+    /// None once the window is going: whoever speaks then is not waited for.
+    take: Option<Receiver<Event>>,
     /// What the session says comes on a way of its own: rows of a large batch must not keep it out.
     session_give: Sender<Event>,
     session_take: Receiver<Event>,
@@ -59,6 +61,8 @@ pub struct Jobs {
     corrections: Option<Keeper>,
     /// What was prepared when the data were looked at; training takes it up if it is still the same request.
     prepared: Arc<Mutex<Option<Prepared>>>,
+    /// Of each file, which question about its changed squares was the last: answers to older ones are dropped.
+    newest: Arc<Mutex<HashMap<PathBuf, u64>>>,
 }
 
 impl Jobs {
@@ -69,7 +73,7 @@ impl Jobs {
         let (session_give, session_take) = bounded(EVENTS);
         let mut jobs = Self {
             give,
-            take,
+            take: Some(take),
             session_give,
             session_take,
             ctx,
@@ -84,6 +88,7 @@ impl Jobs {
             remembers,
             corrections: None,
             prepared: Arc::default(),
+            newest: Arc::default(),
         };
         if remembers {
             // One writer, so that corrections reach the disk in the order in which they were made.
@@ -101,7 +106,8 @@ impl Jobs {
     /// What arrived, at most so many that a frame stays short.
     #[must_use]
     pub fn arrived(&self) -> Vec<Event> {
-        self.session_take.try_iter().chain(self.take.try_iter()).take(256).collect()
+        let rows = self.take.iter().flat_map(Receiver::try_iter);
+        self.session_take.try_iter().chain(rows).take(256).collect()
     }
 
     /// Another model from now on.
@@ -188,33 +194,61 @@ impl Jobs {
         });
     }
 
-    /// Classifies one image again, beside whatever runs: its squares changed.
-    pub fn again(&self, generation: Generation, request: Request) {
+    /// Classifies one image again, beside whatever runs: its squares changed, for the so-manieth time.
+    pub fn again(&self, generation: Generation, asked: u64, path: PathBuf, request: Request) {
         let model = self.model.clone();
         let keeper = self.session.as_ref().map(|(put, _)| put.clone());
+        let newest = self.newest.clone();
+        newest.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), asked);
         self.spawn("classify-again", move |voice| {
             let made_with = workflow::MadeWith::new(model.card(), request.cells).to_text();
             let mut kept = Kept::new(keeper, generation, made_with);
             let ended = workflow::classify(&request, &model, &Cancel::new(), &Progress::default(), &mut |told| {
                 if let Told::Row(row) = told {
                     let row = Arc::new(row);
-                    kept.take(&row);
-                    voice.say(Event::Again(generation, row));
+                    // Held while the row is handed on, so that an older one cannot come after it.
+                    let last = newest.lock().unwrap_or_else(PoisonError::into_inner);
+                    if last.get(&path) == Some(&asked) {
+                        kept.take(&row);
+                        kept.flush();
+                        voice.say(Event::Again(generation, asked, row));
+                    }
                 }
                 Ok(())
             });
-            kept.flush();
             if let Err(e) = ended {
                 voice.say(Event::Trouble(e.to_string()));
             }
         });
     }
 
+    /// Opens paths if they are there, or were: what a session knows can be looked at while its share is away.
+    pub fn open_if_there(&self, paths: Vec<PathBuf>, watch: bool) {
+        let own = self.session_folder.clone();
+        self.spawn("open", move |voice| {
+            voice.say(match workflow::openable(paths, own.as_deref()) {
+                Ok((mut paths, _)) if watch => Event::Watch(paths.remove(0)),
+                Ok((paths, said)) => {
+                    said.into_iter().for_each(|s| voice.say(Event::NotThere(s)));
+                    Event::Chosen(paths)
+                }
+                Err(e) => Event::NotThere(e.to_string()),
+            });
+        });
+    }
+
     /// Finds out where the model looked in a cell.
-    pub fn explain(&self, generation: Generation, key: HeatKey, provider: Provider, own: OwnSquares) {
+    pub fn explain(&self, generation: Generation, key: HeatKey, path: PathBuf, provider: Provider, own: OwnSquares) {
         let model = self.model.clone();
         self.spawn("explain", move |voice| {
-            let request = workflow::ExplainRequest { path: key.0.clone(), cell: key.1, class: None, provider, own };
+            let request = workflow::ExplainRequest {
+                path,
+                cell: key.cell.number,
+                class: None,
+                provider,
+                own,
+                digest: Some(key.image),
+            };
             let found = workflow::explain(&request, &model, &Cancel::new(), &Progress::default());
             voice.say(Event::Heat(
                 generation,
@@ -229,13 +263,14 @@ impl Jobs {
     }
 
     /// Makes the map of cells.
-    pub fn map(&mut self, generation: Generation, rows: Vec<(usize, Vec<f32>)>) {
+    pub fn map(&mut self, generation: Generation, rows: Vec<(CellId, Vec<f32>)>) {
         self.mapping.cancel();
         self.mapping = Cancel::new();
         let cancel = self.mapping.clone();
         self.spawn("map", move |voice| {
             let width = rows.first().map_or(0, |(_, f)| f.len());
-            let (tiles, flat): (Vec<usize>, Vec<Vec<f32>>) = rows.into_iter().filter(|(_, f)| f.len() == width).unzip();
+            let (tiles, flat): (Vec<CellId>, Vec<Vec<f32>>) =
+                rows.into_iter().filter(|(_, f)| f.len() == width).unzip();
             if tiles.len() < 4 {
                 let why = "a map needs four cells with features; this model may give none";
                 return voice.say(Event::Mapped(generation, Err(why.into())));
@@ -672,13 +707,17 @@ impl Drop for Jobs {
         self.evaluation.cancel();
         self.library.cancel();
         self.mapping.cancel();
+        // Whoever waits for room in the channel is let go: nobody reads it any more.
+        self.take = None;
         if let Some((put, writer)) = self.corrections.take() {
             // What was corrected a moment ago reaches the disk before the window goes.
             drop(put);
             let _ = writer.join();
         }
         if let Some((put, writer)) = self.session.take() {
-            drop(put);
+            // Everything given before is on the disk when it ends; it does not wait for jobs that hold a way to it, which may be
+            // stuck in a share that does not answer.
+            let _ = put.send(SessionWork::Close);
             let _ = writer.join();
         }
     }

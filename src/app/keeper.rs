@@ -14,12 +14,19 @@ use std::time::{Duration, SystemTime};
 
 /// What the writer of labels shall do.
 pub(super) enum SessionWork {
-    Open { generation: Generation, place: PathBuf, folders: Vec<PathBuf>, made_with: String },
+    Open {
+        generation: Generation,
+        place: PathBuf,
+        folders: Vec<PathBuf>,
+        made_with: String,
+    },
     Apply(Edit, String),
     Case(CaseChange, String),
     Results(Generation, String, Vec<KeptResult>),
     Gone(Generation, Vec<PathBuf>),
     Then(Box<dyn FnOnce(PathBuf) + Send>),
+    /// Ends, once everything before is done.
+    Close,
 }
 
 /// Results on their way to the session, some at a time.
@@ -162,6 +169,7 @@ pub(super) fn write_session(work: &Receiver<SessionWork>, give: &Sender<Event>, 
                     tracing::warn!("files that are gone are not forgotten: {e}");
                 }
             }
+            (SessionWork::Close, _) => return,
             (SessionWork::Then(work), Some((store, _))) => work(store.path().to_owned()),
             // Of a session that was closed meanwhile.
             _ => {}

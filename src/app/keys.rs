@@ -15,6 +15,14 @@ impl Keymap {
         self.0.get(&command).copied().unwrap_or_else(|| command.shortcut())
     }
 
+    /// All keys of a command: its own, and those that hands know from other programs.
+    #[must_use]
+    pub fn all_of(&self, command: Command) -> Vec<KeyboardShortcut> {
+        let own = self.of(command);
+        let also = command.other_shortcut().filter(|_| !self.0.contains_key(&command));
+        own.into_iter().chain(also).collect()
+    }
+
     /// The command of some keys.
     #[must_use]
     pub fn command(&self, keys: KeyboardShortcut) -> Option<Command> {

@@ -2,6 +2,7 @@
 
 use super::message::Effect;
 use super::state::State;
+use crate::domain::CellId;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 pub const DRAWN: usize = 20_000;
 
 /// Tiles, and where each lies.
-pub type Places = Vec<(usize, [f32; 2])>;
+pub type Places = Vec<(CellId, [f32; 2])>;
 
 /// The map.
 #[derive(Debug, Clone, Default)]
@@ -18,8 +19,8 @@ pub struct MapView {
     pub shown: bool,
     /// Tiles, and where each lies.
     pub points: Option<Arc<Places>>,
-    /// Tiles there were when it was asked for.
-    pub of: usize,
+    /// What the tiles were when it was asked for.
+    pub of: u64,
     /// It is being made: rounds done, and all.
     pub busy: Option<(usize, usize)>,
     /// Why there is none.
@@ -30,19 +31,18 @@ impl State {
     /// Whether the map is of other tiles than those that are open.
     #[must_use]
     pub fn map_outdated(&self) -> bool {
-        self.map.points.is_some() && self.map.of != self.tiles.len()
+        self.map.points.is_some() && self.map.of != self.revision
     }
 
     /// Asks for a map of all cells that have features.
     pub(super) fn ask_map(&mut self) -> Vec<Effect> {
-        let rows: Vec<(usize, Vec<f32>)> = self
+        let rows: Vec<(CellId, Vec<f32>)> = self
             .tiles
             .iter()
-            .enumerate()
-            .filter_map(|(at, tile)| Some((at, self.cell_of(*tile)?.features.clone())))
+            .filter_map(|tile| Some((*tile, self.cell_of(*tile)?.features.clone())))
             .filter(|(_, features)| !features.is_empty())
             .collect();
-        self.map.of = self.tiles.len();
+        self.map.of = self.revision;
         self.map.busy = Some((0, 0));
         self.map.failed = None;
         vec![Effect::Map(self.generation, rows)]
@@ -50,7 +50,7 @@ impl State {
 
     /// Tiles of the map within a closed line.
     #[must_use]
-    pub fn within(&self, line: &[[f64; 2]]) -> BTreeSet<usize> {
+    pub fn within(&self, line: &[[f64; 2]]) -> BTreeSet<CellId> {
         let points = self.map.points.as_ref().map_or(&[][..], |p| p);
         points.iter().filter(|(_, at)| inside(at.map(f64::from), line)).map(|(tile, _)| *tile).collect()
     }

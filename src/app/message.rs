@@ -10,7 +10,7 @@ use super::map::Places;
 use super::models::{ModelsEffect, ModelsEvent, ModelsInput};
 use super::state::{Dialog, Filter, ModelFacts};
 use super::training::{TrainEvent, TrainForm};
-use crate::domain::{Digest, ImageResult, Square};
+use crate::domain::{CellId, Digest, ImageId, ImageResult, Square};
 use crate::inference::HeatMap;
 use crate::laboratory::{ReferenceRange, SlideReport};
 use crate::report::Evaluated;
@@ -38,8 +38,8 @@ pub enum Event {
     Reachable(Generation, bool),
     /// A watched folder was looked at; so many pictures are still being written.
     Looked(Generation, usize),
-    /// An image was classified again after its squares changed.
-    Again(Generation, Arc<ImageResult>),
+    /// An image was classified again after its squares changed, as it was asked for the so-manieth time.
+    Again(Generation, u64, Arc<ImageResult>),
     /// Where the model looked in a cell, or why there is no telling.
     Heat(Generation, HeatKey, Result<Arc<HeatMap>, String>),
     /// A folder was chosen to watch.
@@ -52,6 +52,8 @@ pub enum Event {
     Failed(Generation, String),
     /// A dialog was answered with paths to open.
     Chosen(Vec<PathBuf>),
+    /// What was to be opened is not there.
+    NotThere(String),
     /// No file dialog answered; whether a folder was to be watched.
     NoDialog(bool),
     /// A model was opened, from this file or the bundled one.
@@ -89,24 +91,32 @@ pub enum Event {
 /// What a person did that is no command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// Chose a tile, by its position in `tiles`.
-    Select(usize),
+    /// Chose a tile.
+    Select(CellId),
     /// Added a tile to what is chosen together, or took it out.
-    Toggle(usize),
+    Toggle(CellId),
     /// Chose all tiles from where a range began to this one.
-    Range(usize),
+    Range(CellId),
     /// Moved the end of the range within what is shown.
     Extend(isize),
     /// Chose these tiles together.
-    Choose(BTreeSet<usize>),
+    Choose(BTreeSet<CellId>),
     /// Gave a label to a tile, or to those chosen together where it is one of them.
-    Drop(usize, String),
-    /// Moved or sized the square of a tile's cell.
-    MoveSquare(usize, Square),
-    /// Drew a square on an image, by its position in `images`.
-    AddSquare(usize, Square),
-    /// Gave any label by its words to the chosen tiles.
-    LabelAs(String),
+    Drop(CellId, String),
+    /// Moved or sized the square of a cell.
+    MoveSquare(CellId, Square),
+    /// Drew a square on an image.
+    AddSquare(ImageId, Square),
+    /// Said what the cells chosen together, else this one, else the chosen one are, in any spelling.
+    SetLabel(Option<CellId>, String),
+    /// Confirmed all cells that are chosen together, having been asked.
+    AcceptAll,
+    /// Wanted something that cannot be done now, for this reason.
+    Refused(String),
+    /// Typed into a field of the case that is not left yet; nothing takes it back.
+    CaseDraft(&'static str, Option<String>),
+    /// The window closes, whoever asked for it.
+    Leave,
     /// Entered something about the case.
     Case(String, String),
     /// Signs, for this reason where something is open; the time is UTC, RFC 3339.
@@ -127,9 +137,6 @@ pub enum Input {
     PutHintAway,
     /// Moved the selection within what is shown.
     Move(isize),
-    /// Says what the cells chosen together, else the cell of a tile, else of the chosen one are: one of [`State::offered`], or
-    /// nothing for unidentified.
-    Label(Option<usize>, Option<usize>),
     /// Pressed a command's key.
     Command(Command),
     /// Changed the filter.
@@ -169,12 +176,12 @@ pub enum Effect {
     KeepLabels(Edit),
     /// Change the case, durably.
     ChangeCase(CaseChange),
-    /// Classify an image again: its squares changed.
-    Again(Generation, PathBuf),
-    /// Find out where the model looked in a cell.
-    Explain(Generation, HeatKey),
-    /// Pictures of an image are not what they were.
-    ForgetPictures(usize),
+    /// Classify an image again: its squares changed, for the so-manieth time.
+    Again(Generation, u64, PathBuf),
+    /// Find out where the model looked in a cell of a file.
+    Explain(Generation, HeatKey, PathBuf),
+    /// Open these, if they are there; the folder is to be watched.
+    OpenIfThere(Vec<PathBuf>, bool),
     /// Ask where to, then write the labels that people gave.
     ExportLabels,
     /// Ask where to, then write the report as a page, with heat maps of these cells.
@@ -242,7 +249,7 @@ pub enum Effect {
     /// Look at the machine.
     SelfCheck,
     /// Make the map of these tiles by their features.
-    Map(Generation, Vec<(usize, Vec<f32>)>),
+    Map(Generation, Vec<(CellId, Vec<f32>)>),
     /// Stop making it.
     StopMap,
     /// Something for the Models place.

@@ -9,6 +9,7 @@ mod edits;
 pub mod evaluation;
 pub mod gallery;
 pub mod heat;
+pub mod images;
 mod jobs;
 mod keeper;
 pub mod keys;
@@ -210,8 +211,8 @@ impl Window {
         {
             self.jobs.use_model(model);
         }
-        // Rows of another evaluation are other images, and without files that are gone images have other places.
-        if matches!(&event, Event::Evaluate(_, evaluation::EvaluateEvent::Ended(_)) | Event::Gone(..)) {
+        // Rows of another evaluation are other images.
+        if matches!(&event, Event::Evaluate(_, evaluation::EvaluateEvent::Ended(_))) {
             self.pictures.clear();
         }
         let effects = update::event(&mut self.state, event, now);
@@ -240,14 +241,14 @@ impl Window {
                 };
                 self.jobs.classify(generation, request);
             }
-            Effect::Again(generation, path) => {
-                let request = crate::workflow::Request { paths: vec![path], ..self.request() };
-                self.jobs.again(generation, request);
+            Effect::Again(generation, asked, path) => {
+                let request = crate::workflow::Request { paths: vec![path.clone()], ..self.request() };
+                self.jobs.again(generation, asked, path, request);
             }
-            Effect::Explain(generation, key) => {
-                self.jobs.explain(generation, key, self.state.provider, self.state.labels.own_squares());
+            Effect::Explain(generation, key, path) => {
+                self.jobs.explain(generation, key, path, self.state.provider, self.state.labels.own_squares());
             }
-            Effect::ForgetPictures(image) => self.pictures.forget(image),
+            Effect::OpenIfThere(paths, watch) => self.jobs.open_if_there(paths, watch),
             Effect::OpenSession(generation, paths) => {
                 self.pictures.clear();
                 self.jobs.open_session(generation, paths, update::cells(&self.state));
@@ -287,7 +288,7 @@ impl Window {
             Effect::OpenModel(path) => self.jobs.open_model(path, &self.opened_model),
             Effect::AskModel => self.jobs.ask(Ask::Model, &self.opened_model),
             Effect::BundledModel => self.jobs.open_model(None, &self.opened_model),
-            Effect::AskExport => self.jobs.export(self.state.images.clone()),
+            Effect::AskExport => self.jobs.export(self.state.images.values().cloned().collect()),
             Effect::Demo => self.jobs.demo(self.demo_out.clone()),
             Effect::SelfCheck => self.jobs.self_check(),
             Effect::Models(effect) => self.jobs.models(effect),
@@ -330,6 +331,10 @@ impl Window {
             || self.state.evaluate.busy
         {
             ctx.request_repaint_after(std::time::Duration::from_millis(250));
+        }
+        if ctx.input(|i| i.viewport().close_requested()) {
+            // However the window is closed, what was typed is kept.
+            self.input(Input::Leave, now);
         }
         if self.state.quit {
             ctx.send_viewport_cmd(egui::ViewportCommand::Close);

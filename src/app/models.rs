@@ -518,7 +518,7 @@ mod tests {
         assert_eq!(view.wizard.as_ref().expect("open").open(), Vec::<String>::new());
         view.input(ModelsInput::Map("c".into(), "monocyte".into()), None);
         let draft = view.wizard.as_ref().expect("open").foreign.draft();
-        assert_eq!(draft.counts_as, ["neutrophil", "neutrophil", "monocyte", "d", "e"]);
+        assert_eq!(draft.counts_as, ["neutrophil", "band neutrophil", "monocyte", "d", "e"]);
         view.input(ModelsInput::Labels(String::new()), None);
         assert_eq!(view.wizard.as_ref().expect("open").open().len(), 1, "what was taken back is asked again");
         let (answer, _) = view.event(ModelsEvent::Adopted("m.onnx".into()), || None);

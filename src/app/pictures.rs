@@ -21,20 +21,36 @@ const QUEUE: usize = 400;
 const TILE: u32 = 192;
 /// Side of the largest picture that is uploaded; more is scaled down.
 const LARGEST: u32 = 4096;
+/// Grows with every change of how small pictures are made: older ones on the disk are then no longer found.
+const SMALL_VERSION: u32 = 2;
 /// Quality of small pictures on the disk, JPEG.
 const QUALITY: u8 = 88;
-/// A square at least this share of the picture's shorter side is shown with the whole picture.
-const WHOLE: f32 = 0.6;
 
-/// Which picture.
+/// Which picture: of which bytes, never of which place in a list. A file that changed has other bytes, and so another picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// A tile: image and cell.
-    Tile(usize, Option<usize>),
+    /// A square of an image (its corner and side as bits), or all of it, small.
+    Small(Digest, Option<[u32; 3]>),
     /// The whole image.
-    Full(usize),
+    Full(Digest),
     /// A cell of an evaluation, by its row.
     Evaluated(usize),
+}
+
+impl Key {
+    /// The small picture of a cell, or of an image that has none.
+    #[must_use]
+    pub fn small(digest: Digest, square: Option<Square>) -> Self {
+        Self::Small(digest, square.map(|s| [s.x, s.y, s.side].map(f32::to_bits)))
+    }
+
+    /// The bytes that the file must have.
+    fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Small(digest, _) | Self::Full(digest) => Some(*digest),
+            Self::Evaluated(_) => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -42,8 +58,6 @@ struct Wanted {
     key: Key,
     path: PathBuf,
     square: Option<Square>,
-    /// Of the image, where its small picture may be kept on the disk.
-    digest: Option<Digest>,
     generation: u64,
 }
 
@@ -152,27 +166,13 @@ impl Pictures {
         self.queue.stack.lock().unwrap_or_else(PoisonError::into_inner).0.clear();
     }
 
-    /// Forgets the tiles of an image: its squares changed.
-    pub fn forget(&mut self, image: usize) {
-        let of_image = |key: &Key| matches!(key, Key::Tile(i, _) if *i == image);
-        let gone: Vec<Key> = self.kept.keys().filter(|k| of_image(k)).copied().collect();
-        for key in gone {
-            if let Some(old) = self.kept.remove(&key) {
-                self.bytes -= old.bytes;
-            }
-        }
-        self.pending.retain(|k| !of_image(k));
-        let mut stack = self.queue.stack.lock().unwrap_or_else(PoisonError::into_inner);
-        stack.0.retain(|w| !of_image(&w.key));
-    }
-
     /// The picture, asked for if it is not there.
-    pub fn get(&mut self, key: Key, path: &Path, square: Option<Square>, digest: Option<Digest>) -> Look<'_> {
+    pub fn get(&mut self, key: Key, path: &Path, square: Option<Square>) -> Look<'_> {
         if let Some(kept) = self.kept.get_mut(&key) {
             kept.used = self.frame;
         } else if self.pending.insert(key) {
             let mut stack = self.queue.stack.lock().unwrap_or_else(PoisonError::into_inner);
-            stack.0.push_back(Wanted { key, path: path.to_owned(), square, digest, generation: self.generation });
+            stack.0.push_back(Wanted { key, path: path.to_owned(), square, generation: self.generation });
             if stack.0.len() > QUEUE
                 && let Some(old) = stack.0.pop_front()
             {
@@ -198,7 +198,7 @@ impl Drop for Pictures {
 
 fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, disk: Option<&Thumbnails>, wake: &impl Fn()) {
     // The cells of one field are asked for one after the other: its picture is decoded once.
-    let mut last: Option<(PathBuf, Option<Arc<RgbImage>>)> = None;
+    let mut last: Option<(PathBuf, Option<(Arc<RgbImage>, Digest)>)> = None;
     loop {
         let wanted = {
             let mut stack = queue.stack.lock().unwrap_or_else(PoisonError::into_inner);
@@ -223,12 +223,16 @@ fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, disk: Option<&Th
             {
                 return Some(shown(&small.picture));
             }
-            if last.as_ref().is_none_or(|(path, _)| *path != wanted.path) {
-                let picture = decode_file(&wanted.path).ok().map(|(d, _)| Arc::new(d.picture));
-                last = Some((wanted.path.clone(), picture));
+            let fits = |read: &Option<(Arc<RgbImage>, Digest)>| {
+                read.as_ref().is_some_and(|(_, is)| wanted.key.digest().is_none_or(|d| d == *is))
+            };
+            if last.as_ref().is_none_or(|(path, read)| *path != wanted.path || !fits(read)) {
+                let read = decode_file(&wanted.path).ok().map(|(d, digest)| (Arc::new(d.picture), digest));
+                last = Some((wanted.path.clone(), read));
             }
-            let (_, picture) = last.as_ref()?;
-            let small = make(picture.as_ref()?, &wanted);
+            // A file with other bytes than those that were classified is another picture: none is better than a wrong one.
+            let (picture, _) = last.as_ref().map(|(_, read)| read).filter(|r| fits(r))?.as_ref()?;
+            let small = make(picture, &wanted);
             if let Some((disk, key)) = disk.zip(key)
                 && let Ok(bytes) = imaging::encode_jpeg(&small, QUALITY)
             {
@@ -247,14 +251,18 @@ fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, disk: Option<&Th
 fn make(picture: &RgbImage, wanted: &Wanted) -> RgbImage {
     match (wanted.key, wanted.square) {
         (Key::Full(_), _) => imaging::fit_within(picture, LARGEST).0,
-        #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
-        (Key::Tile(..) | Key::Evaluated(_), Some(square))
-            if square.side < WHOLE * picture.width().min(picture.height()) as f32 =>
-        {
-            imaging::thumbnail_of_square(picture, square, TILE)
-        }
-        (Key::Tile(..) | Key::Evaluated(_), _) => imaging::fit_within(picture, TILE).0,
+        (_, Some(square)) if !covers(square, picture) => imaging::thumbnail_of_square(picture, square, TILE),
+        _ => imaging::fit_within(picture, TILE).0,
     }
+}
+
+/// Whether a square holds the whole picture: then it is shown as it is, not in a frame.
+#[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+fn covers(s: Square, picture: &RgbImage) -> bool {
+    s.x <= 0.5
+        && s.y <= 0.5
+        && s.x + s.side >= picture.width() as f32 - 0.5
+        && s.y + s.side >= picture.height() as f32 - 0.5
 }
 
 fn shown(small: &RgbImage) -> ColorImage {
@@ -263,7 +271,6 @@ fn shown(small: &RgbImage) -> ColorImage {
 
 /// What a small picture is kept under: the image's content, the square and the size. Whole pictures are not kept.
 fn disk_key(wanted: &Wanted) -> Option<[u8; 32]> {
-    let digest = wanted.digest.filter(|_| !matches!(wanted.key, Key::Full(_)))?;
-    let square = wanted.square.map_or_else(String::new, |s| format!("{} {} {}", s.x, s.y, s.side));
-    Some(digest_of(format!("{digest} {square} {TILE} {WHOLE}").as_bytes()).0)
+    let Key::Small(digest, square) = wanted.key else { return None };
+    Some(digest_of(format!("{digest} {square:?} {TILE} {SMALL_VERSION}").as_bytes()).0)
 }

@@ -2,8 +2,9 @@
 
 use super::case::CaseView;
 use super::evaluation::EvaluateView;
-pub use super::gallery::{Filter, GallerySort, Kind, Tile, Verdict};
+pub use super::gallery::{Filter, GallerySort, Kind, Verdict};
 use super::heat::HeatView;
+use super::images::Images;
 use super::keys::Keymap;
 use super::labels::LabelView;
 use super::language::{Language, tr};
@@ -11,12 +12,12 @@ use super::map::MapView;
 use super::models::ModelsView;
 use super::slides::Slides;
 use super::training::TrainView;
-use crate::domain::{CellResult, ClassSet, Digest, ImageResult, Outcome, Status};
+use crate::domain::{CellId, CellResult, ClassSet, ImageId, ImageResult, Outcome, Status, one_spelling};
 use crate::files::FileFacts;
 use crate::inference::Provider;
 use crate::session::{CellKey, Edit, KeptResult};
 use crate::task::{Generation, seconds_left};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -128,6 +129,8 @@ pub struct Toast {
     pub text: String,
     /// Whether it is bad news.
     pub error: bool,
+    /// What a key did to a cell: the next one takes its place.
+    pub feedback: bool,
     /// When it goes, seconds.
     pub until: f64,
 }
@@ -158,6 +161,8 @@ pub enum Dialog {
     Keyboard(Option<super::command::Command>),
     /// Type a label that is not offered.
     Label(String),
+    /// Confirm so many cells that are chosen together.
+    ConfirmAll(usize),
     /// Sign the case.
     Sign {
         /// Why it is signed although something is open.
@@ -222,12 +227,14 @@ pub struct State {
     pub opened: Vec<PathBuf>,
     /// Newest first.
     pub recent: Vec<PathBuf>,
-    /// Results in input order.
-    pub images: Vec<Arc<ImageResult>>,
+    /// What was found of each image.
+    pub images: Images,
     /// A tile per cell or cell-less image, in input order.
-    pub tiles: Vec<Tile>,
-    /// Positions in `tiles` that are shown, in the order shown.
-    pub visible: Vec<usize>,
+    pub tiles: Vec<CellId>,
+    /// Grows with every change of what `tiles` are.
+    pub revision: u64,
+    /// The tiles that are shown, in the order shown.
+    pub visible: Vec<CellId>,
     /// Whether `visible` must be made anew at once.
     pub stale: bool,
     /// Whether results came in since `visible` was made.
@@ -236,10 +243,6 @@ pub struct State {
     pub refreshed: f64,
     /// Counts of each slide.
     pub slides: Slides,
-    /// Images by digest, positions in [`State::images`].
-    pub by_digest: HashMap<Digest, Vec<usize>>,
-    /// Images by path.
-    pub by_path: HashMap<PathBuf, usize>,
     /// Files whose results were known when the folder was opened, and what they were like.
     pub known: Arc<HashMap<PathBuf, FileFacts>>,
     /// The session is being opened; classification waits for it.
@@ -252,12 +255,20 @@ pub struct State {
     pub watching: bool,
     /// Confidences of all cells in twenty bins of five percent.
     pub bins: [usize; 20],
-    /// Position in `tiles`.
-    pub selected: Option<usize>,
+    /// The chosen tile.
+    pub selected: Option<CellId>,
+    /// The tile that was chosen last; chosen again when a view that hid it goes.
+    pub cursor: Option<CellId>,
     /// Where a range that is being chosen began.
-    pub anchor: Option<usize>,
+    pub anchor: Option<CellId>,
     /// Tiles chosen together; empty where one is.
-    pub chosen: BTreeSet<usize>,
+    pub chosen: BTreeSet<CellId>,
+    /// Images whose squares were changed, and how often: an answer to an older question is dropped.
+    pub moved: HashMap<ImageId, u64>,
+    /// A run that was stopped: images done, and all there are.
+    pub unfinished: Option<(usize, usize)>,
+    /// What was opened and held no image.
+    pub nothing_in: Option<String>,
     /// Sketch of the cell that others are likened to.
     pub similar_to: Option<Vec<f32>>,
     /// What is shown.
@@ -329,15 +340,14 @@ impl State {
             all_cells: true,
             opened: Vec::new(),
             recent,
-            images: Vec::new(),
+            images: Images::default(),
             tiles: Vec::new(),
+            revision: 0,
             visible: Vec::new(),
             stale: false,
             grown: false,
             refreshed: 0.0,
             slides: Slides::default(),
-            by_digest: HashMap::new(),
-            by_path: HashMap::new(),
             known: Arc::default(),
             opening: false,
             replaced: false,
@@ -345,8 +355,12 @@ impl State {
             watching: false,
             bins: [0; 20],
             selected: None,
+            cursor: None,
             anchor: None,
             chosen: BTreeSet::new(),
+            moved: HashMap::new(),
+            unfinished: None,
+            nothing_in: None,
             similar_to: None,
             filter: Filter::default(),
             sort: GallerySort::Name,
@@ -377,73 +391,69 @@ impl State {
     }
 
     /// Adds a result and its tiles; a file that was there before is replaced.
-    pub(super) fn add(&mut self, result: Arc<ImageResult>) {
-        if let Some(&at) = self.by_path.get(&result.path) {
+    pub(super) fn add(&mut self, result: Arc<ImageResult>) -> ImageId {
+        let put = self.images.put(result);
+        if put.replaced || put.copies {
             // Many files may have changed at once: tiles and counts are made anew together, at the next tick.
-            self.images[at] = result;
             self.replaced = true;
-            return;
         }
-        self.images.push(result);
-        self.index(self.images.len() - 1);
-        self.grown = true;
+        if !put.replaced {
+            self.index(put.id);
+            self.grown = true;
+        }
+        put.id
     }
 
     /// Adds the tiles and counts of an image that is in `images` already.
-    fn index(&mut self, image: usize) {
-        let result = self.images[image].clone();
-        self.by_path.insert(result.path.clone(), image);
-        if let Some(digest) = result.digest {
-            self.by_digest.entry(digest).or_default().push(image);
-        }
+    fn index(&mut self, image: ImageId) {
+        let Some(result) = self.images.get(image).cloned() else { return };
+        self.revision += 1;
         self.slides.add_image(image, &result);
         let cells: &[CellResult] = match &result.outcome {
             Outcome::Cells(cells) => cells,
             Outcome::Failed(_) => &[],
         };
         if cells.is_empty() {
-            self.tiles.push(Tile { image, cell: None });
+            self.tiles.push(CellId::whole(image));
         }
-        for (i, cell) in cells.iter().enumerate() {
+        for cell in cells {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..20")]
             let bin = ((cell.probabilities.top().1 * 20.0) as usize).min(19);
             self.bins[bin] += 1;
-            let tile = Tile { image, cell: Some(i) };
+            let tile = CellId { image, number: cell.number };
             self.count_tile(tile, true);
             self.tiles.push(tile);
         }
     }
 
-    /// Counts a tile's cell under the label that it has, or takes it back.
-    fn count_tile(&mut self, tile: Tile, up: bool) {
+    /// Counts a tile's cell under the label that it has, or takes it back. Copies of a file are one file.
+    fn count_tile(&mut self, tile: CellId, up: bool) {
         let v = self.verdict(tile);
-        if !matches!(v.status, Status::Ok | Status::Unidentified) {
+        if !matches!(v.status, Status::Ok | Status::Unidentified) || self.images.original(tile.image).is_some() {
             return;
         }
         let (label, reviewed) = (v.label.to_owned(), v.reviewed.is_some());
         self.slides.count(tile.image, &label, reviewed, up);
     }
 
-    /// Makes tiles and counts anew from the images; the chosen cell stays chosen.
+    /// Makes tiles and counts anew from the images; what is chosen stays chosen where it is still there.
     pub(super) fn rebuild(&mut self) {
-        let chosen = self
-            .selected
-            .and_then(|s| self.tiles.get(s))
-            .and_then(|t| Some((self.images.get(t.image)?.path.clone(), self.cell_of(*t).map(|c| c.number))));
         self.replaced = false;
         self.tiles.clear();
-        self.by_path.clear();
-        self.by_digest.clear();
         self.slides.clear();
-        (self.bins, self.chosen, self.anchor) = ([0; 20], BTreeSet::new(), None);
-        (0..self.images.len()).for_each(|i| self.index(i));
-        self.selected = chosen.and_then(|(path, number)| {
-            let image = *self.by_path.get(&path)?;
-            let of_image = |t: &&usize| self.tiles[**t].image == image;
-            let all: Vec<usize> = (0..self.tiles.len()).collect();
-            let same = |t: &&usize| self.cell_of(self.tiles[**t]).map(|c| c.number) == number;
-            all.iter().filter(of_image).find(same).or_else(|| all.iter().find(of_image)).copied()
-        });
+        self.revision += 1;
+        self.bins = [0; 20];
+        let all: Vec<ImageId> = self.images.iter().map(|(id, _)| id).collect();
+        all.into_iter().for_each(|id| self.index(id));
+        let there: HashSet<CellId> = self.tiles.iter().copied().collect();
+        let kept = |t: &CellId| there.contains(t);
+        self.chosen.retain(kept);
+        self.anchor = self.anchor.filter(kept);
+        self.cursor = self.cursor.filter(kept);
+        // Of an image whose cells are others now, its first one.
+        self.selected = self
+            .selected
+            .and_then(|s| Some(s).filter(kept).or_else(|| self.tiles.iter().find(|t| t.image == s.image).copied()));
         self.stale = true;
     }
 
@@ -452,15 +462,18 @@ impl State {
         let place = |r: &KeptResult| self.opened.iter().position(|root| r.result.path.starts_with(root));
         kept.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.result.path.cmp(&b.result.path)));
         self.known = Arc::new(kept.iter().map(|k| (k.result.path.clone(), k.facts)).collect());
-        self.images = kept.into_iter().map(|k| k.result).collect();
+        self.images.clear();
+        for k in kept {
+            self.images.put(k.result);
+        }
         self.rebuild();
-        self.selected = (!self.tiles.is_empty()).then_some(0);
+        self.selected = self.tiles.first().copied();
         self.fit = true;
     }
 
     /// Takes files out that are gone; their labels stay in the session.
-    pub(super) fn drop_images(&mut self, gone: &BTreeSet<PathBuf>) {
-        self.images.retain(|i| !gone.contains(&i.path));
+    pub(super) fn drop_images(&mut self, gone: &HashSet<PathBuf>) {
+        self.images.remove(gone);
         self.rebuild();
     }
 
@@ -473,20 +486,18 @@ impl State {
 
     /// Makes an edit on the screen: verdicts and counts. Returns images whose squares changed: these are to be classified
     /// again.
-    pub(super) fn edit(&mut self, edit: &Edit) -> Vec<usize> {
-        let mut tiles: Vec<Tile> = Vec::new();
+    pub(super) fn edit(&mut self, edit: &Edit) -> Vec<ImageId> {
+        let mut tiles: Vec<CellId> = Vec::new();
         let mut again = BTreeSet::new();
         for change in &edit.changes {
             let square = |v: &Option<crate::session::Verdict>| v.as_ref().and_then(|v| v.square);
             let moved = square(&change.before) != square(&change.after);
-            for &image in self.by_digest.get(&change.key.image).map_or(&[][..], Vec::as_slice) {
+            for &image in self.images.with_digest(&change.key.image) {
                 if moved {
                     again.insert(image);
                 }
-                if let Outcome::Cells(cells) = &self.images[image].outcome {
-                    let own = cells.iter().position(|c| c.number == change.key.cell);
-                    tiles.extend(own.map(|i| Tile { image, cell: Some(i) }));
-                }
+                let tile = CellId { image, number: change.key.cell };
+                tiles.extend(self.cell_of(tile).map(|_| tile));
             }
         }
         tiles.iter().for_each(|t| self.count_tile(*t, false));
@@ -512,5 +523,19 @@ impl State {
             Some(s) => Some(tr!("it was signed by %{who}; amend it to change something", who = s.operator)),
             None => self.labels.obstacle().map(str::to_owned),
         }
+    }
+
+    /// The spelling in which a label is given: the catalogue's, else the one that it has here already.
+    #[must_use]
+    pub fn spelling(&self, label: &str) -> String {
+        one_spelling(
+            label,
+            self.model
+                .classes
+                .names()
+                .iter()
+                .map(String::as_str)
+                .chain(self.slides.counts(None).labels().map(|(l, _)| l)),
+        )
     }
 }

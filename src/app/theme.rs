@@ -4,6 +4,7 @@
 //! Design"); a class never goes by its colour alone, its name is always beside it.
 
 use super::state::ThemeChoice;
+use crate::domain::{CellClass, label_key};
 use egui::{Color32, CornerRadius, Stroke, Theme, Visuals};
 
 /// Okabe–Ito without black and yellow, which vanish on one of the two backgrounds.
@@ -21,6 +22,27 @@ const CLASS_COLOURS: [Color32; 6] = [
 pub fn class_colour(class: Option<usize>) -> Color32 {
     class.map_or(Color32::from_gray(128), |c| CLASS_COLOURS[c % CLASS_COLOURS.len()])
 }
+
+/// The colour of a label: its class' in the catalogue; a label of its own always has the same one of a few.
+#[must_use]
+pub fn label_colour(label: &str, dark: bool) -> Color32 {
+    if let Some(class) = CellClass::find(label) {
+        let [r, g, b] = class.colour[usize::from(!dark)];
+        return Color32::from_rgb(r, g, b);
+    }
+    // FNV-1a over the label's key: the same label has the same colour in every window.
+    let hash = label_key(label).bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    let pairs = OWN_COLOURS[hash as usize % OWN_COLOURS.len()];
+    pairs[usize::from(!dark)]
+}
+
+/// On a dark and on a light ground, for labels that the catalogue does not know.
+const OWN_COLOURS: [[Color32; 2]; 4] = [
+    [Color32::from_rgb(0xc9, 0xa2, 0x27), Color32::from_rgb(0x7d, 0x62, 0x00)],
+    [Color32::from_rgb(0x5f, 0xb3, 0xb3), Color32::from_rgb(0x1d, 0x6f, 0x6f)],
+    [Color32::from_rgb(0xb8, 0x9b, 0x8a), Color32::from_rgb(0x78, 0x57, 0x45)],
+    [Color32::from_rgb(0xa4, 0xb4, 0x5c), Color32::from_rgb(0x5d, 0x6b, 0x12)],
+];
 
 /// What is wrong.
 #[must_use]

@@ -2,13 +2,13 @@
 
 use super::case::RangeDraft;
 use super::command::Command;
-use super::edits::{accept, add_square, give, made, move_square};
+use super::edits::{accept, add_square, classify_again, give, made, move_square};
 use super::evaluation::EvaluateEvent;
 use super::labels::SessionEvent;
 use super::language::{tr, whole};
 use super::state::{Dialog, Filter, GallerySort, Job, Kind, State, Toast};
 use super::training::Phase;
-use crate::domain::{ADDED, Digest, ImageResult, NOT_A_WHITE_CELL, UNIDENTIFIED};
+use crate::domain::{ADDED, CellClass, CellId, Digest, ImageResult, NOT_A_WHITE_CELL, UNIDENTIFIED};
 use crate::laboratory::Snapshot;
 use crate::session::CaseChange;
 use crate::task::Generation;
@@ -39,7 +39,7 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         Command::ExportReport | Command::ExportFhir => match state.report(&crate::workflow::now()) {
             Ok(report) if command == Command::ExportReport => {
                 // Heat maps go into the page while they are shown in Review.
-                let images = state.images.iter().map(|i| &**i);
+                let images = state.images.values().map(|i| &**i);
                 let picks = if state.heat.shown { pick_cells(images, &state.model.classes) } else { Vec::new() };
                 return vec![Effect::ExportReport(Box::new(report), picks)];
             }
@@ -62,16 +62,18 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
             return vec![Effect::ReviewedCells(true)];
         }
         Command::EvaluateOnReviewed => return vec![Effect::ReviewedCells(false)],
-        Command::Label(n) => return input(state, Input::Label(None, usize::from(n).checked_sub(1)), now),
+        Command::Label(n) => {
+            let label = CellClass::of_key(usize::from(n)).map_or(UNIDENTIFIED, |c| c.label);
+            return set_label(state, None, label, now);
+        }
         Command::OtherLabel => state.dialog = Dialog::Label(String::new()),
         Command::NoWhiteCell => {
-            let targets = state.targets(None);
-            return give(state, &targets, NOT_A_WHITE_CELL, "label");
+            return set_label(state, None, NOT_A_WHITE_CELL, now);
         }
         Command::NextUnreviewed | Command::NextFlagged => {
             let next = match command {
                 Command::NextFlagged => state.next_where(|t| state.flagged(t)),
-                _ => state.next_where(|t| t.cell.is_some() && state.verdict(t).reviewed.is_none()),
+                _ => state.next_where(|t| t.is_cell() && state.verdict(t).reviewed.is_none()),
             };
             match next {
                 Some(tile) => {
@@ -83,7 +85,7 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
             }
         }
         Command::SelectAll => {
-            let all: BTreeSet<usize> = state.visible.iter().copied().collect();
+            let all: BTreeSet<CellId> = state.visible.iter().copied().collect();
             let (cursor, anchor) = (state.selected, state.visible.first().copied());
             state.choose(all);
             (state.selected, state.anchor) = (cursor.or(anchor), anchor);
@@ -96,8 +98,14 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         }
         Command::ToggleHeat => state.heat.shown = !state.heat.shown,
         Command::DrawSquares => state.drawing = !state.drawing,
-        Command::ToggleDifferential => state.case.shown = !state.case.shown,
-        Command::SignOff => state.dialog = Dialog::Sign { reason: String::new() },
+        Command::ToggleDifferential => {
+            state.case.shown = !state.case.shown;
+            return keep_drafts(state, now);
+        }
+        Command::SignOff => {
+            state.dialog = Dialog::Sign { reason: String::new() };
+            return keep_drafts(state, now);
+        }
         Command::Amend => state.dialog = Dialog::Amend { reason: String::new() },
         Command::EditRanges => {
             state.dialog = Dialog::Ranges(state.case.ranges.iter().map(RangeDraft::of).collect());
@@ -155,6 +163,11 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         }
         Command::Accept => {
             let targets = state.targets(None);
+            if targets.len() > 1 {
+                // Many cells that nobody may have looked at one by one: asked once, and written down as what it is.
+                state.dialog = Dialog::ConfirmAll(targets.len());
+                return Vec::new();
+            }
             let mut effects = accept(state, &targets);
             effects.extend(input(state, Input::Move(1), now));
             return effects;
@@ -177,9 +190,13 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         Command::OpenPath => state.dialog = Dialog::Path { text: String::new(), why: String::new(), watch: false },
         Command::Quit => {
             state.quit = true;
-            return vec![Effect::Cancel];
+            let mut effects = keep_drafts(state, now);
+            effects.push(Effect::Cancel);
+            return effects;
         }
         Command::Classify => return reopen(state, true, now),
+        // What is known already is passed over.
+        Command::Resume => return reopen(state, false, now),
         Command::CancelJob => {
             state.watching = false;
             if let Some(job) = &mut state.job {
@@ -198,11 +215,13 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
             }
         }
         Command::Go(place) => {
+            let mut effects = keep_drafts(state, now);
             state.place = place;
             if place == super::state::Place::Models {
                 // Whatever came into the folder meanwhile.
-                return vec![Effect::Models(ModelsEffect::List), Effect::Models(ModelsEffect::Look)];
+                effects.extend([Effect::Models(ModelsEffect::List), Effect::Models(ModelsEffect::Look)]);
             }
+            return effects;
         }
         Command::LargerTiles => state.tile_size = (state.tile_size * 1.25).min(320.0),
         Command::SmallerTiles => state.tile_size = (state.tile_size / 1.25).max(64.0),
@@ -213,7 +232,7 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         Command::Sort(s) => {
             state.sort = s;
             if s == GallerySort::Similar {
-                let cell = state.selected.and_then(|at| state.tiles.get(at)).and_then(|t| state.cell_of(*t));
+                let cell = state.selected.and_then(|t| state.cell_of(t));
                 state.similar_to = cell.map(|c| c.features.clone());
             }
             state.stale = true;
@@ -241,9 +260,7 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
 pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
     match input {
         Input::Select(tile) => {
-            let other_image = state.selected.and_then(|s| state.tiles.get(s)).map(|t| t.image)
-                != state.tiles.get(tile).map(|t| t.image);
-            state.fit |= other_image;
+            state.fit |= state.selected.map(|t| t.image) != Some(tile.image);
             (state.selected, state.anchor) = (Some(tile), Some(tile));
             state.chosen.clear();
         }
@@ -260,16 +277,37 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
         Input::Drop(tile, label) => {
             let together = state.chosen.len() > 1 && state.chosen.contains(&tile);
             let targets = if together { state.targets(None) } else { vec![tile] };
-            return give(state, &targets, &label, "label");
+            return label_cells(state, &targets, &label, now);
         }
-        Input::LabelAs(label) => {
+        Input::SetLabel(cell, label) => {
+            if matches!(state.dialog, Dialog::Label(_)) {
+                state.dialog = Dialog::None;
+            }
+            return set_label(state, cell, &label, now);
+        }
+        Input::AcceptAll => {
             state.dialog = Dialog::None;
             let targets = state.targets(None);
-            return give(state, &targets, label.trim(), "label");
+            let effects = accept(state, &targets);
+            let changed = effects.iter().map(|e| if let Effect::KeepLabels(e) = e { e.changes.len() } else { 0 }).sum();
+            feedback(state, tr!("%{n} labels confirmed in bulk", n = whole(changed)), now);
+            return effects;
         }
+        Input::Refused(why) => {
+            // The same key again does not fill the screen.
+            if state.toasts.iter().all(|t| t.text != why) {
+                say(state, why, true, now);
+            }
+        }
+        Input::CaseDraft(name, text) => match text {
+            Some(text) => drop(state.case.drafts.insert(name, text)),
+            None => drop(state.case.drafts.remove(name)),
+        },
+        Input::Leave => return keep_drafts(state, now),
         Input::MoveSquare(tile, square) => return move_square(state, tile, square),
         Input::AddSquare(image, square) => return add_square(state, image, square),
         Input::Case(name, value) => {
+            state.case.drafts.remove(name.as_str());
             let mut value = value.trim().to_owned();
             if matches!(name.as_str(), "wbc" | "age") && !value.is_empty() {
                 // A comma is how half of the world writes a decimal point.
@@ -357,24 +395,19 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
             state.reveal = true;
             return self::input(state, Input::Select(state.visible[to]), now);
         }
-        Input::Label(tile, class) => {
-            let offered = state.offered();
-            let label = class.map_or(Some(UNIDENTIFIED), |c| offered.get(c).copied()).map(str::to_owned);
-            let targets = state.targets(tile);
-            return label.map_or_else(Vec::new, |l| give(state, &targets, &l, "label"));
-        }
         Input::Command(c) => return command(state, c, now),
         Input::Filter(filter) => {
             state.filter = filter;
             state.stale = true;
         }
-        Input::Watch(path) => return event(state, Event::Watch(path), now),
+        Input::Watch(path) => return vec![Effect::OpenIfThere(vec![path], true)],
         // A model that is dropped or typed is opened as one.
         Input::Open(paths) if paths.len() == 1 && is_model(&paths[0]) => {
             state.dialog = Dialog::None;
             return vec![Effect::OpenModel(paths.into_iter().next())];
         }
-        Input::Open(paths) => return open(state, paths, now),
+        Input::Open(paths) if paths.is_empty() => {}
+        Input::Open(paths) => return vec![Effect::OpenIfThere(paths, false)],
         Input::Dialog(dialog) => state.dialog = dialog,
         Input::Evaluate(input) => {
             let kept = state.evaluate.input(input);
@@ -426,10 +459,14 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                 state.log.push(format!("{}: {text}", crate::files::display_name(&result.path)));
             }
             let first = state.tiles.is_empty();
-            state.add(result);
+            let image = state.add(result);
             if first {
-                state.selected = Some(0);
+                state.selected = state.tiles.first().copied();
                 state.fit = true;
+            }
+            // Its squares were changed while it was being classified: what came was asked with the old ones.
+            if state.moved.contains_key(&image) {
+                effects.extend(classify_again(state, image));
             }
         }
         Event::Gone(g, paths) if current(state, g) => {
@@ -456,26 +493,27 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                     if waiting > 0 { tr!("Watching, %{n} being written", n = waiting) } else { tr!("Watching") };
             }
         }
-        Event::Again(g, result) if g == state.generation => {
+        Event::Again(g, asked, result) if g == state.generation => {
             let path = result.path.clone();
-            let before = state.by_path.get(&path).map(|i| state.images[*i].clone());
-            state.add(result);
-            state.rebuild();
-            let Some(&image) = state.by_path.get(&path) else { return effects };
-            // A cell that was drawn just now is the one that is looked at.
-            let number = |r: &ImageResult, i: usize| match &r.outcome {
-                crate::domain::Outcome::Cells(c) => c.get(i).map(|c| c.number),
-                crate::domain::Outcome::Failed(_) => None,
-            };
-            let new = (0..).map_while(|i| number(&state.images[image], i).map(|n| (i, n))).find(|(_, n)| {
-                *n >= ADDED && before.as_ref().is_some_and(|b| (0..).map_while(|i| number(b, i)).all(|m| m != *n))
-            });
-            if let Some((cell, _)) = new {
-                let tile = super::state::Tile { image, cell: Some(cell) };
-                state.selected = state.tiles.iter().position(|t| *t == tile).or(state.selected);
+            let known = state.images.id_of(&path);
+            if known.and_then(|id| state.moved.get(&id)).is_some_and(|last| *last != asked) {
+                // The squares were changed again since: this is the answer to an older question.
+                return effects;
             }
-            state.heat.map = None;
-            effects.push(Effect::ForgetPictures(image));
+            let numbers = |r: &ImageResult| -> Vec<u32> {
+                match &r.outcome {
+                    crate::domain::Outcome::Cells(c) => c.iter().map(|c| c.number).collect(),
+                    crate::domain::Outcome::Failed(_) => Vec::new(),
+                }
+            };
+            let before = known.and_then(|id| state.images.get(id)).map(|r| numbers(r)).unwrap_or_default();
+            let now = numbers(&result);
+            let image = state.add(result);
+            state.rebuild();
+            // A cell that was drawn just now is the one that is looked at.
+            if let Some(new) = now.into_iter().find(|n| *n >= ADDED && !before.contains(n)) {
+                state.selected = Some(CellId { image, number: new });
+            }
         }
         Event::Heat(g, key, found) if g == state.generation => {
             state.heat.asked = None;
@@ -491,6 +529,8 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
         }
         Event::Ranges(ranges) => state.case.ranges = ranges,
         Event::Finished(g, skipped, stopped) if current(state, g) => {
+            let left = state.job.as_ref().map_or(0, |j| j.total.saturating_sub(j.done));
+            state.unfinished = (stopped && left > 0).then(|| (state.images.len(), state.images.len() + left));
             state.job = None;
             state.watching = false;
             state.skipped = skipped;
@@ -508,7 +548,10 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             }
             let bad = d.images == 0 && !stopped;
             if bad {
-                text = tr!("There is no picture to classify in what was opened");
+                let names: Vec<String> = state.opened.iter().map(|p| crate::files::display_path(p)).collect();
+                text = tr!("No images in %{path}", path = names.join(", "));
+                // The first page again, with its buttons.
+                state.nothing_in = Some(text.clone());
             }
             say(state, if stopped { tr!("Stopped: %{text}", text = text) } else { text }, bad, now);
         }
@@ -518,6 +561,7 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             say(state, reason, true, now);
         }
         Event::Chosen(paths) => return open(state, paths, now),
+        Event::NotThere(why) => say(state, why, true, now),
         Event::NoDialog(watch) => {
             let why =
                 tr!("No file dialog answered on this system. Type or paste a path, or drop files onto the window.");
@@ -611,8 +655,8 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                 state.models.tab = super::models::Tab::Installed;
                 effects.push(Effect::Models(ModelsEffect::List));
             }
-            let image = state.selected.and_then(|s| state.tiles.get(s)).or(state.tiles.first());
-            let image = image.and_then(|t| state.images.get(t.image)).map(|i| i.path.clone());
+            let tile = state.selected.or_else(|| state.tiles.first().copied());
+            let image = tile.and_then(|t| state.images.get(t.image)).map(|i| i.path.clone());
             let (answer, said) = state.models.event(*event, || image);
             if let Some(said) = said {
                 say(state, said, true, now);
@@ -709,6 +753,8 @@ fn open(state: &mut State, paths: Vec<PathBuf>, now: f64) -> Vec<Effect> {
     if paths.is_empty() {
         return Vec::new();
     }
+    // What was typed belongs to the case that is left, and is kept there before another one is opened.
+    let mut effects = keep_drafts(state, now);
     for path in paths.iter().rev() {
         crate::workflow::remember_recent(&mut state.recent, path);
     }
@@ -719,7 +765,7 @@ fn open(state: &mut State, paths: Vec<PathBuf>, now: f64) -> Vec<Effect> {
     state.place = super::state::Place::Review;
     state.dialog = Dialog::None;
     state.watching = false;
-    let mut effects = vec![Effect::Remember];
+    effects.push(Effect::Remember);
     effects.extend(reopen(state, false, now));
     effects
 }
@@ -729,10 +775,13 @@ fn reopen(state: &mut State, fresh: bool, now: f64) -> Vec<Effect> {
     if state.opened.is_empty() {
         return Vec::new();
     }
+    let mut effects = keep_drafts(state, now);
     state.generation = state.generation.next();
     state.images.clear();
     state.visible.clear();
-    state.selected = None;
+    (state.selected, state.cursor) = (None, None);
+    state.moved.clear();
+    (state.unfinished, state.nothing_in) = (None, None);
     state.rebuild();
     (state.stale, state.grown) = (false, false);
     state.known = Arc::default();
@@ -751,7 +800,53 @@ fn reopen(state: &mut State, fresh: bool, now: f64) -> Vec<Effect> {
     });
     state.labels = super::labels::LabelView::default();
     state.case.record = crate::session::CaseRecord::default();
-    vec![Effect::Cancel, Effect::OpenSession(state.generation, state.opened.clone())]
+    effects.extend([Effect::Cancel, Effect::OpenSession(state.generation, state.opened.clone())]);
+    effects
+}
+
+/// Keeps what is typed into the fields of the case and was not left yet: by whatever way they leave the screen.
+fn keep_drafts(state: &mut State, now: f64) -> Vec<Effect> {
+    let drafts = std::mem::take(&mut state.case.drafts);
+    let mut effects = Vec::new();
+    for (name, text) in drafts {
+        let kept = match name {
+            "operator" => Input::Operator(text),
+            name => Input::Case(name.to_owned(), text),
+        };
+        effects.extend(input(state, kept, now));
+    }
+    effects
+}
+
+/// Gives a label to the cells chosen together, else to `cell`, else to the chosen one.
+fn set_label(state: &mut State, cell: Option<CellId>, label: &str, now: f64) -> Vec<Effect> {
+    let targets = state.targets(cell);
+    // What a label was given to is what is looked at from now on.
+    if let (Some(cell), true) = (cell, targets.len() == 1) {
+        state.fit |= state.selected.map(|t| t.image) != Some(cell.image);
+        (state.selected, state.anchor) = (Some(cell), Some(cell));
+    }
+    label_cells(state, &targets, label, now)
+}
+
+/// Gives cells a label, and says which cell got which.
+fn label_cells(state: &mut State, targets: &[CellId], label: &str, now: f64) -> Vec<Effect> {
+    let effects = give(state, targets, label);
+    if !effects.is_empty() {
+        let label = super::language::look_up(&state.spelling(label));
+        let what = match targets {
+            [one] => state.image_of(*one).map_or_else(String::new, |i| crate::files::display_name(&i.path)),
+            many => tr!("%{n} cells", n = whole(many.len())),
+        };
+        feedback(state, format!("{what}: {label}"), now);
+    }
+    effects
+}
+
+/// Says what a key did to which cell; the next key's takes its place.
+fn feedback(state: &mut State, text: String, now: f64) {
+    state.toasts.retain(|t| !t.feedback);
+    state.toasts.push(Toast { text, error: false, feedback: true, until: now + TOAST_SECONDS });
 }
 
 fn is_model(path: &std::path::Path) -> bool {
@@ -791,7 +886,12 @@ fn begin(state: &mut State) -> Vec<Effect> {
 /// Says it on the screen for a while, and in the log for good.
 fn say(state: &mut State, text: String, error: bool, now: f64) {
     state.log.push(text.clone());
-    state.toasts.push(Toast { text, error, until: now + if error { 2.0 * TOAST_SECONDS } else { TOAST_SECONDS } });
+    state.toasts.push(Toast {
+        text,
+        error,
+        feedback: false,
+        until: now + if error { 2.0 * TOAST_SECONDS } else { TOAST_SECONDS },
+    });
 }
 
 /// Which cells the pipeline shall take.
@@ -853,6 +953,12 @@ mod tests {
     fn opened() -> State {
         let mut s = state();
         let effects = input(&mut s, Input::Open(vec!["/slides".into()]), 1.0);
+        assert_eq!(
+            effects,
+            [Effect::OpenIfThere(vec!["/slides".into()], false)],
+            "looked for before anything is closed"
+        );
+        let effects = event(&mut s, Event::Chosen(vec!["/slides".into()]), 1.0);
         assert!(effects.contains(&Effect::OpenSession(Generation(1), vec!["/slides".into()])));
         let effects = event(&mut s, Event::Session(Generation(1), SessionEvent::None), 1.0);
         assert_eq!(effects, [Effect::Classify(Generation(1), vec!["/slides".into()])]);
@@ -869,7 +975,7 @@ mod tests {
     #[test]
     fn rows_become_tiles_and_counts_while_the_job_runs() {
         let mut s = opened();
-        assert_eq!((s.tiles.len(), s.visible.len(), s.selected), (5, 5, Some(0)));
+        assert_eq!((s.tiles.len(), s.visible.len(), s.selected), (5, 5, Some(s.tiles[0])));
         let d = s.slides.counts(None);
         assert_eq!((d.of("lymphocyte").all, d.of("neutrophil").all, d.failed, d.no_cell), (2, 1, 1, 1));
         event(&mut s, Event::Finished(Generation(1), 2, false), 3.0);
@@ -897,41 +1003,50 @@ mod tests {
     #[test]
     fn answers_of_an_older_job_are_dropped() {
         let mut s = opened();
-        input(&mut s, Input::Open(vec!["/other".into()]), 5.0);
+        event(&mut s, Event::Chosen(vec!["/other".into()]), 5.0);
         event(&mut s, Event::Row(Generation(1), row(0, cells_of(&[0.9]))), 6.0);
         event(&mut s, Event::Finished(Generation(1), 0, true), 6.0);
         assert!(s.images.is_empty() && s.job.is_some());
     }
 
+    /// Places of the tiles that are shown among all of them.
+    fn places(s: &State) -> Vec<usize> {
+        s.visible.iter().map(|v| s.tiles.iter().position(|t| t == v).expect("a tile")).collect()
+    }
+
+    fn place(s: &State) -> Option<usize> {
+        s.tiles.iter().position(|t| Some(*t) == s.selected)
+    }
+
     #[test]
     fn filters_and_orders_work_together() {
         let mut s = opened();
-        input(&mut s, Input::Filter(Filter { kind: Kind::Class(0), ..Filter::default() }), 3.0);
+        input(&mut s, Input::Filter(Filter { kind: Kind::Label("Lymphocytes".into()), ..Filter::default() }), 3.0);
         tick(&mut s, 3.0);
-        assert_eq!(s.visible, [0, 2]);
+        assert_eq!(places(&s), [0, 2]);
         command(&mut s, Command::Sort(GallerySort::LeastConfident), 3.0);
         tick(&mut s, 3.0);
-        assert_eq!(s.visible, [2, 0]);
+        assert_eq!(places(&s), [2, 0]);
         command(&mut s, Command::ClearFilter, 3.0);
         tick(&mut s, 3.0);
-        assert_eq!(s.visible, [3, 4, 2, 1, 0]);
+        assert_eq!(places(&s), [3, 4, 2, 1, 0]);
         input(&mut s, Input::Filter(Filter { from: 85, ..Filter::default() }), 3.0);
         tick(&mut s, 3.0);
-        assert_eq!(s.visible, [0]);
+        assert_eq!(places(&s), [0]);
         input(&mut s, Input::Filter(Filter { name: "2.PNG".into(), ..Filter::default() }), 3.0);
         tick(&mut s, 3.0);
-        assert_eq!((s.visible.as_slice(), s.selected), ([3].as_slice(), Some(3)));
+        assert_eq!((places(&s), place(&s)), (vec![3], Some(3)));
     }
 
     #[test]
     fn arrows_stay_within_what_is_shown() {
         let mut s = opened();
         input(&mut s, Input::Move(1), 3.0);
-        assert_eq!(s.selected, Some(1));
+        assert_eq!(place(&s), Some(1));
         input(&mut s, Input::Move(100), 3.0);
-        assert_eq!(s.selected, Some(4));
+        assert_eq!(place(&s), Some(4));
         input(&mut s, Input::Move(-100), 3.0);
-        assert_eq!(s.selected, Some(0));
+        assert_eq!(place(&s), Some(0));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(super) fn explain(a: &Explain) -> Result<Exit, UserError> {
         class: a.class.clone(),
         provider: a.provider,
         own: Default::default(),
+        digest: None,
     };
     let Some(found) = workflow::explain(&request, &model, &cancel, &Progress::default())? else {
         complain("interrupted; nothing was written");

@@ -86,6 +86,12 @@ pub fn holds_something(path: &std::path::Path) -> bool {
     }
 }
 
+/// Whether a file or a folder is there.
+#[must_use]
+pub fn is_there(path: &std::path::Path) -> bool {
+    path.exists()
+}
+
 /// Whether a regular file is there.
 #[must_use]
 pub fn is_file(path: &std::path::Path) -> bool {

@@ -175,10 +175,37 @@ pub(super) fn read_square(picture: &RgbImage, square: Square, size: usize, outsi
     out
 }
 
-/// A small picture of a square and a little around it, colours untouched; outside the picture it is white.
+/// A square of more pixels a side is not mirrored: nobody looks at its edge.
+const LARGEST_MIRRORED: f32 = 8192.0;
+
+/// A small picture of a square, colours untouched; what lies outside the picture is its mirror image, so that neither white nor
+/// black blocks stand beside a cell at the edge.
 #[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "picture sizes"
+)]
 pub fn thumbnail_of_square(picture: &RgbImage, square: Square, size: u32) -> RgbImage {
-    let values = read_square(picture, square, size as usize, [255.0; 3]);
+    let (w, h) = (i64::from(picture.width()), i64::from(picture.height()));
+    let inside =
+        square.x >= 0.0 && square.y >= 0.0 && square.x + square.side <= w as f32 && square.y + square.side <= h as f32;
+    let values = if inside || w == 0 || h == 0 || square.side > LARGEST_MIRRORED {
+        read_square(picture, square, size as usize, [255.0; 3])
+    } else {
+        let (left, top) = (square.x.floor() as i64, square.y.floor() as i64);
+        let side = square.side.ceil() as u32 + 2;
+        let mirrored = |v: i64, n: i64| {
+            let v = v.rem_euclid(2 * n);
+            (if v < n { v } else { 2 * n - 1 - v }) as u32
+        };
+        let whole = RgbImage::from_fn(side, side, |x, y| {
+            *picture.get_pixel(mirrored(left + i64::from(x), w), mirrored(top + i64::from(y), h))
+        });
+        let square = Square { x: square.x - left as f32, y: square.y - top as f32, side: square.side };
+        read_square(&whole, square, size as usize, [255.0; 3])
+    };
     RgbImage::from_raw(size, size, values.into_iter().map(round_u8).collect()).unwrap_or_default()
 }
 
@@ -202,6 +229,15 @@ mod tests {
         assert_eq!(&values[values.len() - 3..], &[5.0, 6.0, 7.0]);
         let outside = read_square(&picture, Square { x: -50.0, y: -50.0, side: 4.0 }, 2, [9.0; 3]);
         assert!(outside.iter().all(|v| (v - 9.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn beyond_the_edge_a_small_picture_is_mirrored() {
+        let picture = RgbImage::from_fn(8, 8, |x, y| image::Rgb([10 * x as u8, 10 * y as u8, 7]));
+        let small = thumbnail_of_square(&picture, Square { x: -2.0, y: 6.0, side: 4.0 }, 4);
+        let reds: Vec<u8> = (0..4).map(|x| small.get_pixel(x, 0).0[0]).collect();
+        let greens: Vec<u8> = (0..4).map(|y| small.get_pixel(0, y).0[1]).collect();
+        assert_eq!((reds, greens), (vec![10, 0, 0, 10], vec![60, 70, 70, 60]));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where the model looked: the heat map of one cell, and a picture of it.
 
 use super::UserError;
-use crate::domain::{Probabilities, Square};
+use crate::domain::{Digest, Probabilities, Square};
 use crate::files::{Entry, display_path};
 use crate::imaging::{RgbImage, encode_png, heat_overlay};
 use crate::inference::{
@@ -27,6 +27,8 @@ pub struct ExplainRequest {
     pub provider: Provider,
     /// Squares that a person drew or moved.
     pub own: OwnSquares,
+    /// The bytes that the file must have; none takes it as it is.
+    pub digest: Option<Digest>,
 }
 
 /// What was found.
@@ -88,6 +90,9 @@ impl Explainer {
             .map_err(|_| UserError::new(format!("{shown} is no picture that can be read")))?;
         if let Some(error) = prepared.error {
             return Err(UserError::new(format!("{shown}: {error}")));
+        }
+        if request.digest.is_some() && prepared.digest != request.digest {
+            return Err(UserError::new(format!("{shown} was changed since it was classified; classify it again")));
         }
         let found = prepared.squares.len();
         let at = prepared.squares.iter().position(|(number, _)| *number == request.cell).ok_or_else(|| {

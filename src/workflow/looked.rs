@@ -72,8 +72,14 @@ pub fn looked(
     progress.set_total(picks.len());
     let mut all = Vec::new();
     for pick in picks {
-        let request =
-            ExplainRequest { path: pick.path.clone(), cell: pick.cell, class: None, provider, own: own.clone() };
+        let request = ExplainRequest {
+            path: pick.path.clone(),
+            cell: pick.cell,
+            class: None,
+            provider,
+            own: own.clone(),
+            digest: None,
+        };
         let found = explainer.explain(&request, cancel, &Progress::default());
         progress.step();
         match found {

@@ -1,7 +1,6 @@
 //! What the case's forms are made of: an entry that is kept when it is left, the target, the dialogs of signing, amending and
 //! of the reference ranges.
 
-use super::ViewMemory;
 use crate::app::Asked;
 use crate::app::case::RangeDraft;
 use crate::app::language::{look_up, tr};
@@ -10,29 +9,33 @@ use crate::app::theme;
 use crate::app::update::Input;
 use crate::laboratory::{Obstacle, Sex, TARGETS, Unit};
 use egui::{Grid, Id, Key, Role, ScrollArea, TextEdit, Ui, WidgetInfo};
+use std::collections::BTreeMap;
 
 /// A text that is kept when it is left or Enter is pressed; Escape takes it back.
 #[expect(clippy::too_many_arguments, reason = "a widget of its callers' choosing")]
 pub(super) fn entry(
     ui: &mut Ui,
-    memory: &mut ViewMemory,
+    drafts: &BTreeMap<&'static str, String>,
+    asked: &mut Asked,
     name: &'static str,
     kept: &str,
     hint: &str,
     free: bool,
     label: Id,
-    keep: &mut dyn FnMut(String),
+    keep: &mut dyn FnMut(String) -> Input,
 ) {
-    let mut text = memory.typed.get(name).cloned().unwrap_or_else(|| kept.to_owned());
+    let mut text = drafts.get(name).cloned().unwrap_or_else(|| kept.to_owned());
     let edit = TextEdit::singleline(&mut text).hint_text(hint).desired_width(96.0);
     let response = ui.add_enabled(free, edit).labelled_by(label);
     if response.changed() {
-        memory.typed.insert(name, text.clone());
+        // In the state, so that it is kept by whatever way the field leaves the screen.
+        asked.input(Input::CaseDraft(name, Some(text.clone())));
     }
     if response.lost_focus() {
         let escaped = ui.input(|i| i.key_pressed(Key::Escape));
-        if memory.typed.remove(name).is_some() && !escaped && text != kept {
-            keep(text);
+        asked.input(Input::CaseDraft(name, None));
+        if !escaped && text != kept {
+            asked.input(keep(text));
         }
     }
 }
@@ -60,7 +63,7 @@ pub(super) fn label(ui: &mut Ui, text: &str, asked: &mut Asked) {
     let fine = !text.trim().is_empty();
     let enter = ui.input(|i| i.key_pressed(Key::Enter));
     if ui.add_enabled(fine, egui::Button::new(tr!("Give Label"))).clicked() || (fine && enter) {
-        asked.input(Input::LabelAs(text));
+        asked.input(Input::SetLabel(None, text));
     }
 }
 

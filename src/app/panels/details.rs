@@ -6,10 +6,10 @@ use crate::app::Asked;
 use crate::app::command::Command;
 use crate::app::language::{decimal, look_up, percent, tr};
 use crate::app::pictures::{Key, Look, Pictures};
-use crate::app::state::{State, Tile};
+use crate::app::state::State;
 use crate::app::theme;
 use crate::app::update::Input;
-use crate::domain::{CellResult, ImageResult, Outcome, Square};
+use crate::domain::{CellId, CellResult, ImageResult, Outcome, Square};
 use crate::files::{display_name, display_path};
 use egui::{
     Align2, FontId, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
@@ -31,11 +31,10 @@ impl Default for View {
 }
 
 pub(super) fn pane(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures: &mut Pictures, asked: &mut Asked) {
-    let Some(tile) = state.selected.and_then(|s| state.tiles.get(s)).copied() else {
+    let Some((tile, image)) = state.selected.and_then(|t| Some((t, state.image_of(t)?.clone()))) else {
         ui.centered_and_justified(|ui| ui.weak(tr!("Choose a tile to see its image")));
         return;
     };
-    let image = state.images[tile.image].clone();
     ui.add_space(4.0);
     ui.horizontal(|ui| {
         let v = state.verdict(tile);
@@ -43,10 +42,12 @@ pub(super) fn pane(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures
         if let Some(p) = v.confidence {
             ui.label(RichText::new(percent(f64::from(p), 1)).size(19.0));
         }
-        if let (Outcome::Cells(cells), Some(i)) = (&image.outcome, tile.cell)
-            && cells.len() > 1
-        {
-            ui.weak(tr!("cell %{n} of %{all}", n = i + 1, all = cells.len()));
+        if let Some((at, all)) = state.place_of(tile).filter(|(_, all)| *all > 1) {
+            ui.weak(tr!("cell %{n} of %{all}", n = at, all = all));
+        }
+        // A person's label has no probability; what the model says stands beside it.
+        if let (Some(_), Some((said, p))) = (v.reviewed, v.model) {
+            ui.weak(tr!("model: %{label} %{p}", label = look_up(said), p = percent(f64::from(p), 1)));
         }
     });
     let height = (ui.available_height() - 238.0).max(ui.available_height() * 0.45).max(120.0);
@@ -70,11 +71,11 @@ pub(super) fn pane(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures
         ui.horizontal_wrapped(|ui| heat_controls(ui, state, asked, tile));
     }
     ScrollArea::vertical().id_salt("facts").auto_shrink([false, false]).show(ui, |ui| {
-        match (&image.outcome, tile.cell) {
+        match (&image.outcome, state.cell_of(tile)) {
             (Outcome::Failed(reason), _) => {
                 ui.colored_label(theme::error_colour(ui), reason);
             }
-            (Outcome::Cells(cells), Some(i)) if i < cells.len() => bars(ui, state, &cells[i]),
+            (Outcome::Cells(_), Some(cell)) => bars(ui, state, cell),
             _ => {
                 ui.label(tr!("Nothing in this picture looks like the nucleus of a white cell."));
             }
@@ -82,7 +83,7 @@ pub(super) fn pane(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures
         for w in &image.warnings {
             ui.label(RichText::new(tr!("Note: %{text}", text = w)).italics());
         }
-        facts(ui, &image, tile);
+        facts(ui, &image, state.cell_of(tile));
     });
 }
 
@@ -96,7 +97,7 @@ fn picture(
     memory: &mut ViewMemory,
     pictures: &mut Pictures,
     asked: &mut Asked,
-    tile: Tile,
+    tile: CellId,
     image: &ImageResult,
     size: Vec2,
 ) {
@@ -135,18 +136,30 @@ fn picture(
     let origin = rect.center() - (natural * 0.5 + view.centre) * scale;
     let place = Rect::from_min_size(origin, natural * scale);
     let painter = ui.painter().with_clip_rect(rect);
-    match pictures.get(Key::Full(tile.image), &image.path, None, None) {
+    let Some(digest) = image.digest else { return };
+    match pictures.get(Key::Full(digest), &image.path, None) {
         Look::Ready(texture) => {
             painter.image(texture.id(), place, Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0)), theme::untinted());
         }
         Look::Coming => {
-            ui.put(Rect::from_center_size(rect.center(), vec2(24.0, 24.0)), egui::Spinner::new());
+            // Painted, not laid out: what stands below must not jump. The small picture stands in, where it is there.
+            let square = state.cell_of(tile).map(|c| c.square);
+            let small = match pictures.get(Key::small(digest, square), &image.path, square) {
+                Look::Ready(texture) => Some(texture.id()),
+                _ => None,
+            };
+            if let (Some(texture), Some(s)) = (small, square) {
+                let at = Rect::from_min_size(origin + vec2(s.x, s.y) * scale, Vec2::splat(s.side * scale));
+                let all = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+                painter.image(texture, at, all, theme::untinted());
+            }
+            ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
         }
         Look::Broken => {
             painter.text(
                 rect.center(),
                 Align2::CENTER_CENTER,
-                tr!("The picture cannot be shown now; was it moved?"),
+                tr!("The file was moved or changed since it was classified: classify it again (F5)"),
                 FontId::proportional(13.0),
                 theme::error_colour(ui),
             );
@@ -161,18 +174,20 @@ fn picture(
     }
     if state.heat.shown
         && let Some(map) = state.heat_of(tile)
-        && let Some(cell) = tile.cell.and_then(|i| cells.get(i))
+        && let Some(cell) = state.cell_of(tile)
     {
         let texture = heat_texture(ui, &mut memory.heat, map, state.heat.opacity);
         let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
         painter.image(texture, on_screen(cell.square), whole, theme::untinted());
     }
-    let dragged = |i: usize| memory.drag.filter(|d| d.cell == Some(i)).map(|d| d.square);
-    for (i, cell) in cells.iter().enumerate() {
-        let chosen = tile.cell == Some(i);
-        let square = on_screen(dragged(i).unwrap_or(cell.square));
-        let verdict = state.verdict(Tile { image: tile.image, cell: Some(i) });
-        let colour = theme::class_colour(verdict.class);
+    let dragged = |number: u32| memory.drag.filter(|d| d.cell == Some(number)).map(|d| d.square);
+    for cell in cells {
+        let own = CellId { image: tile.image, number: cell.number };
+        let chosen = tile == own;
+        let square = on_screen(dragged(cell.number).unwrap_or(cell.square));
+        let verdict = state.verdict(own);
+        // On a picture, whose ground is bright.
+        let colour = theme::label_colour(verdict.label, true);
         let width = if chosen { 3.0 } else { 1.6 };
         painter.rect_stroke(square, 3.0, Stroke::new(width + 2.0, theme::veil()), StrokeKind::Outside);
         painter.rect_stroke(square, 3.0, Stroke::new(width, colour), StrokeKind::Outside);
@@ -197,10 +212,9 @@ fn picture(
     if response.clicked()
         && let Some(pointer) = response.interact_pointer_pos()
     {
-        let hit = cells.iter().position(|c| on_screen(c.square).contains(pointer));
-        let index = hit.and_then(|i| state.tiles.iter().position(|t| t.image == tile.image && t.cell == Some(i)));
-        if let Some(index) = index {
-            asked.input(Input::Select(index));
+        let hit = cells.iter().find(|c| on_screen(c.square).contains(pointer));
+        if let Some(cell) = hit {
+            asked.input(Input::Select(CellId { image: tile.image, number: cell.number }));
         }
     }
 }
@@ -219,7 +233,7 @@ impl std::fmt::Debug for HeatTexture {
 const HEAT: usize = 64;
 
 /// The switch, and how much of the colour is seen.
-fn heat_controls(ui: &mut Ui, state: &State, asked: &mut Asked, tile: Tile) {
+fn heat_controls(ui: &mut Ui, state: &State, asked: &mut Asked, tile: CellId) {
     let button = egui::Button::new(Command::ToggleHeat.text()).selected(state.heat.shown);
     if ui.add_enabled(Command::ToggleHeat.enabled(state), button).on_hover_text(Command::ToggleHeat.tooltip()).clicked()
     {
@@ -270,8 +284,8 @@ fn heat_texture(
 /// A square that is being changed on the screen.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SquareDrag {
-    /// Which cell of the image; none for a new one.
-    cell: Option<usize>,
+    /// The number of the cell in its image; none for a new one.
+    cell: Option<u32>,
     /// Whether its corner is drawn, and not the whole.
     sizing: bool,
     /// As it is now, pixels of the picture.
@@ -294,7 +308,7 @@ fn draw_squares(
     state: &State,
     drag: &mut Option<SquareDrag>,
     asked: &mut Asked,
-    tile: Tile,
+    tile: CellId,
     cells: &[CellResult],
     response: &egui::Response,
     (origin, scale): (egui::Pos2, f32),
@@ -316,7 +330,7 @@ fn draw_squares(
     if response.drag_started()
         && let Some(from) = ui.input(|i| i.pointer.press_origin()).map(pixel)
     {
-        let chosen = tile.cell.and_then(|i| cells.get(i).map(|c| (i, c.square)));
+        let chosen = cells.iter().find(|c| c.number == tile.number).map(|c| (c.number, c.square));
         let near = |s: Square| (from - pos2(s.x + s.side, s.y + s.side)).length() * scale < CORNER;
         let inside = |s: Square| from.x >= s.x && from.y >= s.y && from.x <= s.x + s.side && from.y <= s.y + s.side;
         let begin = |cell, sizing, square| SquareDrag { cell, sizing, square, from, was: square };
@@ -336,12 +350,11 @@ fn draw_squares(
     if ui.input(|i| i.pointer.any_released()) {
         let d = *d;
         *drag = None;
-        let index = |cell: usize| state.tiles.iter().position(|t| t.image == tile.image && t.cell == Some(cell));
         if d.square.side < SMALLEST || d.square == d.was {
             return;
         }
-        match d.cell.and_then(index) {
-            Some(tile) => asked.input(Input::MoveSquare(tile, d.square)),
+        match d.cell {
+            Some(number) => asked.input(Input::MoveSquare(CellId { image: tile.image, number }, d.square)),
             None => asked.input(Input::AddSquare(tile.image, d.square)),
         }
     }
@@ -359,7 +372,8 @@ fn bars(ui: &mut Ui, state: &State, cell: &CellResult) {
     }
     let top = cell.probabilities.top().0;
     for class in state.model.classes.clinical_order() {
-        let label = look_up(state.model.classes.label(class).unwrap_or(""));
+        let name = state.model.classes.name(class).unwrap_or("");
+        let label = look_up(name);
         let p = cell.probabilities.values().get(class).copied().unwrap_or(0.0);
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 19.0), Sense::hover());
         let words = format!("{label} {}", percent(f64::from(p), 1));
@@ -372,12 +386,12 @@ fn bars(ui: &mut Ui, state: &State, cell: &CellResult) {
         let track = Rect::from_min_max(pos2(rect.left() + 96.0, middle - 5.0), pos2(rect.right() - 58.0, middle + 5.0));
         painter.rect_filled(track, 3.0, ui.visuals().extreme_bg_color);
         let filled = Rect::from_min_max(track.min, pos2(track.left() + track.width() * p, track.bottom()));
-        painter.rect_filled(filled, 3.0, theme::class_colour(Some(class)));
+        painter.rect_filled(filled, 3.0, theme::label_colour(name, ui.visuals().dark_mode));
         painter.text(pos2(rect.right() - 4.0, middle), Align2::RIGHT_CENTER, percent(f64::from(p), 1), font, colour);
     }
 }
 
-fn facts(ui: &mut Ui, image: &ImageResult, tile: Tile) {
+fn facts(ui: &mut Ui, image: &ImageResult, cell: Option<&CellResult>) {
     ui.add_space(6.0);
     egui::Grid::new("file").num_columns(2).spacing([14.0, 3.0]).show(ui, |ui| {
         let mut row = |key: String, value: String| {
@@ -389,9 +403,7 @@ fn facts(ui: &mut Ui, image: &ImageResult, tile: Tile) {
         if let Some((w, h)) = image.size {
             row(tr!("size"), tr!("%{w} × %{h} pixels", w = w, h = h));
         }
-        if let (Outcome::Cells(cells), Some(i)) = (&image.outcome, tile.cell)
-            && let Some(c) = cells.get(i)
-        {
+        if let Some(c) = cell {
             let s = c.square;
             row(
                 tr!("square"),

@@ -18,6 +18,7 @@ pub(super) fn dialog(ui: &Ui, state: &State, asked: &mut Asked) {
             asking(ui, &tr!("Keyboard"), asked, |ui, asked| keyboard(ui, state, *waiting, asked))
         }
         Dialog::Label(text) => asking(ui, &tr!("Other label"), asked, |ui, asked| case::label(ui, text, asked)),
+        Dialog::ConfirmAll(n) => asking(ui, &tr!("Confirm in bulk"), asked, |ui, asked| confirm_all(ui, *n, asked)),
         Dialog::Sign { reason } => asking(ui, &tr!("Sign"), asked, |ui, asked| case::sign(ui, state, reason, asked)),
         Dialog::Amend { reason } => asking(ui, &tr!("Amend"), asked, |ui, asked| case::amend(ui, reason, asked)),
         Dialog::Ranges(drafts) => {
@@ -89,6 +90,17 @@ fn asking(ui: &Ui, title: &str, asked: &mut Asked, content: impl FnOnce(&mut Ui,
     let mut own = Asked::default();
     page(ui, title, asked, |ui| content(ui, &mut own));
     own.inputs.into_iter().for_each(|input| asked.input(input));
+}
+
+/// Asked once before many cells are confirmed that may never have been on the screen.
+fn confirm_all(ui: &mut Ui, n: usize, asked: &mut Asked) {
+    ui.label(tr!("%{n} cells are chosen. Their labels will be confirmed as they stand.", n = n));
+    ui.label(tr!("The audit trail and the report will say that they were confirmed in bulk."));
+    ui.add_space(6.0);
+    let enter = ui.input(|i| i.key_pressed(Key::Enter));
+    if ui.button(tr!("Confirm %{n} cells", n = n)).clicked() || enter {
+        asked.input(Input::AcceptAll);
+    }
 }
 
 fn path(ui: &Ui, text: &str, why: &str, watch: bool, asked: &mut Asked) {

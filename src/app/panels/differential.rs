@@ -17,8 +17,12 @@ use egui::{Grid, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo
 pub(super) fn panel(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: &mut Asked) {
     // Exact intervals take a while over many cells: they are computed when something changed, not at every frame.
     let facts_now = case_facts(&state.case.record);
-    let now =
-        (state.slides.counts(state.filter.slide), facts_now, state.case.ranges.clone(), state.model.sha256.clone());
+    let now = (
+        state.slides.counts(state.filter.slide).clone(),
+        facts_now,
+        state.case.ranges.clone(),
+        state.model.sha256.clone(),
+    );
     if memory.table.as_ref().is_none_or(|(of, _)| *of != now) {
         memory.table = Some((now, state.table(state.filter.slide)));
     }
@@ -39,13 +43,13 @@ pub(super) fn panel(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: 
             ScrollArea::both()
                 .id_salt("differential")
                 .auto_shrink([false, false])
-                .show(ui, |ui| ui.vertical(|ui| rows(ui, state, &table)));
+                .show(ui, |ui| ui.vertical(|ui| rows(ui, &table)));
         });
         ui.separator();
         ScrollArea::vertical()
             .id_salt("case")
             .auto_shrink([false, false])
-            .show(ui, |ui| ui.vertical(|ui| facts(ui, state, memory, asked)));
+            .show(ui, |ui| ui.vertical(|ui| facts(ui, state, asked)));
     });
 }
 
@@ -56,7 +60,7 @@ fn scope(ui: &mut Ui, state: &State, asked: &mut Asked) {
         return;
     }
     let all = tr!("all %{n} slides together", n = slides.len());
-    let name = |s: usize| slides.get(s).map_or_else(String::new, |(path, _)| display_name(path));
+    let name = |id| slides.iter().find(|s| s.id == id).map_or_else(String::new, |s| display_name(&s.path));
     let chosen = state.filter.slide.map_or_else(|| all.clone(), name);
     let set = |asked: &mut Asked, slide| {
         asked.input(Input::Filter(crate::app::state::Filter { slide, ..state.filter.clone() }));
@@ -65,9 +69,9 @@ fn scope(ui: &mut Ui, state: &State, asked: &mut Asked) {
         if ui.selectable_label(state.filter.slide.is_none(), &all).clicked() {
             set(asked, None);
         }
-        for s in 0..slides.len().min(500) {
-            if ui.selectable_label(state.filter.slide == Some(s), name(s)).clicked() {
-                set(asked, Some(s));
+        for s in slides.iter().take(500) {
+            if ui.selectable_label(state.filter.slide == Some(s.id), display_name(&s.path)).clicked() {
+                set(asked, Some(s.id));
             }
         }
     });
@@ -106,7 +110,7 @@ fn sign(ui: &mut Ui, state: &State, asked: &mut Asked) {
     }
 }
 
-fn rows(ui: &mut Ui, state: &State, table: &DifferentialTable) {
+fn rows(ui: &mut Ui, table: &DifferentialTable) {
     let absolute = table.rows.iter().any(|r| r.absolute.is_some());
     let ranged = table.rows.iter().any(|r| r.range.is_some());
     Grid::new("differential-rows").num_columns(8).spacing([16.0, 3.0]).striped(true).show(ui, |ui| {
@@ -122,7 +126,7 @@ fn rows(ui: &mut Ui, state: &State, table: &DifferentialTable) {
         }
         ui.end_row();
         for row in &table.rows {
-            line(ui, state, table, row, absolute, ranged);
+            line(ui, table, row, absolute, ranged);
             ui.end_row();
         }
     });
@@ -145,15 +149,11 @@ fn rows(ui: &mut Ui, state: &State, table: &DifferentialTable) {
     }
 }
 
-fn line(ui: &mut Ui, state: &State, table: &DifferentialTable, row: &Row, absolute: bool, ranged: bool) {
-    let class = state.class_of(&row.label);
+fn line(ui: &mut Ui, table: &DifferentialTable, row: &Row, absolute: bool, ranged: bool) {
+    let colour = theme::label_colour(&row.label, ui.visuals().dark_mode);
     ui.horizontal(|ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(10.0, 14.0), Sense::hover());
-        ui.painter().rect_filled(
-            Rect::from_center_size(rect.center(), vec2(10.0, 10.0)),
-            3.0,
-            theme::class_colour(class),
-        );
+        ui.painter().rect_filled(Rect::from_center_size(rect.center(), vec2(10.0, 10.0)), 3.0, colour);
         ui.label(look_up(&row.label));
     });
     ui.label(whole(row.count.all)).on_hover_text(tr!("%{n} of them reviewed", n = row.count.reviewed));
@@ -169,7 +169,7 @@ fn line(ui: &mut Ui, state: &State, table: &DifferentialTable, row: &Row, absolu
             ui.weak("–");
         }
     }
-    bar(ui, row, class);
+    bar(ui, row, colour);
     if absolute {
         match row.absolute {
             Some((value, low, high)) => {
@@ -196,7 +196,7 @@ fn line(ui: &mut Ui, state: &State, table: &DifferentialTable, row: &Row, absolu
 
 /// The share as a bar with its interval.
 #[expect(clippy::cast_possible_truncation, reason = "shares")]
-fn bar(ui: &mut Ui, row: &Row, class: Option<usize>) {
+fn bar(ui: &mut Ui, row: &Row, colour: egui::Color32) {
     let (rect, response) = ui.allocate_exact_size(vec2(110.0, 16.0), Sense::hover());
     let (share, low, high) = row.share.map_or((0.0, 0.0, 0.0), |(s, l, h)| (s as f32, l as f32, h as f32));
     let words = format!("{} {}", look_up(&row.label), percent(f64::from(share), 1));
@@ -212,7 +212,7 @@ fn bar(ui: &mut Ui, row: &Row, class: Option<usize>) {
     painter.rect_filled(
         Rect::from_min_max(pos2(rect.left(), middle - 4.0), pos2(at(share), middle + 4.0)),
         2.0,
-        theme::class_colour(class),
+        colour,
     );
     if row.share.is_some() {
         let stroke = Stroke::new(1.3, ui.visuals().strong_text_color());
@@ -224,21 +224,27 @@ fn bar(ui: &mut Ui, row: &Row, class: Option<usize>) {
 }
 
 /// What is entered about the case.
-fn facts(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: &mut Asked) {
+fn facts(ui: &mut Ui, state: &State, asked: &mut Asked) {
     let facts = case_facts(&state.case.record);
     let free = state.label_obstacle().is_none();
     Grid::new("case-facts").num_columns(2).spacing([8.0, 4.0]).show(ui, |ui| {
-        let mut row = |ui: &mut Ui, name: &'static str, label: String, hint: &str, about: String| {
+        let row = |ui: &mut Ui, asked: &mut Asked, name: &'static str, label: String, hint: &str, about: String| {
             let kept = state.case.record.entries.get(name).map_or("", String::as_str);
             let label = ui.label(label).on_hover_text(about);
-            entry(ui, memory, name, kept, hint, free, label.id, &mut |value| {
-                asked.input(Input::Case(name.into(), value))
-            });
+            let keep = &mut |value| Input::Case(name.into(), value);
+            entry(ui, &state.case.drafts, asked, name, kept, hint, free, label.id, keep);
             ui.end_row();
         };
-        row(ui, "sample", tr!("Sample"), "", tr!("The laboratory's id of the sample; no patient's name or number"));
-        row(ui, "wbc", tr!("WBC ×10⁹/L"), "", tr!("Total white cell count; with it there are absolute counts"));
-        row(ui, "age", tr!("Age, years"), "", tr!("For the choice of reference ranges"));
+        row(
+            ui,
+            asked,
+            "sample",
+            tr!("Sample"),
+            "",
+            tr!("The laboratory's id of the sample; no patient's name or number"),
+        );
+        row(ui, asked, "wbc", tr!("WBC ×10⁹/L"), "", tr!("Total white cell count; with it there are absolute counts"));
+        row(ui, asked, "age", tr!("Age, years"), "", tr!("For the choice of reference ranges"));
         ui.label(tr!("Sex")).on_hover_text(tr!("For the choice of reference ranges"));
         let response = ui.add_enabled_ui(free, |ui| {
             egui::ComboBox::from_id_salt("sex").selected_text(look_up(facts.sex.as_str())).width(90.0).show_ui(
@@ -261,7 +267,8 @@ fn facts(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: &mut Asked)
         ui.end_row();
         let label = ui.label(tr!("Operator")).on_hover_text(tr!("Initials of who sits here, for the audit trail"));
         let operator = &state.operator;
-        entry(ui, memory, "operator", operator, "", true, label.id, &mut |v| asked.input(Input::Operator(v)));
+        let keep = &mut Input::Operator;
+        entry(ui, &state.case.drafts, asked, "operator", operator, "", true, label.id, keep);
         ui.end_row();
     });
     command_button(ui, state, asked, Command::EditRanges);

@@ -758,7 +758,7 @@ fn tile(
     painter.rect_filled(rect, 5.0, theme::tile_back(dark));
     let inner = Rect::from_min_size(rect.min, vec2(size, size)).shrink(3.0);
     painter.rect_filled(inner, 4.0, theme::picture_back(dark));
-    match pictures.get(Key::Evaluated(row), &cell.file, Some(cell.square), None) {
+    match pictures.get(Key::Evaluated(row), &cell.file, Some(cell.square)) {
         Look::Ready(texture) => {
             let t = texture.size_vec2();
             let scale = (inner.width() / t.x).min(inner.height() / t.y);
@@ -857,7 +857,7 @@ fn keys(ui: &Ui, state: &State, found: &Evaluated, columns: usize, asked: &mut A
         ask(asked, EvaluateInput::Pick(0, Pick::All));
     }
     let (classes, columns) = (found.labels.len(), columns.max(1).cast_signed());
-    super::take_keys(ui, |key| {
+    super::take_keys(ui, |key, _| {
         let digit = DIGITS[1..].iter().position(|d| *d == key).filter(|c| *c < classes);
         let input = match (digit, key) {
             (Some(class), _) => EvaluateInput::Correct(class),

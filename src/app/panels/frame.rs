@@ -6,6 +6,7 @@ use crate::app::language::{Language, decimal, look_up, tr, whole};
 use crate::app::state::{GallerySort, Place, State, ThemeChoice};
 use crate::app::theme;
 use crate::app::update::Input;
+use crate::domain::{CellClass, UNIDENTIFIED};
 use crate::files::display_path;
 use crate::inference::Provider;
 use egui::{Align, Button, Layout, Panel, RichText, Ui};
@@ -36,6 +37,15 @@ pub(super) fn command_button(ui: &mut Ui, state: &State, asked: &mut Asked, comm
         asked.command(command);
     }
     response
+}
+
+/// The keys that give a label.
+pub(super) fn label_key(state: &State, label: &str) -> Option<egui::KeyboardShortcut> {
+    let number = match CellClass::find(label) {
+        Some(class) if class.label == UNIDENTIFIED => 0,
+        class => class?.key()?,
+    };
+    state.keys.of(Command::Label(u8::try_from(number).ok()?))
 }
 
 fn later(ui: &mut Ui, text: &str, why: &str) {
@@ -84,15 +94,13 @@ pub(super) fn menu_bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
                 ui.add_enabled_ui(Command::Label(0).enabled(state), |ui| {
                     ui.menu_button(tr!("Set Label"), |ui| {
                         let offered = state.offered();
-                        let label = |n: usize| if n == 0 { "unidentified" } else { offered[n - 1] };
-                        for n in (1..=offered.len()).chain([0]) {
-                            let command = u8::try_from(n).ok().filter(|n| *n <= 9).map(Command::Label);
-                            let mut button = Button::new(look_up(label(n)));
-                            if let Some(keys) = command.and_then(|c| state.keys.of(c)) {
+                        for label in offered.into_iter().chain([UNIDENTIFIED]) {
+                            let mut button = Button::new(look_up(label));
+                            if let Some(keys) = label_key(state, label) {
                                 button = button.shortcut_text(ui.ctx().format_shortcut(&keys));
                             }
                             if ui.add(button).clicked() {
-                                asked.input(Input::LabelAs(label(n).to_owned()));
+                                asked.input(Input::SetLabel(None, label.to_owned()));
                                 ui.close();
                             }
                         }
@@ -120,6 +128,7 @@ pub(super) fn menu_bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
                 ui.separator();
                 entry(ui, state, asked, Command::Classify);
                 entry(ui, state, asked, Command::CancelJob);
+                entry(ui, state, asked, Command::Resume);
                 entry(ui, state, asked, Command::ToggleCells);
                 ui.separator();
                 entry_as(ui, state, asked, Command::Go(Place::Train), &tr!("Retrain…"));

@@ -7,7 +7,7 @@ use crate::app::pictures::{Key, Look, Pictures};
 use crate::app::state::{State, Verdict};
 use crate::app::theme;
 use crate::app::update::Input;
-use crate::domain::{Outcome, Status};
+use crate::domain::{CellId, Status};
 use crate::files::display_name;
 use egui::{Align2, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
@@ -103,7 +103,7 @@ fn band(
         (rect.bottom().max(0.0) / step_y) as usize * columns + columns,
     );
     let end = end.min(state.visible.len());
-    let tiles: std::collections::BTreeSet<usize> =
+    let tiles: std::collections::BTreeSet<CellId> =
         (begin.min(end)..end).filter(|i| touched(*i)).filter_map(|i| state.visible.get(i).copied()).collect();
     if tiles != state.chosen {
         asked.input(Input::Choose(tiles));
@@ -125,14 +125,13 @@ fn draw(
     memory: &mut ViewMemory,
     pictures: &mut Pictures,
     asked: &mut Asked,
-    index: usize,
+    tile: CellId,
     size: f32,
 ) {
-    let tile = state.tiles[index];
-    let image = &state.images[tile.image];
+    let Some(image) = state.image_of(tile) else { return };
     let verdict = state.verdict(tile);
-    let cursor = state.selected == Some(index);
-    let chosen = cursor || state.chosen.contains(&index);
+    let cursor = state.selected == Some(tile);
+    let chosen = cursor || state.chosen.contains(&tile);
     let shift = ui.input(|i| i.modifiers.shift);
     // With Shift held a drag is a rubber band, and belongs to what is below.
     let sense = if shift { Sense::click() } else { Sense::click_and_drag() };
@@ -143,15 +142,15 @@ fn draw(
     if response.clicked() {
         let modifiers = ui.input(|i| i.modifiers);
         asked.input(if modifiers.command {
-            Input::Toggle(index)
+            Input::Toggle(tile)
         } else if modifiers.shift {
-            Input::Range(index)
+            Input::Range(tile)
         } else {
-            Input::Select(index)
+            Input::Select(tile)
         });
     }
-    if tile.cell.is_some() {
-        response.dnd_set_drag_payload(DraggedTile(index));
+    if tile.is_cell() {
+        response.dnd_set_drag_payload(DraggedTile(tile));
     }
     if response.dragged() {
         let together = if chosen && state.chosen.len() > 1 { state.chosen.len() } else { 1 };
@@ -166,10 +165,7 @@ fn draw(
     let dark = ui.visuals().dark_mode;
     let picture = Rect::from_min_size(rect.min, vec2(size, size));
     ui.painter().rect_filled(rect, 6.0, theme::tile_back(dark));
-    let square = match (&image.outcome, tile.cell) {
-        (Outcome::Cells(cells), Some(i)) => cells.get(i).map(|c| c.square),
-        _ => None,
-    };
+    let square = state.cell_of(tile).map(|c| c.square);
     let inner = picture.shrink(3.0);
     ui.painter().rect_filled(inner, 4.0, theme::picture_back(dark));
     let middle = |text: &str| {
@@ -189,8 +185,8 @@ fn draw(
             inner.width() - 8.0,
         );
         ui.painter().with_clip_rect(inner).galley(inner.min + vec2(4.0, 4.0), galley, theme::error_colour(ui));
-    } else {
-        match pictures.get(Key::Tile(tile.image, tile.cell), &image.path, square, image.digest) {
+    } else if let Some(digest) = image.digest {
+        match pictures.get(Key::small(digest, square), &image.path, square) {
             Look::Ready(texture) => {
                 let s = texture.size_vec2();
                 let scale = (inner.width() / s.x).min(inner.height() / s.y);
@@ -211,11 +207,11 @@ fn draw(
     let painter = ui.painter().with_clip_rect(rect);
     let line = picture.bottom() + 11.0;
     let mut left = rect.left() + 7.0;
-    if let Some(class) = verdict.class {
+    if tile.is_cell() {
         painter.rect_filled(
             Rect::from_center_size(pos2(left + 5.0, line), vec2(10.0, 10.0)),
             3.0,
-            theme::class_colour(Some(class)),
+            theme::label_colour(verdict.label, dark),
         );
         left += 15.0;
     }
@@ -224,13 +220,20 @@ fn draw(
         painter.text(pos2(rect.right() - 6.0, line), Align2::RIGHT_CENTER, percent(f64::from(p), 0), font, text);
     }
     let small = FontId::proportional(11.0);
-    let below = match tile.cell {
-        Some(i) if matches!(&image.outcome, Outcome::Cells(c) if c.len() > 1) => format!("{name} · {}", i + 1),
+    let below = match state.place_of(tile) {
+        Some((at, all)) if all > 1 => format!("{name} · {at}"),
         _ => name,
     };
-    let below = match (verdict.reviewed, state.suggestion(tile)) {
-        (Some(false), Some(was)) => format!("{} · {below}", tr!("was %{label}", label = look_up(was))),
+    let below = match (verdict.reviewed, verdict.model) {
+        (Some(false), Some((said, p))) => {
+            let said = tr!("model: %{label} %{p}", label = look_up(said), p = percent(f64::from(p), 0));
+            format!("{said} · {below}")
+        }
         _ => below,
+    };
+    let below = match state.images.original(tile.image).and_then(|o| state.images.get(o)) {
+        Some(first) => format!("{} · {below}", tr!("copy of %{name}", name = display_name(&first.path))),
+        None => below,
     };
     let weak = ui.visuals().weak_text_color();
     let mut job = egui::text::LayoutJob::simple_singleline(below, small, weak);
@@ -238,7 +241,7 @@ fn draw(
     let galley = ui.ctx().fonts_mut(|f| f.layout_job(job));
     painter.galley(pos2(rect.left() + 7.0, line + 9.0), galley, weak);
     if response.hovered() {
-        memory.hovered = Some(index);
+        memory.hovered = Some(tile);
     }
     if let Some(confirmed) = verdict.reviewed {
         let corner = picture.right_top() + vec2(-15.0, 15.0);

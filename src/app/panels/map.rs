@@ -8,6 +8,7 @@ use crate::app::map::DRAWN;
 use crate::app::state::State;
 use crate::app::theme;
 use crate::app::update::Input;
+use crate::domain::{CellClass, Shape};
 use crate::files::display_name;
 use egui::{Ui, Vec2b};
 use egui_plot::{Line, MarkerShape, Plot, PlotPoint, PlotPoints, Points};
@@ -49,35 +50,25 @@ pub(super) fn map(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: &m
         "Map of %{n} cells: drag around a group to choose it, click to see one, scroll to zoom, double-click for all.",
         n = whole(points.len())
     ));
-    let labels = state.model.classes.labels();
+    let labels = state.offered();
     let step = points.len().div_ceil(DRAWN);
     if step > 1 {
         let n = points.len().div_ceil(step);
         ui.weak(tr!("%{n} of %{all} cells are drawn", n = whole(n), all = whole(points.len())));
     }
-    // A shape for each class beside its colour.
-    let shapes = [
-        MarkerShape::Circle,
-        MarkerShape::Square,
-        MarkerShape::Up,
-        MarkerShape::Diamond,
-        MarkerShape::Down,
-        MarkerShape::Cross,
-        MarkerShape::Plus,
-        MarkerShape::Left,
-    ];
     let radius = if points.len() > 3000 { 2.0 } else { 3.5 };
     let mut series: Vec<Vec<[f64; 2]>> = vec![Vec::new(); labels.len() + 1];
     let mut ringed = Vec::new();
     for (tile, at) in points.iter().step_by(step) {
         let at = at.map(f64::from);
-        let Some(t) = state.tiles.get(*tile) else { continue };
-        series[state.verdict(*t).class.unwrap_or(labels.len())].push(at);
+        let label = state.verdict(*tile).label;
+        series[labels.iter().position(|l| *l == label).unwrap_or(labels.len())].push(at);
         if state.chosen.contains(tile) || state.selected == Some(*tile) {
             ringed.push(at);
         }
     }
-    let accent = theme::accent(ui.visuals().dark_mode);
+    let dark = ui.visuals().dark_mode;
+    let accent = theme::accent(dark);
     let plot = Plot::new("map")
         .data_aspect(1.0)
         .show_axes(false)
@@ -96,8 +87,8 @@ pub(super) fn map(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: &m
             }
             let known = labels.get(class);
             let name = known.map_or_else(|| tr!("others"), |l| look_up(l));
-            let shape = shapes[class % shapes.len()];
-            let colour = theme::class_colour(known.map(|_| class));
+            let shape = known.and_then(|l| CellClass::find(l)).map_or(MarkerShape::Left, |c| marker(c.shape));
+            let colour = theme::label_colour(known.copied().unwrap_or(""), dark);
             plot.points(Points::new(name, PlotPoints::from(points)).shape(shape).radius(radius).color(colour));
         }
         if !ringed.is_empty() {
@@ -121,11 +112,25 @@ pub(super) fn map(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: &m
     if response.clicked() {
         asked.input(Input::Select(*tile));
     }
-    if let Some(t) = state.tiles.get(*tile) {
-        let verdict = state.verdict(*t);
-        let name = state.images.get(t.image).map_or_else(String::new, |i| display_name(&i.path));
+    {
+        let verdict = state.verdict(*tile);
+        let name = state.image_of(*tile).map_or_else(String::new, |i| display_name(&i.path));
         let sure = verdict.confidence.map_or_else(String::new, |c| format!(" {}", percent(f64::from(c), 0)));
         response.on_hover_text_at_pointer(format!("{}{sure}\n{name}", look_up(verdict.label)));
+    }
+}
+
+/// The plot's own mark for a class' shape.
+fn marker(shape: Shape) -> MarkerShape {
+    match shape {
+        Shape::Circle | Shape::Ring => MarkerShape::Circle,
+        Shape::Square | Shape::Hexagon => MarkerShape::Square,
+        Shape::Triangle => MarkerShape::Up,
+        Shape::Down => MarkerShape::Down,
+        Shape::Diamond => MarkerShape::Diamond,
+        Shape::Star => MarkerShape::Asterisk,
+        Shape::Plus => MarkerShape::Plus,
+        Shape::Cross => MarkerShape::Cross,
     }
 }
 

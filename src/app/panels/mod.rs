@@ -21,6 +21,7 @@ use super::pictures::Pictures;
 use super::state::{Dialog, Place, State};
 use super::update::Input;
 use super::{Asked, theme};
+use crate::domain::{CellClass, CellId, NOT_A_WHITE_CELL, UNIDENTIFIED};
 use egui::{Key, Ui};
 
 /// What only drawing needs to remember: zoom, columns, text being typed.
@@ -31,7 +32,9 @@ pub(crate) struct ViewMemory {
     /// Columns of the gallery in the last frame, for the arrow keys.
     pub(super) columns: usize,
     /// The tile under the pointer in the last frame.
-    pub(super) hovered: Option<usize>,
+    pub(super) hovered: Option<CellId>,
+    /// Whether the pointer was moved since the last key: only then what is under it is meant.
+    pub(super) pointing: Pointing,
     /// Columns of an evaluation's images in the last frame.
     pub(super) evaluate_columns: usize,
     /// Where the gallery was scrolled to in the last frame, points.
@@ -40,8 +43,6 @@ pub(crate) struct ViewMemory {
     pub(super) band: Option<egui::Pos2>,
     /// A square that is being drawn, moved or sized.
     pub(super) drag: Option<details::SquareDrag>,
-    /// What is being typed about the case, by name.
-    pub(super) typed: std::collections::BTreeMap<&'static str, String>,
     /// The heat map as a texture, of which map and with which opacity.
     pub(super) heat: details::HeatTexture,
     /// The differential as it was laid out last, and what it was laid out from.
@@ -58,8 +59,39 @@ pub(crate) struct ViewMemory {
 type TableOf =
     (crate::domain::Differential, crate::laboratory::CaseFacts, Vec<crate::laboratory::ReferenceRange>, String);
 
-/// A tile that is being dragged to a class, by its position.
-pub(crate) struct DraggedTile(pub(super) usize);
+/// A tile that is being dragged to a class.
+pub(crate) struct DraggedTile(pub(super) CellId);
+
+/// Which hand spoke last: a pointer that lies still labels nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Pointing {
+    /// Where the pointer was at the last key or scroll, points of the screen.
+    rest: Option<egui::Pos2>,
+    /// It was moved away from there.
+    moved: bool,
+}
+
+/// A hand on a table trembles: less than this many points is no movement.
+const TREMBLE: f32 = 4.0;
+
+impl Pointing {
+    /// Looks at what came in this frame.
+    fn look(&mut self, ui: &Ui) {
+        let (events, now) = ui.input(|i| (i.events.clone(), i.pointer.latest_pos()));
+        for event in &events {
+            match event {
+                egui::Event::Key { pressed: true, .. } | egui::Event::MouseWheel { .. } => {
+                    (self.rest, self.moved) = (now, false);
+                }
+                egui::Event::PointerMoved(at) => match self.rest {
+                    Some(rest) if rest.distance(*at) < TREMBLE => {}
+                    _ => self.moved = true,
+                },
+                _ => {}
+            }
+        }
+    }
+}
 
 /// The whole window.
 pub(crate) fn window(
@@ -71,12 +103,17 @@ pub(crate) fn window(
     now: f64,
 ) {
     memory.hovered = None;
+    // Keys of this frame are meant for what the pointer said before them.
+    let pointed = memory.pointing.moved;
+    memory.pointing.look(ui);
     memory.keys_free = ui.ctx().memory(|m| m.focused().is_none());
     frame::menu_bar(ui, state, asked);
     frame::status_bar(ui, state, asked, now);
     frame::rail(ui, state, asked);
     match state.place {
-        Place::Review if state.opened.is_empty() && state.job.is_none() => places::first_run(ui, state, asked),
+        Place::Review if (state.opened.is_empty() || state.nothing_in.is_some()) && state.job.is_none() => {
+            places::first_run(ui, state, asked);
+        }
         Place::Review => review::place(ui, state, memory, pictures, asked),
         Place::Evaluate => evaluate::place(ui, state, memory, pictures, asked, now),
         Place::Train => train::place(ui, state, asked, now),
@@ -88,7 +125,7 @@ pub(crate) fn window(
     if memory.columns == 0 {
         memory.columns = 1;
     }
-    keys(ui, state, memory, asked);
+    keys(ui, state, memory, asked, pointed);
 }
 
 /// The commands' own keys; those without modifiers wait until it is known whether something is being typed.
@@ -96,15 +133,46 @@ pub(crate) fn shortcuts(ui: &Ui, state: &State, asked: &mut Asked) {
     if matches!(state.dialog, Dialog::Keyboard(Some(_))) {
         return;
     }
-    for command in Command::all() {
-        if let Some(keys) = state.keys.of(command)
-            && (keys.modifiers.any() || is_function_key(keys.logical_key))
-            && command.enabled(state)
+    // The most specific keys first: Ctrl+Shift+O is not Ctrl+O.
+    let mut all: Vec<(Command, egui::KeyboardShortcut)> =
+        Command::all().into_iter().flat_map(|c| state.keys.all_of(c).into_iter().map(move |k| (c, k))).collect();
+    all.sort_by_key(|(_, k)| std::cmp::Reverse(u8::from(k.modifiers.shift) + u8::from(k.modifiers.alt)));
+    for (command, keys) in all {
+        if (keys.modifiers.any() || is_function_key(keys.logical_key))
             && !(typing(ui) && for_text(keys))
-            && ui.input_mut(|i| i.consume_shortcut(&keys))
+            && consume(ui, keys)
         {
-            asked.command(command);
+            ask(state, command, asked);
         }
+    }
+}
+
+/// Takes a key press that is exactly this: Shift and Alt count too, but for signs, which need Shift on some keyboards.
+fn consume(ui: &Ui, keys: egui::KeyboardShortcut) -> bool {
+    let sign =
+        matches!(keys.logical_key, Key::Plus | Key::Minus | Key::Slash | Key::Period | Key::Equals | Key::Questionmark);
+    ui.input_mut(|i| {
+        let before = i.events.len();
+        i.events.retain(|event| match event {
+            egui::Event::Key { key, pressed: true, modifiers, .. } if *key == keys.logical_key => {
+                let wanted = keys.modifiers;
+                let same = modifiers.cmd_ctrl_matches(wanted)
+                    && modifiers.alt == wanted.alt
+                    && (sign || modifiers.shift == wanted.shift);
+                !same
+            }
+            _ => true,
+        });
+        i.events.len() < before
+    })
+}
+
+/// Asks for a command, or says why it cannot be done now.
+fn ask(state: &State, command: Command, asked: &mut Asked) {
+    if command.enabled(state) {
+        asked.command(command);
+    } else if let Some(why) = command.refusal(state) {
+        asked.input(Input::Refused(why));
     }
 }
 
@@ -122,12 +190,12 @@ fn for_text(keys: egui::KeyboardShortcut) -> bool {
 }
 
 /// Arrows and the plain keys of commands, unless something else has the keyboard.
-fn keys(ui: &Ui, state: &State, memory: &ViewMemory, asked: &mut Asked) {
+fn keys(ui: &Ui, state: &State, memory: &ViewMemory, asked: &mut Asked, pointed: bool) {
     if state.dialog != Dialog::None || !memory.keys_free {
         return;
     }
-    // Digits label what is chosen together, else the tile under the pointer, else the chosen one.
-    let hovered = memory.hovered.filter(|_| state.place == Place::Review);
+    // Labels go to what is chosen together, else to the tile under the pointer if it was moved last, else to the chosen one.
+    let hovered = memory.hovered.filter(|_| state.place == Place::Review && pointed);
     let columns = memory.columns.cast_signed();
     let review = state.place == Place::Review;
     if review {
@@ -140,7 +208,7 @@ fn keys(ui: &Ui, state: &State, memory: &ViewMemory, asked: &mut Asked) {
         }
     }
     let mut tabbed = false;
-    let taken = take_keys(ui, |key| {
+    let taken = take_keys(ui, |key, repeated| {
         if review {
             let by = match key {
                 Key::ArrowRight => Some(1),
@@ -163,16 +231,27 @@ fn keys(ui: &Ui, state: &State, memory: &ViewMemory, asked: &mut Asked) {
         }
         let command = state.keys.command(egui::KeyboardShortcut::new(egui::Modifiers::NONE, key))?;
         if !command.enabled(state) {
-            return None;
+            return command.refusal(state).map(|why| Pressed::Input(Input::Refused(why)));
         }
         tabbed |= key == Key::Tab;
-        Some(match command {
-            Command::Label(n) => Pressed::Input(Input::Label(hovered, usize::from(n).checked_sub(1))),
-            command => Pressed::Command(command),
+        if repeated && command.labels() {
+            // A key that is held labels one cell, and not all that come after it.
+            return Some(Pressed::Nothing);
+        }
+        Some(match (command, hovered) {
+            (Command::Label(n), Some(cell)) => {
+                let label = CellClass::of_key(usize::from(n)).map_or(UNIDENTIFIED, |c| c.label);
+                Pressed::Input(Input::SetLabel(Some(cell), label.to_owned()))
+            }
+            (Command::NoWhiteCell, Some(cell)) => {
+                Pressed::Input(Input::SetLabel(Some(cell), NOT_A_WHITE_CELL.to_owned()))
+            }
+            (command, _) => Pressed::Command(command),
         })
     });
     for pressed in taken {
         match pressed {
+            Pressed::Nothing => {}
             Pressed::Input(input) => asked.input(input),
             // As inputs, so that what was pressed first is done first.
             Pressed::Command(command) => asked.input(Input::Command(command)),
@@ -192,23 +271,26 @@ fn keys(ui: &Ui, state: &State, memory: &ViewMemory, asked: &mut Asked) {
 }
 
 enum Pressed {
+    Nothing,
     Input(Input),
     Command(Command),
 }
 
 /// Takes the keys pressed without modifiers that `handle` knows, in the order in which they were pressed: fast fingers press
 /// several within one frame, and what they meant must not depend on which key is looked for first.
-fn take_keys<T>(ui: &Ui, mut handle: impl FnMut(Key) -> Option<T>) -> Vec<T> {
+fn take_keys<T>(ui: &Ui, mut handle: impl FnMut(Key, bool) -> Option<T>) -> Vec<T> {
     ui.input_mut(|i| {
         let mut taken = Vec::new();
         i.events.retain(|event| match event {
-            egui::Event::Key { key, pressed: true, modifiers, .. } if modifiers.is_none() => match handle(*key) {
-                Some(input) => {
-                    taken.push(input);
-                    false
+            egui::Event::Key { key, pressed: true, modifiers, repeat, .. } if modifiers.is_none() => {
+                match handle(*key, *repeat) {
+                    Some(input) => {
+                        taken.push(input);
+                        false
+                    }
+                    None => true,
                 }
-                None => true,
-            },
+            }
             _ => true,
         });
         taken

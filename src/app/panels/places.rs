@@ -24,6 +24,11 @@ pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
                 ui.colored_label(theme::error_colour(ui), trouble);
                 ui.add_space(14.0);
             }
+            if let Some(nothing) = &state.nothing_in {
+                ui.set_max_width(620.0);
+                ui.colored_label(theme::error_colour(ui), nothing);
+                ui.add_space(14.0);
+            }
             for command in [Command::OpenFolder, Command::OpenImage, Command::DemoSlide] {
                 let keys = state.keys.of(command).map(|k| ui.ctx().format_shortcut(&k)).unwrap_or_default();
                 let button = egui::Button::new(RichText::new(command.text()).size(16.0))
@@ -45,7 +50,7 @@ pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
                 }
             }
             ui.add_space(26.0);
-            let known: Vec<String> = state.model.classes.labels().iter().map(|l| look_up(l)).collect();
+            let known: Vec<String> = state.model.classes.names().iter().map(|l| look_up(l)).collect();
             ui.weak(tr!("Model: %{name}. It knows %{classes}.", name = state.model.name, classes = known.join(", ")));
             ui.weak(tr!("It cannot name blasts, immature granulocytes or atypical cells. Research use only."));
         });

@@ -1,6 +1,6 @@
 //! Review: folders, counts and filters on the left, the gallery in the middle, the image on the right.
 
-use super::frame::command_button;
+use super::frame::{command_button, label_key};
 use super::{DraggedTile, ViewMemory, details, differential, gallery, map};
 use crate::app::Asked;
 use crate::app::command::Command;
@@ -9,7 +9,7 @@ use crate::app::pictures::Pictures;
 use crate::app::state::{Filter, GallerySort, Kind, State};
 use crate::app::theme;
 use crate::app::update::Input;
-use crate::domain::UNIDENTIFIED;
+use crate::domain::{Role as CellRole, UNIDENTIFIED, role};
 use crate::files::{display_name, display_path};
 use egui::{CentralPanel, Panel, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo};
 use egui_plot::{Bar, BarChart, Plot};
@@ -20,7 +20,7 @@ const ADAPT_AFTER: [usize; 3] = [20, 50, 100];
 pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, pictures: &mut Pictures, asked: &mut Asked) {
     Panel::left("folders").default_size(252.0).size_range(190.0..=360.0).show(ui, |ui| {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            folders(ui, state);
+            folders(ui, state, asked);
             ui.separator();
             counts(ui, state, asked);
             ui.separator();
@@ -51,7 +51,7 @@ pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, picture
     });
 }
 
-fn folders(ui: &mut Ui, state: &State) {
+fn folders(ui: &mut Ui, state: &State, asked: &mut Asked) {
     ui.add_space(4.0);
     ui.label(RichText::new(tr!("Opened")).strong());
     for path in &state.opened {
@@ -63,6 +63,14 @@ fn folders(ui: &mut Ui, state: &State) {
                 ui.colored_label(theme::error_colour(ui), tr!("%{n} failed", n = whole(failed)));
             }
         });
+    }
+    if let Some((done, all)) = state.unfinished {
+        let text = tr!("%{n} of %{all} classified", n = whole(done), all = whole(all));
+        ui.colored_label(theme::error_colour(ui), text)
+            .on_hover_text(tr!("The run was stopped: what was not looked at is not in the count"));
+        if ui.add_enabled(Command::Resume.enabled(state), egui::Button::new(Command::Resume.text())).clicked() {
+            asked.command(Command::Resume);
+        }
     }
     if state.skipped > 0 {
         ui.weak(tr!("%{n} other files skipped", n = whole(state.skipped)))
@@ -77,72 +85,68 @@ fn counts(ui: &mut Ui, state: &State, asked: &mut Asked) {
         ui.label(RichText::new(tr!("Cells")).strong());
         ui.weak(whole(d.squares().all));
     });
-    let mut row =
-        |ui: &mut Ui, kind: Kind, text: &str, n: usize, share: Option<f64>, drop: Option<(Option<usize>, &str)>| {
-            let class = drop.and_then(|(class, _)| class);
-            let chosen = state.filter.kind == kind;
-            let (rect, response) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 24.0), Sense::click());
-            let words = format!("{text}, {n}");
-            response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, &words));
-            // Tiles that are dragged here get the label of the row.
-            let label = drop.map(|(_, label)| label).filter(|_| state.label_obstacle().is_none());
-            let over = label.is_some() && response.dnd_hover_payload::<DraggedTile>().is_some();
-            if let Some(label) = label
-                && let Some(dragged) = response.dnd_release_payload::<DraggedTile>()
-            {
-                asked.input(Input::Drop(dragged.0, label.to_owned()));
-            }
-            let visuals = ui.style().interact_selectable(&response, chosen);
-            if chosen || response.hovered() || response.has_focus() {
-                ui.painter().rect_filled(rect, visuals.corner_radius, visuals.bg_fill);
-            }
-            if over {
-                let stroke = egui::Stroke::new(2.0, theme::accent(ui.visuals().dark_mode));
-                ui.painter().rect_stroke(rect, visuals.corner_radius, stroke, egui::StrokeKind::Inside);
-            }
-            let painter = ui.painter();
-            let middle = rect.center().y;
-            if class.is_some() {
-                let chip = egui::Rect::from_center_size(egui::pos2(rect.left() + 11.0, middle), egui::vec2(11.0, 11.0));
-                painter.rect_filled(chip, 3.0, theme::class_colour(class));
-            }
-            let font = egui::TextStyle::Body.resolve(ui.style());
-            let colour = visuals.text_color();
-            let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font.clone(), colour);
-            job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 24.0 - 78.0);
-            let galley = ui.ctx().fonts_mut(|f| f.layout_job(job));
-            let at = egui::pos2(rect.left() + 24.0, middle - galley.size().y / 2.0);
-            painter.galley(at, galley, colour);
-            let percent = share.map_or(String::new(), |s| percent(s, 0));
-            painter.text(
-                egui::pos2(rect.right() - 46.0, middle),
-                egui::Align2::RIGHT_CENTER,
-                whole(n),
-                font.clone(),
-                colour,
-            );
-            painter.text(egui::pos2(rect.right() - 6.0, middle), egui::Align2::RIGHT_CENTER, percent, font, colour);
-            if response.clicked() {
-                let kind = if chosen { Kind::All } else { kind };
-                asked.input(Input::Filter(Filter { kind, ..state.filter.clone() }));
-            }
-        };
-    let numbered =
-        |i: usize, label: &str| if i < 9 { format!("{}  {}", i + 1, look_up(label)) } else { look_up(label) };
+    let mut row = |ui: &mut Ui, kind: Kind, text: &str, n: usize, share: Option<f64>, label: Option<&str>| {
+        let (class, given) = (label.filter(|l| *l != UNIDENTIFIED), label);
+        let chosen = state.filter.kind == kind;
+        let (rect, response) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 24.0), Sense::click());
+        let words = format!("{text}, {n}");
+        response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, &words));
+        // Tiles that are dragged here get the label of the row.
+        let label = given.filter(|_| state.label_obstacle().is_none());
+        let over = label.is_some() && response.dnd_hover_payload::<DraggedTile>().is_some();
+        if let Some(label) = label
+            && let Some(dragged) = response.dnd_release_payload::<DraggedTile>()
+        {
+            asked.input(Input::Drop(dragged.0, label.to_owned()));
+        }
+        let visuals = ui.style().interact_selectable(&response, chosen);
+        if chosen || response.hovered() || response.has_focus() {
+            ui.painter().rect_filled(rect, visuals.corner_radius, visuals.bg_fill);
+        }
+        if over {
+            let stroke = egui::Stroke::new(2.0, theme::accent(ui.visuals().dark_mode));
+            ui.painter().rect_stroke(rect, visuals.corner_radius, stroke, egui::StrokeKind::Inside);
+        }
+        let painter = ui.painter();
+        let middle = rect.center().y;
+        if let Some(class) = class {
+            let chip = egui::Rect::from_center_size(egui::pos2(rect.left() + 11.0, middle), egui::vec2(11.0, 11.0));
+            painter.rect_filled(chip, 3.0, theme::label_colour(class, ui.visuals().dark_mode));
+        }
+        let font = egui::TextStyle::Body.resolve(ui.style());
+        let colour = visuals.text_color();
+        let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font.clone(), colour);
+        job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 24.0 - 78.0);
+        let galley = ui.ctx().fonts_mut(|f| f.layout_job(job));
+        let at = egui::pos2(rect.left() + 24.0, middle - galley.size().y / 2.0);
+        painter.galley(at, galley, colour);
+        let percent = share.map_or(String::new(), |s| percent(s, 0));
+        painter.text(
+            egui::pos2(rect.right() - 46.0, middle),
+            egui::Align2::RIGHT_CENTER,
+            whole(n),
+            font.clone(),
+            colour,
+        );
+        painter.text(egui::pos2(rect.right() - 6.0, middle), egui::Align2::RIGHT_CENTER, percent, font, colour);
+        if response.clicked() {
+            let kind = if chosen { Kind::All } else { kind.clone() };
+            asked.input(Input::Filter(Filter { kind, ..state.filter.clone() }));
+        }
+    };
+    let keyed = |ui: &Ui, label: &str| match label_key(state, label) {
+        Some(keys) => format!("{}  {}", ui.ctx().format_shortcut(&keys), look_up(label)),
+        None => look_up(label),
+    };
     row(ui, Kind::All, &tr!("all"), state.tiles.len(), None, None);
-    let offered = state.offered();
-    // In clinical order, each with the number of its key.
-    for class in state.model.classes.clinical_order() {
-        let label = state.model.classes.label(class).unwrap_or("");
-        let n = d.of(label).all;
-        row(ui, Kind::Class(class), &numbered(class, label), n, d.share(label), Some((Some(class), label)));
+    // In the laboratory's order, each with its key, whatever the model.
+    for label in state.listed() {
+        let share = if role(label) == CellRole::Counted { d.share(label) } else { None };
+        let text = keyed(ui, label);
+        row(ui, Kind::Label(label.to_owned()), &text, d.of(label).all, share, Some(label));
     }
-    for (i, label) in offered.iter().enumerate().skip(state.model.classes.len()) {
-        row(ui, Kind::Other(i), &numbered(i, label), d.of(label).all, None, Some((None, label)));
-    }
-    let unnamed = d.unidentified().all;
-    let text = format!("0  {}", tr!("unidentified"));
-    row(ui, Kind::Unidentified, &text, unnamed, None, Some((None, UNIDENTIFIED)));
+    let text = keyed(ui, UNIDENTIFIED);
+    row(ui, Kind::Unidentified, &text, d.unidentified().all, None, Some(UNIDENTIFIED));
     ui.add_space(4.0);
     if state.labels.open {
         let squares = d.squares();
@@ -220,6 +224,9 @@ fn confidence(ui: &mut Ui, state: &State, asked: &mut Asked) {
 
 /// Above the gallery: name filter, order, how many are shown.
 fn bar(ui: &mut Ui, state: &State, asked: &mut Asked) {
+    if let Some(why) = &state.labels.read_only {
+        ui.colored_label(theme::error_colour(ui), tr!("Read only: %{why}", why = why));
+    }
     ui.horizontal_wrapped(|ui| {
         let mut name = state.filter.name.clone();
         let edit = ui.add(egui::TextEdit::singleline(&mut name).hint_text(tr!("Filter by name")).desired_width(130.0));
