@@ -13,6 +13,8 @@ mod common;
 mod data;
 mod evaluate;
 mod faults;
+#[cfg(feature = "app")]
+mod hand;
 mod house;
 #[cfg(feature = "app")]
 mod languages;

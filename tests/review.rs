@@ -15,7 +15,7 @@ use leukoscope::imaging::{draw_slide, encode_png};
 use std::path::{Path, PathBuf};
 
 /// A window on some paths, with a session in a folder of its own.
-fn session(paths: &[PathBuf], sessions: &Path) -> Harness<'static, Window> {
+pub fn session(paths: &[PathBuf], sessions: &Path) -> Harness<'static, Window> {
     let mut harness = open(Vec::new());
     harness.state_mut().keep_sessions_in(sessions.to_owned());
     harness.state_mut().hear(Event::Chosen(paths.to_vec()), 1.0);
@@ -31,17 +31,17 @@ fn labels(h: &Harness<'_, Window>) -> Vec<(String, Option<bool>)> {
 }
 
 /// The tile at a place.
-fn tile(h: &Harness<'_, Window>, at: usize) -> CellId {
+pub fn tile(h: &Harness<'_, Window>, at: usize) -> CellId {
     h.state().state().tiles[at]
 }
 
 /// Places of tiles.
-fn places<'a>(h: &Harness<'_, Window>, tiles: impl IntoIterator<Item = &'a CellId>) -> Vec<usize> {
+pub fn places<'a>(h: &Harness<'_, Window>, tiles: impl IntoIterator<Item = &'a CellId>) -> Vec<usize> {
     let all = &h.state().state().tiles;
     tiles.into_iter().map(|t| all.iter().position(|a| a == t).unwrap()).collect()
 }
 
-fn saved(h: &mut Harness<'_, Window>) {
+pub fn saved(h: &mut Harness<'_, Window>) {
     until(h, "the disk", |w| w.state().labels.waiting == 0);
 }
 
