@@ -141,7 +141,10 @@ fn a_held_key_confirms_one_cell_and_many_are_confirmed_after_a_question() {
     saved(&mut h);
     let store = leukoscope::session::Store::look(&sessions.path().join("test.session")).unwrap();
     let words: Vec<String> = store.audit().unwrap().into_iter().map(|(r, _)| r.action).collect();
-    assert_eq!(words, ["accept", "label", "accept-all", "accept-all", "accept-all", "accept-all", "accept-all", "accept-all"]);
+    assert_eq!(
+        words,
+        ["accept", "label", "accept-all", "accept-all", "accept-all", "accept-all", "accept-all", "accept-all"]
+    );
 }
 
 #[test]

@@ -28,4 +28,6 @@ mod session;
 mod strangers;
 mod train;
 #[cfg(feature = "app")]
+mod truth;
+#[cfg(feature = "app")]
 mod window;

@@ -48,10 +48,10 @@ impl Kept {
     }
 
     pub(super) fn take(&mut self, row: &Arc<crate::domain::ImageResult>) {
-        let Some(facts) = crate::files::facts(&row.path).filter(|_| self.keeper.is_some()) else { return };
         // What was written to since the work began may not be what was looked at.
-        let begun = self.begun.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
-        if i128::from(facts.modified) < begun.cast_signed() {
+        if self.keeper.is_some()
+            && let Some(facts) = crate::files::facts_unchanged_since(&row.path, self.begun)
+        {
             self.waiting.push(KeptResult { result: row.clone(), facts });
         }
         if self.waiting.len() >= Self::TOGETHER {

@@ -528,14 +528,7 @@ impl State {
     /// The spelling in which a label is given: the catalogue's, else the one that it has here already.
     #[must_use]
     pub fn spelling(&self, label: &str) -> String {
-        one_spelling(
-            label,
-            self.model
-                .classes
-                .names()
-                .iter()
-                .map(String::as_str)
-                .chain(self.slides.counts(None).labels().map(|(l, _)| l)),
-        )
+        let given: BTreeSet<&str> = self.labels.verdicts.values().map(|v| v.label.as_str()).collect();
+        one_spelling(label, self.model.classes.names().iter().map(String::as_str).chain(given))
     }
 }

@@ -66,6 +66,8 @@ impl Differential {
         } else {
             let own = canonical_label(label);
             let key = label_key(label);
+            // A spelling that nothing is counted under any more binds nobody.
+            self.cells.retain(|k, c| c.all > 0 || label_key(k) != key);
             self.cells.keys().find(|k| **k == own || label_key(k) == key).cloned().unwrap_or(own)
         };
         self.cells.entry(known).or_default()

@@ -52,8 +52,11 @@ pub fn data_file(name: &str) -> Option<std::path::PathBuf> {
 pub struct FileFacts {
     /// Length.
     pub bytes: u64,
-    /// When it was changed last, nanoseconds since 1970; 0 where the system does not say.
+    /// When its bytes were changed last, nanoseconds since 1970, as anybody may set it; 0 where the system does not say.
     pub modified: i64,
+    /// What the file system itself says of its last change, which a program cannot set: the time of the change and the file's
+    /// number (inode) in one; 0 where the system does not say.
+    pub changed: i64,
 }
 
 /// A file's length and time; `None` where it cannot be had.
@@ -62,7 +65,38 @@ pub fn facts(path: &std::path::Path) -> Option<FileFacts> {
     let meta = std::fs::metadata(path).ok()?;
     let modified = meta.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
     let modified = modified.and_then(|d| i64::try_from(d.as_nanos()).ok()).unwrap_or(0);
-    Some(FileFacts { bytes: meta.len(), modified })
+    Some(FileFacts { bytes: meta.len(), modified, changed: changed(&meta) })
+}
+
+/// A file's facts, if neither its bytes nor anything else of it was changed since a moment: then they are those of what was read
+/// after it.
+#[must_use]
+pub fn facts_unchanged_since(path: &std::path::Path, begun: std::time::SystemTime) -> Option<FileFacts> {
+    let meta = std::fs::metadata(path).ok()?;
+    let begun = begun.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos()).cast_signed();
+    #[cfg(unix)]
+    let touched = {
+        use std::os::unix::fs::MetadataExt;
+        i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec()) >= begun
+    };
+    #[cfg(not(unix))]
+    let touched = false;
+    facts(path).filter(|f| !touched && i128::from(f.modified) < begun)
+}
+
+/// Change time and inode folded into one number.
+#[cfg(unix)]
+fn changed(meta: &std::fs::Metadata) -> i64 {
+    use std::os::unix::fs::MetadataExt;
+    let time = meta.ctime().wrapping_mul(1_000_000_000).wrapping_add(meta.ctime_nsec());
+    // Fibonacci hashing spreads the number over all bits, so that time and inode do not cancel out.
+    time ^ meta.ino().wrapping_mul(0x9e37_79b9_7f4a_7c15).cast_signed()
+}
+
+/// This system has no such thing.
+#[cfg(not(unix))]
+fn changed(_: &std::fs::Metadata) -> i64 {
+    0
 }
 
 /// Whether files can be made in the folder of a path.

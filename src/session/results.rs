@@ -37,9 +37,11 @@ impl Store {
             if kept.as_deref() != Some(made_with) {
                 return Ok(Vec::new());
             }
-            let mut all = self.connection.prepare(
-                "SELECT path, bytes, modified, image, width, height, cells, error, warnings, provider FROM result",
-            )?;
+            // A session of an earlier version that is only read does not know the file system's own word.
+            let changed = if self.connection.prepare("SELECT changed FROM result").is_ok() { "changed" } else { "0" };
+            let mut all = self.connection.prepare(&format!(
+                "SELECT path, bytes, modified, image, width, height, cells, error, warnings, provider, {changed} FROM result",
+            ))?;
             // One text for each provider, not one for each image.
             let mut providers: HashMap<String, Arc<str>> = HashMap::new();
             let rows = all.query_map([], |r| {
@@ -60,7 +62,8 @@ impl Store {
                     warnings: warnings.lines().map(str::to_owned).collect(),
                     provider,
                 };
-                let facts = FileFacts { bytes: r.get::<_, i64>(1)?.unsigned_abs(), modified: r.get(2)? };
+                let facts =
+                    FileFacts { bytes: r.get::<_, i64>(1)?.unsigned_abs(), modified: r.get(2)?, changed: r.get(10)? };
                 // A row that is not understood is a file that was not looked at.
                 Ok(outcome.is_some().then(|| KeptResult { result: Arc::new(result), facts }))
             })?;
@@ -94,8 +97,9 @@ impl Store {
                 c.execute("INSERT OR REPLACE INTO about (name, value) VALUES (?1, ?2)", [MADE_WITH, made_with])?;
             }
             {
-                let mut put =
-                    c.prepare_cached("INSERT OR REPLACE INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
+                let mut put = c.prepare_cached(
+                    "INSERT OR REPLACE INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                )?;
                 let mut see = c.prepare_cached("INSERT OR REPLACE INTO seen (image, path) VALUES (?1, ?2)")?;
                 for KeptResult { result: r, facts } in results {
                     let Some(path) = r.path.to_str() else { continue };
@@ -113,7 +117,8 @@ impl Store {
                         cells,
                         error,
                         r.warnings.join("\n"),
-                        r.provider.as_deref()
+                        r.provider.as_deref(),
+                        facts.changed
                     ])?;
                     if let Some(digest) = r.digest {
                         see.execute(params![digest.0, path])?;
@@ -214,7 +219,7 @@ mod tests {
             warnings: vec!["a note".into(), "another".into()],
             provider: Some("cpu".into()),
         };
-        KeptResult { result: Arc::new(result), facts: FileFacts { bytes: 9, modified: 12_345 } }
+        KeptResult { result: Arc::new(result), facts: FileFacts { bytes: 9, modified: 12_345, changed: -7 } }
     }
 
     #[test]

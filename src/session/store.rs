@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Version of the tables, in SQLite's `user_version`.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 /// What each version adds to the one before; the first makes a new file.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE seen (image BLOB PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID;
@@ -41,6 +41,10 @@ const MIGRATIONS: [&str; 2] = [
     CREATE TABLE signature (
         version INTEGER PRIMARY KEY, time TEXT NOT NULL, operator TEXT NOT NULL, reason TEXT NOT NULL, report TEXT NOT NULL
     );
+",
+    // What the file system itself says of a file's last change.
+    "
+    ALTER TABLE result ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 

@@ -114,7 +114,7 @@ mod tests {
                 .map(|&(name, bytes, modified)| {
                     (
                         Entry { path: name.into(), named: false, error: None, square: None },
-                        FileFacts { bytes, modified },
+                        FileFacts { bytes, modified, changed: 0 },
                     )
                 })
                 .collect();
