@@ -4,6 +4,8 @@ use leukoscope::cli::{self, Exit, Next};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before anything else, and before there is a second thread.
+    leukoscope::inference::disable_telemetry();
     let filter = tracing_subscriber::EnvFilter::try_from_env("LEUKOSCOPE_LOG").unwrap_or_else(|_| "error".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     install_panic_hook();

@@ -170,6 +170,14 @@ pub(super) enum Command {
         #[arg(long)]
         model: Option<PathBuf>,
     },
+    /// Try a library as a provider's in this process; what "providers --add" runs
+    #[command(hide = true)]
+    TryProvider {
+        #[arg(long)]
+        provider: Provider,
+        #[arg(long)]
+        library: PathBuf,
+    },
     /// Print a model's card
     Inspect {
         /// The model file

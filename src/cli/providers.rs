@@ -15,6 +15,8 @@ pub(super) fn providers(a: &Providers) -> Result<Exit, UserError> {
         complain(&format!("{provider} is here now: {}", display_path(&path)));
     }
     if let Some(provider) = a.fetch {
+        // Said before it goes there.
+        complain(&format!("network: {}", workflow::fetch_destination(provider)?));
         let path = workflow::fetch_provider(provider)?;
         complain(&format!("{provider} is here now: {}", display_path(&path)));
     }

@@ -111,6 +111,14 @@ pub fn config_file(name: &str) -> Option<std::path::PathBuf> {
     Some(directories::ProjectDirs::from("", "", "leukoscope")?.config_dir().join(name))
 }
 
+/// What ONNX Runtime's telemetry, where it is on, keeps in the user's cache folder: an id of the machine and a queue of events.
+/// `None` where there is none.
+#[must_use]
+pub fn left_by_telemetry() -> Option<std::path::PathBuf> {
+    let folder = directories::BaseDirs::new()?.cache_dir().join("Microsoft/DeveloperTools/.onnxruntime");
+    folder.is_dir().then_some(folder)
+}
+
 /// Whether a folder is there with something in it, or a file in its place.
 #[must_use]
 pub fn holds_something(path: &std::path::Path) -> bool {
@@ -138,25 +146,18 @@ pub fn real_path(path: &std::path::Path) -> Option<std::path::PathBuf> {
     std::fs::canonicalize(path).ok()
 }
 
-/// Copies the shared libraries of a folder, and the licences beside them, into another, each appearing whole.
+/// Copies a file, appearing whole, to `to`; a file that is there already is not written over itself.
 ///
 /// # Errors
 /// What the operating system says.
-pub fn copy_libraries(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
-    create_folder(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let path = entry?.path();
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let library =
-            name.contains(".so") || name.ends_with(".dll") || name.ends_with(".dylib") || name.ends_with(".json");
-        if library && path.is_file() {
-            let mut source = std::fs::File::open(&path)?;
-            let mut target = AtomicFile::create(&to.join(&name))?;
-            std::io::copy(&mut source, &mut target)?;
-            target.commit()?;
-        }
+pub fn copy_file(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+    if same_file(from, to) {
+        return Ok(());
     }
-    Ok(())
+    let mut source = std::fs::File::open(from)?;
+    let mut target = AtomicFile::create(to)?;
+    std::io::copy(&mut source, &mut target)?;
+    target.commit()
 }
 
 /// A file by its name, anywhere below a folder.

@@ -406,9 +406,10 @@ fn dispatch(runtime: &Runtime, provider: Provider) -> Result<ExecutionProviderDi
     Ok(dispatch.error_on_failure())
 }
 
-/// "CPUExecutionProvider" is "cpu" in the contract.
+/// The contract's word for what the runtime calls a provider; one that the contract does not know keeps its own, shortened.
 fn short_name(name: &str) -> String {
-    name.trim_end_matches("ExecutionProvider").to_lowercase()
+    Provider::of_runtime_name(name)
+        .map_or_else(|| name.trim_end_matches("ExecutionProvider").to_lowercase(), |p| p.as_str().to_owned())
 }
 
 /// Nodes by provider, most first, from the runtime's own record of the partition (ONNX Runtime 1.24 and newer).

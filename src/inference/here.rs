@@ -91,7 +91,7 @@ pub fn provider_here(provider: Provider) -> ProviderHere {
                 }
                 Err(why) if plugin.found().is_none() => {
                     let step = format!(
-                        "fetch {} ({} MB), or point at {} where you have it",
+                        "fetch {} ({} MB, over the network: with pip, from pypi.org or the package index that pip is set to), or point at {} where you have it",
                         plugin.package,
                         plugin.megabytes,
                         plugin.file_name()

@@ -21,10 +21,10 @@ pub use engine::{Answer, Engine, EngineError, EngineReport, UNUSABLE, difference
 pub use heat::{HeatMap, activation_map, occlusion_map};
 pub use here::{Missing, ProviderHere, provider_here, providers_here};
 pub use pipeline::{CellFeatures, Options, PipelineError, Shape, Summary, run};
-pub use plugins::Plugin;
+pub use plugins::{Plugin, try_plugin};
 pub use prepare::{Cells, OwnSquares, Prepared, Skip, decode_file, prepare};
 pub use probe::run_graph;
 pub use provider::Provider;
 pub use ranges::{Ranges, value_ranges};
-pub use runtime::{Runtime, RuntimeError};
+pub use runtime::{Runtime, RuntimeError, disable_telemetry, telemetry_is_off};
 pub use sketch::{SKETCH, likeness, sketch};

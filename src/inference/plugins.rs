@@ -27,6 +27,8 @@ pub struct Plugin {
     pub hashes: &'static [&'static str],
     /// Megabytes to fetch.
     pub megabytes: u32,
+    /// How the names of the other files begin that its package lays beside it and that it opens itself.
+    beside: &'static [&'static str],
 }
 
 /// Those that are known, with the versions that were tried.
@@ -42,6 +44,7 @@ const PLUGINS: [Plugin; 2] = [
             "8d0a91d44b43d931c3068b9134aed9770f27803e353c2b58c93e1700bb68bcca",
         ],
         megabytes: if cfg!(windows) { 13 } else { 7 },
+        beside: &["dxcompiler.", "dxil."],
     },
     Plugin {
         provider: Provider::OpenVino,
@@ -50,6 +53,7 @@ const PLUGINS: [Plugin; 2] = [
         package: "onnxruntime-ep-openvino==1.8.1",
         hashes: &["3832643158c8c187fcab6db661cde2a8c06a2b3559d95d0f2411ac0e51c5e924"],
         megabytes: 60,
+        beside: &["libopenvino", "openvino", "libtbb", "tbb", "libhwloc", "hwloc", "cache.json"],
     },
 ];
 
@@ -72,6 +76,35 @@ impl Plugin {
         }
     }
 
+    /// Whether a file of this name belongs to the library: it opens it, and its package lays it there.
+    #[must_use]
+    pub fn needs(&self, name: &str) -> bool {
+        let library = name.contains(".so") || name.ends_with(".dll") || name.ends_with(".dylib");
+        self.beside
+            .iter()
+            .any(|start| if start.ends_with(".json") { name == *start } else { library && name.starts_with(start) })
+    }
+
+    /// Why these bytes are not such a library on this system, before anything of it is run.
+    #[must_use]
+    pub fn refuses(&self, bytes: &[u8]) -> Option<&'static str> {
+        let kind: &[&[u8]] = if cfg!(windows) {
+            &[b"MZ"]
+        } else if cfg!(target_os = "macos") {
+            &[b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"]
+        } else {
+            &[b"\x7fELF"]
+        };
+        if !kind.iter().any(|magic| bytes.starts_with(magic)) {
+            return Some("it is no library of this system");
+        }
+        // What ONNX Runtime asks such a library for by name.
+        if !bytes.windows(ENTRY.len()).any(|w| w == ENTRY) {
+            return Some("it is a library, and holds no execution provider");
+        }
+        None
+    }
+
     /// Where the user's own copy lies, or would lie.
     #[must_use]
     pub fn own_folder(&self) -> Option<PathBuf> {
@@ -83,6 +116,26 @@ impl Plugin {
     pub fn found(&self) -> Option<PathBuf> {
         let name = self.file_name();
         homes().into_iter().chain(self.own_folder()).map(|folder| folder.join(&name)).find(|p| p.is_file())
+    }
+}
+
+/// The function that ONNX Runtime calls of a provider's library.
+const ENTRY: &[u8] = b"CreateEpFactories";
+
+/// Opens a library as the plug-in's, and describes the devices that it finds here; none is possible. Runs what is in the file:
+/// only for a process of its own.
+///
+/// # Errors
+/// Why it is not the plug-in's library, in words.
+pub fn try_plugin(plugin: &Plugin, library: &std::path::Path) -> Result<Vec<String>, String> {
+    let runtime = Runtime::get().map_err(|e| e.to_string())?;
+    let before: Vec<String> = runtime.environment.devices().filter_map(|d| d.ep().ok().map(str::to_owned)).collect();
+    runtime.environment.register_ep_library(plugin.name, library).map_err(|e| first_line(&e.to_string()))?;
+    let all: Vec<Device<'static>> =
+        runtime.environment.devices().filter(|d| d.ep().is_ok_and(|n| !before.iter().any(|b| b == n))).collect();
+    match all.iter().find(|d| d.ep().is_ok_and(|n| n != plugin.name)) {
+        Some(other) => Err(format!("it holds {}, not {}", other.ep().unwrap_or("another provider"), plugin.name)),
+        None => Ok(all.iter().map(describe).collect()),
     }
 }
 
@@ -118,4 +171,23 @@ pub(super) fn describe(device: &Device<'_>) -> String {
         _ => "neural processor",
     };
     format!("{} {kind}, id {}", hardware.vendor().unwrap_or("unknown"), hardware.id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_its_package_lays_beside_it_belongs_to_a_library() {
+        let webgpu = Plugin::of(Provider::WebGpu).expect("a plug-in");
+        let openvino = Plugin::of(Provider::OpenVino).expect("a plug-in");
+        assert!(webgpu.needs("dxil.dll") && !webgpu.needs("my-notes.json") && !webgpu.needs("other.so"));
+        for name in ["libopenvino.so.2641", "libtbb.so.12", "libopenvino_intel_cpu_plugin.so", "cache.json"] {
+            assert!(openvino.needs(name), "{name}");
+        }
+        for name in ["my-notes.json", "libopenvino.txt", "other.so", "cache.json.bak"] {
+            assert!(!openvino.needs(name), "{name}");
+        }
+        assert!(webgpu.refuses(b"notes").is_some());
+    }
 }

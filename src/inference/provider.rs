@@ -30,6 +30,27 @@ impl Provider {
     pub const ALL: [Self; 8] =
         [Self::Auto, Self::Cpu, Self::Cuda, Self::TensorRt, Self::CoreMl, Self::DirectMl, Self::WebGpu, Self::OpenVino];
 
+    /// ONNX Runtime's own name of it; `auto` is none of its.
+    #[must_use]
+    pub fn runtime_name(self) -> Option<&'static str> {
+        match self {
+            Self::Auto => None,
+            Self::Cpu => Some("CPUExecutionProvider"),
+            Self::Cuda => Some("CUDAExecutionProvider"),
+            Self::TensorRt => Some("TensorrtExecutionProvider"),
+            Self::CoreMl => Some("CoreMLExecutionProvider"),
+            Self::DirectMl => Some("DmlExecutionProvider"),
+            Self::WebGpu => Some("WebGpuExecutionProvider"),
+            Self::OpenVino => Some("OpenVINOExecutionProvider"),
+        }
+    }
+
+    /// The contract's word for one of ONNX Runtime's names, where it is one of ours.
+    #[must_use]
+    pub fn of_runtime_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.runtime_name().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+    }
+
     /// The word on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -72,5 +93,26 @@ mod tests {
             assert_eq!(p.as_str().parse(), Ok(p));
         }
         assert!("gpu".parse::<Provider>().is_err());
+    }
+
+    /// What the runtime calls a provider comes out as the word that `--provider` takes, DirectML's too, which calls itself "Dml".
+    #[test]
+    fn the_runtimes_names_are_the_contracts_words() {
+        use ort::ep::{CPU, CUDA, CoreML, DirectML, OpenVINO, TensorRT, WebGPU};
+        let theirs = [
+            (CPU::NAME, "cpu"),
+            (CUDA::NAME, "cuda"),
+            (TensorRT::NAME, "tensorrt"),
+            (CoreML::NAME, "coreml"),
+            (DirectML::NAME, "directml"),
+            (WebGPU::NAME, "webgpu"),
+            (OpenVINO::NAME, "openvino"),
+        ];
+        assert_eq!(theirs.len() + 1, Provider::ALL.len(), "every provider but auto");
+        for (name, word) in theirs {
+            let ours = Provider::of_runtime_name(name).expect(name);
+            assert_eq!((ours.as_str(), ours.runtime_name()), (word, Some(name)));
+        }
+        assert_eq!(Provider::of_runtime_name("XnnpackExecutionProvider"), None);
     }
 }

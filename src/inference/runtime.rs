@@ -25,6 +25,32 @@ pub enum RuntimeError {
     },
 }
 
+/// The library reads this when it is opened: with it no telemetry starts, no device id and no queue of events are written, and
+/// no name is looked up. `with_telemetry(false)` alone acts only after all that has begun.
+const NO_TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
+
+/// Tells ONNX Runtime, for this process and all that it starts, that it calls nobody.
+///
+/// The first thing that `main` does, before there is a second thread; who uses this as a library had better do the same.
+/// [`Runtime::get`] does it where nobody has, so that no way leads to an opened library that calls its maker.
+pub fn disable_telemetry() {
+    if telemetry_is_off() {
+        return;
+    }
+    #[expect(unsafe_code, reason = "the library asks the environment and nothing else; std calls changing it unsafe")]
+    // SAFETY: in the program this is the first statement of `main`, so there is no other thread. In a process that did not
+    // call it first, std's lock keeps Rust's readers apart from it, and it writes once.
+    unsafe {
+        std::env::set_var(NO_TELEMETRY, "1");
+    }
+}
+
+/// Whether the library will find, when it is opened, that it shall call nobody.
+#[must_use]
+pub fn telemetry_is_off() -> bool {
+    std::env::var_os(NO_TELEMETRY).is_some_and(|v| v == "1")
+}
+
 /// The opened library.
 #[derive(Debug)]
 pub struct Runtime {
@@ -44,6 +70,7 @@ impl Runtime {
 
     fn open() -> Result<Self, RuntimeError> {
         let path = locate().ok_or(RuntimeError::NotFound)?;
+        disable_telemetry();
         let unusable = |reason: String| RuntimeError::Unusable { path: path.display().to_string(), reason };
         // ort panics on some versions that it does not know; that must not take the program down.
         let opened = std::panic::catch_unwind(|| {

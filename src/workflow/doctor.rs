@@ -1,7 +1,8 @@
 //! The self-check: what this machine has, what is missing, and what to do about it.
 
 use super::{default_model, draw_demo};
-use crate::inference::{Engine, Provider, Runtime, providers_here};
+use crate::files::{display_path, left_by_telemetry};
+use crate::inference::{Engine, Provider, Runtime, providers_here, telemetry_is_off};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -80,7 +81,22 @@ pub fn doctor() -> DoctorReport {
         }
         Err(e) => add("cache folder", false, e.to_string()),
     }
+    add("network", telemetry_is_off(), network());
     DoctorReport { findings }
+}
+
+/// What this program does with a network: nothing that nobody asked for.
+fn network() -> String {
+    let mut text = String::from(
+        "makes no network connections; ONNX Runtime's telemetry is off. Only fetching a provider (providers --fetch) goes out, and says where to first",
+    );
+    if let Some(left) = left_by_telemetry() {
+        text.push_str(&format!(
+            ". {} is what ONNX Runtime's telemetry kept in earlier runs, of this program or another one; it is not used and may be deleted",
+            display_path(&left)
+        ));
+    }
+    text
 }
 
 impl DoctorReport {

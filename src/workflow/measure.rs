@@ -5,9 +5,11 @@
 use super::UserError;
 use super::sessions::now;
 use crate::domain::Probabilities;
-use crate::files::peak_memory;
+use crate::files::{display_path, peak_memory};
 use crate::imaging::{self, draw_slide};
-use crate::inference::{Engine, Measured, Provider, Record, difference, provider_here, providers_here};
+use crate::inference::{
+    Engine, Measured, Plugin, Provider, Record, difference, provider_here, providers_here, try_plugin,
+};
 use crate::model::VettedModel;
 use crate::task::{Cancel, Progress};
 use std::path::{Path, PathBuf};
@@ -16,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// A provider that has not answered after this long is given up.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// The largest library that is taken.
+const MAX_LIBRARY: u64 = 1 << 30;
 /// How long each batch size is run.
 const ROUND: Duration = Duration::from_millis(1200);
 
@@ -68,14 +72,19 @@ fn in_a_process(
     cancel: &Cancel,
 ) -> Option<Result<Measured, String>> {
     let mut command = Command::new(program);
-    command.args(["measure-one", "--provider", provider.as_str()]).stdin(Stdio::null()).stdout(Stdio::piped());
-    command.stderr(Stdio::piped());
+    command.args(["measure-one", "--provider", provider.as_str()]);
     if let Some(path) = model {
         command.arg("--model").arg(path);
     }
+    answer_of(command, cancel)
+}
+
+/// What this program says in a process of its own, as JSON on its standard output; nothing when cancelled.
+fn answer_of<T: serde::de::DeserializeOwned>(mut command: Command, cancel: &Cancel) -> Option<Result<T, String>> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = match command.spawn() {
         Ok(child) => child,
-        Err(e) => return Some(Err(format!("{} could not be started: {e}", program.display()))),
+        Err(e) => return Some(Err(format!("{} could not be started: {e}", command.get_program().to_string_lossy()))),
     };
     let since = Instant::now();
     // Its answer is a few hundred bytes: the pipes hold it.
@@ -230,25 +239,94 @@ pub fn record_text(record: &Record) -> String {
     text
 }
 
-/// The library of a plug-in from where a person has it, copied into the program's own data.
+/// Tries a library as a provider's in this process, which may not survive it; what [`add_provider`] runs in another. Returns the
+/// devices that it finds.
 ///
 /// # Errors
-/// When it is not such a library, or cannot be copied.
+/// Why it is not that provider's library.
+pub fn try_provider(provider: Provider, library: &Path) -> Result<Vec<String>, UserError> {
+    try_plugin(&plugin_of(provider)?, library).map_err(UserError::new)
+}
+
+fn plugin_of(provider: Provider) -> Result<Plugin, UserError> {
+    Plugin::of(provider).ok_or_else(|| UserError::new(format!("{provider} does not come as a library of its own")))
+}
+
+/// The library of a plug-in from where a person has it, copied into the program's own data: that one file and what it opens itself,
+/// and nothing else that lies beside it. It is tried first, in a process of its own.
+///
+/// # Errors
+/// When it is not such a library, or cannot be copied; nothing was copied then.
 pub fn add_provider(provider: Provider, library: &Path) -> Result<PathBuf, UserError> {
-    let plugin = crate::inference::Plugin::of(provider)
-        .ok_or_else(|| UserError::new(format!("{provider} does not come as a library of its own")))?;
-    let shown = crate::files::display_path(library);
+    let plugin = plugin_of(provider)?;
+    let shown = display_path(library);
+    let no = |why: &dyn std::fmt::Display| UserError::new(format!("{shown} is not taken: {why}; nothing was copied"));
     if library.file_name().is_none_or(|n| n.to_string_lossy() != plugin.file_name()) {
         return Err(UserError::new(format!("{shown} is not {}, the library of {provider}", plugin.file_name())));
     }
     let folder =
         plugin.own_folder().ok_or_else(|| UserError::new("this system has no place for a program's own data"))?;
-    // What lies beside it belongs to it: other libraries that it opens.
-    let beside = library.parent().unwrap_or(Path::new("."));
-    crate::files::copy_libraries(beside, &folder).map_err(|e| {
-        UserError::new(format!("{shown} cannot be copied to {}: {e}", crate::files::display_path(&folder)))
-    })?;
-    Ok(folder.join(plugin.file_name()))
+    let bytes = crate::files::read_bounded(library, MAX_LIBRARY).map_err(|e| no(&e))?.bytes;
+    if let Some(why) = plugin.refuses(&bytes) {
+        return Err(no(&format!("{why}; the library of {provider} is in the package {}", plugin.package)));
+    }
+    drop(bytes);
+    let real = crate::files::real_path(library).unwrap_or_else(|| library.to_owned());
+    let program = std::env::current_exe().map_err(|e| no(&format!("this program does not know its own file: {e}")))?;
+    let mut command = Command::new(program);
+    command.args(["try-provider", "--provider", provider.as_str(), "--library"]).arg(&real);
+    if let Some(Err(why)) = answer_of::<Vec<String>>(command, &Cancel::new()) {
+        return Err(no(&why));
+    }
+    let beside = library.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let others = crate::files::files_of(beside)
+        .into_iter()
+        .filter(|p| p.file_name().is_some_and(|n| plugin.needs(&n.to_string_lossy())));
+    let target = folder.join(plugin.file_name());
+    let copy = |from: &Path| from.file_name().map_or(Ok(()), |name| crate::files::copy_file(from, &folder.join(name)));
+    crate::files::create_folder(&folder)
+        .and_then(|()| others.map(|p| copy(&p)).collect::<std::io::Result<()>>())
+        // The library itself comes last: where it is, all is.
+        .and_then(|()| copy(library))
+        .map_err(|e| UserError::new(format!("{shown} cannot be copied to {}: {e}", display_path(&folder))))?;
+    Ok(target)
+}
+
+/// Where [`fetch_provider`] goes and what for, to be said before it goes there.
+///
+/// # Errors
+/// When the provider does not come as a library of its own.
+pub fn fetch_destination(provider: Provider) -> Result<String, UserError> {
+    let plugin = plugin_of(provider)?;
+    Ok(format!(
+        "{} (about {} MB, checked by its SHA-256) is fetched with pip from {}",
+        plugin.package,
+        plugin.megabytes,
+        package_index()
+    ))
+}
+
+/// The package index that pip would ask here. Settings are read, nothing is asked; a password in its address is not shown.
+fn package_index() -> String {
+    let set = std::env::var("PIP_INDEX_URL").ok().or_else(|| {
+        let out = Command::new(python()).args(["-m", "pip", "config", "get", "global.index-url"]).output().ok()?;
+        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+    });
+    match set.as_deref().map(str::trim).filter(|url| !url.is_empty()) {
+        None => "https://pypi.org and https://files.pythonhosted.org".to_owned(),
+        Some(url) => match url.split_once("://") {
+            Some((scheme, rest)) => {
+                let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+                let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+                format!("{scheme}://{host}/{path}, the index that pip is set to here")
+            }
+            None => format!("{url}, the index that pip is set to here"),
+        },
+    }
+}
+
+fn python() -> &'static str {
+    if cfg!(windows) { "python" } else { "python3" }
 }
 
 /// Fetches the library of a plug-in by its hash, with pip, into the program's own data.
@@ -256,8 +334,7 @@ pub fn add_provider(provider: Provider, library: &Path) -> Result<PathBuf, UserE
 /// # Errors
 /// Without a network or pip, and what to do then.
 pub fn fetch_provider(provider: Provider) -> Result<PathBuf, UserError> {
-    let plugin = crate::inference::Plugin::of(provider)
-        .ok_or_else(|| UserError::new(format!("{provider} does not come as a library of its own")))?;
+    let plugin = plugin_of(provider)?;
     let no = |why: String| {
         UserError::new(format!(
             "{provider} was not fetched: {why}. Install python3-pip and a network, or bring {} on a stick and point at it (leukoscope providers --add {provider}=FILE)",
@@ -269,13 +346,14 @@ pub fn fetch_provider(provider: Provider) -> Result<PathBuf, UserError> {
     let lock_file = scratch.path().join("lock.txt");
     crate::files::write_atomic(&lock_file, format!("{} {}\n", plugin.package, lock.join(" ")).as_bytes())
         .map_err(|e| no(e.to_string()))?;
-    let python = if cfg!(windows) { "python" } else { "python3" };
+    let python = python();
     let pip = Command::new(python)
         .args([
             "-m",
             "pip",
             "install",
             "--quiet",
+            "--disable-pip-version-check",
             "--no-deps",
             "--require-hashes",
             "--only-binary",

@@ -50,7 +50,7 @@ pub use library::{
 };
 pub use looked::{Pick, looked, pick_cells, session_report_looked};
 pub use map::write_map;
-pub use measure::{add_provider, fetch_provider, measure, measure_one, record_text};
+pub use measure::{add_provider, fetch_destination, fetch_provider, measure, measure_one, record_text, try_provider};
 pub use models::{default_model, export_triton, open_model};
 pub use openable::openable;
 pub use probe::{LEAST, Probed, Tried, probe};
