@@ -5,14 +5,16 @@
 
 pub mod audit;
 mod case;
+mod confirmed;
 mod edit;
 mod rescue;
 mod results;
 mod store;
 mod thumbnails;
 
-pub use audit::AuditRow;
+pub use audit::{Anchor, AuditRow};
 pub use case::{CaseChange, CaseRecord, Signature};
+pub use confirmed::Confirmation;
 pub use edit::{CellKey, Change, Edit, History, Verdict};
 pub use results::KeptResult;
 pub use store::{Opened, Seen, Store, StoreError, Verification};

@@ -4,7 +4,6 @@
 use super::audit::{AuditRow, altered};
 use super::edit::{CellKey, Verdict};
 use super::store::{Noted, audit_of, key_of, note, object, put_label};
-use crate::domain::Square;
 use crate::files::{display_path, write_atomic};
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
@@ -31,7 +30,7 @@ pub(super) fn rescue(damaged: &Path, new: &mut Connection) -> String {
     for (row, _) in &rows[..sound] {
         last.clone_from(&row.time);
         let Some(key) = key_of(&row.object) else { continue };
-        match words(&row.new) {
+        match Verdict::from_words(&row.new) {
             Some(verdict) => drop(labels.insert(key, verdict)),
             None => drop(labels.remove(&key)),
         }
@@ -77,20 +76,6 @@ fn readable(path: &Path) -> Vec<(AuditRow, String)> {
     rows
 }
 
-/// The opposite of [`Verdict::to_words`].
-fn words(text: &str) -> Option<Verdict> {
-    let square = |tail: &str| {
-        let (place, side) = tail.split_once(" side ")?;
-        let (x, y) = place.split_once(',')?;
-        Some(Square { x: x.parse().ok()?, y: y.parse().ok()?, side: side.parse().ok()? })
-    };
-    let plain = |label: &str, square| Verdict { label: label.trim().into(), suggested: String::new(), square };
-    match text.rsplit_once("at ").and_then(|(label, tail)| Some((label, square(tail)?))) {
-        Some((label, square)) => Some(plain(label, Some(square))),
-        None => (!text.is_empty()).then(|| plain(text, None)),
-    }
-}
-
 fn csv(rows: &[(AuditRow, String)]) -> Vec<u8> {
     let mut w = csv::Writer::from_writer(Vec::new());
     let head =
@@ -115,22 +100,4 @@ fn csv(rows: &[(AuditRow, String)]) -> Vec<u8> {
         let _ = w.write_record(fields);
     }
     w.into_inner().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_of_a_verdict_are_read_back() {
-        let square = Some(Square { x: -1.5, y: 20.0, side: 80.25 });
-        for v in [
-            Verdict { label: "smudge cell".into(), suggested: String::new(), square: None },
-            Verdict { label: "a cell at rest".into(), suggested: String::new(), square },
-            Verdict { label: String::new(), suggested: String::new(), square },
-        ] {
-            assert_eq!(words(&v.to_words()), Some(v));
-        }
-        assert_eq!(words(""), None);
-    }
 }

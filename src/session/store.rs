@@ -3,7 +3,8 @@
 //! Write-ahead log with `synchronous=FULL`: when [`Store::apply`] returns, the edit and its audit rows are on the disk, in
 //! one transaction. Nothing here knows a window.
 
-use super::audit::{AuditRow, altered};
+use super::audit::{Anchor, AuditRow, altered};
+use super::confirmed::{Confirmation, audited, confirmations};
 use super::edit::{CellKey, Change, Edit, Verdict};
 use super::rescue::rescue;
 use crate::domain::{Digest, Square};
@@ -284,6 +285,7 @@ impl Store {
         if let Some(why) = super::case::locked(&change).map_err(no)? {
             return Err(StoreError::ReadOnly(why));
         }
+        let action = audited(&edit.action, edit.changes.len());
         let mut rows = Vec::with_capacity(edit.changes.len());
         for Change { key, before, after } in &edit.changes {
             let present = change
@@ -296,7 +298,7 @@ impl Store {
             put_label(&change, *key, after.as_ref()).map_err(no)?;
             let word = |v: &Option<Verdict>| v.as_ref().map_or(String::new(), Verdict::to_words);
             rows.push(Noted {
-                action: edit.action.clone(),
+                action: action.clone(),
                 object: object(*key),
                 old: word(before),
                 new: word(after),
@@ -320,6 +322,23 @@ impl Store {
         read().map_err(|e| self.no(&e))
     }
 
+    /// How each named cell came by its label: a cell at a time, many at once, or out of a table.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn confirmations(&self) -> Result<BTreeMap<CellKey, Confirmation>, StoreError> {
+        let rows = self.audit()?;
+        Ok(confirmations(rows.iter().map(|(row, _)| row)))
+    }
+
+    /// Where the audit trail ends now.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn anchor(&self) -> Result<Anchor, StoreError> {
+        anchor(&self.connection).map_err(|e| self.no(&e))
+    }
+
     /// Checks the chain, and that the labels are what it says.
     ///
     /// # Errors
@@ -338,6 +357,13 @@ impl Store {
         differing.extend(told.keys().filter(|o| !kept.contains(**o)).filter_map(|o| key_of(o)));
         Ok(Verification { rows: rows.len(), altered: altered(&rows), differing })
     }
+}
+
+/// Where the audit trail ends.
+pub(super) fn anchor(c: &Connection) -> rusqlite::Result<Anchor> {
+    let last = "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1";
+    let read = |r: &rusqlite::Row<'_>| Ok(Anchor { rows: r.get::<_, i64>(0)?.unsigned_abs(), last_hash: r.get(1)? });
+    Ok(c.query_row(last, [], read).optional()?.unwrap_or_default())
 }
 
 /// What happened, without who, when and after what.
