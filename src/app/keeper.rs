@@ -181,7 +181,7 @@ pub(super) fn write_session(work: &Receiver<SessionWork>, give: &Sender<Event>, 
 fn opened_session(place: &Path, folders: &[PathBuf], made_with: &str) -> (OpenedSession, Option<Store>) {
     let mut session = OpenedSession::default();
     let (mut store, said) = match Store::open(place, &workflow::holder()) {
-        Ok(Opened { store, said }) => (store, said),
+        Ok(Opened { store, said, .. }) => (store, said),
         Err(e) => {
             session.read_only = Some(e.to_string());
             return (session, None);

@@ -19,6 +19,8 @@ impl Lock {
     /// # Errors
     /// Who holds it, in the holder's own words, or why there is no telling.
     pub fn hold(path: &Path, who: &str) -> Result<Self, String> {
+        super::make_private(path).map_err(|e| format!("another program ({e})"))?;
+        super::keep_private(path);
         let mut file = std::fs::OpenOptions::new()
             .read(true)
             .write(true)

@@ -4,34 +4,32 @@
 
 mod atomic;
 mod lock;
+mod mounts;
 mod names;
 mod pack;
+mod private;
 mod read;
 mod walk;
 
 pub use atomic::{AtomicFile, write_atomic};
 pub use lock::{Lock, move_aside};
+pub use mounts::network_drive;
 pub use names::{display_name, display_path};
 pub use pack::Pack;
+pub use private::{
+    ScratchFolder, can_write, copy_private, create_folder, head, keep_private, make_private, write_private,
+};
 pub use read::{ReadError, Snapshot, digest_of, read_bounded};
 pub use walk::{Entry, Listing, PICTURE_ENDINGS, named_like_picture, shard, walk};
 
 /// The largest picture file that is read.
 pub const MAX_PICTURE_BYTES: u64 = 1 << 30;
 
-/// Creates a folder and its parents.
-///
-/// # Errors
-/// What the operating system says.
-pub fn create_folder(path: &std::path::Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(path)
-}
-
 /// An empty folder that goes away with the value.
 ///
 /// # Errors
 /// What the operating system says.
-pub fn scratch_folder() -> std::io::Result<tempfile::TempDir> {
+pub fn scratch_folder() -> std::io::Result<ScratchFolder> {
     tempfile::tempdir()
 }
 

@@ -53,6 +53,25 @@ impl AuditRow {
     }
 }
 
+/// Where an audit trail ends: noted on paper or in another file, it tells later whether rows were cut off or written anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Anchor {
+    /// How many rows.
+    pub rows: u64,
+    /// The hash of the last one, hexadecimal; empty where there is none.
+    pub last_hash: String,
+}
+
+impl std::fmt::Display for Anchor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.rows {
+            0 => f.write_str("the audit trail has no rows"),
+            1 => write!(f, "the audit trail has 1 row, its hash is {}", self.last_hash),
+            n => write!(f, "the audit trail has {n} rows, the last hash is {}", self.last_hash),
+        }
+    }
+}
+
 /// The numbers of rows that are not what they were when they were written, or that do not follow on the row before; each
 /// row is given with the hash that was stored with it.
 #[must_use]

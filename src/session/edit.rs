@@ -37,6 +37,21 @@ impl Verdict {
             None => self.label.clone(),
         }
     }
+
+    /// The opposite of [`Verdict::to_words`]; nothing where the words are of a verdict that was taken back.
+    #[must_use]
+    pub fn from_words(words: &str) -> Option<Self> {
+        let square = |tail: &str| {
+            let (place, side) = tail.split_once(" side ")?;
+            let (x, y) = place.split_once(',')?;
+            Some(Square { x: x.parse().ok()?, y: y.parse().ok()?, side: side.parse().ok()? })
+        };
+        let plain = |label: &str, square| Self { label: label.trim().into(), suggested: String::new(), square };
+        match words.rsplit_once("at ").and_then(|(label, tail)| Some((label, square(tail)?))) {
+            Some((label, square)) => Some(plain(label, Some(square))),
+            None => (!words.is_empty()).then(|| plain(words, None)),
+        }
+    }
 }
 
 /// One cell before and after.
@@ -53,7 +68,8 @@ pub struct Change {
 /// Something a person did, to one cell or to several at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
-    /// A word for the audit row: `label`, `accept`, `undo`, `redo`, `import`.
+    /// A word for the audit row: `label`, `accept`, `undo`, `redo`, `import`, `move square`, `add square`. Of several cells at
+    /// once the first two become `label-all` and `accept-all` in the trail.
     pub action: String,
     /// The cells.
     pub changes: Vec<Change>,
@@ -110,6 +126,19 @@ impl History {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn words_of_a_verdict_are_read_back() {
+        let square = Some(Square { x: -1.5, y: 20.0, side: 80.25 });
+        for v in [
+            Verdict { label: "smudge cell".into(), suggested: String::new(), square: None },
+            Verdict { label: "a cell at rest".into(), suggested: String::new(), square },
+            Verdict { label: String::new(), suggested: String::new(), square },
+        ] {
+            assert_eq!(Verdict::from_words(&v.to_words()), Some(v));
+        }
+        assert_eq!(Verdict::from_words(""), None);
+    }
 
     fn apply(labels: &mut BTreeMap<CellKey, Verdict>, edit: &Edit) {
         for c in &edit.changes {

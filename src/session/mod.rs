@@ -5,15 +5,26 @@
 
 pub mod audit;
 mod case;
+mod confirmed;
 mod edit;
+mod opening;
+mod places;
 mod rescue;
 mod results;
 mod store;
 mod thumbnails;
+mod verify;
 
-pub use audit::AuditRow;
+pub use audit::{Anchor, AuditRow};
 pub use case::{CaseChange, CaseRecord, Signature};
+pub use confirmed::Confirmation;
 pub use edit::{CellKey, Change, Edit, History, Verdict};
 pub use results::KeptResult;
-pub use store::{Opened, Seen, Store, StoreError, Verification};
+pub use store::{Opened, Seen, Store, StoreError};
 pub use thumbnails::{THUMBNAIL_BYTES, Thumbnails};
+pub use verify::{Fault, SignedPart, Verification};
+
+/// The time of a row that no person asked for, UTC, RFC 3339.
+fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}

@@ -2,10 +2,10 @@
 //! part of the trail vouches for. The damaged file itself is only read.
 
 use super::audit::{AuditRow, altered};
+use super::case::{CaseRecord, Signature, brought_over};
 use super::edit::{CellKey, Verdict};
 use super::store::{Noted, audit_of, key_of, note, object, put_label};
-use crate::domain::Square;
-use crate::files::{display_path, write_atomic};
+use crate::files::{display_path, write_private};
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub(super) fn rescue(damaged: &Path, new: &mut Connection) -> String {
     let mut name = damaged.as_os_str().to_owned();
     name.push(".audit.csv");
     let table = PathBuf::from(name);
-    let kept = match write_atomic(&table, &csv(&rows)) {
+    let kept = match write_private(&table, &csv(&rows)) {
         Ok(()) => format!("{} rows of its audit trail were written to {}", rows.len(), display_path(&table)),
         Err(e) => format!("{} rows of its audit trail can be read but not written down ({e})", rows.len()),
     };
@@ -31,12 +31,14 @@ pub(super) fn rescue(damaged: &Path, new: &mut Connection) -> String {
     for (row, _) in &rows[..sound] {
         last.clone_from(&row.time);
         let Some(key) = key_of(&row.object) else { continue };
-        match words(&row.new) {
+        match Verdict::from_words(&row.new) {
             Some(verdict) => drop(labels.insert(key, verdict)),
             None => drop(labels.remove(&key)),
         }
     }
     let n = labels.len();
+    let signatures = signatures(damaged);
+    let (case, lost) = brought_over(rows[..sound].iter().map(|(r, _)| r), &signatures);
     let put = |c: &Connection| -> rusqlite::Result<()> {
         let mut rows = Vec::new();
         for (key, verdict) in &labels {
@@ -49,13 +51,43 @@ pub(super) fn rescue(damaged: &Path, new: &mut Connection) -> String {
                 reason: format!("from {}", display_path(damaged)),
             });
         }
+        rows.extend(super::case::recover(c, &case, &format!("from {}", display_path(damaged)))?);
         note(c, rows, "", &last)
     };
     let done = new.transaction().and_then(|c| put(&c).and_then(|()| c.commit()));
+    let CaseRecord { signatures, .. } = &case;
+    let signed = match (signatures.len(), lost) {
+        (0, false) => String::new(),
+        (_, true) => {
+            "; it was signed, and not all that was signed can be read: look at the file that was set aside".into()
+        }
+        (_, false) => format!("; its last signature, of version {}, too", signatures.last().map_or(0, |s| s.version)),
+    };
     match done {
-        Ok(()) => format!("{kept}, and {n} labels that it vouches for are in the new session; check them"),
+        Ok(()) => format!("{kept}, and {n} labels that it vouches for are in the new session; check them{signed}"),
         Err(e) => format!("{kept}; its labels could not be taken over ({e})"),
     }
+}
+
+/// The signatures that can be read.
+fn signatures(path: &Path) -> Vec<Signature> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let read = || -> rusqlite::Result<Vec<Signature>> {
+        let c = Connection::open_with_flags(path, flags)?;
+        let mut all = c.prepare("SELECT version, time, operator, reason, report FROM signature ORDER BY version")?;
+        let rows = all.query_map([], |r| {
+            Ok(Signature {
+                version: r.get(0)?,
+                time: r.get(1)?,
+                operator: r.get(2)?,
+                reason: r.get(3)?,
+                report: r.get(4)?,
+                anchor: None,
+            })
+        })?;
+        Ok(rows.map_while(Result::ok).collect())
+    };
+    read().unwrap_or_default()
 }
 
 /// Row after row until one cannot be read.
@@ -75,20 +107,6 @@ fn readable(path: &Path) -> Vec<(AuditRow, String)> {
     let end = rows.last().map_or(0, |(r, _)| r.number);
     rows.extend(tail.into_iter().filter(|(r, _)| r.number > end));
     rows
-}
-
-/// The opposite of [`Verdict::to_words`].
-fn words(text: &str) -> Option<Verdict> {
-    let square = |tail: &str| {
-        let (place, side) = tail.split_once(" side ")?;
-        let (x, y) = place.split_once(',')?;
-        Some(Square { x: x.parse().ok()?, y: y.parse().ok()?, side: side.parse().ok()? })
-    };
-    let plain = |label: &str, square| Verdict { label: label.trim().into(), suggested: String::new(), square };
-    match text.rsplit_once("at ").and_then(|(label, tail)| Some((label, square(tail)?))) {
-        Some((label, square)) => Some(plain(label, Some(square))),
-        None => (!text.is_empty()).then(|| plain(text, None)),
-    }
 }
 
 fn csv(rows: &[(AuditRow, String)]) -> Vec<u8> {
@@ -115,22 +133,4 @@ fn csv(rows: &[(AuditRow, String)]) -> Vec<u8> {
         let _ = w.write_record(fields);
     }
     w.into_inner().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_of_a_verdict_are_read_back() {
-        let square = Some(Square { x: -1.5, y: 20.0, side: 80.25 });
-        for v in [
-            Verdict { label: "smudge cell".into(), suggested: String::new(), square: None },
-            Verdict { label: "a cell at rest".into(), suggested: String::new(), square },
-            Verdict { label: String::new(), suggested: String::new(), square },
-        ] {
-            assert_eq!(words(&v.to_words()), Some(v));
-        }
-        assert_eq!(words(""), None);
-    }
 }

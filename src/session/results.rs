@@ -2,12 +2,13 @@
 //!
 //! It can all be computed again: results of another model, or of a file that changed, are thrown away.
 
+use super::places::{absolute, resolved, see};
 use super::store::{Store, StoreError};
 use crate::domain::{CellResult, Digest, ImageResult, Outcome, Probabilities, Square};
-use crate::files::{FileFacts, display_path};
-use rusqlite::{OptionalExtension, TransactionBehavior, params};
+use crate::files::FileFacts;
+use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The name, among what is known of a session, of what its results were made with.
@@ -29,6 +30,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be read any more.
     pub fn results(&self, made_with: &str) -> Result<Vec<KeptResult>, StoreError> {
+        let folders = self.folders()?;
         let read = || -> rusqlite::Result<Vec<KeptResult>> {
             let kept: Option<String> = self
                 .connection
@@ -55,7 +57,7 @@ impl Store {
                 let warnings: String = r.get(8)?;
                 let result = ImageResult {
                     index: 0,
-                    path: PathBuf::from(r.get::<_, String>(0)?),
+                    path: resolved(PathBuf::from(r.get::<_, String>(0)?), &folders),
                     digest: r.get::<_, Option<[u8; 32]>>(3)?.map(Digest),
                     size: r.get::<_, Option<u32>>(4)?.zip(r.get(5)?),
                     outcome: outcome.clone().unwrap_or(Outcome::Failed(String::new())),
@@ -81,53 +83,45 @@ impl Store {
         self.connection.query_row(read, [MADE_WITH], |r| r.get(0)).optional().map_err(|e| self.no(&e))
     }
 
-    /// Keeps results; those that were made with anything else go.
+    /// Keeps results; those that were made with anything else go. A signed case keeps those that it was signed on.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn keep_results(&mut self, made_with: &str, results: &[KeptResult]) -> Result<(), StoreError> {
-        self.writable()?;
-        let shown = display_path(&self.path);
-        let mut write = || -> rusqlite::Result<()> {
-            let c = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.change(|c| {
             let kept: Option<String> =
                 c.query_row("SELECT value FROM about WHERE name = ?1", [MADE_WITH], |r| r.get(0)).optional()?;
             if kept.as_deref() != Some(made_with) {
                 c.execute("DELETE FROM result", [])?;
                 c.execute("INSERT OR REPLACE INTO about (name, value) VALUES (?1, ?2)", [MADE_WITH, made_with])?;
             }
-            {
-                let mut put = c.prepare_cached(
-                    "INSERT OR REPLACE INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-                )?;
-                let mut see = c.prepare_cached("INSERT OR REPLACE INTO seen (image, path) VALUES (?1, ?2)")?;
-                for KeptResult { result: r, facts } in results {
-                    let Some(path) = r.path.to_str() else { continue };
-                    let (cells, error) = match &r.outcome {
-                        Outcome::Cells(cells) => (Some(write_cells(cells)), None),
-                        Outcome::Failed(error) => (None, Some(error)),
-                    };
-                    put.execute(params![
-                        path,
-                        facts.bytes.cast_signed(),
-                        facts.modified,
-                        r.digest.map(|d| d.0),
-                        r.size.map(|s| s.0),
-                        r.size.map(|s| s.1),
-                        cells,
-                        error,
-                        r.warnings.join("\n"),
-                        r.provider.as_deref(),
-                        facts.changed
-                    ])?;
-                    if let Some(digest) = r.digest {
-                        see.execute(params![digest.0, path])?;
-                    }
-                }
+            let mut put = c
+                .prepare_cached("INSERT OR REPLACE INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
+            let paths: Vec<PathBuf> = results.iter().map(|k| absolute(&k.result.path)).collect();
+            let mut seen = Vec::new();
+            for (KeptResult { result: r, facts }, path) in results.iter().zip(&paths) {
+                let Some(path) = path.to_str() else { continue };
+                let (cells, error) = match &r.outcome {
+                    Outcome::Cells(cells) => (Some(write_cells(cells)), None),
+                    Outcome::Failed(error) => (None, Some(error)),
+                };
+                put.execute(params![
+                    path,
+                    facts.bytes.cast_signed(),
+                    facts.modified,
+                    r.digest.map(|d| d.0),
+                    r.size.map(|s| s.0),
+                    r.size.map(|s| s.1),
+                    cells,
+                    error,
+                    r.warnings.join("\n"),
+                    r.provider.as_deref(),
+                    facts.changed
+                ])?;
+                seen.extend(r.digest.map(|digest| (digest, path)));
             }
-            c.commit()
-        };
-        write().map_err(|e| StoreError::Sqlite(shown.clone(), e.to_string()))
+            see(c, seen)
+        })
     }
 
     /// Forgets the results of files that are gone; their labels stay.
@@ -135,19 +129,16 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn drop_results(&mut self, paths: &[PathBuf]) -> Result<(), StoreError> {
-        self.writable()?;
-        let shown = display_path(&self.path);
-        let mut write = || -> rusqlite::Result<()> {
-            let c = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            {
-                let mut drop = c.prepare_cached("DELETE FROM result WHERE path = ?1")?;
-                for path in paths.iter().filter_map(|p| Path::to_str(p)) {
+        self.change(|c| {
+            let mut drop = c.prepare_cached("DELETE FROM result WHERE path = ?1")?;
+            for path in paths {
+                // As it is stored now, and as an older version stored it.
+                for path in [absolute(path).to_str(), path.to_str()].into_iter().flatten() {
                     drop.execute([path])?;
                 }
             }
-            c.commit()
-        };
-        write().map_err(|e| StoreError::Sqlite(shown.clone(), e.to_string()))
+            Ok(())
+        })
     }
 }
 

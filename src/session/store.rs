@@ -3,50 +3,21 @@
 //! Write-ahead log with `synchronous=FULL`: when [`Store::apply`] returns, the edit and its audit rows are on the disk, in
 //! one transaction. Nothing here knows a window.
 
-use super::audit::{AuditRow, altered};
+use super::audit::{Anchor, AuditRow};
+use super::case::{Told, locked, told};
+use super::confirmed::{Confirmation, audited, confirmations};
 use super::edit::{CellKey, Change, Edit, Verdict};
+use super::opening::{Kind, Trouble, kind, network_note, read_only, writing};
+use super::places::absolute;
 use super::rescue::rescue;
 use crate::domain::{Digest, Square};
-use crate::files::{Lock, create_folder, display_path, move_aside};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use crate::files::{Lock, ScratchFolder, create_folder, display_path, is_file, keep_private, make_private, move_aside};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Version of the tables, in SQLite's `user_version`.
-const SCHEMA: i64 = 3;
-
-/// What each version adds to the one before; the first makes a new file.
-const MIGRATIONS: [&str; 3] = [
-    "
-    CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE seen (image BLOB PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE label (
-        image BLOB NOT NULL, cell INTEGER NOT NULL, label TEXT NOT NULL, suggested TEXT NOT NULL,
-        PRIMARY KEY (image, cell)
-    ) WITHOUT ROWID;
-    CREATE TABLE audit (
-        number INTEGER PRIMARY KEY, time TEXT NOT NULL, operator TEXT NOT NULL, action TEXT NOT NULL,
-        object TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, reason TEXT NOT NULL, version TEXT NOT NULL,
-        previous TEXT NOT NULL, hash TEXT NOT NULL
-    );
-",
-    "
-    ALTER TABLE label ADD COLUMN x REAL;
-    ALTER TABLE label ADD COLUMN y REAL;
-    ALTER TABLE label ADD COLUMN side REAL;
-    CREATE TABLE result (
-        path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, modified INTEGER NOT NULL, image BLOB, width INTEGER,
-        height INTEGER, cells BLOB, error TEXT, warnings TEXT NOT NULL, provider TEXT
-    ) WITHOUT ROWID;
-    CREATE TABLE signature (
-        version INTEGER PRIMARY KEY, time TEXT NOT NULL, operator TEXT NOT NULL, reason TEXT NOT NULL, report TEXT NOT NULL
-    );
-",
-    // What the file system itself says of a file's last change.
-    "
-    ALTER TABLE result ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
-",
-];
+/// The name, among what is known of a session, of where its trail ends.
+pub(super) const TRAIL: &str = "trail";
 
 /// Why a session cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +28,15 @@ pub enum StoreError {
     /// An edit that was made for another state of the labels.
     #[error("the label of cell {cell} of image {image} is not what it was; open the session again", cell = .0.cell, image = .0.image.short())]
     Stale(CellKey),
+    /// What was asked for cannot be done to a session.
+    #[error("{0}")]
+    Refused(String),
+    /// The file never was a session: it is left as it is.
+    #[error("{0} is not a session of this program ({1}); it was left as it is. Name another file")]
+    Foreign(String, String),
+    /// It was a session and is damaged; it was left as it is.
+    #[error("the session {0} is damaged ({1}); nothing was changed")]
+    Damaged(String, String),
     /// The disk or SQLite.
     #[error("the session {0} cannot be used: {1}")]
     Sqlite(String, String),
@@ -67,8 +47,19 @@ pub enum StoreError {
 pub struct Opened {
     /// The session.
     pub store: Store,
-    /// What was said: set aside, read-only and why.
+    /// What was said: set aside, read-only and why, signed things that were changed.
     pub said: Vec<String>,
+    /// Where a damaged file was put, where there was one.
+    pub set_aside: Option<PathBuf>,
+}
+
+/// What is done about a damaged session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnDamage {
+    /// It is put aside and a new one begun with what can be read of it.
+    SetAside,
+    /// Nothing is opened, and the file left where it is.
+    Refuse,
 }
 
 /// Where an image was last seen.
@@ -80,17 +71,6 @@ pub struct Seen {
     pub path: PathBuf,
 }
 
-/// What checking the audit trail found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verification {
-    /// Rows.
-    pub rows: usize,
-    /// Numbers of rows that were altered or do not follow on the one before.
-    pub altered: Vec<u64>,
-    /// Cells whose label is not what the audit trail says it is.
-    pub differing: Vec<CellKey>,
-}
-
 /// A session's file.
 #[derive(Debug)]
 pub struct Store {
@@ -98,58 +78,115 @@ pub struct Store {
     pub(super) path: PathBuf,
     /// Why nothing can be written, where that is so.
     read_only: Option<String>,
+    /// What the trail says about the case.
+    pub(super) told: Told,
+    /// Where a copy is read, where the file itself cannot be.
+    _scratch: Option<ScratchFolder>,
     /// Held as long as the session is open for writing.
     _lock: Option<Lock>,
 }
 
 impl Store {
-    /// Opens or makes a session. `who` is shown to whoever opens it meanwhile. A damaged file is set aside and a new one
-    /// begun; one that somebody else has open, or of a newer version, is opened for reading alone. Both are said.
+    /// Opens or makes a session. `who` is shown to whoever opens it meanwhile. A damaged session is set aside and a new one
+    /// begun; one that somebody else has open, that may only be read, or of a newer version, is opened for reading alone.
+    /// Each is said.
     ///
     /// # Errors
-    /// When neither works.
+    /// [`StoreError::Foreign`] for a file that never was a session; when it can neither be opened nor made.
     pub fn open(path: &Path, who: &str) -> Result<Opened, StoreError> {
+        Self::open_as(path, who, OnDamage::SetAside)
+    }
+
+    /// As [`Store::open`], but a damaged session is left alone.
+    ///
+    /// # Errors
+    /// Also [`StoreError::Damaged`].
+    pub fn open_undamaged(path: &Path, who: &str) -> Result<Opened, StoreError> {
+        Self::open_as(path, who, OnDamage::Refuse)
+    }
+
+    fn open_as(path: &Path, who: &str, on_damage: OnDamage) -> Result<Opened, StoreError> {
+        let path = &absolute(path);
         let shown = display_path(path);
         let no = |e: &dyn std::fmt::Display| StoreError::Sqlite(shown.clone(), e.to_string());
+        let reading = |why: String| {
+            let mut store = Self::reading(path, why.clone())?;
+            let mut said = vec![format!("This session is opened for reading only: {why}")];
+            said.extend(store.doubts()?);
+            Ok(Opened { store, said, set_aside: None })
+        };
+        // Looked at before anything is made beside it.
+        let was = kind(path);
+        if let Kind::Foreign(what) = was {
+            return Err(StoreError::Foreign(shown, what));
+        }
         if let Some(folder) = path.parent() {
             create_folder(folder).map_err(|e| no(&e))?;
         }
         let lock = match Lock::hold(&path.with_extension("lock"), who) {
+            Ok(lock) => lock,
             // Nobody else: the folder itself cannot be written to.
             Err(holder) if !crate::files::can_write_beside(path) => {
-                let why = format!("its folder cannot be written to ({holder})");
-                let store = Self::reading(path, why.clone())?;
-                return Ok(Opened { store, said: vec![format!("This session is opened for reading only: {why}")] });
+                return reading(format!("its folder cannot be written to ({holder})"));
             }
-            Ok(lock) => lock,
-            Err(holder) => {
-                let why = format!("{holder} has it open");
-                let store = Self::reading(path, why.clone())?;
-                return Ok(Opened { store, said: vec![format!("This session is opened for reading only: {why}")] });
+            Err(_) if is_file(path) && !crate::files::can_write(path) => {
+                return reading("you may not write to its file".into());
             }
+            Err(holder) => return reading(format!("{holder} has it open")),
         };
         let mut said = Vec::new();
-        let connection = match Self::writing(path) {
+        let mut set_aside = None;
+        make_private(path).map_err(|e| no(&e))?;
+        for ending in ["", "-wal", "-shm", "-journal"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(ending);
+            keep_private(Path::new(&name));
+        }
+        let opened = match was {
+            Kind::Damaged(e) => Err(Trouble::Damaged(e)),
+            _ => writing(path).map(|(c, _)| c),
+        };
+        let connection = match opened {
             Ok(connection) => connection,
             Err(Trouble::Newer(version)) => {
-                let why =
-                    format!("it was written by a newer version of the program (its tables are of version {version})");
-                let store = Self::reading(path, why.clone())?;
-                return Ok(Opened { store, said: vec![format!("This session is opened for reading only: {why}")] });
+                return reading(format!(
+                    "it was written by a newer version of the program (its tables are of version {version})"
+                ));
             }
+            Err(Trouble::ReadOnly(_)) => return reading("you may not write to its file".into()),
+            Err(Trouble::Damaged(e)) if on_damage == OnDamage::Refuse => return Err(StoreError::Damaged(shown, e)),
             Err(Trouble::Damaged(e)) => {
                 let aside = move_aside(path).map_err(|e| no(&e))?;
-                let mut connection = Self::writing(path).map_err(|e| no(&e))?;
+                make_private(path).map_err(|e| no(&e))?;
+                let (mut connection, _) = writing(path).map_err(|e| no(&e))?;
                 let rescued = rescue(&aside, &mut connection);
                 said.push(format!(
                     "The session {shown} is damaged ({e}). It was set aside as {}, and a new one was begun. {rescued}",
                     display_path(&aside)
                 ));
+                set_aside = Some(aside);
                 connection
             }
             Err(e) => return Err(no(&e)),
         };
-        Ok(Opened { store: Self { connection, path: path.to_owned(), read_only: None, _lock: Some(lock) }, said })
+        let told = told(&connection).map_err(|e| no(&e))?;
+        let mut store =
+            Self { connection, path: path.to_owned(), read_only: None, told, _scratch: None, _lock: Some(lock) };
+        said.extend(store.doubts()?);
+        said.extend(network_note(path));
+        Ok(Opened { store, said, set_aside })
+    }
+
+    /// What a person should know of a session whose case is not what its trail says.
+    fn doubts(&mut self) -> Result<Option<String>, StoreError> {
+        let faults = self.case()?.faults;
+        let words: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        Ok((!words.is_empty()).then(|| {
+            format!(
+                "The case of this session was changed by something else than this program: {}. What was signed stays locked",
+                words.join("; ")
+            )
+        }))
     }
 
     /// Opens a session for looking at it, whoever has it.
@@ -157,47 +194,25 @@ impl Store {
     /// # Errors
     /// When it is not there or no session.
     pub fn look(path: &Path) -> Result<Self, StoreError> {
+        let shown = display_path(path);
+        match kind(path) {
+            Kind::Foreign(what) => return Err(StoreError::Foreign(shown, what)),
+            Kind::Damaged(e) => return Err(StoreError::Damaged(shown, e)),
+            Kind::New if is_file(path) => return Err(StoreError::Foreign(shown, "nothing is in it".into())),
+            Kind::New | Kind::Session => {}
+        }
         Self::reading(path, "it was opened for looking at it".into())
     }
 
     fn reading(path: &Path, why: String) -> Result<Self, StoreError> {
-        let no = |e: rusqlite::Error| StoreError::Sqlite(display_path(path), e.to_string());
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let looked = |c: Connection| c.query_row("SELECT count(*) FROM label", [], |_| Ok(())).map(|()| c);
-        let connection = match Connection::open_with_flags(path, flags).and_then(looked) {
-            Ok(connection) => connection,
-            // On a read-only medium even a reader cannot make the file of shared memory: taken as it lies there.
-            Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) && crate::files::is_file(path) => {
-                let plain = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-                let uri = format!("file:{plain}?immutable=1");
-                let flags = flags | OpenFlags::SQLITE_OPEN_URI;
-                Connection::open_with_flags(uri, flags).and_then(looked).map_err(no)?
-            }
-            Err(e) => return Err(no(e)),
+        let no = |e: rusqlite::Error| match Trouble::from(e) {
+            Trouble::Damaged(e) => StoreError::Damaged(display_path(path), e),
+            e => StoreError::Sqlite(display_path(path), e.to_string()),
         };
-        Ok(Self { connection, path: path.to_owned(), read_only: Some(why), _lock: None })
-    }
-
-    fn writing(path: &Path) -> Result<Connection, Trouble> {
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
-        if sound != "ok" {
-            return Err(Trouble::Damaged(sound));
-        }
-        let version: i64 = connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
-        if version > SCHEMA {
-            return Err(Trouble::Newer(version));
-        }
-        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for step in &MIGRATIONS[usize::try_from(version).unwrap_or(0)..] {
-            change.execute_batch(step)?;
-        }
-        change.pragma_update(None, "user_version", SCHEMA)?;
-        change.commit()?;
-        Ok(connection)
+        let (connection, scratch) = read_only(path).map_err(no)?;
+        connection.query_row("SELECT count(*) FROM label", [], |_| Ok(())).map_err(no)?;
+        let told = told(&connection).map_err(no)?;
+        Ok(Self { connection, path: path.to_owned(), read_only: Some(why), told, _scratch: scratch, _lock: None })
     }
 
     pub(super) fn no(&self, e: &dyn std::fmt::Display) -> StoreError {
@@ -233,44 +248,6 @@ impl Store {
         read().map_err(|e| self.no(&e))
     }
 
-    /// Images and where they were last seen.
-    ///
-    /// # Errors
-    /// When the file cannot be read any more.
-    pub fn seen(&self) -> Result<Vec<Seen>, StoreError> {
-        let read = || -> rusqlite::Result<_> {
-            let mut statement = self.connection.prepare("SELECT image, path FROM seen ORDER BY path, image")?;
-            let rows = statement.query_map([], |r| {
-                Ok(Seen { image: Digest(r.get(0)?), path: PathBuf::from(r.get::<_, String>(1)?) })
-            })?;
-            rows.collect()
-        };
-        read().map_err(|e| self.no(&e))
-    }
-
-    /// The folders that the session is of.
-    ///
-    /// # Errors
-    /// When the file cannot be read any more.
-    pub fn folders(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let read = "SELECT value FROM about WHERE name = 'folders'";
-        let text: Option<String> =
-            self.connection.query_row(read, [], |r| r.get(0)).optional().map_err(|e| self.no(&e))?;
-        Ok(text.map_or_else(Vec::new, |t| t.lines().map(PathBuf::from).collect()))
-    }
-
-    /// Remembers the folders that the session is of.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn set_folders(&mut self, folders: &[PathBuf]) -> Result<(), StoreError> {
-        self.writable()?;
-        let text: Vec<String> = folders.iter().map(|f| f.to_string_lossy().into_owned()).collect();
-        let put = "INSERT OR REPLACE INTO about (name, value) VALUES ('folders', ?1)";
-        self.connection.execute(put, params![text.join("\n")]).map_err(|e| self.no(&e))?;
-        Ok(())
-    }
-
     pub(super) fn writable(&self) -> Result<(), StoreError> {
         self.read_only.as_ref().map_or(Ok(()), |why| Err(StoreError::ReadOnly(why.clone())))
     }
@@ -285,9 +262,17 @@ impl Store {
         let shown = display_path(&self.path);
         let no = |e: rusqlite::Error| StoreError::Sqlite(shown.clone(), e.to_string());
         let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(no)?;
-        if let Some(why) = super::case::locked(&change).map_err(no)? {
+        if let Some(why) = locked(&change, &self.told).map_err(no)? {
             return Err(StoreError::ReadOnly(why));
         }
+        let written = edit.changes.iter().filter_map(|c| c.after.as_ref());
+        if let Some(odd) = written
+            .map(|v| (v, Verdict::from_words(&v.to_words())))
+            .find(|(v, words)| !words.as_ref().is_some_and(|w| (&w.label, w.square) == (&v.label, v.square)))
+        {
+            return Err(StoreError::Refused(format!("\"{}\" cannot be a label", odd.0.to_words().escape_debug())));
+        }
+        let action = audited(&edit.action, edit.changes.len());
         let mut rows = Vec::with_capacity(edit.changes.len());
         for Change { key, before, after } in &edit.changes {
             let present = change
@@ -300,7 +285,7 @@ impl Store {
             put_label(&change, *key, after.as_ref()).map_err(no)?;
             let word = |v: &Option<Verdict>| v.as_ref().map_or(String::new(), Verdict::to_words);
             rows.push(Noted {
-                action: edit.action.clone(),
+                action: action.clone(),
                 object: object(*key),
                 old: word(before),
                 new: word(after),
@@ -324,24 +309,29 @@ impl Store {
         read().map_err(|e| self.no(&e))
     }
 
-    /// Checks the chain, and that the labels are what it says.
+    /// How each named cell came by its label: a cell at a time, many at once, or out of a table.
     ///
     /// # Errors
     /// When the file cannot be read any more.
-    pub fn verify(&self) -> Result<Verification, StoreError> {
-        let (rows, labels) = (self.audit()?, self.labels()?);
-        // The last row of each cell says what it is.
-        let mut told: BTreeMap<&str, &str> = rows.iter().map(|(r, _)| (r.object.as_str(), r.new.as_str())).collect();
-        told.retain(|_, label| !label.is_empty());
-        let mut differing: Vec<CellKey> = labels
-            .iter()
-            .filter(|(key, v)| told.get(object(**key).as_str()) != Some(&v.to_words().as_str()))
-            .map(|(key, _)| *key)
-            .collect();
-        let kept: std::collections::BTreeSet<String> = labels.keys().map(|k| object(*k)).collect();
-        differing.extend(told.keys().filter(|o| !kept.contains(**o)).filter_map(|o| key_of(o)));
-        Ok(Verification { rows: rows.len(), altered: altered(&rows), differing })
+    pub fn confirmations(&self) -> Result<BTreeMap<CellKey, Confirmation>, StoreError> {
+        let rows = self.audit()?;
+        Ok(confirmations(rows.iter().map(|(row, _)| row)))
     }
+
+    /// Where the audit trail ends now.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn anchor(&self) -> Result<Anchor, StoreError> {
+        anchor(&self.connection).map_err(|e| self.no(&e))
+    }
+}
+
+/// Where the audit trail ends.
+pub(super) fn anchor(c: &Connection) -> rusqlite::Result<Anchor> {
+    let last = "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1";
+    let read = |r: &rusqlite::Row<'_>| Ok(Anchor { rows: r.get::<_, i64>(0)?.unsigned_abs(), last_hash: r.get(1)? });
+    Ok(c.query_row(last, [], read).optional()?.unwrap_or_default())
 }
 
 /// What happened, without who, when and after what.
@@ -365,8 +355,7 @@ pub(super) fn note(c: &Connection, rows: Vec<Noted>, operator: &str, time: &str)
     let mut put = c.prepare_cached("INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
     for Noted { action, object, old, new, reason } in rows {
         number += 1;
-        let reason =
-            if back { format!("{reason} (the clock went back: it says {time})").trim().into() } else { reason };
+        let reason = if back { clock_words(&reason, time) } else { reason };
         let row = AuditRow {
             number,
             time: if back { before.clone() } else { time.into() },
@@ -395,7 +384,33 @@ pub(super) fn note(c: &Connection, rows: Vec<Noted>, operator: &str, time: &str)
         ])?;
         previous = hash;
     }
+    drop(put);
+    note_end(c)
+}
+
+/// The reason of a row that was written when the clock had gone back to `time`.
+pub(super) fn clock_words(reason: &str, time: &str) -> String {
+    let end = if time.is_empty() { "" } else { ")" };
+    format!("{reason} (the clock went back: it says {time}{end}").trim().into()
+}
+
+/// Where a trail ends, as the session itself has it.
+pub(super) fn end_words(end: &Anchor) -> String {
+    if end.rows == 0 { String::new() } else { format!("{} {}", end.rows, end.last_hash) }
+}
+
+/// Notes where the trail ends: a tail that was cut off is missed.
+pub(super) fn note_end(c: &Connection) -> rusqlite::Result<()> {
+    let end = anchor(c)?;
+    if end.rows > 0 {
+        c.execute("INSERT OR REPLACE INTO about (name, value) VALUES (?1, ?2)", params![TRAIL, end_words(&end)])?;
+    }
     Ok(())
+}
+
+/// Where the trail ended when something was written last.
+pub(super) fn trail_end(c: &Connection) -> rusqlite::Result<Option<String>> {
+    c.query_row("SELECT value FROM about WHERE name = ?1", [TRAIL], |r| r.get(0)).optional()
 }
 
 /// Writes a verdict, or takes it away.
@@ -442,7 +457,8 @@ pub(super) fn key_of(object: &str) -> Option<CellKey> {
 /// Reads a row of the audit trail and the hash that was stored with it.
 pub(super) fn audit_of(r: &rusqlite::Row<'_>) -> rusqlite::Result<(AuditRow, String)> {
     let row = AuditRow {
-        number: r.get::<_, i64>(0)?.unsigned_abs(),
+        // No row has a number below 1; one that does is no row of ours.
+        number: u64::try_from(r.get::<_, i64>(0)?).unwrap_or(0),
         time: r.get(1)?,
         operator: r.get(2)?,
         action: r.get(3)?,
@@ -456,38 +472,10 @@ pub(super) fn audit_of(r: &rusqlite::Row<'_>) -> rusqlite::Result<(AuditRow, Str
     Ok((row, r.get(10)?))
 }
 
-/// Why a file cannot be written to.
-#[derive(Debug)]
-enum Trouble {
-    Damaged(String),
-    Newer(i64),
-    Other(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Trouble {
-    fn from(e: rusqlite::Error) -> Self {
-        match e.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-                Self::Damaged(e.to_string())
-            }
-            _ => Self::Other(e),
-        }
-    }
-}
-
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Damaged(e) => f.write_str(e),
-            Self::Newer(v) => write!(f, "its tables are of version {v}"),
-            Self::Other(e) => write!(f, "{e}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::edit::History;
+    use super::super::opening::SCHEMA;
     use super::*;
 
     fn key(n: u8) -> CellKey {
@@ -524,7 +512,8 @@ mod tests {
         let s = open(&path);
         let labels = s.labels().expect("reads");
         assert_eq!((labels.len(), labels[&key(1)].label.as_str()), (2, "monocyte"));
-        assert_eq!(s.verify().expect("reads"), Verification { rows: 4, altered: vec![], differing: vec![] });
+        let v = s.verify().expect("reads");
+        assert!(v.sound() && v.rows == 4, "{v:?}");
         assert_eq!(s.audit().expect("reads")[3].0.action, "undo");
     }
 
@@ -580,8 +569,12 @@ mod tests {
     fn a_damaged_file_is_set_aside_and_a_newer_one_only_read() {
         let dir = tempfile::tempdir().expect("temp");
         let path = dir.path().join("a.session");
-        std::fs::write(&path, b"this is no database, and never was one: it is only long enough to look at")
-            .expect("write");
+        drop(open(&path));
+        let mut bytes = std::fs::read(&path).expect("reads");
+        bytes[..100].fill(0);
+        std::fs::write(&path, &bytes).expect("write");
+        assert!(matches!(Store::open_undamaged(&path, "x"), Err(StoreError::Damaged(..))));
+        assert_eq!(std::fs::read(&path).expect("reads"), bytes, "refused, it is left as it is");
         let opened = Store::open(&path, "x").expect("opens");
         assert!(opened.said[0].contains("set aside"), "{:?}", opened.said);
         assert!(opened.store.labels().expect("reads").is_empty());
@@ -598,6 +591,18 @@ mod tests {
         drop(raw);
         let newer = Store::open(&path, "x").expect("opens");
         assert!(newer.said[0].contains("newer version") && newer.store.read_only().is_some(), "{:?}", newer.said);
+    }
+
+    #[test]
+    fn what_never_was_a_session_is_left_as_it_is() {
+        let dir = tempfile::tempdir().expect("temp");
+        let path = dir.path().join("notes.txt");
+        std::fs::write(&path, "notes").expect("write");
+        for opened in [Store::open(&path, "x").map(drop), Store::look(&path).map(drop)] {
+            assert!(matches!(opened, Err(StoreError::Foreign(..))), "{opened:?}");
+        }
+        assert_eq!(std::fs::read(&path).expect("reads"), b"notes");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("folder").count(), 1, "nothing is made beside it");
     }
 
     #[test]

@@ -1,0 +1,184 @@
+//! How each label came to be, read out of the audit trail: a cell at a time, many at once, or out of a table. Pure.
+//!
+//! The trail is walked once from its start; `undo` brings back what stood before, with how that came to be.
+
+use super::audit::AuditRow;
+use super::edit::{CellKey, Verdict};
+use super::store::key_of;
+use std::collections::{BTreeMap, HashMap};
+
+/// How a label was confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Confirmation {
+    /// A person looked at this cell and named it.
+    OneByOne,
+    /// One of many that were confirmed or named at once.
+    Bulk,
+    /// It came out of a table, or out of a damaged session.
+    Imported,
+}
+
+/// The word for one cell at a time.
+pub const LABEL: &str = "label";
+/// The word for one suggestion that was confirmed.
+pub const ACCEPT: &str = "accept";
+/// Follows on a word where one edit was of several cells.
+const ALL: &str = "-all";
+
+/// The word for the audit row of an edit of so many cells: what was done to several at once never looks like what was done to
+/// each by itself.
+#[must_use]
+pub(super) fn audited(action: &str, cells: usize) -> String {
+    if cells > 1 && [LABEL, ACCEPT].contains(&action) { format!("{action}{ALL}") } else { action.to_owned() }
+}
+
+fn how(action: &str) -> Confirmation {
+    match action {
+        "import" | "recover" => Confirmation::Imported,
+        a if a.ends_with(ALL) => Confirmation::Bulk,
+        _ => Confirmation::OneByOne,
+    }
+}
+
+/// A cell's label at one moment, as the trail words it, and how it came to be.
+type State = (String, Option<Confirmation>);
+
+#[derive(Default)]
+struct Cell {
+    /// The states, the present one at the end.
+    states: Vec<State>,
+    /// What was undone, to be done again.
+    undone: Vec<State>,
+}
+
+/// How each named cell came by its label.
+#[must_use]
+pub fn confirmations<'a>(rows: impl IntoIterator<Item = &'a AuditRow>) -> BTreeMap<CellKey, Confirmation> {
+    let mut cells: HashMap<&str, Cell> = HashMap::new();
+    for row in rows {
+        if key_of(&row.object).is_none() {
+            continue;
+        }
+        cells.entry(&row.object).or_default().take(row);
+    }
+    let present = |(object, cell): (&str, Cell)| {
+        let (words, how) = cell.states.into_iter().next_back()?;
+        let named = Verdict::from_words(&words).is_some_and(|v| v.named());
+        Some((key_of(object)?, how.filter(|_| named)?))
+    };
+    cells.into_iter().filter_map(present).collect()
+}
+
+impl Cell {
+    fn take(&mut self, row: &AuditRow) {
+        let label = |words: &str| Verdict::from_words(words).map_or(String::new(), |v| v.label);
+        let before = self.states.last().and_then(|s| s.1);
+        match row.action.as_str() {
+            "undo" => {
+                if let Some(gone) = self.states.pop() {
+                    self.undone.push(gone);
+                }
+                // The empty state stands for a cell that nobody had looked at.
+                if self.states.last().map_or("", |s| s.0.as_str()) != row.new {
+                    // An undo of something that this trail does not hold: the nearest state of the same words.
+                    let known = self.states.iter().rev().find(|s| s.0 == row.new).and_then(|s| s.1);
+                    self.states.push((row.new.clone(), known.or(before)));
+                }
+            }
+            "redo" => match self.undone.pop() {
+                Some(again) if again.0 == row.new => self.states.push(again),
+                _ => self.states.push((row.new.clone(), Some(Confirmation::OneByOne))),
+            },
+            // A square that was moved leaves the label what it was, and how it came to be.
+            action => {
+                self.undone.clear();
+                let moved = label(&row.old) == label(&row.new) && action.contains("square");
+                self.states.push((row.new.clone(), if moved { before } else { Some(how(action)) }));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Digest;
+    use crate::session::store::object;
+
+    fn walk(rows: &[(u8, &str, &str, &str)]) -> Vec<(u8, Confirmation)> {
+        let rows: Vec<AuditRow> = rows
+            .iter()
+            .map(|(cell, action, old, new)| AuditRow {
+                number: 0,
+                time: String::new(),
+                operator: String::new(),
+                action: (*action).into(),
+                object: object(CellKey { image: Digest([*cell; 32]), cell: 1 }),
+                old: (*old).into(),
+                new: (*new).into(),
+                reason: String::new(),
+                version: String::new(),
+                previous: String::new(),
+            })
+            .collect();
+        confirmations(&rows).into_iter().map(|(k, how)| (k.image.0[0], how)).collect()
+    }
+
+    #[test]
+    fn the_last_effective_action_counts_and_undo_brings_back_the_one_before() {
+        use Confirmation::{Bulk, Imported, OneByOne};
+        assert_eq!(audited("accept", 1), "accept");
+        assert_eq!([audited("accept", 2), audited("label", 40)], ["accept-all", "label-all"]);
+        assert_eq!([audited("import", 9), audited("undo", 9)], ["import", "undo"]);
+        let m = "monocyte";
+        assert_eq!(
+            walk(&[(1, "label", "", m), (2, "accept-all", "", m), (3, "import", "", m)]),
+            [(1, OneByOne), (2, Bulk), (3, Imported)]
+        );
+        // Confirmed one by one, then swept up in bulk with another label, and that undone, done again, undone.
+        let all = [
+            (1, "label", "", m),
+            (1, "label-all", m, "basophil"),
+            (1, "undo", "basophil", m),
+            (1, "redo", m, "basophil"),
+            (1, "undo", "basophil", m),
+        ];
+        assert_eq!(walk(&all[..2]), [(1, Bulk)]);
+        assert_eq!(walk(&all[..3]), [(1, OneByOne)]);
+        assert_eq!(walk(&all[..4]), [(1, Bulk)]);
+        assert_eq!(walk(&all), [(1, OneByOne)]);
+        // Undone to the start, nothing is confirmed.
+        assert_eq!(walk(&[(1, "accept", "", m), (1, "undo", m, "")]), []);
+        // The same label in bulk and then by hand: a person looked at it.
+        assert_eq!(
+            walk(&[(1, "accept-all", "", m), (1, "label", m, "basophil"), (1, "label", "basophil", m)]),
+            [(1, OneByOne)]
+        );
+        // A square alone confirms nothing, and moving one does not turn bulk into one by one.
+        assert_eq!(walk(&[(1, "add square", "", "at 1,2 side 30")]), []);
+        let moved = "monocyte at 1,2 side 30";
+        assert_eq!(walk(&[(1, "accept-all", "", m), (1, "move square", m, moved)]), [(1, Bulk)]);
+        assert_eq!(walk(&[(1, "accept-all", "", m), (1, "move square", m, moved), (1, "undo", moved, m)]), [(1, Bulk)]);
+    }
+
+    #[test]
+    fn a_hundred_thousand_rows_are_read_in_no_time() {
+        let row = |n: u32| AuditRow {
+            number: u64::from(n),
+            time: String::new(),
+            operator: "ab".into(),
+            action: if n.is_multiple_of(2) { "accept-all".into() } else { "label".into() },
+            object: format!("{:064x} 1", n % 50_000),
+            old: String::new(),
+            new: "neutrophil".into(),
+            reason: String::new(),
+            version: String::new(),
+            previous: String::new(),
+        };
+        let rows: Vec<AuditRow> = (0..100_000).map(row).collect();
+        let begun = std::time::Instant::now();
+        let all = confirmations(&rows);
+        assert_eq!(all.len(), 50_000);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+}
