@@ -173,8 +173,7 @@ fn join_lookalikes(heaps: &mut Heaps, items: &[Item], free: &[bool], alike: Like
         a.iter().chain(b).for_each(|&m| counts[items[m].class] += 1);
         let fits = counts.iter().zip(&most).all(|(n, most)| n <= most);
         let same = |x: usize, y: usize| {
-            known.contains(&(x.min(y), x.max(y)))
-                || (!alike.digests.is_empty() && alike.digests[x] == alike.digests[y])
+            known.contains(&(x.min(y), x.max(y))) || (!alike.digests.is_empty() && alike.digests[x] == alike.digests[y])
         };
         if fits && a.iter().all(|&x| b.iter().all(|&y| same(x, y))) {
             heaps.join(i, j);

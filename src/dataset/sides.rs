@@ -67,13 +67,7 @@ fn counts(classes: &[usize], parts: &[Part]) -> Vec<usize> {
 /// What shall lie in one part: groups with lookalikes in each other, the most alike first, none of them with more than
 /// `room` of a class, and as many of each class as there are parts.
 #[expect(clippy::cast_precision_loss, reason = "counts of images")]
-fn together(
-    classes: &[usize],
-    groups: &Groups,
-    fixed: &[Option<Part>],
-    ratio: Ratio,
-    room: f64,
-) -> Vec<usize> {
+fn together(classes: &[usize], groups: &Groups, fixed: &[Option<Part>], ratio: Ratio, room: f64) -> Vec<usize> {
     let n_classes = classes.iter().max().map_or(0, |c| c + 1);
     let parts = ratio.0.iter().filter(|s| **s > 0.0).count();
     let mut held = vec![vec![0usize; n_classes]; groups.count];
