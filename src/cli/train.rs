@@ -37,6 +37,7 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
         return Ok(Exit::Interrupted);
     };
     complain(prepared.plan().to_text().trim_end());
+    prepared.ready()?;
     if a.dry_run {
         return Ok(if prepared.plan().excluded.is_empty() { Exit::Fine } else { Exit::SomeFailed });
     }

@@ -70,6 +70,8 @@ pub struct CutCell {
     pub record: u32,
     /// Of its image and, where that was said, of its place in it ([`cell_digest`]).
     pub digest: Digest,
+    /// Of the bytes of its file.
+    pub file: Digest,
 }
 
 /// What a cell is known by: its image, or image and place where a dataset says where its cells are; several cells of one
@@ -165,7 +167,7 @@ impl CellCache {
         let digest = snapshot.digest;
         let key = cell_digest(digest, item.square);
         match self.pack.find(&key.0) {
-            Some((Some(record), _)) => return Ok(CellState::Cell(CutCell { record, digest: key })),
+            Some((Some(record), _)) => return Ok(CellState::Cell(CutCell { record, digest: key, file: digest })),
             Some((None, note)) if note == NO_CELL => return Ok(CellState::NoCell),
             Some((None, note)) => return Ok(CellState::Failed(note)),
             None => {}
@@ -190,7 +192,7 @@ impl CellCache {
             },
         };
         let record = self.pack.add(key.0, cut.as_raw(), "").map_err(|e| full(&e))?;
-        Ok(CellState::Cell(CutCell { record, digest: key }))
+        Ok(CellState::Cell(CutCell { record, digest: key, file: digest }))
     }
 
     /// Reads a cut cell: RGB bytes, row by row.

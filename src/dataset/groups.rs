@@ -1,14 +1,17 @@
-//! Which images belong together: by the dataset's own column, else by what their file names say, joined with
-//! near-duplicates. What was read from the names is kept in words, for a person to look at.
+//! Which images belong together: by the dataset's own column, else by what their file names say; images of which neither
+//! says anything are put with their lookalikes. What was read from the names is kept in words, for a person to look at.
+//! Nothing is split here.
 
+use super::duplicates::AlikePair;
 use super::scan::Item;
+use crate::domain::Digest;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// How images are grouped before a split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Grouping {
-    /// The CSV's column where there is one, else file names; joined with near-duplicates.
+    /// The CSV's column where there is one, else file names, else likeness.
     #[default]
     Auto,
     /// Each image by itself: the classic random split.
@@ -50,7 +53,7 @@ impl Pattern {
 }
 
 /// The groups of a list of images.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Groups {
     /// The group of each image, from 0, in order of first appearance.
     pub of: Vec<usize>,
@@ -58,8 +61,10 @@ pub struct Groups {
     pub count: usize,
     /// Patterns in use: how many images, how many groups, an example "name in group".
     pub patterns: Vec<(Pattern, usize, usize, String)>,
-    /// Pairs of near-duplicates that were joined although nothing else said so.
+    /// Lookalikes without a declared group that were joined: how much fewer groups there are by it.
     pub joined: usize,
+    /// Lookalikes that lie in different groups all the same, the most alike first: they are told, not joined.
+    pub across: Vec<AlikePair>,
 }
 
 impl Groups {
@@ -74,14 +79,31 @@ impl Groups {
     }
 }
 
-/// Groups images. `alike` are pairs of near-duplicates, as positions.
+/// What is known of how alike the images are; nothing where nobody looked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Likenesses<'a> {
+    /// Of each image (and its square): equal ones are the same picture.
+    pub digests: &'a [Digest],
+    /// Near-duplicates, the most alike first.
+    pub pairs: &'a [AlikePair],
+}
+
+/// A group of lookalikes holds at most this part of its class' images (and may always hold [`ALWAYS`]): copies of one
+/// cell are few, and where everything looks alike (blank fields, one smear) likeness tells nothing apart.
+const MOST: usize = 4;
+/// Images that a group of lookalikes may always hold.
+const ALWAYS: usize = 2;
+
+/// Groups images. What the CSV or the file names declare stands as it is. Only images of which nothing is declared are
+/// joined with their lookalikes, and only where *each* looks like each (complete linkage), up to [`MOST`] of a class: a
+/// chain of pairs makes no heap of everything. All other lookalikes are in [`Groups::across`].
 #[must_use]
-pub fn group(items: &[Item], how: Grouping, alike: &[(usize, usize)]) -> Groups {
+pub fn group(items: &[Item], how: Grouping, alike: Likenesses<'_>) -> Groups {
     let named: Vec<(Pattern, String)> = match how {
         Grouping::None => items.iter().map(|i| (Pattern::Alone, i.name.clone())).collect(),
         Grouping::Column => items
             .iter()
-            .map(|i| i.group.clone().map_or((Pattern::Alone, format!("\0{}", i.name)), |g| (Pattern::Column, g)))
+            .map(|i| i.group.clone().map_or((Pattern::Alone, i.name.clone()), |g| (Pattern::Column, g)))
             .collect(),
         Grouping::Auto if items.iter().any(|i| i.group.is_some()) => {
             let rest = by_names(items);
@@ -90,31 +112,25 @@ pub fn group(items: &[Item], how: Grouping, alike: &[(usize, usize)]) -> Groups 
         }
         Grouping::Auto => by_names(items),
     };
+    // Declared groups, by pattern and name; several squares of one file are always together.
     let mut first = BTreeMap::new();
-    let mut union = Union::new(items.len());
+    let mut heaps = Heaps::new(items.len());
     for (i, key) in named.iter().enumerate() {
         match first.get(key) {
-            Some(&j) => union.join(i, j),
+            Some(&j) => heaps.join(i, j),
             None => {
                 first.insert(key.clone(), i);
             }
         }
     }
-    let mut joined = 0;
+    let before = heaps.count();
     if how == Grouping::Auto {
-        for &(i, j) in alike {
-            joined += usize::from(union.root(i) != union.root(j));
-            union.join(i, j);
-        }
+        let free: Vec<bool> = named.iter().map(|(p, _)| *p == Pattern::Alone).collect();
+        join_lookalikes(&mut heaps, items, &free, alike);
     }
-    let mut numbers = BTreeMap::new();
-    let of: Vec<usize> = (0..items.len())
-        .map(|i| {
-            let n = numbers.len();
-            *numbers.entry(union.root(i)).or_insert(n)
-        })
-        .collect();
-    let mut patterns: BTreeMap<Pattern, (usize, std::collections::BTreeSet<&str>, String)> = BTreeMap::new();
+    let joined = before - heaps.count();
+    let of = heaps.numbered();
+    let mut patterns: BTreeMap<Pattern, (usize, BTreeSet<&str>, String)> = BTreeMap::new();
     for (item, (pattern, key)) in items.iter().zip(&named) {
         let e = patterns.entry(*pattern).or_default();
         e.0 += 1;
@@ -124,7 +140,45 @@ pub fn group(items: &[Item], how: Grouping, alike: &[(usize, usize)]) -> Groups 
         }
     }
     let patterns = patterns.into_iter().map(|(p, (n, keys, example))| (p, n, keys.len(), example)).collect();
-    Groups { of, count: numbers.len(), patterns, joined }
+    let across = alike.pairs.iter().filter(|p| of[p.pair.0] != of[p.pair.1]).copied().collect();
+    Groups { count: heaps.count(), of, patterns, joined, across }
+}
+
+/// Joins images of which nothing is declared (`free`) with their lookalikes.
+fn join_lookalikes(heaps: &mut Heaps, items: &[Item], free: &[bool], alike: Likenesses<'_>) {
+    // What the dataset itself puts into different parts is not joined: its parts stand.
+    let apart = |heaps: &Heaps, i: usize, j: usize| {
+        let part = |k: usize| heaps.members(k).iter().find_map(|&m| items[m].part);
+        matches!((part(i), part(j)), (Some(a), Some(b)) if a != b)
+    };
+    // The same picture under several names is one picture, however often it is there.
+    let mut seen: HashMap<Digest, usize> = HashMap::new();
+    for (i, digest) in alike.digests.iter().enumerate().filter(|(i, _)| free[*i]) {
+        let j = *seen.entry(*digest).or_insert(i);
+        if i != j && !apart(heaps, i, j) {
+            heaps.join(i, j);
+        }
+    }
+    let classes = items.iter().map(|i| i.class + 1).max().unwrap_or(0);
+    let mut most = vec![0; classes];
+    items.iter().for_each(|i| most[i.class] += 1);
+    most.iter_mut().for_each(|n| *n = (*n / MOST).max(ALWAYS));
+    let known: HashSet<(usize, usize)> = alike.pairs.iter().map(|p| p.pair).collect();
+    for &AlikePair { pair: (i, j), .. } in alike.pairs {
+        if !free[i] || !free[j] || heaps.same(i, j) || apart(heaps, i, j) {
+            continue;
+        }
+        let (a, b) = (heaps.members(i), heaps.members(j));
+        let mut counts = vec![0; classes];
+        a.iter().chain(b).for_each(|&m| counts[items[m].class] += 1);
+        let fits = counts.iter().zip(&most).all(|(n, most)| n <= most);
+        let same = |x: usize, y: usize| {
+            known.contains(&(x.min(y), x.max(y))) || (!alike.digests.is_empty() && alike.digests[x] == alike.digests[y])
+        };
+        if fits && a.iter().all(|&x| b.iter().all(|&y| same(x, y))) {
+            heaps.join(i, j);
+        }
+    }
 }
 
 type Reading = (Pattern, fn(&str, &str) -> Option<String>);
@@ -240,32 +294,58 @@ fn parent(folder: &str, stem: &str) -> Option<String> {
     (digits(copy) && digits(parent)).then(|| format!("{folder}/{prefix}_{parent}"))
 }
 
-/// Sets that are joined pair by pair.
-struct Union(Vec<usize>);
+/// Sets of positions that are joined two by two; each knows its members.
+#[derive(Debug, Clone)]
+pub(super) struct Heaps {
+    home: Vec<usize>,
+    members: Vec<Vec<usize>>,
+}
 
-impl Union {
-    fn new(n: usize) -> Self {
-        Self((0..n).collect())
+impl Heaps {
+    pub(super) fn new(n: usize) -> Self {
+        Self { home: (0..n).collect(), members: (0..n).map(|i| vec![i]).collect() }
     }
 
-    fn root(&mut self, mut i: usize) -> usize {
-        while self.0[i] != i {
-            self.0[i] = self.0[self.0[i]];
-            i = self.0[i];
+    pub(super) fn same(&self, i: usize, j: usize) -> bool {
+        self.home[i] == self.home[j]
+    }
+
+    /// Everything that lies with `i`.
+    pub(super) fn members(&self, i: usize) -> &[usize] {
+        &self.members[self.home[i]]
+    }
+
+    pub(super) fn join(&mut self, i: usize, j: usize) {
+        let (a, b) = (self.home[i].min(self.home[j]), self.home[i].max(self.home[j]));
+        if a == b {
+            return;
         }
-        i
+        let moved = std::mem::take(&mut self.members[b]);
+        moved.iter().for_each(|&m| self.home[m] = a);
+        self.members[a].extend(moved);
     }
 
-    fn join(&mut self, i: usize, j: usize) {
-        let (a, b) = (self.root(i), self.root(j));
-        // The smaller root stays, so that the result does not depend on the order of pairs.
-        self.0[a.max(b)] = a.min(b);
+    pub(super) fn count(&self) -> usize {
+        self.members.iter().filter(|m| !m.is_empty()).count()
+    }
+
+    /// The set of each position, from 0, in order of first appearance.
+    pub(super) fn numbered(&self) -> Vec<usize> {
+        let mut numbers = HashMap::new();
+        self.home
+            .iter()
+            .map(|home| {
+                let next = numbers.len();
+                *numbers.entry(*home).or_insert(next)
+            })
+            .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Part;
 
     fn items(names: &[&str]) -> Vec<Item> {
         names
@@ -283,7 +363,7 @@ mod tests {
     }
 
     fn pattern(names: &[&str]) -> (Pattern, usize) {
-        let g = group(&items(names), Grouping::Auto, &[]);
+        let g = group(&items(names), Grouping::Auto, Likenesses::default());
         (g.patterns[0].0, g.count)
     }
 
@@ -322,25 +402,89 @@ mod tests {
         assert_eq!(pattern(&names), (Pattern::Alone, 20));
     }
 
+    fn pair(i: usize, j: usize) -> AlikePair {
+        AlikePair { pair: (i.min(j), i.max(j)), correlation: 0.9 }
+    }
+
+    fn alike(pairs: &[AlikePair]) -> Likenesses<'_> {
+        Likenesses { digests: &[], pairs }
+    }
+
     #[test]
-    fn near_duplicates_join_groups_and_a_random_split_ignores_them() {
+    fn lookalikes_of_which_nothing_is_declared_are_joined_and_a_random_split_ignores_them() {
         let all = items(&["x1.png", "x2.png", "x3.png"]);
-        let g = group(&all, Grouping::Auto, &[(0, 2)]);
-        assert_eq!((g.of, g.count, g.joined), (vec![0, 1, 0], 2, 1));
-        assert_eq!(group(&all, Grouping::None, &[(0, 2)]).count, 3);
+        let pairs = [pair(0, 2)];
+        let g = group(&all, Grouping::Auto, alike(&pairs));
+        assert_eq!((g.of, g.count, g.joined, g.across.len()), (vec![0, 1, 0], 2, 1, 0));
+        let none = group(&all, Grouping::None, alike(&pairs));
+        assert_eq!((none.count, none.across.len()), (3, 1));
+    }
+
+    /// A chain: each looks like the next one and no other. It was one group of all.
+    #[test]
+    fn a_chain_of_lookalikes_makes_no_heap() {
+        let names: Vec<String> = (0..40).map(|i| format!("q{i}x.png")).collect();
+        let all = items(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let chain: Vec<AlikePair> = (0..39).map(|i| pair(i, i + 1)).collect();
+        let g = group(&all, Grouping::Auto, alike(&chain));
+        assert_eq!((g.count, g.joined, g.across.len()), (20, 20, 19));
+        // Everything like everything: a group holds a quarter at most.
+        let clique: Vec<AlikePair> = (0..40).flat_map(|i| (i + 1..40).map(move |j| pair(i, j))).collect();
+        let g = group(&all, Grouping::Auto, alike(&clique));
+        let largest = (0..g.count).map(|k| g.of.iter().filter(|o| **o == k).count()).max();
+        assert!(g.count >= 4 && largest == Some(10), "{} groups, {largest:?}", g.count);
+    }
+
+    #[test]
+    fn declared_groups_stand_and_lookalikes_across_them_are_told() {
+        let mut all = items(&["a/1.png", "a/2.png", "a/3.png", "a/4.png", "a/5.png", "a/6.png"]);
+        for (item, g) in all.iter_mut().zip(["p1", "p1", "p2", "p2", "p3", "p3"]) {
+            item.group = Some(g.into());
+        }
+        let pairs = [pair(0, 1), pair(1, 2), pair(3, 4)];
+        let g = group(&all, Grouping::Auto, alike(&pairs));
+        assert_eq!((g.count, g.joined, g.of.as_slice()), (3, 0, &[0, 0, 1, 1, 2, 2][..]));
+        assert_eq!(g.across.iter().map(|p| p.pair).collect::<Vec<_>>(), [(1, 2), (3, 4)]);
+    }
+
+    #[test]
+    fn one_picture_under_many_names_is_one_group_unless_the_dataset_parts_it() {
+        let mut all = items(&["a1.png", "b2x.png", "c3y.png", "d4z.png"]);
+        let digests = [7, 7, 7, 1].map(|n| Digest([n; 32]));
+        let same = Likenesses { digests: &digests, pairs: &[] };
+        assert_eq!(group(&all, Grouping::Auto, same).of, [0, 0, 0, 1]);
+        (all[0].part, all[2].part) = (Some(Part::Train), Some(Part::Test));
+        let g = group(&all, Grouping::Auto, same);
+        assert_ne!(g.of[0], g.of[2]);
+    }
+
+    #[test]
+    fn several_squares_of_one_file_are_one_group() {
+        let all = items(&["field.png", "field.png", "other.png"]);
+        for how in [Grouping::Auto, Grouping::Column, Grouping::None] {
+            assert_eq!(group(&all, how, Likenesses::default()).of, [0, 0, 1], "{how:?}");
+        }
     }
 
     proptest::proptest! {
         #[test]
-        fn joined_pairs_share_a_group_whatever_their_order(mut pairs in proptest::collection::vec((0usize..30, 0usize..30), 0..40)) {
+        fn members_of_a_group_are_all_alike_and_groups_do_not_depend_on_the_order_of_equal_pairs(
+            pairs in proptest::collection::vec((0usize..30, 0usize..30), 0..60),
+        ) {
             let names: Vec<String> = (0..30).map(|i| format!("q{i}x.png")).collect();
             let all = items(&names.iter().map(String::as_str).collect::<Vec<_>>());
-            let a = group(&all, Grouping::Auto, &pairs);
-            for (i, j) in &pairs {
-                proptest::prop_assert_eq!(a.of[*i], a.of[*j]);
+            let mut pairs: Vec<AlikePair> =
+                pairs.into_iter().filter(|(i, j)| i != j).map(|(i, j)| pair(i, j)).collect();
+            pairs.sort_by_key(|p| p.pair);
+            pairs.dedup();
+            let g = group(&all, Grouping::Auto, alike(&pairs));
+            for i in 0..30 {
+                for j in i + 1..30 {
+                    proptest::prop_assert!(g.of[i] != g.of[j] || pairs.contains(&pair(i, j)));
+                }
             }
-            pairs.reverse();
-            proptest::prop_assert_eq!(a.of, group(&all, Grouping::Auto, &pairs).of);
+            proptest::prop_assert_eq!(g.joined + g.count, 30);
+            proptest::prop_assert_eq!(&g, &group(&all, Grouping::Auto, alike(&pairs)));
         }
     }
 }

@@ -6,10 +6,12 @@ mod cells;
 mod duplicates;
 mod groups;
 mod scan;
+mod sides;
 mod split;
 
 pub use cells::{CellCache, CellState, CutCell, View, cell_digest};
-pub use duplicates::{Alike, kept_distance, near_duplicates};
-pub use groups::{Grouping, Groups, Pattern, group};
+pub use duplicates::{Alike, AlikePair, kept_distance, near_duplicates};
+pub use groups::{Grouping, Groups, Likenesses, Pattern, group};
 pub use scan::{DatasetError, Item, Scanned, scan};
+pub use sides::{Parted, split_together};
 pub use split::{LEAST, Part, Ratio, Split, SplitError, split};

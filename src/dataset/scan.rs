@@ -1,11 +1,12 @@
 //! From a folder per class, or a CSV with `path,label[,group][,split]`, to a list of labelled files.
 //!
-//! Labels that differ only by case or outer space are one class, and that is said. No picture is opened here.
+//! Labels that are one class by the catalogue (case, plural, hyphen, synonym) are one, and that is said. No picture is
+//! opened here.
 
 use super::split::Part;
-use crate::domain::Square;
+use crate::domain::{Square, canonical_label, label_key};
 use crate::files::{Entry, ReadError, display_path, named_like_picture, read_bounded, walk};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// The largest CSV that is read.
@@ -67,7 +68,7 @@ pub enum DatasetError {
 pub fn scan(path: &Path, stop: &dyn Fn() -> bool) -> Result<Scanned, DatasetError> {
     let shown = display_path(path);
     let listing = walk(&[path.to_owned()], stop);
-    let mut rows = match &listing.entries[..] {
+    let rows = match &listing.entries[..] {
         [one] if one.named && one.error.is_some() => return Err(DatasetError::Missing(shown)),
         [one] if one.named => from_csv(path, &shown)?,
         entries => from_folder(path, &shown, entries)?,
@@ -76,11 +77,12 @@ pub fn scan(path: &Path, stop: &dyn Fn() -> bool) -> Result<Scanned, DatasetErro
         return Err(DatasetError::Empty(shown));
     }
     let mut notes = Vec::new();
-    let labels = unify(&mut rows, &mut notes);
+    let (labels, classes) = unify(&rows, &mut notes);
     let items = rows
         .into_iter()
-        .map(|r| Item {
-            class: labels.iter().position(|l| *l == r.label).unwrap_or(0),
+        .zip(classes)
+        .map(|(r, class)| Item {
+            class,
             path: r.path,
             name: r.name,
             group: r.group,
@@ -189,34 +191,29 @@ fn square(x: &str, y: &str, side: &str) -> Option<Square> {
     (square.side >= 1.0).then_some(square)
 }
 
-/// Brings labels that differ only by case or space together under their most frequent spelling (the alphabetically
-/// first on a tie), and returns all labels in order.
-fn unify(rows: &mut [Row], notes: &mut Vec<String>) -> Vec<String> {
-    let key = |label: &str| label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    let mut spellings: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
-    for row in rows.iter() {
-        *spellings.entry(key(&row.label)).or_default().entry(row.label.clone()).or_default() += 1;
+/// One label for all spellings of one class: the catalogue's for a class of cells that it knows, else the most frequent
+/// one (the alphabetically first on a tie). All labels in order, and the position among them of each row's.
+fn unify(rows: &[Row], notes: &mut Vec<String>) -> (Vec<String>, Vec<usize>) {
+    let mut spellings: BTreeMap<String, BTreeMap<&str, usize>> = BTreeMap::new();
+    for row in rows {
+        *spellings.entry(label_key(&row.label)).or_default().entry(&row.label).or_default() += 1;
     }
-    let mut chosen = BTreeMap::new();
-    for (key, counts) in &spellings {
-        let best = counts.iter().max_by_key(|(label, n)| (**n, std::cmp::Reverse((*label).clone())));
-        let Some((best, _)) = best else { continue };
-        if counts.len() > 1 {
-            let all: Vec<String> = counts.iter().map(|(l, n)| format!("\"{l}\" ({n})")).collect();
-            notes.push(format!(
-                "{} differ only by case or space and are one class: \"{}\"",
-                all.join(", "),
-                best.trim()
-            ));
+    let mut labels: Vec<(String, String)> = Vec::with_capacity(spellings.len());
+    for (key, counts) in spellings {
+        let most = counts.iter().max_by_key(|(label, n)| (**n, std::cmp::Reverse(**label)));
+        let label = most.map_or_else(|| key.clone(), |(label, _)| canonical_label(label));
+        let all: Vec<String> = counts.iter().map(|(l, n)| format!("\"{l}\" ({n})")).collect();
+        match &all[..] {
+            [_] if !counts.contains_key(label.as_str()) => notes.push(format!("{} is read as \"{label}\"", all[0])),
+            [_] => {}
+            _ => notes.push(format!("{} are one class: \"{label}\"", all.join(", "))),
         }
-        chosen.insert(key.clone(), best.split_whitespace().collect::<Vec<_>>().join(" "));
+        labels.push((label, key));
     }
-    for row in rows.iter_mut() {
-        if let Some(label) = chosen.get(&key(&row.label)) {
-            row.label.clone_from(label);
-        }
-    }
-    chosen.into_values().collect()
+    labels.sort();
+    let at: HashMap<&str, usize> = labels.iter().enumerate().map(|(i, (_, key))| (key.as_str(), i)).collect();
+    let classes = rows.iter().map(|row| at[label_key(&row.label).as_str()]).collect();
+    (labels.into_iter().map(|(label, _)| label).collect(), classes)
 }
 
 #[cfg(test)]
@@ -234,7 +231,7 @@ mod tests {
     fn a_csv_keeps_its_groups_and_parts() {
         let s =
             csv("\u{feff}path,label,group,split\na/1.png,Neutrophil,g1,train\nb.png,basophil,,test\n").expect("reads");
-        assert_eq!(s.labels, ["basophil", "Neutrophil"]);
+        assert_eq!(s.labels, ["basophil", "neutrophil"]);
         assert_eq!(
             (s.items[0].group.as_deref(), s.items[0].part, s.items[0].class),
             (Some("g1"), Some(Part::Train), 1)

@@ -11,8 +11,12 @@ pub struct EvaluatedCell {
     pub file: std::path::PathBuf,
     /// The file, as it is shown.
     pub path: String,
-    /// Digest of the file's bytes.
+    /// Digest of the file's bytes, as `sha256sum` gives it.
+    pub file_digest: Digest,
+    /// What the cell is known by: its file and, where the dataset says one, its square. Corrections are kept under it.
     pub digest: Digest,
+    /// Its square, where the dataset says one.
+    pub given: Option<Square>,
     /// The square that the model saw.
     pub square: Square,
     /// The reference class as the dataset has it, whatever was corrected since.
@@ -48,10 +52,12 @@ impl Learnt {
 }
 
 /// A labelled image without an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Unanswered {
     /// The file, as it is shown.
     pub path: String,
+    /// Its square, where the dataset says one.
+    pub given: Option<Square>,
     /// Its reference class.
     pub reference: usize,
     /// Why it failed; `None` where no white cell was found.
@@ -218,7 +224,9 @@ pub(crate) mod tests {
             .map(|(i, t)| EvaluatedCell {
                 file: format!("{i}.png").into(),
                 path: if i == 1 { "=a,\"b\"<c>.png".into() } else { format!("{i}.png") },
+                file_digest: Digest([u8::try_from(i).expect("small"); 32]),
                 digest: Digest([u8::try_from(i).expect("small"); 32]),
+                given: None,
                 square: Square { x: 1.0, y: 2.0, side: 30.0 },
                 original: *t,
                 learnt: if i == 0 { Learnt::Same } else { Learnt::No },
@@ -241,7 +249,7 @@ pub(crate) mod tests {
             unseen: None,
             recorded: true,
             partial_record: false,
-            unanswered: vec![Unanswered { path: "no.png".into(), reference: 0, error: None }],
+            unanswered: vec![Unanswered { path: "no.png".into(), given: None, reference: 0, error: None }],
             threshold: 0.0,
             seed: 1,
         };

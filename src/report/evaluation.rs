@@ -320,7 +320,7 @@ pub fn predictions_csv(e: &Evaluated) -> Vec<u8> {
         f.push(if e.recorded { c.learnt.as_str().into() } else { String::new() });
         f.push(c.unlike.map_or_else(String::new, |u| format!("{u:.4}")));
         f.extend([c.square.x, c.square.y, c.square.side].map(|v| format!("{v:.1}")));
-        f.extend([c.digest.to_string(), csv_text(&e.labels[c.original]).into_owned(), String::new()]);
+        f.extend([c.file_digest.to_string(), csv_text(&e.labels[c.original]).into_owned(), String::new()]);
         rows.push(f);
     }
     for u in &e.unanswered {

@@ -152,7 +152,11 @@ impl Activations {
                 pack.add(keys[k], &bytes, "").map_err(full)?;
             }
             for (&(i, v), key) in part.iter().zip(&keys) {
-                records[i][v] = pack.find(key).and_then(|(r, _)| r).unwrap_or(0);
+                // Another cell's activations in its place would be trained on without a word.
+                records[i][v] = pack
+                    .find(key)
+                    .and_then(|(r, _)| r)
+                    .ok_or("the cache of activations lost what was just put into it; start again")?;
                 progress.step();
             }
         }

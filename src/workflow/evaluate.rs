@@ -2,15 +2,15 @@
 //! model's training is marked, and scores are computed. Nothing is guessed: a label that the model does not know stops it.
 
 use super::UserError;
-use super::train::{digest_of_lines, likeness_square, same_label};
+use super::train::{digest_of_lines, likeness_square};
 use crate::dataset::{
-    Alike, CellCache, CellState, Grouping, Item, Scanned, View, cell_digest, group, kept_distance, scan,
+    Alike, CellCache, CellState, Grouping, Item, Likenesses, Scanned, cell_digest, group, kept_distance, scan,
 };
-use crate::domain::Outcome;
+use crate::domain::{Outcome, same_label};
 use crate::files::{AtomicFile, Entry, create_folder, display_path, write_atomic};
 use crate::inference::{self, CellFeatures, Cells, EngineReport, Options, Provider, UNUSABLE};
 use crate::metrics::{Evaluation, Sample};
-use crate::model::{Preprocessing, TrainingRecord, VettedModel};
+use crate::model::{TrainingRecord, VettedModel};
 use crate::report::{Compared, Evaluated, EvaluatedCell, Learnt, Unanswered, comparison_files, evaluation_files};
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
@@ -127,7 +127,7 @@ pub(super) fn answer(
     if items.is_empty() {
         return Err(UserError::new("every label is left out: there is nothing to evaluate on").into());
     }
-    let groups = group(&items, request.grouping, &[]);
+    let groups = group(&items, request.grouping, Likenesses::default());
     let grouping = groups.lines();
     hear(EvaluateTold::Phase("classifying"));
     // A listed file that turns out to be no picture failed: somebody labelled it.
@@ -155,7 +155,7 @@ pub(super) fn answer(
         &mut |report| told = Some(report.clone()),
         &mut |row| {
             let path = display_path(&row.path);
-            let reference = classes[row.index];
+            let (reference, given) = (classes[row.index], items[row.index].square);
             match (row.outcome, row.digest) {
                 (Outcome::Cells(found), Some(digest)) if !found.is_empty() => {
                     let cell = &found[0];
@@ -166,7 +166,9 @@ pub(super) fn answer(
                     cells.push(EvaluatedCell {
                         file: row.path,
                         path,
+                        file_digest: digest,
                         digest: cell_digest(digest, items[row.index].square),
+                        given,
                         square: cell.square,
                         original: reference,
                         learnt: Learnt::No,
@@ -178,9 +180,9 @@ pub(super) fn answer(
                         refused = Some(format!("{path}: {why}"));
                         return Err(String::new());
                     }
-                    unanswered.push(Unanswered { path, reference, error: Some(why) });
+                    unanswered.push(Unanswered { path, given, reference, error: Some(why) });
                 }
-                (Outcome::Cells(_), _) => unanswered.push(Unanswered { path, reference, error: None }),
+                (Outcome::Cells(_), _) => unanswered.push(Unanswered { path, given, reference, error: None }),
             }
             Ok(())
         },
@@ -222,7 +224,7 @@ pub(super) fn answer(
     if let Some(record) = record {
         hear(EvaluateTold::Phase("looking for images of the model's training"));
         let own: Vec<&Item> = rows.iter().map(|&r| &items[r]).collect();
-        if !mark_learnt(record, &own, &mut cells, request, model, cancel, progress)? {
+        if !mark_learnt(record, &own, &mut cells, request, cancel, progress)? {
             return Ok(None);
         }
     }
@@ -280,7 +282,8 @@ fn match_labels(
             continue;
         }
         let target = request.map.iter().find(|(l, _)| same_label(l, label)).map_or(label, |(_, to)| to);
-        let class = classes.iter().position(|c| same_label(c, target));
+        let exact = classes.iter().position(|c| c == target);
+        let class = exact.or_else(|| classes.iter().position(|c| same_label(c, target)));
         if class.is_none() {
             if target != label {
                 return Err(UserError::new(format!(
@@ -317,14 +320,12 @@ fn mark_learnt(
     items: &[&Item],
     cells: &mut [EvaluatedCell],
     request: &EvaluateRequest,
-    model: &VettedModel,
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<bool, UserError> {
     let (known, hashes) = (record.digests(), record.likeness());
-    // As in training, likeness is read from the cell's own square, whatever the network sees.
-    let view = likeness_view(model);
-    let cache = CellCache::open(view, request.cache.as_deref()).map_err(UserError::new)?;
+    // As in training, likeness is read from the cell's own square at one size, whatever the network sees.
+    let cache = CellCache::open(likeness_square(), request.cache.as_deref()).map_err(UserError::new)?;
     for (cells, items) in cells.chunks_mut(1024).zip(items.chunks(1024)) {
         let own: Vec<Item> = items.iter().map(|i| (*i).clone()).collect();
         let states = cache.cut(&own, cancel, progress).map_err(UserError::new)?;
@@ -332,7 +333,9 @@ fn mark_learnt(
             return Ok(false);
         }
         cells.par_iter_mut().zip(&states).for_each(|(cell, state)| {
-            if known.contains(&TrainingRecord::beginning(&cell.digest)) {
+            // Records of earlier versions hold image and square where the dataset said one.
+            let there = |digest| known.contains(&TrainingRecord::beginning(digest));
+            if there(&cell.file_digest) || there(&cell.digest) {
                 cell.learnt = Learnt::Same;
             } else if let Some(hash) = kept_hash(&cache, state)
                 && hashes.iter().any(|h| kept_distance(h, &hash) <= KEPT_NEAR)
@@ -342,14 +345,6 @@ fn mark_learnt(
         });
     }
     Ok(true)
-}
-
-/// How cells are cut for their likeness.
-fn likeness_view(model: &VettedModel) -> View {
-    match &model.card().preprocessing {
-        own @ Preprocessing::CellSquare(_) => View { preprocessing: own.clone(), size: model.card().tensor.size },
-        Preprocessing::WholeImage(_) => likeness_square(),
-    }
 }
 
 fn kept_hash(cache: &CellCache, state: &CellState) -> Option<[u8; crate::model::LIKENESS]> {

@@ -62,8 +62,9 @@ pub use sessions::{
 };
 pub use strangers::{Foreign, Opened, Preview, forget_answer, look_at_model, save_as_ours};
 pub use train::{
-    ClassCount, Current, EarlierRun, Held, Picture, Prepared, Start, TrainControl, TrainOptions, TrainOutcome,
-    TrainPlan, TrainRequest, TrainTold, UnfinishedRun, earlier_runs, forget_run, load_start, model_name,
-    new_model_file, new_model_path, prepare_training, remember_run, train, unfinished_runs,
+    ClassCount, Current, EarlierRun, Held, Lookalike, LookalikeCell, Lookalikes, Obstacle, Picture, Prepared, Remedy,
+    Short, Start, TrainControl, TrainOptions, TrainOutcome, TrainPlan, TrainRequest, TrainTold, UnfinishedRun, Why,
+    earlier_runs, forget_run, load_start, model_name, new_model_file, new_model_path, prepare_training, remember_run,
+    train, unfinished_runs,
 };
 pub use watch::watch;

@@ -3,9 +3,8 @@
 
 use super::UserError;
 use super::strangers::Foreign;
-use super::train::same_label;
 use crate::dataset::{Item, scan};
-use crate::domain::{Square, TensorSpec, laboratory_class};
+use crate::domain::{Square, TensorSpec, same_label};
 use crate::files::display_path;
 use crate::imaging::{self, RgbImage};
 use crate::inference::{Engine, Provider, decode_file};
@@ -86,7 +85,7 @@ pub fn probe(
     let truth_of = |class: usize| -> Option<usize> {
         let label = &scanned.labels[class];
         let Some(labels) = &known else { return Some(class) };
-        let counts = |i: usize| draft.counts_as.get(i).is_some_and(|c| alike(c, label));
+        let counts = |i: usize| draft.counts_as.get(i).is_some_and(|c| same_label(c, label));
         (0..labels.len()).find(|&i| same_label(&labels[i], label)).or_else(|| (0..labels.len()).find(|&i| counts(i)))
     };
     let width = known.as_ref().map(Vec::len).or(ending.width);
@@ -364,10 +363,6 @@ fn spread(items: &[Item], labels: usize, take: impl Fn(&Item) -> bool) -> Vec<&I
     let mut all: Vec<&Item> = (0..longest).flat_map(|k| by.iter().filter_map(move |of| of.get(k).copied())).collect();
     all.truncate(MOST);
     all
-}
-
-fn alike(a: &str, b: &str) -> bool {
-    same_label(a, b) || laboratory_class(a).is_some_and(|c| laboratory_class(b) == Some(c))
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! What a person sees before Start: classes, what failed, groups, parts. Nothing is learnt here.
 
 use super::super::UserError;
+use super::obstacle::{Obstacle, obstacle};
 use super::start::{Picture, Start, load_start, usual_square};
 use crate::dataset::{
-    Alike, CellCache, CellState, CutCell, Grouping, Groups, Item, LEAST, Part, Ratio, Split, SplitError, View, group,
-    near_duplicates, scan, split,
+    Alike, AlikePair, CellCache, CellState, CutCell, Grouping, Groups, Item, LEAST, Likenesses, Part, Parted, Ratio,
+    View, group, near_duplicates, scan, split_together,
 };
-use crate::domain::{ClassSet, Digest};
+use crate::domain::{ClassSet, Digest, Square, same_label};
 use crate::files::{digest_of, display_path};
 use crate::model::Preprocessing;
 use crate::task::{Cancel, Progress};
@@ -14,8 +15,13 @@ use crate::training::RecipeKind;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Side of the squares on which near-duplicates are looked for where the network sees whole pictures.
+/// Side of the squares on which near-duplicates are looked for, whatever the network sees and at whatever size: how alike
+/// two cells are is a fact about the cells.
 const LIKENESS_SIDE: usize = 128;
+/// Of these, the pairs that are printed.
+const PRINTED_PAIRS: usize = 5;
+/// Pairs of lookalikes that are kept for a person to look at, those on different sides first.
+const SHOWN_PAIRS: usize = 400;
 
 /// What to train on, from and into.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +84,70 @@ pub struct ClassCount {
     pub parts: [usize; 3],
     /// Whether the person leaves it out.
     pub left_out: bool,
+    /// Whether it has too few images or groups to be split.
+    pub too_small: bool,
+}
+
+/// One of two cells that look alike.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookalikeCell {
+    /// Its file.
+    pub path: PathBuf,
+    /// The same below the dataset.
+    pub name: String,
+    /// Its square, where the dataset says one.
+    pub square: Option<Square>,
+    /// Its label.
+    pub label: String,
+    /// Its part.
+    pub part: Option<Part>,
+}
+
+/// Two cells of different groups that look like the same one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lookalike {
+    /// The two.
+    pub cells: [LookalikeCell; 2],
+    /// How alike they are, at most 1.
+    pub correlation: f32,
+    /// Whether they lie in different parts.
+    pub apart: bool,
+}
+
+/// What is alike across groups.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Lookalikes {
+    /// How many pairs.
+    pub pairs: usize,
+    /// How many images are in a pair.
+    pub images: usize,
+    /// Pairs on different sides of the split.
+    pub apart: usize,
+    /// Images in these.
+    pub apart_images: usize,
+    /// The pairs to look at: those on different sides first, then the most alike.
+    pub shown: Vec<Lookalike>,
+}
+
+impl Lookalikes {
+    /// In a sentence; nothing where nothing is alike.
+    #[must_use]
+    pub fn line(&self) -> Option<String> {
+        let told = format!(
+            "lookalikes in different groups: {} pair{} of {} images",
+            self.pairs,
+            if self.pairs == 1 { "" } else { "s" },
+            self.images
+        );
+        match (self.pairs, self.apart) {
+            (0, _) => None,
+            (_, 0) => Some(format!("{told}, each pair on one side of the split")),
+            (_, n) => Some(format!(
+                "{told}; {n} of the pairs ({} images) are on different sides of the split, else a class would be missing from a part: the figures may be a little too good",
+                self.apart_images
+            )),
+        }
+    }
 }
 
 /// What a person sees before Start.
@@ -89,8 +159,12 @@ pub struct TrainPlan {
     pub grouping: Vec<String>,
     /// Groups in all.
     pub groups: usize,
-    /// Near-duplicates that were joined.
+    /// Near-duplicates without a declared group that were joined.
     pub joined: usize,
+    /// Near-duplicates in different groups.
+    pub lookalikes: Lookalikes,
+    /// Why it cannot be split as it is; nothing is trained then.
+    pub obstacle: Option<Obstacle>,
     /// Things to know.
     pub notes: Vec<String>,
     /// Images that failed or have no cell: path and reason.
@@ -125,11 +199,6 @@ pub(in super::super) fn digest_of_lines(mut lines: Vec<String>) -> Digest {
     digest_of(lines.join("\n").as_bytes())
 }
 
-/// Whether a label and a known one differ only by case or outer space.
-pub(in super::super) fn same_label(a: &str, b: &str) -> bool {
-    a.trim().eq_ignore_ascii_case(b.trim())
-}
-
 /// Reads a dataset, cuts its cells, groups and splits them. `None` when cancelled.
 ///
 /// # Errors
@@ -148,7 +217,6 @@ pub fn prepare_training(
     if cancel.is_cancelled() {
         return Ok(None);
     }
-    // Labels: known ones keep the starting model's spelling and order, new ones follow.
     let out = |label: &str| request.leave_out.iter().any(|l| same_label(l, label));
     if let Some(missing) = request.leave_out.iter().find(|l| !scanned.labels.iter().any(|s| same_label(s, l))) {
         return Err(UserError::new(format!(
@@ -156,30 +224,9 @@ pub fn prepare_training(
             scanned.labels.join(", ")
         )));
     }
-    let known: Vec<String> = start.labels.as_ref().map_or_else(Vec::new, |l| l.labels().to_vec());
-    let mut labels: Vec<String> = Vec::new();
-    for k in &known {
-        if scanned.labels.iter().any(|l| same_label(l, k) && !out(l)) {
-            labels.push(k.clone());
-        } else {
-            notes.push(format!(
-                "the starting model knows \"{k}\", which the dataset lacks: the new model will not know it"
-            ));
-        }
-    }
-    let own = |label: &str| known.iter().find(|k| same_label(k, label)).cloned().unwrap_or_else(|| label.to_owned());
-    for label in scanned.labels.iter().filter(|l| !out(l)) {
-        if let Some(k) = known.iter().find(|k| same_label(k, label)) {
-            if k != label {
-                notes.push(format!("the dataset's \"{label}\" is the starting model's \"{k}\""));
-            }
-        } else {
-            if !known.is_empty() {
-                notes.push(format!("\"{label}\" is new to the starting model"));
-            }
-            labels.push(label.clone());
-        }
-    }
+    let known: &[String] = start.labels.as_ref().map_or(&[], |l| l.labels());
+    let Taken { labels, places, notes: said } = take_labels(&scanned.labels, known, &out);
+    notes.extend(said);
     let classes = ClassSet::new(labels)
         .map_err(|e| UserError::new(format!("{e}; the dataset has {}", scanned.labels.join(", "))))?;
     let mut plan = TrainPlan {
@@ -204,12 +251,18 @@ pub fn prepare_training(
     };
     let (mut cells, mut items, mut of) = (Vec::new(), Vec::new(), Vec::new());
     for (item, state) in scanned.items.into_iter().zip(states) {
-        let label = own(&scanned.labels[item.class]);
-        let at = plan.classes.iter().position(|c| c.label == label).unwrap_or(0);
+        // Where a row goes was settled once for its class; nothing is looked up by its spelling here.
+        let place = places.get(item.class).copied().ok_or_else(|| {
+            UserError::new(format!("{}: its label has no place among the classes; please report it", item.name))
+        })?;
+        let at = match place {
+            Place::Class(at) => at,
+            Place::LeftOut(nth) => classes.len() + nth,
+        };
         let count = &mut plan.classes[at];
         count.images += 1;
         match state {
-            CellState::Cell(cell) if !count.left_out => {
+            CellState::Cell(cell) if matches!(place, Place::Class(_)) => {
                 cells.push(cell);
                 of.push(at);
                 items.push(item);
@@ -246,24 +299,46 @@ pub fn prepare_training(
     if cancel.is_cancelled() {
         return Ok(None);
     }
-    let groups = group(&items, request.grouping, &alike);
+    let digests: Vec<Digest> = cells.iter().map(|c| c.digest).collect();
+    // The items' classes are the plan's from here on: bounds on groups are by class.
+    for (item, class) in items.iter_mut().zip(&of) {
+        item.class = *class;
+    }
+    let groups = group(&items, request.grouping, Likenesses { digests: &digests, pairs: &alike });
     describe(&mut plan, &groups, request.grouping);
     let fixed: Vec<Option<Part>> = items.iter().map(|i| i.part).collect();
-    let Split { parts } = split(&of, &groups.of, &fixed, request.ratio, request.seed)
-        .map_err(|e| split_error(&e, &classes, &items, &groups))?;
+    let wanted = request.ratio.0.iter().filter(|s| **s > 0.0).count();
+    for (c, count) in plan.classes.iter_mut().enumerate().take(classes.len()) {
+        let mut own: Vec<usize> = groups.of.iter().zip(&of).filter(|(_, k)| **k == c).map(|(g, _)| *g).collect();
+        let images = own.len();
+        own.sort_unstable();
+        own.dedup();
+        count.groups = own.len();
+        count.too_small = (images < LEAST || own.len() < wanted) && fixed.iter().all(Option::is_none);
+    }
+    let parts = match split_together(&of, &groups, &fixed, request.ratio, request.seed) {
+        Ok(Parted { split, apart }) => {
+            plan.lookalikes = lookalikes(&groups.across, &apart, &items, &classes, Some(&split.parts));
+            split.parts
+        }
+        Err(e) => {
+            plan.lookalikes = lookalikes(&groups.across, &[], &items, &classes, None);
+            plan.obstacle = Some(obstacle(&e, request, &plan.classes, &items, &of, &groups));
+            Vec::new()
+        }
+    };
+    if plan.obstacle.is_none() {
+        plan.grouping.extend(plan.lookalikes.line());
+    }
     for (c, count) in plan.classes.iter_mut().enumerate().take(classes.len()) {
         for (p, part) in Part::ALL.into_iter().enumerate() {
             count.parts[p] = of.iter().zip(&parts).filter(|(k, q)| **k == c && **q == part).count();
         }
-        let mut own: Vec<usize> = groups.of.iter().zip(&of).filter(|(_, k)| **k == c).map(|(g, _)| *g).collect();
-        own.sort_unstable();
-        own.dedup();
-        count.groups = own.len();
         if count.parts[0] > 0 && count.parts[1] == 0 {
             notes.push(format!("\"{}\" has no image in validation: its groups are too few", count.label));
         }
     }
-    let sizes = || plan.classes.iter().filter(|c| !c.left_out).map(|c| c.parts.iter().sum::<usize>());
+    let sizes = || plan.classes.iter().filter(|c| !c.left_out).map(|c| c.images - c.no_cell - c.failed);
     if let (Some(most), Some(least)) = (sizes().max(), sizes().min())
         && most > 4 * least
     {
@@ -301,8 +376,8 @@ pub(in super::super) fn likeness_square() -> View {
     View { preprocessing: Preprocessing::CellSquare(usual_square()), size: LIKENESS_SIDE }
 }
 
-/// What near-duplicates are found by, on the cells' squares whatever the network sees: a copy turned about the middle of
-/// its picture is not turned about the cell, and only the cell's own square tells that it is the same one.
+/// What near-duplicates are found by, on the cells' squares at one size whatever the network sees: a copy turned about the
+/// middle of its picture is not turned about the cell, and only the cell's own square tells that it is the same one.
 pub(super) fn likeness(
     request: &TrainRequest,
     cache: &CellCache,
@@ -313,18 +388,106 @@ pub(super) fn likeness(
 ) -> Result<Vec<Option<Alike>>, UserError> {
     use rayon::prelude::*;
     let squares;
-    let (from, cut): (&CellCache, Vec<Option<CutCell>>) = match cache.view().preprocessing {
-        Preprocessing::CellSquare(_) => (cache, cells.iter().map(|c| Some(*c)).collect()),
-        Preprocessing::WholeImage(_) => {
-            squares = CellCache::open(likeness_square(), request.cache.as_deref()).map_err(UserError::new)?;
-            let states = squares.cut(items, cancel, progress).map_err(UserError::new)?;
-            (&squares, states.iter().map(CellState::cell).collect())
-        }
+    let (from, cut): (&CellCache, Vec<Option<CutCell>>) = if *cache.view() == likeness_square() {
+        (cache, cells.iter().map(|c| Some(*c)).collect())
+    } else {
+        squares = CellCache::open(likeness_square(), request.cache.as_deref()).map_err(UserError::new)?;
+        let states = squares.cut(items, cancel, progress).map_err(UserError::new)?;
+        (&squares, states.iter().map(CellState::cell).collect())
     };
     Ok(cut
         .par_iter()
         .map(|c| if cancel.is_cancelled() { None } else { from.picture((*c)?).ok().map(|p| Alike::of(&p)) })
         .collect())
+}
+
+/// Where the rows of one of the dataset's labels go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// To this class of the new model.
+    Class(usize),
+    /// Nowhere; it is the so many-th of those left out.
+    LeftOut(usize),
+}
+
+/// The classes of the new model, and where each of the dataset's labels goes.
+#[derive(Debug, PartialEq, Eq)]
+struct Taken {
+    labels: Vec<String>,
+    places: Vec<Place>,
+    notes: Vec<String>,
+}
+
+/// Known labels keep the starting model's spelling and order, new ones follow. Each label of the dataset has its place
+/// settled here and nowhere else.
+fn take_labels(dataset: &[String], known: &[String], out: &dyn Fn(&str) -> bool) -> Taken {
+    let kept = |label: &String| dataset.iter().any(|l| same_label(l, label) && !out(l));
+    let mut labels: Vec<String> = known.iter().filter(|k| kept(k)).cloned().collect();
+    let mut notes: Vec<String> = known
+        .iter()
+        .filter(|k| !kept(k))
+        .map(|k| format!("the starting model knows \"{k}\", which the dataset lacks: the new model will not know it"))
+        .collect();
+    let mut places = Vec::with_capacity(dataset.len());
+    let mut left = 0;
+    for label in dataset {
+        if out(label) {
+            places.push(Place::LeftOut(left));
+            left += 1;
+            continue;
+        }
+        let exact = labels.iter().position(|l| l == label);
+        let at = exact.or_else(|| labels.iter().position(|l| same_label(l, label)));
+        if let Some(at) = at {
+            if labels[at] != *label {
+                notes.push(format!("the dataset's \"{label}\" is the starting model's \"{}\"", labels[at]));
+            }
+        } else if !known.is_empty() {
+            notes.push(format!("\"{label}\" is new to the starting model"));
+        }
+        places.push(Place::Class(at.unwrap_or_else(|| {
+            labels.push(label.clone());
+            labels.len() - 1
+        })));
+    }
+    Taken { labels, places, notes }
+}
+
+/// What is alike across groups, with the pairs that a person may look at.
+fn lookalikes(
+    across: &[AlikePair],
+    apart: &[AlikePair],
+    items: &[Item],
+    classes: &ClassSet,
+    parts: Option<&[Part]>,
+) -> Lookalikes {
+    let images = |pairs: &[AlikePair]| {
+        let mut all: Vec<usize> = pairs.iter().flat_map(|p| [p.pair.0, p.pair.1]).collect();
+        all.sort_unstable();
+        all.dedup();
+        all.len()
+    };
+    let cell = |i: usize| LookalikeCell {
+        path: items[i].path.clone(),
+        name: items[i].name.clone(),
+        square: items[i].square,
+        label: classes.label(items[i].class).unwrap_or_default().to_owned(),
+        part: parts.map(|p| p[i]),
+    };
+    let away = |p: &AlikePair| parts.is_some_and(|parts| parts[p.pair.0] != parts[p.pair.1]);
+    let together = across.iter().filter(|p| !away(p));
+    let shown = apart.iter().chain(together).take(SHOWN_PAIRS).map(|p| Lookalike {
+        cells: [cell(p.pair.0), cell(p.pair.1)],
+        correlation: p.correlation,
+        apart: away(p),
+    });
+    Lookalikes {
+        pairs: across.len(),
+        images: images(across),
+        apart: apart.len(),
+        apart_images: images(apart),
+        shown: shown.collect(),
+    }
 }
 
 /// Two identical images with different labels.
@@ -345,30 +508,9 @@ fn contradiction(cells: &[CutCell], classes: &[usize]) -> Option<(usize, usize)>
 fn describe(plan: &mut TrainPlan, groups: &Groups, how: Grouping) {
     plan.grouping.extend(groups.lines());
     if how == Grouping::Auto {
-        plan.grouping.push(format!("near-duplicates joined: {}", groups.joined));
+        plan.grouping.push(format!("lookalikes without a declared group, joined: {}", groups.joined));
     }
     (plan.groups, plan.joined) = (groups.count, groups.joined);
-}
-
-fn split_error(e: &SplitError, classes: &ClassSet, items: &[Item], groups: &Groups) -> UserError {
-    UserError::new(match e {
-        SplitError::TooSmall { class, images, groups, parts } => {
-            let label = &classes.labels()[*class];
-            format!(
-                "class \"{label}\" has {images} images in {groups} groups; at least {LEAST} images and a group for each of the {parts} parts are needed. Add images, or leave it out (--leave-out \"{label}\")"
-            )
-        }
-        SplitError::Torn(g, a, b) => {
-            let example = groups.of.iter().position(|k| k == g).map_or("", |i| items[i].name.as_str());
-            format!(
-                "the dataset's own parts tear a group (that of {example}): some of its images are in {a}, others in {b}. Correct the split column, or use --group-by none"
-            )
-        }
-        SplitError::Empty(part) => format!(
-            "no group is left for the {part} part; there are {} groups. Add images or use another --split",
-            groups.count
-        ),
-    })
 }
 
 impl Prepared {
@@ -382,6 +524,14 @@ impl Prepared {
     #[must_use]
     pub fn request(&self) -> &TrainRequest {
         &self.request
+    }
+
+    /// Nothing, or why this cannot be trained and what helps, in the command line's words.
+    ///
+    /// # Errors
+    /// The obstacle.
+    pub fn ready(&self) -> Result<(), UserError> {
+        self.plan.obstacle.as_ref().map_or(Ok(()), |o| Err(UserError::new(o.for_the_command_line())))
     }
 
     /// Cells of a part.
@@ -412,10 +562,29 @@ impl TrainPlan {
         for c in &self.classes {
             let [a, b, d] = c.parts;
             let _ = write!(t, "{:<width$} {:>7} {:>8} {:>7} {:>7}", c.label, c.images, c.no_cell, c.failed, c.groups);
-            let _ = if c.left_out { writeln!(t, "  left out") } else { writeln!(t, " {a:>7} {b:>11} {d:>6}") };
+            let _ = match (c.left_out, c.too_small) {
+                (true, _) => writeln!(t, "  left out"),
+                (_, true) => writeln!(t, "  too few"),
+                _ => writeln!(t, " {a:>7} {b:>11} {d:>6}"),
+            };
         }
         for line in &self.grouping {
             let _ = writeln!(t, "groups: {line}");
+        }
+        for pair in self.lookalikes.shown.iter().take(PRINTED_PAIRS) {
+            let side = |c: &LookalikeCell| c.part.map_or(String::new(), |p| format!(", {}", p.as_str()));
+            let [a, b] = &pair.cells;
+            let _ = writeln!(
+                t,
+                "lookalikes: {} ({}{}) and {} ({}{}), {:.2} alike",
+                a.name,
+                a.label,
+                side(a),
+                b.name,
+                b.label,
+                side(b),
+                pair.correlation
+            );
         }
         for note in &self.notes {
             let _ = writeln!(t, "note: {note}");
@@ -427,5 +596,31 @@ impl TrainPlan {
             let _ = writeln!(t, "not used: {} more", self.excluded.len() - 20);
         }
         t
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(of: &[&str]) -> Vec<String> {
+        of.iter().map(|w| (*w).to_owned()).collect()
+    }
+
+    /// A left-out label went to class 0 where the dataset spelt it otherwise than the starting model.
+    #[test]
+    fn every_label_has_one_place_and_a_left_out_one_has_none() {
+        let known = words(&["basophil", "lymphocyte", "neutrophil"]);
+        for spelt in ["neutrophil", "Neutrophil", "NEUTROPHILS", "Neutrophil ", "segmented neutrophil"] {
+            for said in ["neutrophil", "Neutrophils", "NEUTROPHIL", "seg"] {
+                let dataset = words(&["basophil", spelt, "hairy cell"]);
+                let taken = take_labels(&dataset, &known, &|l| same_label(l, said));
+                assert_eq!(taken.places, [Place::Class(0), Place::LeftOut(0), Place::Class(1)], "{spelt} {said}");
+                assert_eq!(taken.labels, ["basophil", "hairy cell"]);
+            }
+        }
+        let taken = take_labels(&words(&["Lymphocytes", "basophil"]), &known, &|_| false);
+        assert_eq!(taken.labels, ["basophil", "lymphocyte"]);
+        assert_eq!(taken.places, [Place::Class(1), Place::Class(0)]);
     }
 }

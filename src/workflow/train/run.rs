@@ -4,7 +4,7 @@ use super::super::UserError;
 use super::manifest::Facts;
 use super::plan::{Prepared, likeness};
 use crate::dataset::{Alike, CellCache, CellState, CutCell, Part, View};
-use crate::domain::{Digest, EpochRow, Probabilities, TensorSpec};
+use crate::domain::{Digest, EpochRow, Probabilities, TensorSpec, same_label};
 use crate::files::{
     AtomicFile, create_folder, digest_of, display_path, memory_available, read_bounded, remove_file, write_atomic,
 };
@@ -143,6 +143,7 @@ pub fn train(
     control: &TrainControl,
     hear: &mut dyn FnMut(TrainTold),
 ) -> Result<TrainOutcome, UserError> {
+    prepared.ready()?;
     let recipe = &options.recipe;
     // Before hours of work: can the result be written at all?
     let folder = options.out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -473,7 +474,7 @@ fn record(prepared: &Prepared, control: &TrainControl) -> Result<TrainingRecord,
     let (request, never) = (&prepared.request, Cancel::new());
     let rings = likeness(request, &prepared.cache, &cells, &items, &never, &control.progress)?;
     let hashes = rings.iter().map(|r| r.as_ref().map_or([0; LIKENESS], Alike::kept));
-    Ok(TrainingRecord::new(cells.iter().map(|c| &c.digest).zip(hashes)).and(prepared.start.record.as_ref()))
+    Ok(TrainingRecord::new(cells.iter().map(|c| &c.file).zip(hashes)).and(prepared.start.record.as_ref()))
 }
 
 fn scores(prepared: &Prepared, items: &[(usize, usize)], answers: &[Answer]) -> Scores {
@@ -508,7 +509,10 @@ fn current(
     let right = classes
         .iter()
         .zip(&answers)
-        .filter(|(class, answer)| card.classes.label(answer.probabilities.top().0) == prepared.labels.label(**class))
+        .filter(|(class, answer)| {
+            let called = card.classes.label(answer.probabilities.top().0);
+            called.zip(prepared.labels.label(**class)).is_some_and(|(a, b)| same_label(a, b))
+        })
         .count();
     let n = items.len();
     #[expect(clippy::cast_precision_loss, reason = "counts")]
