@@ -113,7 +113,7 @@ fn kept_hashes_know_copies_and_no_strangers() {
     let pairs = near_duplicates(&aug, &cancel, &progress);
     let distance =
         |a: &Option<Alike>, b: &Option<Alike>| kept_distance(&a.as_ref().unwrap().kept(), &b.as_ref().unwrap().kept());
-    let of_pairs: Vec<f32> = pairs.iter().map(|(i, j)| distance(&aug[*i], &aug[*j])).collect();
+    let of_pairs: Vec<f32> = pairs.iter().map(|p| distance(&aug[p.pair.0], &aug[p.pair.1])).collect();
     let train = read(&every(&known.join("train.csv"), 3));
     let nearest: Vec<f32> = [strangers.join("tecom300"), strangers.join("cellavision100")]
         .iter()

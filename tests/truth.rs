@@ -425,7 +425,7 @@ impl World {
                 leukoscope::workflow::import_session(&self.session(folder), &table, &[], "cd").unwrap();
                 let own = Store::look(&self.session(folder)).unwrap().labels().unwrap();
                 let spelling = own[&key].label.clone();
-                assert_eq!(leukoscope::domain::label_key(&spelling), leukoscope::domain::label_key(LABELS[*label]));
+                assert_eq!(label_key(&spelling), label_key(LABELS[*label]));
                 self.say(key, &spelling);
                 self.event(Event::Chosen(vec![FOLDERS[folder].into()]));
             }

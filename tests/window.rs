@@ -243,7 +243,7 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
     until(&mut harness, "the comparison", |w| w.state().evaluate.compared.is_some());
     assert!(harness.query_all_by_label_contains("McNemar").next().is_some());
     let compared = harness.state().state().evaluate.compared.clone().unwrap();
-    assert!(compared.pairs[0].difference == 0.0 && compared.pairs[0].only_other.is_empty());
+    assert!(compared.pairs[0].difference == Some(0.0) && compared.pairs[0].only_other.is_empty());
     // Another dataset with a label that the model does not know: asked, not guessed.
     std::fs::rename(data.path().join("eosinophil"), data.path().join("eos")).unwrap();
     harness.get_by_label("Start Evaluating").click();

@@ -539,10 +539,10 @@ impl EvaluateView {
         }
         t.push_str("\nclass\tprecision\trecall\tF1\tsupport\n");
         for (label, c) in e.labels.iter().zip(&e.scores.per_class) {
-            t.push_str(&format!(
-                "{label}\t{:.4}\t{:.4}\t{:.4}\t{}\n",
-                c.precision.value, c.recall.value, c.f1.value, c.support
-            ));
+            // What is not defined is a dash, and no number.
+            let [p, r, f] =
+                [c.precision, c.recall, c.f1].map(|e| e.map_or("–".to_owned(), |e| format!("{:.4}", e.value)));
+            t.push_str(&format!("{label}\t{p}\t{r}\t{f}\t{}\n", c.support));
         }
         t.push_str(&format!("accuracy\t{:.4}\t\t\t{}\n", e.scores.accuracy.value, e.scores.n));
         Some(t)

@@ -21,4 +21,4 @@ pub use digest::{Digest, NoDigest};
 pub use ids::{CellId, ImageId, SlideId};
 pub use input::{CellPreprocessing, Filter, TensorSpec, WholePreprocessing};
 pub use learning::EpochRow;
-pub use prediction::{ADDED, CellResult, ImageResult, Outcome, Probabilities, Square, Status};
+pub use prediction::{ADDED, CellResult, ImageResult, Outcome, Probabilities, Square, Status, logarithms};

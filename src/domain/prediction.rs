@@ -53,6 +53,15 @@ impl Probabilities {
         fine.then_some(Self(values))
     }
 
+    /// What calibration is fitted on and what it is applied to, for models that give logits and for those that give
+    /// probabilities: the logarithms of the probabilities without calibration, their sum brought to one. Logits themselves
+    /// have a free constant, which a factor for each class does not leave alone.
+    #[must_use]
+    pub fn logarithms(&self) -> Vec<f64> {
+        let values: Vec<f64> = self.0.iter().map(|p| f64::from(*p)).collect();
+        logarithms(&values)
+    }
+
     /// The values, in the model's order.
     #[must_use]
     pub fn values(&self) -> &[f32] {
@@ -70,6 +79,15 @@ impl Probabilities {
         }
         best
     }
+}
+
+/// [`Probabilities::logarithms`] of doubles.
+#[must_use]
+pub fn logarithms(probabilities: &[f64]) -> Vec<f64> {
+    /// A probability of nothing has no logarithm; the smallest single is far below anything that a network means.
+    const LEAST: f64 = 1e-30;
+    let sum: f64 = probabilities.iter().sum();
+    probabilities.iter().map(|p| (p / sum).max(LEAST).ln()).collect()
 }
 
 /// The word in the `status` column.

@@ -177,12 +177,19 @@ impl Engine {
     fn self_test(&mut self, provider: Provider) -> Result<(), EngineError> {
         let card = self.model.card().clone();
         let Some(test) = &card.self_test else { return Ok(()) };
-        let scaled = card.calibration.as_ref().map_or_else(|| test.logits.clone(), |c| c.apply(&test.logits));
-        let expected = Probabilities::from_logits(&scaled)
+        // 8-bit copies of the first version carry logits made for a calibration that was applied to raw ones.
+        let answered = |logits: &[f32]| match &card.calibration {
+            Some(c) if !c.says_its_input() => Probabilities::from_logits(&c.scaled(logits)),
+            Some(c) => c.apply(&Probabilities::from_logits(logits)?),
+            None => Probabilities::from_logits(logits),
+        };
+        let expected = answered(&test.logits)
             .filter(|p| p.values().len() == card.classes.len())
             .ok_or_else(|| EngineError::Load("the model's self-test is damaged".into()))?;
-        let got = self.run(self_test_tensor(&card.tensor), 1)?;
-        let values = got.first().map_or(&[][..], Probabilities::values);
+        let logits = matches!(self.model.output(), OutputKind::Logits(_)) && card.merge.is_empty();
+        let got = self.answers(self_test_tensor(&card.tensor), 1)?.into_iter().next();
+        let got = got.and_then(|a| if logits { answered(&a.output) } else { Some(a.probabilities) });
+        let values = got.as_ref().map_or(&[][..], Probabilities::values);
         let far = expected.values().iter().zip(values).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
         if far <= test.tolerance {
             return Ok(());
@@ -292,29 +299,18 @@ impl Engine {
             .chunks_exact(width)
             .enumerate()
             .map(|(i, row)| {
-                let logits = matches!(self.model.output(), OutputKind::Logits(_)) && card.merge.is_empty();
-                let probabilities = match &card.calibration {
-                    Some(c) if logits => Probabilities::from_logits(&c.apply(row)),
-                    None if logits => Probabilities::from_logits(row),
-                    calibration => {
-                        let own = match self.model.output() {
-                            OutputKind::Logits(_) => Probabilities::from_logits(row),
-                            OutputKind::Probabilities(_) => Probabilities::new(row.to_vec()),
-                        }?;
-                        let known = merged(own, &card.merge, card.classes.len())?;
-                        match calibration {
-                            None => Some(known),
-                            // ln p are logits of the same probabilities.
-                            Some(c) => {
-                                let ln = known.values().iter().map(|p| p.max(f32::MIN_POSITIVE).ln());
-                                Probabilities::from_logits(&c.apply(&ln.collect::<Vec<f32>>()))
-                            }
-                        }
-                    }
+                let own = match self.model.output() {
+                    OutputKind::Logits(_) => Probabilities::from_logits(row),
+                    OutputKind::Probabilities(_) => Probabilities::new(row.to_vec()),
                 }?;
+                let own = merged(own, &card.merge, card.classes.len())?;
+                let probabilities = match &card.calibration {
+                    None => own,
+                    Some(calibration) => calibration.apply(&own)?,
+                };
                 let features = features[i * wide..][..wide].to_vec();
                 let unlike = card.familiarity.as_ref().and_then(|f| f.score(&features));
-                Some(Answer { probabilities, unlike, features })
+                Some(Answer { probabilities, output: row.to_vec(), unlike, features })
             })
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| {
@@ -340,6 +336,8 @@ fn merged(own: Probabilities, merge: &[usize], classes: usize) -> Option<Probabi
 pub struct Answer {
     /// Calibrated, where the model is.
     pub probabilities: Probabilities,
+    /// What the network itself gave.
+    pub output: Vec<f32>,
     /// How unlike the training images it is, as a share of the model's threshold; `None` where the model cannot tell.
     pub unlike: Option<f32>,
     /// The pooled features; empty where the model does not give them.

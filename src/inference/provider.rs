@@ -98,6 +98,7 @@ mod tests {
     /// What the runtime calls a provider comes out as the word that `--provider` takes, DirectML's too, which calls itself "Dml".
     #[test]
     fn the_runtimes_names_are_the_contracts_words() {
+        use ort::ep::ExecutionProvider as _;
         use ort::ep::{CPU, CUDA, CoreML, DirectML, OpenVINO, TensorRT, WebGPU};
         let theirs = [
             (CPU::NAME, "cpu"),

@@ -1,6 +1,6 @@
 //! The confusion matrix and what is read from it, as scikit-learn's `classification_report` has it.
 
-use super::evaluation::{Estimate, Evaluation};
+use super::evaluation::{ClassEvaluation, Estimate, Evaluation};
 use super::interval::Interval;
 use super::sample::Sample;
 
@@ -30,13 +30,13 @@ pub struct Scores {
     /// Cells.
     pub n: usize,
     /// Share that is right, and its interval (Wilson's; by bootstrap over groups where cells belong together).
-    pub accuracy: (f64, Interval),
+    pub accuracy: (f64, Option<Interval>),
     /// Means over the classes of precision, recall and F1; F1's interval (bootstrap over groups).
-    pub macro_average: (ClassScores, Interval),
+    pub macro_average: (ClassScores, Option<Interval>),
     /// Means weighted by support; F1's interval (bootstrap over groups).
-    pub weighted_average: (ClassScores, Interval),
-    /// Each class, with intervals of precision, recall (as that of the accuracy) and F1 (bootstrap over groups).
-    pub per_class: Vec<(ClassScores, [Interval; 3])>,
+    pub weighted_average: (ClassScores, Option<Interval>),
+    /// Each class; what is not defined is none.
+    pub per_class: Vec<ClassEvaluation>,
     /// The counts.
     pub confusion: Confusion,
 }
@@ -187,24 +187,16 @@ impl Scores {
         let truth = pairs.iter().map(|p| p.0).collect();
         let sample = Sample::new(classes, truth, &sure, groups[..pairs.len()].to_vec());
         let all = sample.and_then(|s| Evaluation::of(&s, seed));
-        let unknown = Interval { low: 0.0, high: 1.0 };
-        let interval = |e: Option<&Estimate>| e.and_then(|e| e.interval).unwrap_or(unknown);
+        let interval = |e: Option<&Estimate>| e.and_then(|e| e.interval);
         let (macro_average, weighted_average) = confusion.averages();
-        let per_class = (0..classes)
-            .map(|c| {
-                let own = all.as_ref().map(|e| &e.per_class[c]);
-                let three = [own.map(|o| &o.precision), own.map(|o| &o.recall), own.map(|o| &o.f1)];
-                (confusion.class(c), three.map(interval))
-            })
-            .collect();
         let n = confusion.total();
-        let all = all.as_ref();
+        let own = all.as_ref();
         Self {
             n,
-            accuracy: (share(confusion.right(), n), interval(all.map(|e| &e.accuracy))),
-            macro_average: (macro_average, interval(all.map(|e| &e.macro_average[2]))),
-            weighted_average: (weighted_average, interval(all.map(|e| &e.weighted_average[2]))),
-            per_class,
+            accuracy: (share(confusion.right(), n), interval(own.map(|e| &e.accuracy))),
+            macro_average: (macro_average, interval(own.map(|e| &e.macro_average[2]))),
+            weighted_average: (weighted_average, interval(own.map(|e| &e.weighted_average[2]))),
+            per_class: all.map_or_else(Vec::new, |e| e.per_class),
             confusion,
         }
     }
@@ -225,14 +217,17 @@ mod tests {
         assert!((s.accuracy.0 - 0.7).abs() < 1e-12);
         assert!((s.macro_average.0.f1 - 0.694_444_4).abs() < 1e-6, "{:?}", s.macro_average);
         assert!((s.weighted_average.0.f1 - 0.7).abs() < 1e-6);
-        assert_eq!(s.per_class[0].0, ClassScores { precision: 0.75, recall: 0.75, f1: 0.75, support: 4 });
-        assert!(s.per_class.iter().all(|(c, i)| i[2].low <= c.f1 && c.f1 <= i[2].high));
+        let first = &s.per_class[0];
+        for e in [first.precision, first.recall, first.f1] {
+            assert!(e.is_some_and(|e| (e.value - 0.75).abs() < 1e-12), "{first:?}");
+        }
+        assert_eq!(first.support, 4);
     }
 
     #[test]
-    fn a_class_that_never_occurs_has_zeros_and_counts_in_no_average() {
+    fn a_class_that_never_occurs_has_no_scores_and_counts_in_no_average() {
         let s = Scores::of(3, &[(0, 0), (1, 1)], &[0, 1], 1);
-        assert_eq!(s.per_class[2].0, ClassScores::default());
+        assert_eq!((s.per_class[2].support, s.per_class[2].precision, s.per_class[2].f1), (0, None, None));
         assert!((s.macro_average.0.f1 - 1.0).abs() < 1e-12);
     }
 

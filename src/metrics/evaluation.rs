@@ -17,9 +17,15 @@ pub enum How {
     Wilson,
     /// Bootstrap over so many groups.
     Bootstrap(usize),
+    /// There is none: fewer than [`LEAST_POSITIVES`] cells stand behind the score.
+    Few,
     /// There is none: it has not been computed yet, or there is but one group.
     None,
 }
+
+/// Cells of a class that its scores need for an interval: a share of fewer says next to nothing, and an interval that is
+/// nearly everything reads as if it did.
+pub const LEAST_POSITIVES: usize = 5;
 
 impl How {
     /// In words, beside the number.
@@ -28,6 +34,7 @@ impl How {
         match self {
             Self::Wilson => "Wilson".into(),
             Self::Bootstrap(groups) => format!("bootstrap over {groups} groups, {ROUNDS} draws"),
+            Self::Few => format!("no interval: fewer than {LEAST_POSITIVES} cells"),
             Self::None => "no interval: one group".into(),
         }
     }
@@ -49,12 +56,12 @@ pub struct Estimate {
 pub struct ClassEvaluation {
     /// Cells that are so.
     pub support: usize,
-    /// Of those called so, the share that is so (0 where none is called so).
-    pub precision: Estimate,
-    /// Of those that are so, the share called so (0 where none is so).
-    pub recall: Estimate,
-    /// Harmonic mean of both.
-    pub f1: Estimate,
+    /// Of those called so, the share that is so; none where none is called so.
+    pub precision: Option<Estimate>,
+    /// Of those that are so, the share called so; none where none is so.
+    pub recall: Option<Estimate>,
+    /// Harmonic mean of both; none where none is so and none is called so.
+    pub f1: Option<Estimate>,
     /// Area under the ROC curve against all other classes; none where one side is empty.
     pub roc_auc: Option<Estimate>,
     /// Average precision against all other classes; none where no cell is so.
@@ -133,6 +140,15 @@ impl Maker<'_> {
         Estimate { value, interval, how }
     }
 
+    /// A class' score that `behind` cells stand behind: none without any, no interval with too few.
+    fn of_class(behind: usize, make: impl FnOnce() -> Estimate) -> Option<Estimate> {
+        match behind {
+            0 => None,
+            1..LEAST_POSITIVES => Some(Estimate { interval: None, how: How::Few, ..make() }),
+            _ => Some(make()),
+        }
+    }
+
     fn share(&self, hits: usize, n: usize, score: Score<'_>) -> Estimate {
         let value = share(hits, n);
         if self.alone && self.intervals {
@@ -167,15 +183,19 @@ impl Evaluation {
             .map(|c| {
                 let own = confusion.class(c);
                 let (hits, called) = (confusion.count(c, c), confusion.called(c));
-                let area = roc(sample, c).map(|(_, a)| m.bounded(a, 0.0, 1.0, &|v| v.areas[c].0));
-                let average = precision_recall(sample, c).map(|(_, a)| m.bounded(a, 0.0, 1.0, &|v| v.areas[c].1));
+                let rest = own.support.min(n - own.support);
+                let area = |a| Maker::of_class(rest, || m.bounded(a, 0.0, 1.0, &|v| v.areas[c].0));
+                let average = |a| Maker::of_class(own.support, || m.bounded(a, 0.0, 1.0, &|v| v.areas[c].1));
+                let either = own.support + called - hits;
+                let f1 = || m.bounded(own.f1, 0.0, 1.0, &|v| v.classes[c][2]);
                 ClassEvaluation {
                     support: own.support,
-                    precision: m.share(hits, called, &|v| Some(v.classes[c][0])),
-                    recall: m.share(hits, own.support, &|v| Some(v.classes[c][1])),
-                    f1: m.bounded(own.f1, 0.0, 1.0, &|v| Some(v.classes[c][2])),
-                    roc_auc: area,
-                    average_precision: average,
+                    precision: Maker::of_class(called, || m.share(hits, called, &|v| v.classes[c][0])),
+                    recall: Maker::of_class(own.support, || m.share(hits, own.support, &|v| v.classes[c][1])),
+                    // Many false calls do not make a class of three cells a class to judge by.
+                    f1: Maker::of_class(if own.support == 0 { either.min(1) } else { own.support }, f1),
+                    roc_auc: roc(sample, c).and_then(|(_, a)| area(a)),
+                    average_precision: precision_recall(sample, c).and_then(|(_, a)| average(a)),
                 }
             })
             .collect();
@@ -280,9 +300,9 @@ mod tests {
             same(e.weighted_average[i].value, &golden["weighted"][i], "weighted");
         }
         for (c, own) in e.per_class.iter().enumerate() {
-            same(own.precision.value, &golden["precision"][c], "precision");
-            same(own.recall.value, &golden["recall"][c], "recall");
-            same(own.f1.value, &golden["f1"][c], "f1");
+            same(own.precision.expect("precision").value, &golden["precision"][c], "precision");
+            same(own.recall.expect("recall").value, &golden["recall"][c], "recall");
+            same(own.f1.expect("F1").value, &golden["f1"][c], "f1");
             same(own.roc_auc.expect("area").value, &golden["roc_auc"][c], "roc_auc");
             same(own.average_precision.expect("average").value, &golden["average_precision"][c], "average_precision");
             assert_eq!(own.support as u64, golden["support"][c]);
@@ -333,10 +353,23 @@ mod tests {
         // All cells one class, all right: kappa is not defined (NaN there), Matthews 0, no ROC.
         let one = evaluate(2, &[(0, vec![0.9, 0.1]), (0, vec![0.8, 0.2])]);
         assert_eq!((one.kappa, one.matthews.value, one.per_class[0].roc_auc), (None, 0.0, None));
-        assert_eq!((one.per_class[1].support, one.per_class[1].recall.value), (0, 0.0));
+        let absent = &one.per_class[1];
+        assert_eq!((absent.support, absent.precision, absent.recall, absent.f1), (0, None, None, None));
         let wrong = evaluate(2, &[(0, vec![0.1, 0.9]), (1, vec![0.8, 0.2])]);
         assert!(wrong.accuracy.value == 0.0 && (wrong.matthews.value + 1.0).abs() < 1e-12);
         assert_eq!(wrong.per_class[0].roc_auc.map(|e| e.value), Some(0.0));
+    }
+
+    #[test]
+    fn fewer_than_five_cells_of_a_class_have_no_interval() {
+        let rows: Vec<(usize, Vec<f64>)> =
+            (0..20).map(|i| (usize::from(i < 4), if i % 3 == 0 { vec![0.2, 0.8] } else { vec![0.9, 0.1] })).collect();
+        let e = evaluate(2, &rows);
+        let few = &e.per_class[1];
+        assert_eq!((few.support, few.recall.map(|r| (r.interval, r.how))), (4, Some((None, How::Few))));
+        assert!(few.precision.is_some_and(|p| p.interval.is_some()), "seven were called so");
+        assert!(few.f1.is_some_and(|f| f.interval.is_none()) && few.roc_auc.is_some_and(|a| a.interval.is_none()));
+        assert!(e.per_class[0].recall.is_some_and(|r| r.interval.is_some()));
     }
 
     #[test]

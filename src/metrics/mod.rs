@@ -17,7 +17,7 @@ pub use curves::{
     risk_coverage, roc, thinned,
 };
 pub use embedding::embed;
-pub use evaluation::{ClassEvaluation, Estimate, Evaluation, How};
+pub use evaluation::{ClassEvaluation, Estimate, Evaluation, How, LEAST_POSITIVES};
 pub use interval::{Interval, bootstrap, exact, exact_upper, mcnemar, wilson};
 pub use probability::{brier, in_top_two, log_loss};
 pub use resample::ROUNDS;

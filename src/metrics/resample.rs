@@ -36,7 +36,7 @@ pub(super) struct Values {
     pub(super) calibration_error: [f64; 2],
     pub(super) risk_coverage: f64,
     /// Precision, recall, F1 of each class.
-    pub(super) classes: Vec<[f64; 3]>,
+    pub(super) classes: Vec<[Option<f64>; 3]>,
     /// Area under the ROC curve and average precision of each class.
     pub(super) areas: Vec<(Option<f64>, Option<f64>)>,
 }
@@ -161,7 +161,13 @@ fn values(layout: &Layout, sums: &[f32]) -> Values {
         top_two: f64::from(sums[l + 2]) / n,
         calibration_error: [error(0), error(1)],
         risk_coverage: risk / n,
-        classes: (0..k).map(|c| of(&confusion.class(c))).collect(),
+        classes: (0..k)
+            .map(|c| {
+                let (own, called) = (confusion.class(c), confusion.called(c));
+                let known = |n: usize, v: f64| (n > 0).then_some(v);
+                [known(called, own.precision), known(own.support, own.recall), known(called + own.support, own.f1)]
+            })
+            .collect(),
         areas,
     }
 }

@@ -1,6 +1,10 @@
 //! What a model's manifest says of its calibration: how logits become confidences, and from which one on a label is given.
 
+use crate::domain::Probabilities;
 use serde::{Deserialize, Serialize};
+
+/// The logarithms of the probabilities that the model gives without calibration.
+pub const LOGARITHMS: &str = "log-softmax";
 
 /// What calibration found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +38,10 @@ pub struct Calibration {
     /// Share wrong among the kept ones, and its 95 % upper bound.
     #[serde(default)]
     pub risk: Option<[f64; 2]>,
+    /// What it is applied to: [`LOGARITHMS`], which is what every calibration was fitted on. Models of the first version
+    /// do not say it, and their 8-bit copies carry a self-test of raw logits.
+    #[serde(default)]
+    pub input: String,
     /// How it was done, in words.
     #[serde(default)]
     pub method: String,
@@ -64,13 +72,28 @@ impl Calibration {
         }
     }
 
+    /// Calibrated probabilities of a model's own ones. This is the one way in which a calibration is used, and what it was
+    /// fitted for ([`Probabilities::logarithms`]).
+    #[must_use]
+    pub fn apply(&self, own: &Probabilities) -> Option<Probabilities> {
+        #[expect(clippy::cast_possible_truncation, reason = "a logarithm needs no double")]
+        let logarithms: Vec<f32> = own.logarithms().into_iter().map(|v| v as f32).collect();
+        Probabilities::from_logits(&self.scaled(&logarithms))
+    }
+
     /// The logits to take the softmax of.
     #[must_use]
-    pub fn apply(&self, logits: &[f32]) -> Vec<f32> {
+    pub fn scaled(&self, logits: &[f32]) -> Vec<f32> {
         if self.scale.len() == logits.len() {
             return logits.iter().zip(self.scale.iter().zip(&self.shift)).map(|(z, (s, b))| z * s + b).collect();
         }
         logits.iter().map(|z| z / self.temperature).collect()
+    }
+
+    /// Whether it says that it is applied to [`LOGARITHMS`].
+    #[must_use]
+    pub fn says_its_input(&self) -> bool {
+        self.input == LOGARITHMS
     }
 
     /// In words, for the card.
@@ -99,9 +122,16 @@ mod tests {
     fn what_does_not_fit_is_refused_and_old_manifests_are_read() {
         let read = |text: &str| serde_json::from_str::<Calibration>(text).expect("reads");
         let old = read(r#"{"temperature": 2.0, "abstain_threshold": 0.5}"#);
-        assert_eq!((old.check(5), old.apply(&[4.0, 2.0])), (Ok(()), vec![2.0, 1.0]));
+        assert_eq!((old.check(5), old.scaled(&[4.0, 2.0])), (Ok(()), vec![2.0, 1.0]));
         let vector = read(r#"{"scale": [1.0, 2.0], "shift": [0.0, -1.0], "abstain_threshold": null}"#);
-        assert_eq!((vector.check(2), vector.apply(&[4.0, 2.0])), (Ok(()), vec![4.0, 3.0]));
+        assert_eq!((vector.check(2), vector.scaled(&[4.0, 2.0])), (Ok(()), vec![4.0, 3.0]));
+        // Whatever constant the network adds to its logits, the calibrated answer is the same.
+        let own = |c: f32| Probabilities::from_logits(&[1.0 + c, c]).expect("finite");
+        let (a, b) = (vector.apply(&own(0.0)).expect("finite"), vector.apply(&own(9.0)).expect("finite"));
+        let ln = own(0.0).logarithms();
+        let expected = 1.0 / (1.0 + (2.0 * ln[1] - 1.0 - ln[0]).exp());
+        assert!((a.values()[0] - b.values()[0]).abs() < 1e-6);
+        assert!((f64::from(a.values()[0]) - expected).abs() < 1e-6);
         assert!(vector.check(3).is_err());
         assert!(read(r#"{"temperature": 0.0, "abstain_threshold": null}"#).check(2).is_err());
         assert!(read(r#"{"temperature": 1.0, "abstain_threshold": 1.5}"#).check(2).is_err());

@@ -22,7 +22,7 @@ mod stranger;
 mod triton;
 mod vet;
 
-pub use calibration::Calibration;
+pub use calibration::{Calibration, LOGARITHMS};
 pub use card::{MANIFEST_KEY, Manifest, ManifestPreprocessing, ModelCard, Preprocessing};
 pub use contract::{ASSUMED, Answers, Draft, Evidence, Part, Question, SAID};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};

@@ -2,7 +2,8 @@
 //! and its exports are made. Nothing here is computed from pixels.
 
 use crate::domain::{Digest, Square};
-use crate::metrics::{Evaluation, Sample};
+use crate::metrics::{Evaluation, Sample, share};
+use std::borrow::Cow;
 
 /// One labelled cell that the model answered to; its place is its row in the sample.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,6 +114,58 @@ impl Evaluated {
         (count(Learnt::Same), count(Learnt::Alike))
     }
 
+    /// The scores to judge by: of images that were not in the model's training, as far as its record says. None where it
+    /// learnt from every one.
+    #[must_use]
+    pub fn judged(&self) -> Option<&Evaluation> {
+        match self.learnt() {
+            (0, 0) => Some(&self.scores),
+            _ => self.unseen.as_ref(),
+        }
+    }
+
+    /// What [`Evaluated::judged`] was computed from; all cells where the model learnt from every one.
+    #[must_use]
+    pub fn judged_sample(&self) -> Cow<'_, Sample> {
+        self.without_learnt().map_or(Cow::Borrowed(&self.sample), Cow::Owned)
+    }
+
+    /// Which model on which data, how much is right, and of how many: "M on D · 80.7 % right (75.8–84.7) · n 300".
+    #[must_use]
+    pub fn title(&self) -> String {
+        let data = self.data.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or(&self.data);
+        let unseen = if self.learnt() == (0, 0) { "" } else { " unseen" };
+        match self.judged() {
+            Some(s) => {
+                let interval = s
+                    .accuracy
+                    .interval
+                    .map_or(String::new(), |i| format!(" ({:.1}–{:.1})", 100.0 * i.low, 100.0 * i.high));
+                format!(
+                    "{} on {data} · {:.1} % right{interval} · n {}{unseen}",
+                    self.model,
+                    100.0 * s.accuracy.value,
+                    s.n
+                )
+            }
+            None => format!("{} on {data} · – (n 0 unseen: it learnt from all {})", self.model, self.cells.len()),
+        }
+    }
+
+    /// The figure of all cells where some were in the training, and their share: not to be judged by.
+    #[must_use]
+    pub fn contaminated_line(&self) -> Option<String> {
+        let (same, alike) = self.learnt();
+        (same + alike > 0).then(|| {
+            format!(
+                "with images of its training: {:.1} % right of {} ({:.1} % of them in training); too good to judge by",
+                100.0 * self.scores.accuracy.value,
+                self.scores.n,
+                100.0 * share(same + alike, self.cells.len())
+            )
+        })
+    }
+
     /// Whether any image was in the training, in a sentence.
     #[must_use]
     pub fn learnt_line(&self) -> String {
@@ -180,6 +233,12 @@ impl Evaluated {
         if rows.len() == self.cells.len() || rows.is_empty() {
             return None;
         }
+        self.of_rows(&rows)
+    }
+
+    /// The sample of some rows alone.
+    #[must_use]
+    pub fn of_rows(&self, rows: &[usize]) -> Option<Sample> {
         let pick = |of: &[usize]| rows.iter().map(|&r| of[r]).collect::<Vec<_>>();
         let p: Vec<f64> = rows.iter().flat_map(|&r| self.sample.row(r).to_vec()).collect();
         Sample::new(self.labels.len(), pick(self.sample.truth()), &p, pick(self.sample.groups()))
@@ -261,7 +320,22 @@ pub(crate) mod tests {
     fn learnt_cells_are_set_apart_and_corrections_counted() {
         let mut e = small();
         assert_eq!((e.learnt(), e.missing(), e.corrected()), ((1, 0), (0, 1), 0));
-        assert_eq!(e.unseen.as_ref().map(|u| u.n), Some(5));
+        assert_eq!((e.unseen.as_ref().map(|u| u.n), e.judged().map(|u| u.n)), (Some(5), Some(5)));
+        assert!(
+            e.title().starts_with("test on data · 60.0 % right (") && e.title().ends_with("· n 5 unseen"),
+            "{}",
+            e.title()
+        );
+        let small = e.contaminated_line().expect("some were learnt");
+        assert!(small.contains("66.7 % right of 6 (16.7 % of them in training)"), "{small}");
+        e.cells.iter_mut().for_each(|c| c.learnt = Learnt::Same);
+        e.score();
+        assert!(e.judged().is_none() && e.title().contains("it learnt from all 6"), "{}", e.title());
+        e.cells.iter_mut().for_each(|c| c.learnt = Learnt::No);
+        e.score();
+        assert!(e.title().ends_with("· n 6") && e.contaminated_line().is_none());
+        e.cells[0].learnt = Learnt::Same;
+        e.score();
         e.sample.correct(2, 1);
         e.score();
         assert_eq!((e.corrected(), e.scores.confusion.count(1, 1)), (1, 3));

@@ -11,7 +11,7 @@
 
 use super::escape::{csv_text, xml_text};
 use super::evaluated::Evaluated;
-use super::learning::rounded;
+use super::learning::{UNDEFINED, hundredths, rounded};
 use super::picture::svg_to_png;
 use super::svg::{Chart, PALETTE, Series, confusion_svg};
 use crate::metrics::{
@@ -27,7 +27,7 @@ const SCHEMA: u32 = 1;
 /// What is written under which name.
 #[must_use]
 pub fn evaluation_files(e: &Evaluated) -> Vec<(&'static str, Vec<u8>)> {
-    let matrix = confusion_svg(&e.scores.confusion, &e.labels);
+    let matrix = confusion_svg(&e.judged().unwrap_or(&e.scores).confusion, &e.labels);
     let mut files = vec![
         ("report.json", format!("{:#}\n", evaluation_json(e)).into_bytes()),
         ("report.txt", evaluation_text(e).into_bytes()),
@@ -40,7 +40,7 @@ pub fn evaluation_files(e: &Evaluated) -> Vec<(&'static str, Vec<u8>)> {
     files
 }
 
-fn put(map: &mut Map<String, Value>, key: &str, e: Option<&Estimate>) {
+pub(super) fn put(map: &mut Map<String, Value>, key: &str, e: Option<&Estimate>) {
     map.insert(key.into(), e.map_or(Value::Null, |e| rounded(e.value).into()));
     let interval = e.and_then(|e| e.interval).map_or(Value::Null, |i| json!([rounded(i.low), rounded(i.high)]));
     map.insert(format!("{key}_interval"), interval);
@@ -63,7 +63,7 @@ pub fn evaluation_scores(s: &Evaluation, labels: &[String]) -> Map<String, Value
     for (label, c) in labels.iter().zip(&s.per_class) {
         let mut own = Map::new();
         for (key, e) in [("precision", &c.precision), ("recall", &c.recall), ("f1", &c.f1)] {
-            put(&mut own, key, Some(e));
+            put(&mut own, key, e.as_ref());
         }
         own.insert("support".into(), c.support.into());
         put(&mut own, "roc_auc", c.roc_auc.as_ref());
@@ -110,8 +110,16 @@ pub fn evaluation_json(e: &Evaluated) -> Value {
     });
     o.insert(
         "training_overlap".into(),
-        json!({"recorded": e.recorded, "same": same, "near_duplicates": alike, "without_them": unseen}),
+        json!({"recorded": e.recorded, "same": same, "near_duplicates": alike,
+            "share": rounded(share(same + alike, e.cells.len())), "without_them": unseen}),
     );
+    // What to judge by, whole: of images that the model did not learn from, as far as it records them.
+    let mut headline = e.judged().map_or_else(Map::new, |s| evaluation_scores(s, &e.labels));
+    headline.entry("n").or_insert(0.into());
+    headline.entry("accuracy").or_insert(Value::Null);
+    headline.insert("title".into(), e.title().into());
+    headline.insert("of".into(), if same + alike == 0 { "all images" } else { "unseen images" }.into());
+    o.insert("headline".into(), headline.into());
     let (failed, no_cell) = e.missing();
     let all = e.scores.n + e.unanswered.len();
     let right = e.scores.confusion.right();
@@ -139,11 +147,11 @@ pub fn evaluation_json(e: &Evaluated) -> Value {
     o.into()
 }
 
-/// "80.33 % [75.46–84.44]", or the score alone where there is no interval.
+/// "80.3 % [75.5–84.4]", or the score alone where there is no interval.
 #[must_use]
 pub fn percent(e: &Estimate) -> String {
-    let interval = e.interval.map_or(String::new(), |i| format!(" [{:.2}–{:.2}]", 100.0 * i.low, 100.0 * i.high));
-    format!("{:.2} %{interval}", 100.0 * e.value)
+    let interval = e.interval.map_or(String::new(), |i| format!(" [{:.1}–{:.1}]", 100.0 * i.low, 100.0 * i.high));
+    format!("{:.1} %{interval}", 100.0 * e.value)
 }
 
 /// "0.663 [0.594–0.731]".
@@ -153,22 +161,23 @@ pub fn number(e: &Estimate) -> String {
     format!("{:.3}{interval}", e.value)
 }
 
+/// A score as `text` writes it, or "–" where it is not defined.
+#[must_use]
+pub fn or_dash(e: Option<&Estimate>, text: fn(&Estimate) -> String) -> String {
+    e.map_or_else(|| UNDEFINED.to_owned(), text)
+}
+
 /// Other scores than the report's, by name, with a word on each.
 #[must_use]
 pub fn other_scores(s: &Evaluation) -> Vec<(&'static str, String, &'static str)> {
-    let none = || "not defined".to_owned();
     vec![
         ("accuracy", percent(&s.accuracy), "share of cells that are right"),
         ("balanced accuracy", percent(&s.balanced_accuracy), "mean of the classes' recalls"),
-        ("Cohen's kappa", s.kappa.as_ref().map_or_else(none, number), "agreement beyond chance"),
+        ("Cohen's kappa", or_dash(s.kappa.as_ref(), number), "agreement beyond chance"),
         ("Matthews", number(&s.matthews), "correlation of reference and answer"),
         ("top-2 accuracy", percent(&s.top_two), "the reference is one of the two most probable"),
-        ("ROC AUC", s.roc_auc.as_ref().map_or_else(none, number), "one class against the others, mean"),
-        (
-            "average precision",
-            s.average_precision.as_ref().map_or_else(none, number),
-            "one class against the others, mean",
-        ),
+        ("ROC AUC", or_dash(s.roc_auc.as_ref(), number), "one class against the others, mean"),
+        ("average precision", or_dash(s.average_precision.as_ref(), number), "one class against the others, mean"),
         ("log loss", number(&s.log_loss), "mean −ln of the reference's probability"),
         ("Brier score", number(&s.brier), "squared distance, 0 to 2"),
         ("ECE, equal width", number(&s.calibration_error), "how far confidence and accuracy are apart"),
@@ -180,14 +189,19 @@ pub fn other_scores(s: &Evaluation) -> Vec<(&'static str, String, &'static str)>
 /// `report.txt`: scikit-learn's layout, then everything else with intervals.
 #[must_use]
 pub fn evaluation_text(e: &Evaluated) -> String {
-    let s = &e.scores;
+    let s = e.judged().unwrap_or(&e.scores);
     let width = e.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(12);
-    let mut t = format!("{:>width$}  {:>9} {:>9} {:>9} {:>9}\n\n", "", "precision", "recall", "f1-score", "support");
-    let mut line = |name: &str, three: [f64; 3], support: usize| {
-        let _ = writeln!(t, "{name:>width$}  {:>9.2} {:>9.2} {:>9.2} {support:>9}", three[0], three[1], three[2]);
-    };
+    let mut t = String::new();
+    // Only where it is not simply all images does something stand before the table.
+    if let Some(line) = e.contaminated_line() {
+        let of =
+            if e.judged().is_some() { "The tables are of the unseen images." } else { "Nothing is left to judge by." };
+        let _ = writeln!(t, "{}\n{line}\n{of}\n", e.title());
+    }
+    let _ = write!(t, "{:>width$}  {:>9} {:>9} {:>9} {:>9}\n\n", "", "precision", "recall", "f1-score", "support");
     for (label, c) in e.labels.iter().zip(&s.per_class) {
-        line(label, [c.precision.value, c.recall.value, c.f1.value], c.support);
+        let [p, r, f] = [&c.precision, &c.recall, &c.f1].map(|e| hundredths(e.as_ref()));
+        let _ = writeln!(t, "{label:>width$}  {p:>9} {r:>9} {f:>9} {:>9}", c.support);
     }
     let averages = [("macro avg", &s.macro_average), ("weighted avg", &s.weighted_average)];
     let mut rest = String::new();
@@ -207,16 +221,16 @@ pub fn evaluation_text(e: &Evaluated) -> String {
     }
     t.push('\n');
     for (label, c) in e.labels.iter().zip(&s.per_class) {
-        let auc = c.roc_auc.as_ref().map_or_else(|| "not defined".into(), number);
         let _ = writeln!(
             t,
-            "{label:<width$}  precision {:<24} recall {:<24} F1 {:<24} AUC {auc}",
-            percent(&c.precision),
-            percent(&c.recall),
-            number(&c.f1)
+            "{label:<width$}  precision {:<24} recall {:<24} F1 {:<24} AUC {}",
+            or_dash(c.precision.as_ref(), percent),
+            or_dash(c.recall.as_ref(), percent),
+            or_dash(c.f1.as_ref(), number),
+            or_dash(c.roc_auc.as_ref(), number)
         );
     }
-    let _ = write!(t, "\nreference ↓ called →\n{:>width$}", "");
+    let _ = write!(t, "\nreference ↓ predicted →\n{:>width$}", "");
     for label in &e.labels {
         let _ = write!(t, " {label:>width$}");
     }
@@ -253,7 +267,7 @@ pub fn facts(e: &Evaluated) -> Vec<String> {
         let right = e.scores.confusion.right();
         let i = wilson(right, all);
         out.push(format!(
-            "not scored: {failed} images failed, in {no_cell} no white cell was found; counted as wrong, accuracy is {:.2} % [{:.2}–{:.2}] of {all}",
+            "not scored: {failed} images failed, in {no_cell} no white cell was found; counted as wrong, accuracy is {:.1} % [{:.1}–{:.1}] of {all}",
             100.0 * share(right, all),
             100.0 * i.low,
             100.0 * i.high
@@ -281,6 +295,9 @@ pub fn facts(e: &Evaluated) -> Vec<String> {
 #[must_use]
 pub fn kept_line(e: &Evaluated, threshold: f64) -> String {
     let (n, right) = kept(&e.sample, threshold);
+    if n == 0 {
+        return format!("a threshold of {threshold:.3} keeps no cell");
+    }
     let i = wilson(right, n);
     format!(
         "a threshold of {threshold:.3} keeps {:.1} % of cells ({n}), {:.1} % of those right [{:.1}–{:.1}]",
@@ -343,7 +360,7 @@ pub fn predictions_csv(e: &Evaluated) -> Vec<u8> {
 const POINTS: usize = 200;
 
 fn charts(e: &Evaluated) -> Vec<String> {
-    let s = &e.sample;
+    let s = &*e.judged_sample();
     let curve = |points: Vec<crate::metrics::CurvePoint>| {
         thinned(&points, POINTS).into_iter().map(|p| (p.x, p.y)).collect::<Vec<_>>()
     };
@@ -411,13 +428,13 @@ th:first-child,td:first-child{text-align:left}td small{color:#666}.big{font-size
 /// `report.html`: everything in one file that needs nothing else, and prints.
 #[must_use]
 pub fn evaluation_html(e: &Evaluated) -> String {
-    let s = &e.scores;
+    let s = e.judged().unwrap_or(&e.scores);
+    let small_print = e.contaminated_line().map_or(String::new(), |l| format!("<br><small>{}</small>", xml_text(&l)));
     let mut t = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>Evaluation of {0}</title>\n<style>{STYLE}</style></head><body>\n<h1>Evaluation of {0}</h1>\n<p class=\"note\">on {1} · research use only</p>\n<p class=\"big\">Accuracy {2}, n = {3}</p>\n<p>{4}</p>\n",
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>Evaluation of {0}</title>\n<style>{STYLE}</style></head><body>\n<h1>Evaluation of {0}</h1>\n<p class=\"note\">on {1} · research use only</p>\n<p class=\"big\">{2}</p>\n<p>{3}{small_print}</p>\n",
         xml_text(&e.model),
         xml_text(&e.data),
-        percent(&s.accuracy),
-        s.n,
+        xml_text(&e.title()),
         xml_text(&e.learnt_line())
     );
     let _ = writeln!(t, "<h2>Confusion matrix</h2>\n{}", confusion_svg(&s.confusion, &e.labels));
@@ -426,17 +443,13 @@ pub fn evaluation_html(e: &Evaluated) -> String {
         let interval = e.interval.map_or(String::new(), |i| format!(" <small>{:.2}–{:.2}</small>", i.low, i.high));
         format!("{:.2}{interval}", e.value)
     };
+    let small: fn(&Estimate) -> String = small;
     for (label, c) in e.labels.iter().zip(&s.per_class) {
-        let auc = c.roc_auc.as_ref().map_or_else(|| "–".into(), small);
-        let _ = writeln!(
-            t,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{auc}</td><td>{}</td></tr>",
-            xml_text(label),
-            small(&c.precision),
-            small(&c.recall),
-            small(&c.f1),
-            c.support
-        );
+        let _ = write!(t, "<tr><td>{}</td>", xml_text(label));
+        for score in [&c.precision, &c.recall, &c.f1, &c.roc_auc] {
+            let _ = write!(t, "<td>{}</td>", or_dash(score.as_ref(), small));
+        }
+        let _ = writeln!(t, "<td>{}</td></tr>", c.support);
     }
     for (name, a) in [("macro average", &s.macro_average), ("weighted average", &s.weighted_average)] {
         let _ = writeln!(
@@ -460,7 +473,7 @@ pub fn evaluation_html(e: &Evaluated) -> String {
     let _ = writeln!(t, "</table>\n<h2>Curves</h2>\n<div class=\"charts\">{}</div>", charts(e).join("\n"));
     let wrong = e.likely_wrong();
     if !wrong.is_empty() {
-        t.push_str("<h2>References that are most likely wrong</h2>\n<table><tr><th>image</th><th>reference</th><th>called</th><th>confidence</th></tr>\n");
+        t.push_str("<h2>References that are most likely wrong</h2>\n<table><tr><th>image</th><th>reference</th><th>predicted</th><th>confidence</th></tr>\n");
         for &row in wrong.iter().take(30) {
             let _ = writeln!(
                 t,
@@ -499,7 +512,10 @@ mod tests {
         }
         assert_eq!(v["schema"], 1);
         assert_eq!(v["per_class"]["basophil"]["support"], 3);
-        assert!(v["per_class"]["basophil"]["recall_interval"].is_array());
+        assert!(v["per_class"]["basophil"]["recall_interval"].is_null(), "three cells say next to nothing");
+        assert_eq!((v["headline"]["n"].as_u64(), v["headline"]["of"].as_str()), (Some(5), Some("unseen images")));
+        assert_eq!(v["headline"]["accuracy"], 0.6);
+        assert_eq!(v["training_overlap"]["share"], 0.166_667);
         assert_eq!(v["training_overlap"]["same"], 1);
         assert_eq!(v["training_overlap"]["without_them"]["n"], 5);
         assert_eq!(v["unanswered"]["no_cell"], 1);

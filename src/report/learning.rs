@@ -1,7 +1,7 @@
 //! Training in tables: `history.csv`, the scores as JSON and in scikit-learn's layout. Bytes and text only.
 
 use crate::domain::EpochRow;
-use crate::metrics::{Interval, Scores};
+use crate::metrics::{Estimate, Interval, Scores};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -24,23 +24,25 @@ pub(super) fn rounded(v: f64) -> f64 {
     (v * 1e6).round() / 1e6
 }
 
-fn interval(i: Interval) -> Value {
-    json!([rounded(i.low), rounded(i.high)])
+fn interval(i: Option<Interval>) -> Value {
+    i.map_or(Value::Null, |i| json!([rounded(i.low), rounded(i.high)]))
 }
 
-/// Scores with their 95 % intervals, as `report.json` has them.
+/// Scores with their 95 % intervals, as `report.json` has them; what is not defined is null.
 #[must_use]
 pub fn scores_json(s: &Scores, labels: &[String]) -> Value {
-    let average = |(scores, i): &(crate::metrics::ClassScores, Interval)| json!({"precision": rounded(scores.precision), "recall": rounded(scores.recall), "f1": rounded(scores.f1), "f1_interval": interval(*i)});
+    let average = |(scores, i): &(crate::metrics::ClassScores, Option<Interval>)| json!({"precision": rounded(scores.precision), "recall": rounded(scores.recall), "f1": rounded(scores.f1), "f1_interval": interval(*i)});
+    let value = |e: &Option<Estimate>| e.map_or(Value::Null, |e| rounded(e.value).into());
+    let bounds = |e: &Option<Estimate>| interval(e.and_then(|e| e.interval));
     let mut per_class = serde_json::Map::new();
-    for (label, (c, [p, r, f])) in labels.iter().zip(&s.per_class) {
-        let value = json!({
-            "precision": rounded(c.precision), "precision_interval": interval(*p),
-            "recall": rounded(c.recall), "recall_interval": interval(*r),
-            "f1": rounded(c.f1), "f1_interval": interval(*f),
+    for (label, c) in labels.iter().zip(&s.per_class) {
+        let own = json!({
+            "precision": value(&c.precision), "precision_interval": bounds(&c.precision),
+            "recall": value(&c.recall), "recall_interval": bounds(&c.recall),
+            "f1": value(&c.f1), "f1_interval": bounds(&c.f1),
             "support": c.support,
         });
-        per_class.insert(label.clone(), value);
+        per_class.insert(label.clone(), own);
     }
     json!({
         "n": s.n,
@@ -53,29 +55,36 @@ pub fn scores_json(s: &Scores, labels: &[String]) -> Value {
     })
 }
 
+/// "0.75", or "–" where a score is not defined.
+#[must_use]
+pub fn hundredths(e: Option<&Estimate>) -> String {
+    e.map_or_else(|| UNDEFINED.to_owned(), |e| format!("{:.2}", e.value))
+}
+
+/// What stands where a score is not defined.
+pub const UNDEFINED: &str = "–";
+
 /// Scores in the layout of scikit-learn's `classification_report`, with the interval of the accuracy.
 #[must_use]
 pub fn scores_text(s: &Scores, labels: &[String]) -> String {
     let width = labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(12);
     let mut t = format!("{:>width$}  {:>9} {:>9} {:>9} {:>9}\n\n", "", "precision", "recall", "f1-score", "support");
+    for (label, c) in labels.iter().zip(&s.per_class) {
+        let [p, r, f] = [&c.precision, &c.recall, &c.f1].map(|e| hundredths(e.as_ref()));
+        let _ = writeln!(t, "{label:>width$}  {p:>9} {r:>9} {f:>9} {:>9}", c.support);
+    }
     let line = |name: &str, c: &crate::metrics::ClassScores| {
         format!("{name:>width$}  {:>9.2} {:>9.2} {:>9.2} {:>9}\n", c.precision, c.recall, c.f1, c.support)
     };
-    for (label, (c, _)) in labels.iter().zip(&s.per_class) {
-        t.push_str(&line(label, c));
-    }
     let (a, i) = s.accuracy;
     let _ = writeln!(t, "\n{:>width$}  {:>9} {:>9} {a:>9.2} {:>9}", "accuracy", "", "", s.n);
     t.push_str(&line("macro avg", &s.macro_average.0));
     t.push_str(&line("weighted avg", &s.weighted_average.0));
-    let _ = writeln!(
-        t,
-        "\naccuracy {:.2} % (95 % interval {:.2}–{:.2}, n = {})",
-        a * 100.0,
-        i.low * 100.0,
-        i.high * 100.0,
-        s.n
+    let interval = i.map_or_else(
+        || "no interval: one group".to_owned(),
+        |i| format!("95 % interval {:.1}–{:.1}", i.low * 100.0, i.high * 100.0),
     );
+    let _ = writeln!(t, "\naccuracy {:.1} % ({interval}, n = {})", a * 100.0, s.n);
     t
 }
 

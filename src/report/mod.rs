@@ -12,15 +12,15 @@ mod rows;
 mod slide;
 mod svg;
 
-pub use compared::{Compared, Pair, comparison_files, comparison_text};
+pub use compared::{Compared, Pair, comparison_files, comparison_text, p_value};
 pub use escape::{csv_text, xml_text};
 pub use evaluated::{Evaluated, EvaluatedCell, Learnt, Unanswered};
 pub use evaluation::{
     evaluation_files, evaluation_html, evaluation_json, evaluation_scores, evaluation_text, facts, kept_line, number,
-    other_scores, percent, predictions_csv,
+    or_dash, other_scores, percent, predictions_csv,
 };
 pub use fhir::slide_fhir;
-pub use learning::{history_csv, scores_json, scores_text};
+pub use learning::{UNDEFINED, history_csv, hundredths, scores_json, scores_text};
 pub use map::{MapPoint, map_csv, map_svg};
 pub use picture::svg_to_png;
 pub use rows::{RowFormat, RowWriter, Stamp};

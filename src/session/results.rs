@@ -95,8 +95,9 @@ impl Store {
                 c.execute("DELETE FROM result", [])?;
                 c.execute("INSERT OR REPLACE INTO about (name, value) VALUES (?1, ?2)", [MADE_WITH, made_with])?;
             }
-            let mut put = c
-                .prepare_cached("INSERT OR REPLACE INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
+            let mut put = c.prepare_cached(
+                "INSERT OR REPLACE INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?;
             let paths: Vec<PathBuf> = results.iter().map(|k| absolute(&k.result.path)).collect();
             let mut seen = Vec::new();
             for (KeptResult { result: r, facts }, path) in results.iter().zip(&paths) {

@@ -5,14 +5,14 @@
 use super::UserError;
 use super::evaluate::{EvaluateError, EvaluateRequest, EvaluateTold, answer};
 use super::models::rewritten;
-use crate::domain::Digest;
+use crate::domain::{Digest, logarithms};
 use crate::files::{AtomicFile, display_path, write_atomic};
 use crate::inference::{Engine, Provider};
 use crate::metrics::{
     Abstention, Calibrator, Estimate, Evaluation, LEAST_FOR_VECTOR, Sample, Scored, abstention, fit_temperature,
     fit_vector, share,
 };
-use crate::model::{Calibration, Familiarity, VettedModel, manifest_text};
+use crate::model::{Calibration, Familiarity, LOGARITHMS, VettedModel, manifest_text};
 use crate::report::Evaluated;
 use crate::task::{Cancel, Progress};
 use crate::training::{fit_familiarity, with_threshold};
@@ -48,6 +48,8 @@ pub struct Calibrated {
     pub target_risk: f64,
     /// The threshold; none where no coverage keeps the promise.
     pub abstention: Option<Abstention>,
+    /// Cells, of those used here, that the written model gives a label.
+    pub kept: usize,
     /// Whether what is unlike the model's images was fitted here.
     pub familiarity: bool,
     /// What it was fitted on is partly what the model learnt from.
@@ -88,36 +90,44 @@ pub fn calibrate(
     hear(EvaluateTold::Phase("fitting"));
     let (logits, folds) = (logits(&found.sample), halves(found.sample.groups(), request.seed));
     let fit = Fit { found: &found, logits: &logits, folds: &folds };
-    let temperature = fit.crossed(fit_temperature)?;
+    let (crossed, temperature) = fit.crossed(fit_temperature)?;
     let enough = found.scores.per_class.iter().all(|c| c.support >= LEAST_FOR_VECTOR);
     let vector = enough.then(|| fit.crossed(fit_vector)).transpose()?;
-    let (after, calibrator, how) = match vector {
-        Some(v) if v.log_loss.value < temperature.log_loss.value => (v, fit.whole(fit_vector), "vector scaling"),
-        _ => (temperature, fit.whole(fit_temperature), "temperature scaling"),
+    let (crossed, after, calibrator, how) = match vector {
+        Some((c, v)) if v.log_loss.value < temperature.log_loss.value => {
+            (c, v, fit.whole(fit_vector), "vector scaling")
+        }
+        _ => (crossed, temperature, fit.whole(fit_temperature), "temperature scaling"),
     };
     let method = match calibrator.temperature() {
         Some(t) => format!("{how}, T = {t:.4}"),
         None => how.to_owned(),
     };
     let calibrated = fit.sample_of(|row, _| calibrator.apply(row))?;
-    let promise = abstention(&calibrated, target_risk);
+    // Chosen on confidences that no cell's own reference had a part in: each half by what was fitted on the other one.
+    let promise = abstention(&crossed, target_risk);
     #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
     let single = |v: &[f64]| v.iter().map(|v| *v as f32).collect::<Vec<f32>>();
+    // Rounded down, so that the very cell that set it is kept whatever the rounding does.
+    #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
+    let threshold = promise.filter(|a| a.threshold > 0.0).map(|a| (a.threshold - 1e-6).max(0.0) as f32);
+    // What the written model itself keeps of these cells.
+    let kept = crate::metrics::kept(&calibrated, threshold.map_or(0.0, f64::from)).0;
     #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
     let written = Calibration {
         temperature: calibrator.temperature().map_or(1.0, |t| t as f32),
         scale: if calibrator.temperature().is_none() { single(&calibrator.scale) } else { Vec::new() },
         shift: if calibrator.temperature().is_none() { single(&calibrator.shift) } else { Vec::new() },
-        // Rounded down, so that the very cell that set it is kept whatever the rounding does.
-        abstain_threshold: promise.filter(|a| a.threshold > 0.0).map(|a| (a.threshold - 1e-6).max(0.0) as f32),
+        abstain_threshold: threshold,
+        input: LOGARITHMS.to_owned(),
         n,
         error_before: triple(&found.scores.calibration_error),
         error_after: triple(&after.calibration_error),
         target_risk: Some(target_risk),
-        coverage: promise.map(|a| share(a.kept, a.n)),
+        coverage: promise.map(|_| share(kept, n)),
         risk: promise.map(|a| [share(a.wrong, a.kept), a.risk_bound]),
         method: format!(
-            "{method} (Guo et al. 2017); threshold by exact binomial bounds over 20 coverages (Geifman & El-Yaniv 2017), 95 % confidence"
+            "{method} (Guo et al. 2017); threshold by exact binomial bounds over 20 coverages (Geifman & El-Yaniv 2017), 95 % confidence, chosen out of fold: each half of the groups by what was fitted on the other half"
         ),
         data_sha256: found.data_sha256.clone(),
     };
@@ -152,6 +162,7 @@ pub fn calibrate(
         log_loss: (found.scores.log_loss, after.log_loss),
         target_risk,
         abstention: promise,
+        kept,
         familiarity: familiarity.is_some(),
         learnt: same + alike,
         recorded: found.recorded,
@@ -162,9 +173,9 @@ fn triple(e: &Estimate) -> Option<[f64; 3]> {
     e.interval.map(|i| [e.value, i.low, i.high])
 }
 
-/// ln p is a row of logits of the same probabilities.
+/// What a calibration is applied to, a row a cell.
 fn logits(sample: &Sample) -> Vec<f64> {
-    (0..sample.len()).flat_map(|r| sample.row(r).iter().map(|p| p.max(1e-30).ln()).collect::<Vec<_>>()).collect()
+    (0..sample.len()).flat_map(|r| logarithms(sample.row(r))).collect()
 }
 
 /// Which half of the groups each row belongs to: the largest groups first, each to the emptier half.
@@ -199,7 +210,7 @@ impl Fit<'_> {
     }
 
     /// Each half calibrated by what was fitted on the other one, scored.
-    fn crossed(&self, fit: fn(Scored<'_>) -> Calibrator) -> Result<Evaluation, UserError> {
+    fn crossed(&self, fit: fn(Scored<'_>) -> Calibrator) -> Result<(Sample, Evaluation), UserError> {
         let k = self.found.labels.len();
         let fitted = [false, true].map(|side| {
             let rows: Vec<usize> = (0..self.folds.len()).filter(|&r| self.folds[r] == side).collect();
@@ -212,7 +223,8 @@ impl Fit<'_> {
             }
         });
         let sample = self.sample_of(|row, side| fitted[usize::from(!side)].apply(row))?;
-        Evaluation::of(&sample, self.found.seed).ok_or_else(|| UserError::new("nothing was answered"))
+        let scored = Evaluation::of(&sample, self.found.seed).ok_or_else(|| UserError::new("nothing was answered"))?;
+        Ok((sample, scored))
     }
 
     fn sample_of(&self, apply: impl Fn(&[f64], bool) -> Vec<f64>) -> Result<Sample, UserError> {
@@ -265,16 +277,18 @@ impl Calibrated {
                 100.0 * self.target_risk
             )),
             Some(a) if a.threshold == 0.0 => t.push_str(&format!(
-                "every cell gets a label: at most {:.2} % wrong with 95 % confidence ({} of {} here), as asked ({:.2} %)\n",
+                "every cell gets a label: at most {:.2} % wrong with 95 % confidence ({} of {} here, out of fold), as asked ({:.2} %)\n",
                 100.0 * a.risk_bound,
                 a.wrong,
                 a.kept,
                 100.0 * self.target_risk
             )),
             Some(a) => t.push_str(&format!(
-                "below a confidence of {:.4} cells stay unidentified: {:.1} % are kept, {} of these {} wrong, at most {:.2} % with 95 % confidence (asked: {:.2} %)\n",
+                "below a confidence of {:.4} cells stay unidentified: {:.1} % are kept ({} of {}). Chosen out of fold, where {} of {} kept cells were wrong: at most {:.2} % with 95 % confidence (asked: {:.2} %)\n",
                 a.threshold,
-                100.0 * share(a.kept, a.n),
+                100.0 * share(self.kept, self.n),
+                self.kept,
+                self.n,
                 a.wrong,
                 a.kept,
                 100.0 * a.risk_bound,

@@ -8,7 +8,9 @@ use crate::domain::Digest;
 use crate::files::{AtomicFile, Entry, display_path, write_atomic};
 use crate::inference::{Cells, Engine, OwnSquares, Provider, prepare, self_test_tensor, value_ranges};
 use crate::metrics::{Interval, ROUNDS, bootstrap, share, wilson};
-use crate::model::{Preprocessing, SelfTest, VettedModel, manifest_text, quantizable, quantized, with_outputs};
+use crate::model::{
+    LOGARITHMS, OutputKind, Preprocessing, SelfTest, VettedModel, manifest_text, quantizable, quantized, with_outputs,
+};
 use crate::report::{Evaluated, EvaluatedCell, Learnt};
 use crate::task::{Cancel, Progress};
 use serde_json::json;
@@ -162,6 +164,10 @@ pub fn quantize(
     if !model.card().name.ends_with(FAST) {
         manifest["name"] = format!("{}{FAST}", model.card().name).into();
     }
+    if manifest["calibration"].is_object() {
+        // As it is applied here, and as the copy's own self-test is made.
+        manifest["calibration"]["input"] = LOGARITHMS.into();
+    }
     let copy = rewritten(&bytes, &manifest, "the copy")?;
     hear(EvaluateTold::Phase("holding the copy against the original"));
     let on_cpu = EvaluateRequest { provider: Provider::Cpu, ..request.clone() };
@@ -304,19 +310,24 @@ fn rates(model: &VettedModel, copy: &VettedModel) -> Result<(f64, f64), crate::i
     Ok((median(a), median(b)))
 }
 
-/// The copy's answer to the self-test's picture: logits before calibration, and probabilities.
+/// The copy's answer to the self-test's picture: the network's own logits before calibration, and probabilities.
 fn self_test(copy: &VettedModel) -> Result<[Vec<f32>; 2], crate::inference::EngineError> {
     let mut engine = Engine::load(copy, Provider::Cpu, 1)?;
-    let tensor = self_test_tensor(&copy.card().tensor);
-    let probabilities = engine.run(tensor, 1)?.into_iter().next().map_or_else(Vec::new, |p| p.values().to_vec());
-    let ln: Vec<f32> = probabilities.iter().map(|p| p.max(1e-12).ln()).collect();
-    // What a calibration makes of logits is taken back, so that applying it again gives these.
-    let logits = match &copy.card().calibration {
-        None => ln,
-        Some(c) if c.scale.len() == ln.len() => {
-            ln.iter().zip(c.scale.iter().zip(&c.shift)).map(|(z, (s, b))| (z - b) / s).collect()
+    let answer = engine.answers(self_test_tensor(&copy.card().tensor), 1)?.into_iter().next();
+    let probabilities = answer.as_ref().map_or_else(Vec::new, |a| a.probabilities.values().to_vec());
+    let logits = match copy.output() {
+        OutputKind::Logits(_) if copy.card().merge.is_empty() => answer.map(|a| a.output).unwrap_or_default(),
+        // Without a calibration, ln p are logits of the same probabilities; with one, it is taken back.
+        _ => {
+            let ln: Vec<f32> = probabilities.iter().map(|p| p.max(1e-12).ln()).collect();
+            match &copy.card().calibration {
+                None => ln,
+                Some(c) if c.scale.len() == ln.len() => {
+                    ln.iter().zip(c.scale.iter().zip(&c.shift)).map(|(z, (s, b))| (z - b) / s).collect()
+                }
+                Some(c) => ln.iter().map(|z| z * c.temperature).collect(),
+            }
         }
-        Some(c) => ln.iter().map(|z| z * c.temperature).collect(),
     };
     Ok([logits, probabilities])
 }

@@ -460,7 +460,12 @@ fn report(ui: &mut Ui, found: &Evaluated) {
         ui.end_row();
         for (label, c) in found.labels.iter().zip(&s.per_class) {
             ui.label(look_up(label));
-            [c.precision, c.recall, c.f1].iter().for_each(|e| score(ui, e));
+            for e in [c.precision, c.recall, c.f1] {
+                match e {
+                    Some(e) => score(ui, &e),
+                    None => drop(ui.weak("–")),
+                }
+            }
             ui.label(c.support.to_string());
             ui.end_row();
         }

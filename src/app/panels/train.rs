@@ -442,7 +442,9 @@ fn outcome(ui: &mut Ui, state: &State, outcome: &TrainOutcome, asked: &mut Asked
         }
     });
     let percent = |v: f64| format!("{:.1} %", v * 100.0);
-    let range = |i: crate::metrics::Interval| format!("{:.1}–{:.1}", i.low * 100.0, i.high * 100.0);
+    let range = |i: Option<crate::metrics::Interval>| {
+        i.map_or("–".to_owned(), |i| format!("{:.1}–{:.1}", i.low * 100.0, i.high * 100.0))
+    };
     Grid::new("train-outcome").num_columns(4).spacing([18.0, 5.0]).striped(true).show(ui, |ui| {
         for head in ["", "accuracy", "95 % interval", "n"] {
             ui.label(RichText::new(head).strong());
@@ -465,7 +467,7 @@ fn outcome(ui: &mut Ui, state: &State, outcome: &TrainOutcome, asked: &mut Asked
             if let Some(c) = &h.current {
                 ui.label(tr!("The present model, same images: %{name}", name = c.name));
                 ui.label(percent(c.accuracy));
-                ui.label(range(c.interval));
+                ui.label(range(Some(c.interval)));
                 ui.label(c.n.to_string());
                 ui.end_row();
             }
@@ -492,14 +494,14 @@ fn outcome(ui: &mut Ui, state: &State, outcome: &TrainOutcome, asked: &mut Asked
                 ui.label(RichText::new(head).strong());
             }
             ui.end_row();
-            for (label, (c, [p, r, f])) in outcome.labels.iter().zip(&scores.per_class) {
+            for (label, c) in outcome.labels.iter().zip(&scores.per_class) {
                 ui.label(look_up(label));
-                for (v, i) in [(c.precision, p), (c.recall, r), (c.f1, f)] {
-                    ui.label(format!("{v:.2}")).on_hover_text(tr!(
-                        "95 % interval %{low}–%{high}",
-                        low = decimal(i.low, 2),
-                        high = decimal(i.high, 2)
-                    ));
+                for e in [c.precision, c.recall, c.f1] {
+                    let shown = ui.label(e.map_or("–".to_owned(), |e| decimal(e.value, 2)));
+                    if let Some(i) = e.and_then(|e| e.interval) {
+                        let (low, high) = (decimal(i.low, 2), decimal(i.high, 2));
+                        shown.on_hover_text(tr!("95 % interval %{low}–%{high}", low = low, high = high));
+                    }
                 }
                 ui.label(c.support.to_string());
                 ui.end_row();
