@@ -408,8 +408,8 @@ impl World {
             }
             Step::Amend => {
                 self.input(Input::Amend("a second look".into()));
-                if let Some(folder) = self.folder().filter(|_| self.state.labels.open) {
-                    self.models[folder].locked = self.state.case.record.locked();
+                if let (Some(folder), Some((store, _))) = (self.folder(), &self.store) {
+                    self.models[folder].locked = store.case().unwrap().locked();
                 }
             }
             Step::Import(content, label) => {
@@ -497,12 +497,15 @@ impl World {
             assert_eq!(s.case.record.entries.get("wbc"), model.wbc.as_ref());
             assert_eq!(s.case.record.locked(), model.locked);
         }
-        // When every answer has come, each result is of the bytes that are there, unless the file changed since.
-        if self.coming.is_empty() && s.job.is_none() && s.labels.open {
+        // When every answer has come, each result is of the bytes that are there, unless the file changed since. A signed
+        // session keeps the results that it was signed on.
+        if self.coming.is_empty() && s.job.is_none() && s.labels.open && !model.locked {
+            let known = store.results(MADE_WITH).unwrap();
             for (_, image) in s.images.iter() {
                 let Some((content, writes)) = self.files.get(&image.path) else { continue };
-                let known = store.results(MADE_WITH).unwrap();
-                let kept = known.iter().find(|k| k.result.path == image.path).unwrap();
+                let Some(kept) = known.iter().find(|k| k.result.path == image.path) else {
+                    panic!("{} is on the screen, and not in the session: {:?}", image.path.display(), s.job);
+                };
                 if kept.facts.changed == *writes {
                     assert_eq!(image.digest, Some(Digest([*content; 32])), "{}", image.path.display());
                 }

@@ -267,6 +267,8 @@ pub struct State {
     pub moved: HashMap<ImageId, u64>,
     /// A run that was stopped: images done, and all there are.
     pub unfinished: Option<(usize, usize)>,
+    /// Results came while the case was signed: a signed session keeps those that it was signed on, so these are not on the disk.
+    pub unkept: bool,
     /// What was opened and held no image.
     pub nothing_in: Option<String>,
     /// Sketch of the cell that others are likened to.
@@ -360,6 +362,7 @@ impl State {
             chosen: BTreeSet::new(),
             moved: HashMap::new(),
             unfinished: None,
+            unkept: false,
             nothing_in: None,
             similar_to: None,
             filter: Filter::default(),
@@ -429,11 +432,23 @@ impl State {
     /// Counts a tile's cell under the label that it has, or takes it back. Copies of a file are one file.
     fn count_tile(&mut self, tile: CellId, up: bool) {
         let v = self.verdict(tile);
-        if !matches!(v.status, Status::Ok | Status::Unidentified) || self.images.original(tile.image).is_some() {
+        if !matches!(v.status, Status::Ok | Status::Unidentified) || !self.counted(tile) {
             return;
         }
         let (label, reviewed) = (v.label.to_owned(), v.reviewed.is_some());
         self.slides.count(tile.image, &label, reviewed, up);
+    }
+
+    /// Whether a cell is counted here: of copies of a file, on the first one that has it.
+    fn counted(&self, tile: CellId) -> bool {
+        let Some(digest) = self.images.get(tile.image).and_then(|i| i.digest) else { return true };
+        let same = self.images.with_digest(&digest);
+        if same.len() < 2 {
+            return true;
+        }
+        let has = |image: &&ImageId| self.cell_of(CellId { image: **image, number: tile.number }).is_some();
+        let path = |image: &&ImageId| self.images.get(**image).map(|r| r.path.clone());
+        same.iter().filter(has).min_by_key(path).is_none_or(|first| *first == tile.image)
     }
 
     /// Makes tiles and counts anew from the images; what is chosen stays chosen where it is still there.

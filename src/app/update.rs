@@ -459,6 +459,7 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                 state.log.push(format!("{}: {text}", crate::files::display_name(&result.path)));
             }
             let first = state.tiles.is_empty();
+            state.unkept |= state.case.record.locked();
             let image = state.add(result);
             if first {
                 state.selected = state.tiles.first().copied();
@@ -508,6 +509,7 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             };
             let before = known.and_then(|id| state.images.get(id)).map(|r| numbers(r)).unwrap_or_default();
             let now = numbers(&result);
+            state.unkept |= state.case.record.locked();
             let image = state.add(result);
             state.rebuild();
             // A cell that was drawn just now is the one that is looked at.
@@ -591,6 +593,10 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                 if is && !was {
                     let version = state.case.record.signatures.last().map_or(0, |s| s.version);
                     say(state, tr!("Signed as version %{n}", n = version), false, now);
+                }
+                if was && !is && state.unkept {
+                    // What came while it was signed is looked at again, so that the session knows it too.
+                    return reopen(state, false, now);
                 }
             }
             SessionEvent::Saved(n) => state.labels.waiting = state.labels.waiting.saturating_sub(n),
@@ -781,7 +787,7 @@ fn reopen(state: &mut State, fresh: bool, now: f64) -> Vec<Effect> {
     state.visible.clear();
     (state.selected, state.cursor) = (None, None);
     state.moved.clear();
-    (state.unfinished, state.nothing_in) = (None, None);
+    (state.unfinished, state.nothing_in, state.unkept) = (None, None, false);
     state.rebuild();
     (state.stale, state.grown) = (false, false);
     state.known = Arc::default();
