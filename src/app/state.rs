@@ -269,6 +269,8 @@ pub struct State {
     pub unfinished: Option<(usize, usize)>,
     /// Results came while the case was signed: a signed session keeps those that it was signed on, so these are not on the disk.
     pub unkept: bool,
+    /// The case was signed when this run began.
+    pub began_signed: bool,
     /// What was opened and held no image.
     pub nothing_in: Option<String>,
     /// Sketch of the cell that others are likened to.
@@ -363,6 +365,7 @@ impl State {
             moved: HashMap::new(),
             unfinished: None,
             unkept: false,
+            began_signed: false,
             nothing_in: None,
             similar_to: None,
             filter: Filter::default(),

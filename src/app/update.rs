@@ -459,7 +459,7 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                 state.log.push(format!("{}: {text}", crate::files::display_name(&result.path)));
             }
             let first = state.tiles.is_empty();
-            state.unkept |= state.case.record.locked();
+            state.unkept |= state.case.record.locked() || state.began_signed;
             let image = state.add(result);
             if first {
                 state.selected = state.tiles.first().copied();
@@ -531,6 +531,10 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
         }
         Event::Ranges(ranges) => state.case.ranges = ranges,
         Event::Finished(g, skipped, stopped) if current(state, g) => {
+            if state.unkept && !state.case.record.locked() && !stopped {
+                // It was amended on the way: the session takes what it would not take before.
+                return reopen(state, false, now);
+            }
             let left = state.job.as_ref().map_or(0, |j| j.total.saturating_sub(j.done));
             state.unfinished = (stopped && left > 0).then(|| (state.images.len(), state.images.len() + left));
             state.job = None;
@@ -886,6 +890,7 @@ fn begin(state: &mut State) -> Vec<Effect> {
     if !std::mem::take(&mut state.opening) {
         return Vec::new();
     }
+    state.began_signed = state.case.record.locked();
     vec![Effect::Classify(state.generation, state.opened.clone())]
 }
 
