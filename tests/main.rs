@@ -17,6 +17,8 @@ mod faults;
 mod hand;
 mod house;
 #[cfg(feature = "app")]
+mod laboratory;
+#[cfg(feature = "app")]
 mod languages;
 #[cfg(feature = "app")]
 mod models;

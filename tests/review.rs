@@ -213,10 +213,27 @@ fn from_a_demo_slide_to_a_signed_report_and_an_amendment() {
     assert!(h.query_by_label_contains("30 of 30 reviewed").is_some());
     saved(&mut h);
     h.get_by_label("Sign…").click();
-    h.run_steps(3);
-    h.get_by_role_and_label(egui::accesskit::Role::Button, "Sign").click();
+    until(&mut h, "the look at the files", |w| w.state().case.files.is_some());
+    // Thirty cells are not the hundred that were to be counted: it wants a reason, and one letter is none.
+    assert!(
+        h.query_by_label("Not complete yet:").is_some()
+            && h.query_by_label("· 30 counted (target 100 not reached)").is_some()
+    );
+    let reason = |text: &str| Input::Dialog(Dialog::Sign { reason: text.into() });
+    h.state_mut().act(reason("e"), 1.0);
+    h.run_steps(2);
+    assert!(h.query_by_label("Give a reason of a few words").is_some());
+    h.key_press(egui::Key::Enter);
+    h.run_steps(2);
+    h.get_by_role_and_label(egui::accesskit::Role::Button, "Sign 30 cells").click();
+    h.run_steps(2);
+    assert!(h.state().state().case.record.signatures.is_empty());
+    h.state_mut().act(reason("Too few cells on the slide"), 1.0);
+    h.run_steps(2);
+    h.get_by_role_and_label(egui::accesskit::Role::Button, "Sign 30 cells").click();
     until(&mut h, "the signature", |w| w.state().case.record.locked());
     assert!(h.query_by_label_contains("Signed by ab").is_some());
+    assert!(h.query_by_label_contains("signed incomplete: Too few cells").is_some());
     // What is signed is locked.
     let before = labels(&h);
     h.key_press(egui::Key::Num1);
@@ -224,10 +241,13 @@ fn from_a_demo_slide_to_a_signed_report_and_an_amendment() {
     assert_eq!(labels(&h), before);
     let session = sessions.path().join("test.session");
     let signed = leukoscope::workflow::session_report(&session).unwrap();
-    assert_eq!((signed.version, signed.table.white.all, signed.table.obstacles().len()), (1, 30, 0));
+    assert_eq!((signed.version, signed.table.white.all, signed.table.obstacles().len()), (1, 30, 1));
     assert_eq!(signed.table, h.state().state().report("now").unwrap().table, "window and command line count alike");
     let page = String::from_utf8(leukoscope::workflow::report_html(&signed)).unwrap();
-    assert!(page.contains("final, version 1") && page.contains("S-1") && page.contains("ab, 2026-"));
+    assert!(
+        page.contains("final, version 1") && page.contains("S-1") && page.contains("30 of 30 confirmed one by one")
+    );
+    assert!(page.contains("signed incomplete, reason") && page.contains("Too few cells on the slide"));
     let bundle: serde_json::Value = serde_json::from_slice(&leukoscope::workflow::report_fhir(&signed)).unwrap();
     assert_eq!(bundle["entry"][0]["resource"]["status"], "final");
     h.get_by_label("Amend…").click();
@@ -242,11 +262,14 @@ fn from_a_demo_slide_to_a_signed_report_and_an_amendment() {
     h.run_steps(2);
     assert_eq!(labels(&h)[0].0, "blast", "any label can be given by its words");
     saved(&mut h);
-    h.state_mut().act(Input::Sign(String::new(), "2026-01-02T00:00:00Z".into()), 1.0);
+    h.state_mut().act(Input::Sign("No more cells to be had".into(), "2026-01-02T00:00:00Z".into()), 1.0);
     until(&mut h, "the second signature", |w| w.state().case.record.locked());
     let amended = leukoscope::workflow::session_report(&session).unwrap();
     let reason = amended.signed.clone().unwrap().2;
-    assert_eq!((amended.version, amended.status.code(), reason.as_str()), (2, "amended", "wrong cell"));
+    assert_eq!(
+        (amended.version, amended.status.code(), reason.as_str()),
+        (2, "amended", "wrong cell; No more cells to be had")
+    );
     let v = leukoscope::workflow::verify_session(&session).unwrap();
     assert!(v.altered.is_empty() && v.differing.is_empty() && v.rows >= 35, "{v:?}");
 }

@@ -1,11 +1,25 @@
-//! What the window knows of the case: what was entered, the laboratory's ranges, who signed. Plain values; time is handed in.
+//! What the window knows of the case: what was entered, the laboratory's ranges, who signed, how far the images were looked at; and
+//! the one way from there to the differential. Plain values; time is handed in.
 
 use super::state::State;
-use crate::domain::SlideId;
-use crate::laboratory::{DifferentialTable, ReferenceRange, Sex, SlideReport, Snapshot, Unit};
-use crate::session::CaseRecord;
-use crate::workflow::{case_facts, case_report};
-use std::collections::BTreeMap;
+use crate::domain::{Digest, SlideId};
+use crate::laboratory::{
+    CaseImage, CaseInput, DifferentialTable, OnDisk, Ranges, ReferenceRange, RunRecord, Sex, SlideReport, Snapshot,
+    Unit,
+};
+use crate::session::{CaseChange, CaseRecord, Confirmations, Edit};
+use crate::workflow::{OTHER_FIELDS, SAME_FIELDS, case_facts, case_report, field_groups, groups_text, signed_snapshot};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::PathBuf;
+
+/// The shortest reason that says something.
+const LEAST_REASON: usize = 5;
+
+/// Whether a text can stand as a reason on a report: a letter that slipped in cannot.
+#[must_use]
+pub fn is_reason(text: &str) -> bool {
+    text.trim().chars().filter(|c| c.is_alphanumeric()).count() >= LEAST_REASON
+}
 
 /// The case of what is open.
 #[derive(Debug, Clone)]
@@ -13,7 +27,19 @@ pub struct CaseView {
     /// As the session keeps it.
     pub record: CaseRecord,
     /// The laboratory's ranges.
-    pub ranges: Vec<ReferenceRange>,
+    pub ranges: Ranges,
+    /// How each label was confirmed, as the audit trail on the disk has it.
+    pub confirmed: Confirmations,
+    /// Edits on their way to the disk, in order.
+    pub heard: VecDeque<Edit>,
+    /// How far the last run came.
+    pub run: Option<RunRecord>,
+    /// Something was looked at while the case was signed: a signed session keeps what it was signed on, and does not know it.
+    pub unkept: bool,
+    /// What the last look at the files found; nothing before one.
+    pub files: Option<FilesLook>,
+    /// Images that were found to look like the same field.
+    pub alike: Vec<Vec<Digest>>,
     /// Whether the differential is shown.
     pub shown: bool,
     /// What is being typed into its fields, by name, and was not left yet.
@@ -24,32 +50,132 @@ impl Default for CaseView {
     fn default() -> Self {
         Self {
             record: CaseRecord::default(),
-            ranges: crate::laboratory::example_ranges(),
+            ranges: Ranges::default(),
+            confirmed: Confirmations::default(),
+            heard: VecDeque::new(),
+            run: None,
+            unkept: false,
+            files: None,
+            alike: Vec::new(),
             shown: true,
             drafts: BTreeMap::new(),
         }
     }
 }
 
-impl State {
-    /// The differential of one slide, or of all together.
+/// What a look at the files of the session found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FilesLook {
+    /// Files that are not what they were when they were looked at.
+    pub changed: HashMap<PathBuf, OnDisk>,
+}
+
+impl FilesLook {
+    /// Of what was found.
     #[must_use]
-    pub fn table(&self, slide: Option<SlideId>) -> DifferentialTable {
-        let facts = case_facts(&self.case.record);
-        DifferentialTable::new(self.slides.counts(slide), self.model.classes.names(), &facts, &self.case.ranges)
+    pub fn new(changed: Vec<(PathBuf, OnDisk)>) -> Self {
+        Self { changed: changed.into_iter().collect() }
+    }
+}
+
+impl CaseView {
+    /// Another case, or none: nothing of the one before stays but the laboratory's own settings.
+    pub(super) fn clear(&mut self) {
+        *self = Self { ranges: self.ranges.clone(), shown: self.shown, ..Self::default() };
     }
 
-    /// What a signature keeps.
+    /// Takes over what a session holds.
+    pub(super) fn open(&mut self, record: CaseRecord, confirmed: Confirmations, run: Option<RunRecord>) {
+        (self.record, self.confirmed, self.run) = (record, confirmed, run);
+        self.heard.clear();
+    }
+
+    /// So many edits are on the disk.
+    pub(super) fn saved(&mut self, n: usize) {
+        for edit in self.heard.drain(..n.min(self.heard.len())) {
+            self.confirmed.hear(&edit);
+        }
+    }
+
+    /// The change that says whether images are of one field; nothing where that is said already.
+    #[must_use]
+    pub fn decide_fields(&self, group: &[Digest], same: bool) -> Vec<CaseChange> {
+        let mut changes = Vec::new();
+        for (entry, holds) in [(SAME_FIELDS, same), (OTHER_FIELDS, !same)] {
+            let before = field_groups(&self.record, entry);
+            let mut after: Vec<Vec<Digest>> =
+                before.iter().filter(|g| !g.iter().any(|d| group.contains(d))).cloned().collect();
+            if holds {
+                after.push(group.to_vec());
+            }
+            if after != before {
+                changes.push(CaseChange::Set(entry.into(), groups_text(&after)));
+            }
+        }
+        changes
+    }
+}
+
+impl State {
+    /// Everything that the differential is made from, as it stands.
+    #[must_use]
+    pub fn case_input(&self) -> CaseInput<'_> {
+        let record = &self.case.record;
+        let files = self.case.files.as_ref();
+        let on_disk = |path: &PathBuf| files.and_then(|f| f.changed.get(path)).copied().unwrap_or_default();
+        // A model that has no result here suggested nothing.
+        let suggested = !self.images.is_empty();
+        CaseInput {
+            images: self.images.values().map(|i| CaseImage { result: i, on_disk: on_disk(&i.path) }).collect(),
+            // Suggestions are in the spelling of the catalogue, in the window as in what a session keeps.
+            classes: if suggested { self.model.classes.names().to_vec() } else { Vec::new() },
+            model: if suggested { (self.model.name.clone(), self.model.sha256.clone()) } else { Default::default() },
+            labels: self.labels.verdicts.iter().map(|(k, v)| (*k, v)).collect(),
+            confirmations: Some(&self.case.confirmed),
+            run: self.case.run,
+            facts: case_facts(record),
+            ranges: self.case.ranges.clone(),
+            same_fields: field_groups(record, SAME_FIELDS),
+            other_fields: field_groups(record, OTHER_FIELDS),
+            alike: self.case.alike.clone(),
+        }
+    }
+
+    /// What stands now, counted: what a signature would keep.
     #[must_use]
     pub fn snapshot(&self, made: &str) -> Snapshot {
-        Snapshot {
-            case: case_facts(&self.case.record),
-            ranges: self.case.ranges.clone(),
-            classes: self.model.classes.names().to_vec(),
-            slides: self.slides.list().iter().map(|s| (s.path.clone(), s.counts.clone())).collect(),
-            model: (self.model.name.clone(), self.model.sha256.clone()),
-            made: made.to_owned(),
+        self.case_input().snapshot(made)
+    }
+
+    /// What is shown: as it was signed where it is signed, else as it stands; and whether it is the signed one.
+    ///
+    /// # Errors
+    /// When what was signed cannot be read.
+    pub fn differential(&self, made: &str) -> Result<(Snapshot, bool), String> {
+        match signed_snapshot(&self.case.record).map_err(|e| e.to_string())? {
+            Some(signed) => Ok((signed, true)),
+            None => Ok((self.snapshot(made), false)),
         }
+    }
+
+    /// The differential of one slide, or of all together, as it stands.
+    #[must_use]
+    pub fn table(&self, slide: Option<SlideId>) -> DifferentialTable {
+        self.table_in(&self.snapshot(""), slide)
+    }
+
+    /// The same of a snapshot.
+    #[must_use]
+    pub fn table_in(&self, snapshot: &Snapshot, slide: Option<SlideId>) -> DifferentialTable {
+        let own = slide.and_then(|id| self.slides.list().iter().find(|s| s.id == id));
+        own.map_or_else(|| snapshot.table(), |s| snapshot.table_of(&s.path))
+    }
+
+    /// Images of a group by their digests, for a question about them.
+    #[must_use]
+    pub fn group_of(&self, paths: &[PathBuf]) -> Vec<Digest> {
+        let of = |path: &PathBuf| self.images.get(self.images.id_of(path)?)?.digest;
+        paths.iter().filter_map(of).collect()
     }
 
     /// The report: as it was signed where it is signed, else as it stands.

@@ -1,6 +1,7 @@
 //! The window's work outside its thread: classification, dialogs, the self-check. Each job is named, can be cancelled,
 //! is stamped with its generation, and talks through one bounded channel.
 
+use super::case::FilesLook;
 use super::evaluation::{EvaluateEvent, EvaluateForm};
 use super::heat::HeatKey;
 use super::keeper::{Kept, SessionWork, write_session};
@@ -11,7 +12,7 @@ use super::training::{TrainEvent, TrainForm};
 use super::update::Event;
 use crate::domain::CellId;
 use crate::inference::{Cells, OwnSquares, Provider};
-use crate::laboratory::{ReferenceRange, SlideReport};
+use crate::laboratory::{Ranges, ReferenceRange, RunEnd, SlideReport};
 use crate::model::VettedModel;
 use crate::report::{Compared, Evaluated, RowFormat, RowWriter, Stamp};
 use crate::session::{CaseChange, Edit};
@@ -159,9 +160,13 @@ impl Jobs {
         self.spawn("classify-job", move |voice| {
             let made_with = workflow::MadeWith::new(model.card(), request.cells).to_text();
             let mut kept = Kept::new(keeper, generation, made_with);
+            voice.say(Event::Run(generation, kept.begin(request.known.is_empty())));
             let mut hear = |told| {
                 voice.say(match told {
-                    Told::Listed(n, _) => Event::Listed(generation, n),
+                    Told::Listed(n, _) => {
+                        voice.say(Event::Run(generation, kept.listed(n, !cancel.is_cancelled())));
+                        Event::Listed(generation, n)
+                    }
                     Told::Started(report) => Event::Started(generation, report.to_line()),
                     Told::Switched(report) => Event::Switched(generation, report.to_line()),
                     Told::Gone(paths) => {
@@ -172,7 +177,10 @@ impl Jobs {
                         kept.looked();
                         Event::Looked(generation, n)
                     }
-                    Told::Reachable(there) => Event::Reachable(generation, there),
+                    Told::Reachable(there) => {
+                        voice.say(Event::Run(generation, kept.reachable(there)));
+                        Event::Reachable(generation, there)
+                    }
                     Told::Row(row) => {
                         let row = Arc::new(row);
                         kept.take(&row);
@@ -186,7 +194,12 @@ impl Jobs {
             } else {
                 workflow::classify(&request, &model, &cancel, &Progress::default(), &mut hear)
             };
-            kept.flush();
+            let end = match &ended {
+                Ok(totals) if totals.cancelled && !request.watch => RunEnd::Stopped,
+                Ok(_) => RunEnd::Complete,
+                Err(_) => RunEnd::Failed,
+            };
+            voice.say(Event::Run(generation, kept.ended(end)));
             voice.say(match ended {
                 Ok(totals) => Event::Finished(generation, totals.skipped, totals.cancelled && !request.watch),
                 Err(e) => Event::Failed(generation, e.to_string()),
@@ -412,16 +425,36 @@ impl Jobs {
         });
     }
 
+    /// Does something with the report: as the session has it, with everything that was given before, where one is kept (`stored`);
+    /// else as the window has it.
+    fn with_report(
+        &self,
+        name: &'static str,
+        shown: SlideReport,
+        stored: bool,
+        work: impl FnOnce(&Voice, SlideReport) + Send + 'static,
+    ) {
+        if stored && self.session.is_some() {
+            self.with_session(name, move |voice, session| match workflow::session_report(session) {
+                Ok(report) => work(voice, report),
+                Err(e) => voice.say(Event::Trouble(e.to_string())),
+            });
+        } else {
+            self.spawn(name, move |voice| work(voice, shown));
+        }
+    }
+
     /// Asks where to, then writes the report as a page.
     pub fn export_report(
         &self,
-        mut report: SlideReport,
+        report: SlideReport,
+        stored: bool,
         picks: Vec<workflow::Pick>,
         provider: Provider,
         own: OwnSquares,
     ) {
         let model = self.model.clone();
-        self.spawn("export-report", move |voice| {
+        self.with_report("export-report", report, stored, move |voice, mut report| {
             if !picks.is_empty() {
                 match workflow::looked(&picks, &model, provider, &own, &Cancel::new(), &Progress::default()) {
                     Ok(looked) => report.looked = looked,
@@ -433,9 +466,10 @@ impl Jobs {
     }
 
     /// Asks where to, then writes the report for another system.
-    pub fn export_fhir(&self, report: &SlideReport) {
-        let bytes = workflow::report_fhir(report);
-        self.spawn("export-fhir", move |voice| voice.write_where_asked("leukoscope-report.fhir.json", &bytes));
+    pub fn export_fhir(&self, report: SlideReport, stored: bool) {
+        self.with_report("export-fhir", report, stored, |voice, report| {
+            voice.write_where_asked("leukoscope-report.fhir.json", &workflow::report_fhir(&report));
+        });
     }
 
     /// Asks for a folder, then copies the reviewed images into it.
@@ -468,22 +502,41 @@ impl Jobs {
     /// Reads the laboratory's ranges.
     pub fn load_ranges(&self) {
         self.spawn("ranges", |voice| {
-            voice.say(match workflow::load_ranges() {
-                Ok(ranges) => Event::Ranges(ranges),
+            let ranges = workflow::load_ranges();
+            if let Ranges::Unreadable(why) = &ranges {
+                voice.say(Event::Trouble(why.clone()));
+            }
+            voice.say(Event::Ranges(ranges));
+        });
+    }
+
+    /// Keeps the laboratory's ranges; a window that remembers nothing has them until it is closed.
+    pub fn keep_ranges(&self, ranges: Vec<ReferenceRange>, set_aside: bool) {
+        let remembers = self.remembers;
+        self.spawn("ranges", move |voice| {
+            let kept = if remembers { workflow::save_ranges(&ranges, set_aside) } else { Ok(None) };
+            voice.say(match kept {
+                Ok(aside) => {
+                    aside.into_iter().for_each(|path| voice.say(Event::Written(path)));
+                    Event::Ranges(Ranges::of(ranges))
+                }
                 Err(e) => Event::Trouble(e.to_string()),
             });
         });
     }
 
-    /// Keeps the laboratory's ranges; a window that remembers nothing has them until it is closed.
-    pub fn keep_ranges(&self, ranges: Vec<ReferenceRange>) {
-        let remembers = self.remembers;
-        self.spawn("ranges", move |voice| {
-            let kept = if remembers { workflow::save_ranges(&ranges) } else { Ok(()) };
-            voice.say(match kept {
-                Ok(()) => Event::Ranges(ranges),
-                Err(e) => Event::Trouble(e.to_string()),
-            });
+    /// Looks whether the session's files are what they were when they were looked at, and which images look like one field.
+    pub fn look_at_files(&self, generation: Generation) {
+        let keeper = self.session.as_ref().map(|(put, _)| put.clone());
+        self.with_session("look-at-files", move |voice, session| match workflow::session_files(session) {
+            Ok(workflow::SessionFiles { changed, alike }) => {
+                if let Some(keeper) = keeper {
+                    let text = workflow::groups_text(&alike);
+                    let _ = keeper.send(SessionWork::Note(generation, workflow::ALIKE, text));
+                }
+                voice.say(Event::Files(generation, FilesLook::new(changed), alike));
+            }
+            Err(e) => voice.say(Event::Trouble(e.to_string())),
         });
     }
 

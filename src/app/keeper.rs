@@ -3,6 +3,8 @@
 
 use super::labels::{OpenedSession, SessionEvent};
 use super::update::Event;
+use crate::files::FileFacts;
+use crate::laboratory::{RunEnd, RunRecord};
 use crate::session::{CaseChange, Edit, KeptResult, Opened, Store};
 use crate::task::Generation;
 use crate::workflow;
@@ -24,6 +26,10 @@ pub(super) enum SessionWork {
     Case(CaseChange, String),
     Results(Generation, String, Vec<KeptResult>),
     Gone(Generation, Vec<PathBuf>),
+    /// Everything is looked at again: what was found before is not known any more.
+    Forget(Generation),
+    /// Something of the look at the images, under a name.
+    Note(Generation, &'static str, String),
     Then(Box<dyn FnOnce(PathBuf) + Send>),
     /// Ends, once everything before is done.
     Close,
@@ -36,7 +42,13 @@ pub(super) struct Kept {
     made_with: String,
     waiting: Vec<KeptResult>,
     begun: SystemTime,
+    run: RunRecord,
+    /// Something that was opened cannot be read now: what is in it is not known.
+    away: bool,
 }
+
+/// What no file is like: a result with it is shown again, and the file looked at again.
+const UNSURE: FileFacts = FileFacts { bytes: 0, modified: i64::MIN, changed: i64::MIN };
 
 impl Kept {
     /// So many results go in one transaction: labels never wait long behind them.
@@ -44,16 +56,54 @@ impl Kept {
 
     /// For work that begins now. Without a session nothing is kept.
     pub(super) fn new(keeper: Option<Sender<SessionWork>>, generation: Generation, made_with: String) -> Self {
-        Self { keeper, generation, made_with, waiting: Vec::new(), begun: SystemTime::now() }
+        let run = RunRecord::default();
+        Self { keeper, generation, made_with, waiting: Vec::new(), begun: SystemTime::now(), run, away: false }
+    }
+
+    fn tell(&self, work: SessionWork) {
+        if let Some(put) = &self.keeper {
+            let _ = put.send(work);
+        }
+    }
+
+    /// A run begins; one that knows nothing begins with nothing.
+    pub(super) fn begin(&mut self, knows_nothing: bool) -> RunRecord {
+        if knows_nothing {
+            self.tell(SessionWork::Forget(self.generation));
+        }
+        self.tell(SessionWork::Note(self.generation, workflow::RUN, self.run.to_text()));
+        self.run
+    }
+
+    /// So many more files are to be looked at; not all of them where the list was cut short.
+    pub(super) fn listed(&mut self, n: usize, whole: bool) -> RunRecord {
+        (self.run.listed, self.run.to_do) = (whole && !self.away, self.run.to_do + n);
+        self.tell(SessionWork::Note(self.generation, workflow::RUN, self.run.to_text()));
+        self.run
+    }
+
+    /// What was opened cannot be read now, or can be read again.
+    pub(super) fn reachable(&mut self, there: bool) -> RunRecord {
+        self.away = !there;
+        self.listed(0, there)
+    }
+
+    /// The run ended.
+    pub(super) fn ended(&mut self, end: RunEnd) -> RunRecord {
+        self.run.end = end;
+        self.flush();
+        self.tell(SessionWork::Note(self.generation, workflow::RUN, self.run.to_text()));
+        self.run
     }
 
     pub(super) fn take(&mut self, row: &Arc<crate::domain::ImageResult>) {
-        // What was written to since the work began may not be what was looked at.
-        if self.keeper.is_some()
-            && let Some(facts) = crate::files::facts_unchanged_since(&row.path, self.begun)
-        {
-            self.waiting.push(KeptResult { result: row.clone(), facts });
+        self.run.done += 1;
+        if self.keeper.is_none() {
+            return;
         }
+        // What was written to since the work began may not be what was looked at: it counts, and is looked at again next time.
+        let facts = crate::files::facts_unchanged_since(&row.path, self.begun);
+        self.waiting.push(KeptResult { result: row.clone(), facts: facts.unwrap_or(UNSURE) });
         if self.waiting.len() >= Self::TOGETHER {
             self.flush();
         }
@@ -170,6 +220,20 @@ pub(super) fn write_session(work: &Receiver<SessionWork>, give: &Sender<Event>, 
                 }
             }
             (SessionWork::Close, _) => return,
+            (SessionWork::Forget(of), Some((store, generation)))
+                if of == *generation && store.read_only().is_none() =>
+            {
+                if let Err(e) = store.forget_results() {
+                    tracing::warn!("results from before are not forgotten: {e}");
+                }
+            }
+            (SessionWork::Note(of, name, text), Some((store, generation)))
+                if of == *generation && store.read_only().is_none() =>
+            {
+                if let Err(e) = store.note_down(name, &text) {
+                    tracing::warn!("what was looked at is not remembered: {e}");
+                }
+            }
             (SessionWork::Then(work), Some((store, _))) => work(store.path().to_owned()),
             // Of a session that was closed meanwhile.
             _ => {}
@@ -196,9 +260,12 @@ fn opened_session(place: &Path, folders: &[PathBuf], made_with: &str) -> (Opened
     }
     // Results can be had again; labels and the case cannot.
     session.results = store.results(made_with).unwrap_or_default();
-    match store.labels().and_then(|labels| Ok((labels, store.case()?))) {
-        Ok((labels, case)) => {
-            (session.verdicts, session.case) = (labels, case);
+    let noted = |name| store.noted(name).ok().flatten();
+    session.run = noted(workflow::RUN).map(|r| RunRecord::from_text(&r));
+    session.alike = noted(workflow::ALIKE).map_or_else(Vec::new, |t| workflow::groups_in(&t));
+    match store.labels().and_then(|labels| Ok((labels, store.case()?, store.confirmed()?))) {
+        Ok((labels, case, confirmed)) => {
+            (session.verdicts, session.case, session.confirmed) = (labels, case, confirmed);
             (session, Some(store))
         }
         Err(e) => {

@@ -2,8 +2,10 @@
 //! Plain values; no egui, no disk, no thread.
 
 use super::language::tr;
+use crate::domain::Digest;
 use crate::inference::OwnSquares;
-use crate::session::{CaseRecord, CellKey, Edit, History, KeptResult, Verdict};
+use crate::laboratory::RunRecord;
+use crate::session::{CaseRecord, CellKey, Confirmations, Edit, History, KeptResult, Verdict};
 use std::collections::{BTreeMap, HashMap};
 
 /// What happened to the session.
@@ -30,6 +32,12 @@ pub struct OpenedSession {
     pub results: Vec<KeptResult>,
     /// The case.
     pub case: CaseRecord,
+    /// How each label was confirmed.
+    pub confirmed: Confirmations,
+    /// Images that were found to look like the same field.
+    pub alike: Vec<Vec<Digest>>,
+    /// How far the last look at the images came.
+    pub run: Option<RunRecord>,
     /// Why nothing can be written, where that is so.
     pub read_only: Option<String>,
     /// What a person should know.

@@ -126,7 +126,7 @@ pub fn whole(n: usize) -> String {
     out
 }
 
-/// A time of the audit trail (UTC, RFC 3339) as the language writes it; what is no such time stays as it is.
+/// A time (RFC 3339, in UTC or of a place) as the language writes it; what is no such time stays as it is.
 #[must_use]
 pub fn date(rfc3339: &str) -> String {
     let parts = || -> Option<(u32, usize, u32, &str)> {
@@ -146,7 +146,9 @@ pub fn date(rfc3339: &str) -> String {
             time.replace(':', "."),
         ),
     };
-    format!("{day} {} {year}, {time} UTC", months[month])
+    // With an offset it is the time of a place, and its people know which.
+    let zone = if rfc3339.ends_with('Z') { " UTC" } else { "" };
+    format!("{day} {} {year}, {time}{zone}", months[month])
 }
 
 #[cfg(test)]
@@ -160,6 +162,7 @@ mod tests {
             ("94.8".into(), "1,234,567".into(), "999".into())
         );
         assert_eq!(date("2026-05-03T09:07:00Z"), "3 May 2026, 09:07 UTC");
+        assert_eq!(date("2026-05-03T16:07:00+07:00"), "3 May 2026, 16:07");
         Language::Indonesian.speak();
         assert_eq!((decimal(94.84, 1), whole(1_234_567)), ("94,8".into(), "1.234.567".into()));
         assert_eq!(date("2026-05-03T09:07:00Z"), "3 Mei 2026, 09.07 UTC");

@@ -1,7 +1,7 @@
 //! What goes in and out of the window's state: what happened outside, what a person did, and what shall be done outside.
 //! Plain values.
 
-use super::case::RangeDraft;
+use super::case::{FilesLook, RangeDraft};
 use super::command::Command;
 use super::evaluation::{EvaluateEvent, EvaluateForm, EvaluateInput};
 use super::heat::HeatKey;
@@ -12,7 +12,7 @@ use super::state::{Dialog, Filter, ModelFacts};
 use super::training::{TrainEvent, TrainForm};
 use crate::domain::{CellId, Digest, ImageId, ImageResult, Square};
 use crate::inference::HeatMap;
-use crate::laboratory::{ReferenceRange, SlideReport};
+use crate::laboratory::{Ranges, ReferenceRange, RunRecord, SlideReport};
 use crate::report::Evaluated;
 use crate::session::{CaseChange, Edit};
 use crate::task::Generation;
@@ -45,7 +45,11 @@ pub enum Event {
     /// A folder was chosen to watch.
     Watch(PathBuf),
     /// The laboratory's ranges, as they are kept now.
-    Ranges(Vec<ReferenceRange>),
+    Ranges(Ranges),
+    /// How far the run came; the session keeps the same.
+    Run(Generation, RunRecord),
+    /// What the look at the files before a signature found: which changed, and which images look like the same field.
+    Files(Generation, FilesLook, Vec<Vec<Digest>>),
     /// The job ended: files skipped, whether it was stopped.
     Finished(Generation, usize, bool),
     /// The job could not be done.
@@ -121,6 +125,8 @@ pub enum Input {
     Case(String, String),
     /// Signs, for this reason where something is open; the time is UTC, RFC 3339.
     Sign(String, String),
+    /// Says whether images that look alike are of the same field, which counts once.
+    Fields(Vec<Digest>, bool),
     /// Opens what was signed for an amendment, for this reason.
     Amend(String),
     /// Keeps reference ranges.
@@ -192,8 +198,10 @@ pub enum Effect {
     ExportImages,
     /// Make a dataset of the reviewed cells, and go to Train (`true`) or Evaluate with it.
     ReviewedCells(bool),
-    /// Keep the laboratory's ranges.
-    KeepRanges(Vec<ReferenceRange>),
+    /// Keep the laboratory's ranges; a file that cannot be read is set aside first (`true`), or nothing is written.
+    KeepRanges(Vec<ReferenceRange>, bool),
+    /// Look whether the files are what they were, and which images look like the same field.
+    LookAtFiles(Generation),
     /// Ask for a folder to watch.
     AskWatch,
     /// Stop the running job.

@@ -257,12 +257,17 @@ impl Window {
             Effect::ChangeCase(change) => self.jobs.change_case(change, self.state.operator.clone()),
             Effect::ExportLabels => self.jobs.export_labels(),
             Effect::ExportReport(report, picks) => {
-                self.jobs.export_report(*report, picks, self.state.provider, self.state.labels.own_squares());
+                let stored = self.state.labels.open && self.state.labels.read_only.is_none();
+                self.jobs.export_report(*report, stored, picks, self.state.provider, self.state.labels.own_squares());
             }
-            Effect::ExportFhir(report) => self.jobs.export_fhir(&report),
+            Effect::ExportFhir(report) => {
+                let stored = self.state.labels.open && self.state.labels.read_only.is_none();
+                self.jobs.export_fhir(*report, stored);
+            }
             Effect::ExportImages => self.jobs.export_images(),
             Effect::ReviewedCells(train) => self.jobs.reviewed_cells(train),
-            Effect::KeepRanges(ranges) => self.jobs.keep_ranges(ranges),
+            Effect::KeepRanges(ranges, set_aside) => self.jobs.keep_ranges(ranges, set_aside),
+            Effect::LookAtFiles(generation) => self.jobs.look_at_files(generation),
             Effect::AskWatch => self.jobs.ask(Ask::Watch, &self.opened_model),
             Effect::Cancel => self.jobs.cancel(),
             Effect::AskFolder => self.jobs.ask(Ask::Folder, &self.opened_model),

@@ -519,6 +519,7 @@ impl State {
             }
         }
         tiles.iter().for_each(|t| self.count_tile(*t, false));
+        self.case.heard.push_back(edit.clone());
         self.labels.apply(edit);
         tiles.iter().for_each(|t| self.count_tile(*t, true));
         // Labels may change what is shown and in which order; only then is the gallery put in order again.

@@ -1,6 +1,6 @@
 //! How the window's state answers: commands and events in, effects out. No egui, no disk, no thread, no clock.
 
-use super::case::RangeDraft;
+use super::case::{RangeDraft, is_reason};
 use super::command::Command;
 use super::edits::{accept, add_square, classify_again, give, made, move_square};
 use super::evaluation::EvaluateEvent;
@@ -9,7 +9,7 @@ use super::language::{tr, whole};
 use super::state::{Dialog, Filter, GallerySort, Job, Kind, State, Toast};
 use super::training::Phase;
 use crate::domain::{ADDED, CellClass, CellId, Digest, ImageResult, NOT_A_WHITE_CELL, UNIDENTIFIED};
-use crate::laboratory::Snapshot;
+use crate::laboratory::{Ranges, Snapshot};
 use crate::session::CaseChange;
 use crate::task::Generation;
 use crate::workflow::pick_cells;
@@ -104,11 +104,14 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         }
         Command::SignOff => {
             state.dialog = Dialog::Sign { reason: String::new() };
-            return keep_drafts(state, now);
+            state.case.files = None;
+            let mut effects = keep_drafts(state, now);
+            effects.push(Effect::LookAtFiles(state.generation));
+            return effects;
         }
         Command::Amend => state.dialog = Dialog::Amend { reason: String::new() },
         Command::EditRanges => {
-            state.dialog = Dialog::Ranges(state.case.ranges.iter().map(RangeDraft::of).collect());
+            state.dialog = Dialog::Ranges(state.case.ranges.list().iter().map(RangeDraft::of).collect());
         }
         Command::Speak(language) => {
             state.language = language;
@@ -331,7 +334,7 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
                 say(state, tr!("Labels are still on their way to the disk; sign again"), true, now);
                 return Vec::new();
             }
-            if state.label_obstacle().is_some() || state.operator.trim().is_empty() || (open && reason.is_empty()) {
+            if state.label_obstacle().is_some() || state.operator.trim().is_empty() || (open && !is_reason(&reason)) {
                 return Vec::new();
             }
             let snapshot: Snapshot = state.snapshot(&time);
@@ -343,16 +346,23 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
                 }
             };
         }
+        Input::Fields(group, same) => {
+            if state.label_obstacle().is_none() {
+                return state.case.decide_fields(&group, same).into_iter().map(Effect::ChangeCase).collect();
+            }
+        }
         Input::Amend(reason) => {
             state.dialog = Dialog::None;
-            if state.case.record.locked() && !reason.trim().is_empty() {
+            if state.case.record.locked() && is_reason(&reason) {
                 return vec![Effect::ChangeCase(CaseChange::Amend(reason.trim().to_owned()))];
             }
         }
         Input::Ranges(drafts) => match drafts.iter().map(RangeDraft::range).collect::<Result<Vec<_>, _>>() {
             Ok(ranges) => {
                 state.dialog = Dialog::None;
-                return vec![Effect::KeepRanges(ranges)];
+                // Who saves while the file cannot be read was told so, and asked for it to be set aside.
+                let set_aside = matches!(state.case.ranges, Ranges::Unreadable(_));
+                return vec![Effect::KeepRanges(ranges, set_aside)];
             }
             Err(why) => say(state, why, true, now),
         },
@@ -530,6 +540,14 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             return effects;
         }
         Event::Ranges(ranges) => state.case.ranges = ranges,
+        Event::Run(g, run) if g == state.generation => {
+            state.case.unkept |=
+                state.case.record.locked() && (run.done > 0 || !state.known.is_empty() || run.to_do > 0);
+            state.case.run = Some(run);
+        }
+        Event::Files(g, found, alike) if g == state.generation => {
+            (state.case.files, state.case.alike) = (Some(found), alike);
+        }
         Event::Finished(g, skipped, stopped) if current(state, g) => {
             if state.unkept && !state.case.record.locked() && !stopped {
                 // It was amended on the way: the session takes what it would not take before.
@@ -582,7 +600,8 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             SessionEvent::Opened(session) => {
                 let session = *session;
                 (state.labels.open, state.labels.read_only) = (true, session.read_only);
-                state.case.record = session.case;
+                state.case.open(session.case, session.confirmed, session.run);
+                state.case.alike = session.alike;
                 state.labels.verdicts = session.verdicts.into_iter().collect();
                 state.labels.count_corrections();
                 state.hint_seen = 0;
@@ -594,6 +613,10 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             SessionEvent::Case(record) => {
                 let (was, is) = (state.case.record.locked(), record.locked());
                 state.case.record = *record;
+                if was && !is && std::mem::take(&mut state.case.unkept) {
+                    // What was looked at meanwhile goes into the session now, or window and script would count differently.
+                    return reopen(state, false, now);
+                }
                 if is && !was {
                     let version = state.case.record.signatures.last().map_or(0, |s| s.version);
                     say(state, tr!("Signed as version %{n}", n = version), false, now);
@@ -603,10 +626,14 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
                     return reopen(state, false, now);
                 }
             }
-            SessionEvent::Saved(n) => state.labels.waiting = state.labels.waiting.saturating_sub(n),
+            SessionEvent::Saved(n) => {
+                state.labels.waiting = state.labels.waiting.saturating_sub(n);
+                state.case.saved(n);
+            }
             SessionEvent::Failed(why, verdicts) => {
                 // What is on the screen is again what is on the disk.
                 (state.labels.waiting, state.labels.history) = (0, crate::session::History::default());
+                state.case.heard.clear();
                 state.take_labels(verdicts);
                 say(state, tr!("The label was not kept: %{why}", why = why), true, now);
             }
@@ -809,7 +836,7 @@ fn reopen(state: &mut State, fresh: bool, now: f64) -> Vec<Effect> {
         stopping: false,
     });
     state.labels = super::labels::LabelView::default();
-    state.case.record = crate::session::CaseRecord::default();
+    state.case.clear();
     effects.extend([Effect::Cancel, Effect::OpenSession(state.generation, state.opened.clone())]);
     effects
 }

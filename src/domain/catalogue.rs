@@ -171,7 +171,7 @@ pub const CLASSES: &[CellClass] = &[
         Role::Counted,
         [[0x7c, 0xc9, 0xa3], [0x3c, 0x7d, 0x5c]],
         Shape::Ring,
-        NO_LOINC,
+        loinc("26508-2", "26507-4"),
         &[
             "band",
             "bne",
@@ -193,7 +193,7 @@ pub const CLASSES: &[CellClass] = &[
         Role::Counted,
         [[0xc8, 0xb5, 0x6a], [0x84, 0x6c, 0x12]],
         Shape::Down,
-        NO_LOINC,
+        loinc("28541-1", "30433-7"),
         &["mmy", "mmz", "metamielosit", "metamyelosit", "neutrophilic metamyelocyte"],
     ),
     class(
@@ -201,7 +201,7 @@ pub const CLASSES: &[CellClass] = &[
         Role::Counted,
         [[0xd2, 0xa3, 0x5c], [0x90, 0x60, 0x14]],
         Shape::Hexagon,
-        NO_LOINC,
+        loinc("26498-6", "30446-9"),
         &["mielosit", "myb", "neutrophilic myelocyte", "myelosit"],
     ),
     class(
@@ -209,7 +209,7 @@ pub const CLASSES: &[CellClass] = &[
         Role::Counted,
         [[0xd7, 0x8f, 0x62], [0x9a, 0x4e, 0x1e]],
         Shape::Plus,
-        NO_LOINC,
+        loinc("26524-9", "26523-1"),
         &["pmy", "pmo", "pmb", "promielosit", "promyelosit"],
     ),
     class(
@@ -217,7 +217,7 @@ pub const CLASSES: &[CellClass] = &[
         Role::Counted,
         [[0xf0, 0x6a, 0x6a], [0xb3, 0x24, 0x24]],
         Shape::Cross,
-        NO_LOINC,
+        loinc("26446-5", "30376-8"),
         &[
             "blast cell",
             "blas",
@@ -236,7 +236,7 @@ pub const CLASSES: &[CellClass] = &[
         Role::Counted,
         [[0x7f, 0xc4, 0xee], [0x2b, 0x6f, 0x9c]],
         Shape::Square,
-        NO_LOINC,
+        loinc("13046-8", "26477-0"),
         &[
             "lya",
             "variant lymphocyte",
@@ -257,7 +257,7 @@ pub const CLASSES: &[CellClass] = &[
         Role::Counted,
         [[0xb3, 0x9d, 0xd6], [0x6d, 0x51, 0x99]],
         Shape::Hexagon,
-        NO_LOINC,
+        loinc("13047-6", "30458-4"),
         &["plasmacyte", "plasma", "sel plasma", "plasmosit"],
     ),
     class(
@@ -265,7 +265,7 @@ pub const CLASSES: &[CellClass] = &[
         Role::Outside,
         [[0xe0, 0x82, 0x82], [0x9c, 0x3c, 0x3c]],
         Shape::Ring,
-        NO_LOINC,
+        Loinc { percent: Some("19048-8"), absolute: None },
         &[
             "nrbc",
             "nucleated red blood cell",
@@ -288,7 +288,7 @@ pub const CLASSES: &[CellClass] = &[
         Role::Outside,
         GREY,
         Shape::Triangle,
-        NO_LOINC,
+        loinc("34992-8", "34993-6"),
         &["smudge", "basket cell", "gumprecht shadow", "smear cell", "ksc", "smudged cell", "sel smudge", "sel basket"],
     ),
     class(
@@ -325,7 +325,7 @@ pub const CLASSES: &[CellClass] = &[
         Role::Counted,
         [[0xcd, 0xa4, 0x74], [0x8a, 0x5c, 0x22]],
         Shape::Down,
-        NO_LOINC,
+        Loinc { percent: Some("38518-7"), absolute: None },
         &["ig", "immature gran", "granulosit imatur", "granulosit muda"],
     ),
     class(

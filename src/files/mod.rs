@@ -126,10 +126,14 @@ pub fn holds_something(path: &std::path::Path) -> bool {
     }
 }
 
-/// Whether a file or a folder is there.
+/// Whether there is something under this name, if only a link that leads nowhere now or a place that may not be looked into.
 #[must_use]
 pub fn is_there(path: &std::path::Path) -> bool {
-    path.exists()
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => true,
+        Err(e) => !matches!(e.kind(), NotFound | NotADirectory),
+    }
 }
 
 /// Whether a regular file is there.

@@ -1,9 +1,29 @@
-//! The differential as a laboratory reads and signs it: counts against reference ranges, what stands in the way of a signature, and
-//! the snapshot that a signature keeps. Pure: counts, case and ranges come in, numbers go out; nothing is written or drawn here.
+//! The differential as a laboratory reads and signs it: what counts, in one way for window, script, report and signature; reference
+//! ranges and flags; what stands in the way of a signature; the snapshot that a signature keeps. Pure: what is known of a case comes
+//! in, numbers and sentences go out; nothing is read, written or drawn here.
 
+mod case;
+mod confirmation;
+mod fields;
+mod input;
+mod naming;
+mod obstacle;
+mod ranges;
+mod rounding;
+mod run;
+mod snapshot;
 mod table;
+mod text;
 
-pub use table::{
-    CaseFacts, DifferentialTable, Flag, LookedCell, Obstacle, ReferenceRange, ReportStatus, Row, Sex, SlideReport,
-    Snapshot, TARGETS, Unit, WBC, example_ranges, flag,
-};
+pub use case::{CaseFacts, TARGETS};
+pub use confirmation::Confirmed;
+pub use fields::{SameCells, look_alike, same_field};
+pub use input::{CaseImage, CaseInput, OnDisk, label_of, slide_of, suggestion};
+pub use naming::{cannot_name, cannot_name_sentence, plural};
+pub use obstacle::Obstacle;
+pub use ranges::{Flag, RangeSource, Ranges, ReferenceRange, Sex, Unit, WBC, example_ranges, flag};
+pub use rounding::{RULE, Rounded};
+pub use run::{RunEnd, RunRecord};
+pub use snapshot::{LeftOut, LookedCell, ReportStatus, SlideReport, Snapshot};
+pub use table::{DifferentialTable, Row, count_of};
+pub use text::{listed, number_of, plain_text};

@@ -2,8 +2,8 @@
 
 use super::escape::xml_text;
 use super::evaluation::STYLE;
-use super::svg::PALETTE;
-use crate::laboratory::{DifferentialTable, Row, SlideReport};
+use crate::domain::CellClass;
+use crate::laboratory::{DifferentialTable, Flag, ReferenceRange, Row, Sex, SlideReport, count_of, plain_text};
 use std::fmt::Write;
 
 /// What is left of the page where a printer ends.
@@ -38,7 +38,7 @@ pub fn distribution_svg(table: &DifferentialTable) -> String {
             "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
             LEFT - 8.0,
             middle + 4.0,
-            xml_text(&row.label)
+            text(&row.label)
         );
         let Some((share, low, high)) = row.share else { continue };
         let at = |v: f64| LEFT + WIDTH * v;
@@ -47,7 +47,7 @@ pub fn distribution_svg(table: &DifferentialTable) -> String {
             "<rect x=\"{LEFT}\" y=\"{:.1}\" width=\"{:.1}\" height=\"14\" rx=\"2\" fill=\"{}\"/><path d=\"M{from:.1} {middle}H{to:.1}M{from:.1} {cap:.1}v8M{to:.1} {cap:.1}v8\" stroke=\"#222\" stroke-width=\"1.3\" fill=\"none\"/>",
             middle - 7.0,
             WIDTH * share,
-            row.class.map_or("#6b6b6b", |c| PALETTE[c % PALETTE.len()]),
+            colour(&row.label),
             from = at(low),
             to = at(high),
             cap = middle - 4.0
@@ -57,33 +57,147 @@ pub fn distribution_svg(table: &DifferentialTable) -> String {
     t
 }
 
+/// Text from outside, plain and escaped.
+pub(super) fn text(text: &str) -> String {
+    xml_text(&plain_text(text))
+}
+
+/// A class' colour on paper.
+fn colour(label: &str) -> String {
+    let [r, g, b] = CellClass::find(label).map_or([0x6b; 3], |c| c.colour[1]);
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+fn range_html(range: Option<&ReferenceRange>) -> String {
+    range.map_or_else(|| "–".into(), |r| format!("{} {}", r.text(), r.unit.text()))
+}
+
 fn row_html(t: &mut String, table: &DifferentialTable, row: &Row) {
-    let share = row.share.map_or(("–".into(), "–".into()), |(s, low, high)| {
-        (table.percent(s), format!("{:.1}–{:.1}", 100.0 * low, 100.0 * high))
-    });
-    let absolute =
-        row.absolute.map_or_else(|| "–".into(), |(a, low, high)| format!("{a:.2} <small>{low:.2}–{high:.2}</small>"));
-    let range = row.range.as_ref().map_or_else(String::new, |r| format!("{} {}", r.text(), r.unit.text()));
-    let flag = row.flag.map_or("", crate::laboratory::Flag::as_str);
+    let dash = || "–".to_owned();
+    let percent = row.percent(table).map_or_else(dash, |p| p.to_string());
+    let limits = row.limits().map_or_else(dash, |(low, high)| format!("{low}–{high}"));
+    let absolute = row.absolute().map_or_else(dash, |(a, low, high)| format!("{a} <small>{low}–{high}</small>"));
+    let flag = row.flag.map_or("", Flag::as_str);
     let _ = writeln!(
         t,
-        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{absolute}</td><td>{range}</td><td class=\"l {flag}\">{flag}</td></tr>",
-        xml_text(&row.label),
+        "<tr><td>{}</td><td>{}</td><td>{percent}</td><td>{limits}</td><td>{absolute}</td><td>{}</td><td class=\"l {flag}\">{flag}</td></tr>",
+        text(&row.label),
         row.count.all,
-        share.0,
-        share.1
+        range_html(row.range.as_ref())
     );
 }
 
-/// The page.
-#[must_use]
-pub fn slide_html(r: &SlideReport) -> String {
-    let table = &r.table;
-    let title = if r.case.sample.is_empty() {
-        "Differential".into()
-    } else {
-        format!("Differential of {}", xml_text(&r.case.sample))
+/// What stands outside the 100 %.
+fn outside_html(t: &mut String, table: &DifferentialTable) {
+    if table.outside.is_empty() && table.excluded.is_empty() && table.unidentified == 0 {
+        return;
+    }
+    t.push_str("<h2>Outside the 100 %</h2>\n<table><tr><th>what</th><th>count</th><th>per 100 white cells</th></tr>\n");
+    for (label, n, per) in &table.outside {
+        let per = DifferentialTable::per_hundred(*per);
+        let _ = writeln!(t, "<tr><td>{}</td><td>{n}</td><td>{per}</td></tr>", text(label));
+    }
+    for (label, n) in &table.excluded {
+        let _ = writeln!(t, "<tr><td>excluded: {}</td><td>{n}</td><td></td></tr>", text(label));
+    }
+    if table.unidentified > 0 {
+        let _ = writeln!(t, "<tr><td>unidentified</td><td>{}</td><td></td></tr>", table.unidentified);
+    }
+    t.push_str("</table>\n");
+}
+
+fn slides_html(t: &mut String, r: &SlideReport) {
+    if r.snapshot.slides.len() < 2 {
+        return;
+    }
+    t.push_str("<h2>Slides</h2>\n<table><tr><th>slide</th>");
+    for row in &r.table.rows {
+        let _ = write!(t, "<th>{}</th>", text(&row.label));
+    }
+    t.push_str("<th>all</th><th>reviewed</th></tr>\n");
+    for (path, d) in &r.snapshot.slides {
+        let _ = write!(t, "<tr><td>{}</td>", text(&crate::files::display_name(path)));
+        for row in &r.table.rows {
+            let _ = write!(t, "<td>{}</td>", count_of(d, &row.label).all);
+        }
+        let _ = writeln!(t, "<td>{}</td><td>{}</td></tr>", d.white().all, d.squares().reviewed);
+    }
+    t.push_str("</table>\n");
+}
+
+fn looked_html(t: &mut String, r: &SlideReport) {
+    if r.looked.is_empty() {
+        return;
+    }
+    t.push_str("<h2>Where the model looked</h2>\n<p>Of each class the surest cells and the least sure one: the cell, and beside it what spoke for the class. Made for this page; no part of what is signed.</p>\n<div class=\"looked\">");
+    for c in &r.looked {
+        let _ = writeln!(
+            t,
+            "<figure><img alt=\"{0}, and where the model looked\" src=\"data:image/jpeg;base64,{1}\"><figcaption>{0} {2:.1} %<br><small>{3}, cell {4}; {5}</small></figcaption></figure>",
+            text(&c.label),
+            base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &c.jpeg),
+            100.0 * c.confidence,
+            text(&c.file),
+            c.cell,
+            c.how
+        );
+    }
+    t.push_str("</div>\n");
+}
+
+fn made_html(t: &mut String, r: &SlideReport, local: &dyn Fn(&str) -> String) {
+    let (table, s) = (&r.table, &r.snapshot);
+    t.push_str("<h2>How it was made</h2>\n<table>");
+    let mut fact = |name: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(t, "<tr><td>{name}</td><td class=\"l\">{}</td></tr>", xml_text(value));
+        }
     };
+    fact("sample", &plain_text(&s.case.sample));
+    if let Some(entered) = table.wbc_entered {
+        fact("white cell count entered", &format!("{entered} ×10⁹/L"));
+    }
+    if let Some(used) = table.wbc_written().filter(|_| table.corrected()) {
+        fact("corrected for nucleated red cells", &format!("{used} ×10⁹/L"));
+    }
+    fact("age", &s.case.age.map_or_else(String::new, |a| format!("{a} years")));
+    if s.case.sex != Sex::Any {
+        fact("sex", s.case.sex.as_str());
+    }
+    fact("method", &r.method());
+    match (r.has_model(), plain_text(&s.model.0)) {
+        (true, name) => fact("model", &format!("{name}, SHA-256 {}", s.model.1)),
+        (false, _) => fact("model", "none: no suggestions of a model are in this session"),
+    }
+    fact("program", &format!("Leukoscope {}", env!("CARGO_PKG_VERSION")));
+    fact("report made", &local(&s.made));
+    if let Some((operator, time, reason)) = &r.signed {
+        fact("signed", &format!("{}, {}", plain_text(operator), local(time)));
+        let incomplete = !table.obstacles().is_empty();
+        fact(if incomplete { "signed incomplete, reason" } else { "reason" }, &plain_text(reason));
+    }
+    let open = table.obstacles();
+    if !open.is_empty() {
+        fact("not complete", &open.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+    }
+    if let Some(anchor) = &r.anchor {
+        fact("audit trail", &anchor.to_string());
+    }
+    t.push_str("</table>\n<p class=\"note\">Intervals are exact (Clopper–Pearson) for the cells counted; an interval that crosses a limit of the range is indeterminate. ");
+    let rule = if s.rounding.is_empty() { crate::laboratory::RULE } else { &s.rounding };
+    let _ = write!(t, "Rounding: {} (each number by itself; percentages may add up to 99 or 101). ", text(rule));
+    for sentence in [r.ranges().map(str::to_owned), r.limits()].into_iter().flatten() {
+        let _ = write!(t, "{} ", text(&sentence));
+    }
+    t.push_str("CLSI H20-Ed3.</p>\n");
+}
+
+/// The page. `local` writes a time (UTC, RFC 3339) as the clock of the place has it.
+#[must_use]
+pub fn slide_html(r: &SlideReport, local: &dyn Fn(&str) -> String) -> String {
+    let table = &r.table;
+    let sample = text(&r.snapshot.case.sample);
+    let title = if sample.is_empty() { "Differential".into() } else { format!("Differential of {sample}") };
     let status = match r.version {
         0 => r.status.code().to_owned(),
         v => format!("{}, version {v}", r.status.code()),
@@ -93,160 +207,175 @@ pub fn slide_html(r: &SlideReport) -> String {
     );
     let _ = writeln!(
         t,
-        "<p class=\"big\">{} of {} cells counted</p>\n<p>{} reviewed by a person, {} not reviewed; {} images, {} failed, {} without a white cell.</p>",
-        table.white.all,
-        table.target,
+        "<p class=\"big\">{}</p>\n<p>{}. Of {} cells and squares {} reviewed by a person, {} not reviewed.</p>",
+        xml_text(&r.counted()),
+        xml_text(&r.confirmed()),
+        table.squares,
         table.squares - table.unreviewed,
-        table.unreviewed,
-        table.images.0,
-        table.images.1,
-        table.images.2
+        table.unreviewed
     );
-    t.push_str("<table><tr><th>class</th><th>count</th><th>%</th><th>95 % interval</th><th>×10⁹/L</th><th>reference range</th><th class=\"l\">flag</th></tr>\n");
+    let _ = writeln!(
+        t,
+        "<ul>{}</ul>",
+        r.lines().iter().map(|line| format!("<li>{}</li>", xml_text(line))).collect::<String>()
+    );
+    t.push_str("<table><tr><th>class</th><th>count</th><th>%</th><th>95 % interval, %</th><th>×10⁹/L</th><th>reference range</th><th class=\"l\">flag</th></tr>\n");
     table.rows.iter().for_each(|row| row_html(&mut t, table, row));
+    let flagged = table.wbc_flag.as_ref();
     let _ = writeln!(
         t,
         "<tr><td>all</td><td>{}</td><td></td><td></td><td>{}</td><td>{}</td><td class=\"l\">{}</td></tr></table>",
         table.white.all,
-        table.wbc.map_or_else(String::new, |w| format!("{w:.2}")),
-        table.wbc_flag.as_ref().map_or_else(String::new, |(_, r)| format!("{} {}", r.text(), r.unit.text())),
-        table.wbc_flag.as_ref().map_or("", |(f, _)| f.as_str())
+        table.wbc_written().map_or_else(String::new, |w| w.to_string()),
+        range_html(flagged.map(|(_, r)| r)),
+        flagged.map_or("", |(f, _)| f.as_str())
     );
     t.push_str(&distribution_svg(table));
-    if !table.outside.is_empty() || !table.excluded.is_empty() || table.unidentified > 0 {
-        t.push_str(
-            "<h2>Outside the 100 %</h2>\n<table><tr><th>what</th><th>count</th><th>per 100 white cells</th></tr>\n",
-        );
-        for (label, n, per) in &table.outside {
-            let _ = writeln!(t, "<tr><td>{}</td><td>{n}</td><td>{per:.1}</td></tr>", xml_text(label));
-        }
-        for (label, n) in &table.excluded {
-            let _ = writeln!(t, "<tr><td>excluded: {}</td><td>{n}</td><td></td></tr>", xml_text(label));
-        }
-        if table.unidentified > 0 {
-            let _ = writeln!(t, "<tr><td>unidentified</td><td>{}</td><td></td></tr>", table.unidentified);
-        }
-        t.push_str("</table>\n");
-    }
-    if r.slides.len() > 1 {
-        t.push_str("<h2>Slides</h2>\n<table><tr><th>slide</th>");
-        for row in &table.rows {
-            let _ = write!(t, "<th>{}</th>", xml_text(&row.label));
-        }
-        t.push_str("<th>all</th><th>reviewed</th></tr>\n");
-        for (path, d) in &r.slides {
-            let _ = write!(t, "<tr><td>{}</td>", xml_text(&crate::files::display_name(path)));
-            for row in &table.rows {
-                let _ = write!(t, "<td>{}</td>", d.of(&row.label).all);
-            }
-            let _ = writeln!(t, "<td>{}</td><td>{}</td></tr>", d.white().all, d.squares().reviewed);
-        }
-        t.push_str("</table>\n");
-    }
-    if !r.looked.is_empty() {
-        t.push_str("<h2>Where the model looked</h2>\n<p>Of each class the surest cells and the least sure one: the cell, and beside it what spoke for the class. Made for this page; no part of what is signed.</p>\n<div class=\"looked\">");
-        for c in &r.looked {
-            let _ = writeln!(
-                t,
-                "<figure><img alt=\"{0}, and where the model looked\" src=\"data:image/jpeg;base64,{1}\"><figcaption>{0} {2:.1} %<br><small>{3}, cell {4}; {5}</small></figcaption></figure>",
-                xml_text(&c.label),
-                base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &c.jpeg),
-                100.0 * c.confidence,
-                xml_text(&c.file),
-                c.cell,
-                c.how
-            );
-        }
-        t.push_str("</div>\n");
-    }
-    t.push_str("<h2>How it was made</h2>\n<table>");
-    let mut fact = |name: &str, value: &str| {
-        if !value.is_empty() {
-            let _ = writeln!(t, "<tr><td>{name}</td><td class=\"l\">{}</td></tr>", xml_text(value));
-        }
-    };
-    fact("sample", &r.case.sample);
-    fact("white cell count entered", &r.case.wbc.map_or_else(String::new, |w| format!("{w} ×10⁹/L")));
-    if let (Some(entered), Some(used)) = (r.case.wbc, table.wbc)
-        && (entered - used).abs() > 1e-9
-    {
-        fact("corrected for nucleated red cells", &format!("{used:.2} ×10⁹/L"));
-    }
-    fact("age", &r.case.age.map_or_else(String::new, |a| format!("{a} years")));
-    if r.case.sex != crate::laboratory::Sex::Any {
-        fact("sex", r.case.sex.as_str());
-    }
-    fact("method", METHOD);
-    fact("model", &format!("{}, SHA-256 {}", r.model.0, r.model.1));
-    fact("program", &format!("Leukoscope {}", env!("CARGO_PKG_VERSION")));
-    fact("report made", &r.made);
-    if let Some((operator, time, reason)) = &r.signed {
-        fact("signed", &format!("{operator}, {time}"));
-        fact("reason", reason);
-    }
-    let open = table.obstacles();
-    if !open.is_empty() {
-        fact("open", &open.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
-    }
-    t.push_str("</table>\n<p class=\"note\">Intervals are exact (Clopper–Pearson) for the cells counted; an interval that crosses a limit of the range is indeterminate. Reference ranges are the laboratory's own settings. The model knows the classes listed and no blasts, immature granulocytes or atypical cells. CLSI H20-Ed3.</p>\n");
+    outside_html(&mut t, table);
+    slides_html(&mut t, r);
+    looked_html(&mut t, r);
+    made_html(&mut t, r, local);
     t.push_str("<div class=\"sign\"><div>Operator</div><div>Date</div></div>\n</body></html>\n");
     t
 }
-
-/// Neither automated nor manual.
-pub(super) const METHOD: &str = "Microscopy, stained smear; cells found and classes suggested by software, each label confirmed or changed by a person";
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use crate::domain::Differential;
-    use crate::laboratory::{CaseFacts, ReportStatus, example_ranges};
+    use crate::laboratory::{CaseFacts, Confirmed, LeftOut, RangeSource, ReportStatus, Snapshot, example_ranges};
+
+    /// A snapshot of counted labels; `reviewed` says whether a person has looked.
+    pub(in super::super) fn snapshot(cells: &[(&str, usize, bool)], model: bool) -> Snapshot {
+        let mut d = Differential::default();
+        let mut confirmed = Confirmed::default();
+        for (label, n, reviewed) in cells {
+            (0..*n).for_each(|_| d.count(label, *reviewed, true));
+            if crate::domain::role(label) == crate::domain::Role::Counted {
+                *(if *reviewed { &mut confirmed.one_by_one } else { &mut confirmed.model }) += n;
+            }
+        }
+        let five = ["basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"].map(str::to_owned).to_vec();
+        Snapshot {
+            case: CaseFacts { sample: "S-1".into(), wbc: Some(6.8), target: 200, ..CaseFacts::default() },
+            ranges: example_ranges(),
+            classes: if model { five } else { Vec::new() },
+            slides: vec![("/a/one".into(), d)],
+            model: if model { ("starter".into(), "00ff".repeat(16)) } else { Default::default() },
+            made: "2026-01-02T03:04:05Z".into(),
+            range_source: Some(RangeSource::Examples),
+            left: LeftOut::default(),
+            confirmed: Some(confirmed),
+            run: None,
+            rounding: crate::laboratory::RULE.into(),
+            cannot_name: None,
+        }
+    }
 
     pub(in super::super) fn report(sample: &str, signed: bool) -> SlideReport {
-        let mut d = Differential::default();
-        for (label, n) in [
-            ("neutrophil", 118),
-            ("lymphocyte", 60),
-            ("monocyte", 14),
-            ("eosinophil", 8),
-            ("NRBC", 2),
-            ("not a white cell", 3),
-        ] {
-            (0..n).for_each(|_| d.count(label, true, true));
-        }
-        let case = CaseFacts { sample: sample.into(), wbc: Some(6.8), target: 200, ..CaseFacts::default() };
-        let labels = ["basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"].map(str::to_owned);
-        SlideReport {
-            table: DifferentialTable::new(&d, &labels, &case, &example_ranges()),
-            slides: vec![("/a/one".into(), d.clone()), ("/a/<two>".into(), d)],
-            case,
-            status: if signed { ReportStatus::Final } else { ReportStatus::Preliminary },
-            version: u32::from(signed),
-            signed: signed.then(|| ("ab".into(), "2026-01-02T03:04:05Z".into(), String::new())),
-            model: ("starter".into(), "00ff".repeat(16)),
-            made: "2026-01-02T03:04:05Z".into(),
-            looked: Vec::new(),
-        }
+        let mut s = snapshot(
+            &[
+                ("neutrophil", 118, true),
+                ("lymphocyte", 60, true),
+                ("monocyte", 14, true),
+                ("eosinophil", 8, true),
+                ("NRBC", 2, true),
+                ("not a white cell", 3, true),
+            ],
+            true,
+        );
+        s.case.sample = sample.into();
+        s.slides.push(("/a/<two>".into(), Differential::default()));
+        let status = if signed { ReportStatus::Final } else { ReportStatus::Preliminary };
+        let who = signed.then(|| ("ab".into(), "2026-01-02T03:04:05Z".into(), String::new()));
+        SlideReport::new(s, status, u32::from(signed), who)
+    }
+
+    fn page(r: &SlideReport) -> String {
+        slide_html(r, &|t| t.replace('T', " at "))
     }
 
     #[test]
     fn the_page_says_what_a_laboratory_asks_for_and_takes_no_markup() {
-        let page = slide_html(&report("S-1 <script>", true));
+        let page = page(&report("S-1 <script>", true));
         for word in [
             "S-1 &lt;script&gt;",
-            "200 of 200 cells counted",
+            "200 counted (target 200 reached)",
+            "200 of 200 confirmed one by one",
             "59.0",
             "final, version 1",
             "Research use only",
             "indeterminate",
-            "NRBC",
+            "nucleated red cell",
             "excluded: not a white cell",
             "signed",
+            "2026-01-02 at 03:04:05Z",
+            "Example reference ranges, not validated",
+            "The model cannot name band neutrophils, metamyelocytes",
+            "Rounding: round half up",
+            "2–7.5 ×10⁹/L",
             "&lt;two&gt;",
+        ] {
+            assert!(page.contains(word), "{word}: {page}");
+        }
+        assert!(!page.contains("<script") && !page.contains("http-equiv=\"refresh"));
+        assert!(!page.to_lowercase().contains("part 11") && !page.contains("confirmed or changed by a person"));
+    }
+
+    #[test]
+    fn what_the_model_alone_named_stays_preliminary_whoever_signed() {
+        let cells = [("neutrophil", 89, true), ("lymphocyte", 213, false)];
+        let who = Some(("ab".into(), "2026-01-02T03:04:05Z".into(), "no time".into()));
+        let r = SlideReport::new(snapshot(&cells, true), ReportStatus::Final, 1, who);
+        let page = page(&r);
+        for word in [
+            "preliminary, version 1",
+            "89 of 302 confirmed one by one, 213 by the model alone",
+            "302 counted (target 200 reached)",
+            "signed incomplete, reason",
+            "no time",
         ] {
             assert!(page.contains(word), "{word}");
         }
-        assert!(!page.contains("<script") && !page.contains("http-equiv=\"refresh"));
-        assert!(!page.to_lowercase().contains("part 11"));
+        assert!(!page.contains("final"));
+    }
+
+    #[test]
+    fn everything_that_was_left_out_has_its_line() {
+        let mut s = snapshot(&[("neutrophil", 4, true)], false);
+        s.left = LeftOut {
+            copies: vec!["/s/a (copy).jpg".into()],
+            same_fields: vec!["/s/b.jpg".into(), "/s/c.jpg".into()],
+            alike: Vec::new(),
+            changed: 1,
+            gone: 2,
+            labels_gone: 3,
+            labels_unmatched: 1,
+        };
+        s.run = Some(crate::laboratory::RunRecord {
+            listed: true,
+            to_do: 9,
+            done: 2,
+            end: crate::laboratory::RunEnd::Stopped,
+        });
+        s.range_source = Some(RangeSource::Unreadable);
+        s.ranges.clear();
+        s.slides[0].1.count("Blast\u{202e}cbas", true, true);
+        let page = page(&SlideReport::new(s, ReportStatus::Preliminary, 0, None));
+        for word in [
+            "1 copy left out (the same file under another name): a (copy).jpg",
+            "2 images of a field that is counted already left out, as the operator agreed: b.jpg, c.jpg",
+            "1 image changed since it was looked at",
+            "2 images gone since the last look",
+            "Labels of images that are gone, changed or not looked at: 3",
+            "Labels of cells that are not found now: 1",
+            "7 images not looked at",
+            "Counted as white cells, not in the catalogue: Blastcbas",
+            "reference ranges cannot be read; nothing is flagged",
+            "none: no suggestions of a model",
+        ] {
+            assert!(page.contains(word), "{word}: {page}");
+        }
+        assert!(!page.contains('\u{202e}') && !page.contains("The model cannot name"));
     }
 }

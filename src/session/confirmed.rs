@@ -3,7 +3,7 @@
 //! The trail is walked once from its start; `undo` brings back what stood before, with how that came to be.
 
 use super::audit::AuditRow;
-use super::edit::{CellKey, Verdict};
+use super::edit::{CellKey, Edit, Verdict};
 use super::store::key_of;
 use std::collections::{BTreeMap, HashMap};
 
@@ -43,7 +43,7 @@ fn how(action: &str) -> Confirmation {
 /// A cell's label at one moment, as the trail words it, and how it came to be.
 type State = (String, Option<Confirmation>);
 
-#[derive(Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 struct Cell {
     /// The states, the present one at the end.
     states: Vec<State>,
@@ -51,49 +51,74 @@ struct Cell {
     undone: Vec<State>,
 }
 
+/// How each cell came by its label: grows with the trail, so that who makes edits knows it without reading the trail again.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Confirmations {
+    cells: HashMap<CellKey, Cell>,
+}
+
+impl Confirmations {
+    /// As a trail tells it from its start.
+    #[must_use]
+    pub fn of_trail<'a>(rows: impl IntoIterator<Item = &'a AuditRow>) -> Self {
+        let mut all = Self::default();
+        for row in rows {
+            if let Some(key) = key_of(&row.object) {
+                all.cells.entry(key).or_default().take(&row.action, &row.old, &row.new);
+            }
+        }
+        all
+    }
+
+    /// Hears an edit that is being made, worded as the trail will word it.
+    pub fn hear(&mut self, edit: &Edit) {
+        let action = audited(&edit.action, edit.changes.len());
+        let words = |v: &Option<Verdict>| v.as_ref().map_or(String::new(), Verdict::to_words);
+        for change in &edit.changes {
+            self.cells.entry(change.key).or_default().take(&action, &words(&change.before), &words(&change.after));
+        }
+    }
+
+    /// How a cell's label was confirmed; nothing where it has none that the trail knows of.
+    #[must_use]
+    pub fn of(&self, key: CellKey) -> Option<Confirmation> {
+        let (words, how) = self.cells.get(&key)?.states.last()?;
+        (*how).filter(|_| Verdict::from_words(words).is_some_and(|v| v.named()))
+    }
+}
+
 /// How each named cell came by its label.
 #[must_use]
 pub fn confirmations<'a>(rows: impl IntoIterator<Item = &'a AuditRow>) -> BTreeMap<CellKey, Confirmation> {
-    let mut cells: HashMap<&str, Cell> = HashMap::new();
-    for row in rows {
-        if key_of(&row.object).is_none() {
-            continue;
-        }
-        cells.entry(&row.object).or_default().take(row);
-    }
-    let present = |(object, cell): (&str, Cell)| {
-        let (words, how) = cell.states.into_iter().next_back()?;
-        let named = Verdict::from_words(&words).is_some_and(|v| v.named());
-        Some((key_of(object)?, how.filter(|_| named)?))
-    };
-    cells.into_iter().filter_map(present).collect()
+    let all = Confirmations::of_trail(rows);
+    all.cells.keys().filter_map(|key| Some((*key, all.of(*key)?))).collect()
 }
 
 impl Cell {
-    fn take(&mut self, row: &AuditRow) {
+    fn take(&mut self, action: &str, old: &str, new: &str) {
         let label = |words: &str| Verdict::from_words(words).map_or(String::new(), |v| v.label);
         let before = self.states.last().and_then(|s| s.1);
-        match row.action.as_str() {
+        match action {
             "undo" => {
                 if let Some(gone) = self.states.pop() {
                     self.undone.push(gone);
                 }
                 // The empty state stands for a cell that nobody had looked at.
-                if self.states.last().map_or("", |s| s.0.as_str()) != row.new {
+                if self.states.last().map_or("", |s| s.0.as_str()) != new {
                     // An undo of something that this trail does not hold: the nearest state of the same words.
-                    let known = self.states.iter().rev().find(|s| s.0 == row.new).and_then(|s| s.1);
-                    self.states.push((row.new.clone(), known.or(before)));
+                    let known = self.states.iter().rev().find(|s| s.0 == new).and_then(|s| s.1);
+                    self.states.push((new.to_owned(), known.or(before)));
                 }
             }
             "redo" => match self.undone.pop() {
-                Some(again) if again.0 == row.new => self.states.push(again),
-                _ => self.states.push((row.new.clone(), Some(Confirmation::OneByOne))),
+                Some(again) if again.0 == new => self.states.push(again),
+                _ => self.states.push((new.to_owned(), Some(Confirmation::OneByOne))),
             },
             // A square that was moved leaves the label what it was, and how it came to be.
             action => {
                 self.undone.clear();
-                let moved = label(&row.old) == label(&row.new) && action.contains("square");
-                self.states.push((row.new.clone(), if moved { before } else { Some(how(action)) }));
+                let moved = label(old) == label(new) && action.contains("square");
+                self.states.push((new.to_owned(), if moved { before } else { Some(how(action)) }));
             }
         }
     }

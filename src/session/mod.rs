@@ -17,7 +17,7 @@ mod verify;
 
 pub use audit::{Anchor, AuditRow};
 pub use case::{CaseChange, CaseRecord, Signature};
-pub use confirmed::Confirmation;
+pub use confirmed::{Confirmation, Confirmations};
 pub use edit::{CellKey, Change, Edit, History, Verdict};
 pub use results::KeptResult;
 pub use store::{Opened, Seen, Store, StoreError};

@@ -125,6 +125,15 @@ impl Store {
         })
     }
 
+    /// Forgets all results: everything is looked at again, and what is not is not known. A signed case keeps
+    /// those that it was signed on.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn forget_results(&mut self) -> Result<(), StoreError> {
+        self.change(|c| c.execute("DELETE FROM result", []).map(|_| ()))
+    }
+
     /// Forgets the results of files that are gone; their labels stay.
     ///
     /// # Errors

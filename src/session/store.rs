@@ -5,7 +5,7 @@
 
 use super::audit::{Anchor, AuditRow};
 use super::case::{Told, locked, told};
-use super::confirmed::{Confirmation, audited, confirmations};
+use super::confirmed::{Confirmation, Confirmations, audited, confirmations};
 use super::edit::{CellKey, Change, Edit, Verdict};
 use super::opening::{Kind, Trouble, kind, network_note, read_only, writing};
 use super::places::absolute;
@@ -316,6 +316,33 @@ impl Store {
     pub fn confirmations(&self) -> Result<BTreeMap<CellKey, Confirmation>, StoreError> {
         let rows = self.audit()?;
         Ok(confirmations(rows.iter().map(|(row, _)| row)))
+    }
+
+    /// The same, ready to hear the edits that come.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn confirmed(&self) -> Result<Confirmations, StoreError> {
+        Ok(Confirmations::of_trail(self.audit()?.iter().map(|(row, _)| row)))
+    }
+
+    /// What was noted of the last look at the images under a name, in the words of whoever looked; nothing where nobody did.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn noted(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let read = "SELECT value FROM about WHERE name = 'noted.' || ?1";
+        self.connection.query_row(read, [name], |r| r.get(0)).optional().map_err(|e| self.no(&e))
+    }
+
+    /// Notes something of the last look at the images: it can all be found again, and is no part of what is audited. A signed
+    /// case keeps what it was signed with.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_down(&mut self, name: &str, text: &str) -> Result<(), StoreError> {
+        let put = "INSERT OR REPLACE INTO about (name, value) VALUES ('noted.' || ?1, ?2)";
+        self.change(|c| c.execute(put, params![name, text]).map(|_| ()))
     }
 
     /// Where the audit trail ends now.

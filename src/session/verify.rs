@@ -396,7 +396,7 @@ pub(super) fn state(c: &Connection) -> rusqlite::Result<String> {
 
 /// Entries of a session that no version of the program writes.
 fn strangers(c: &Connection) -> Vec<Fault> {
-    let known = [PLACES, "folders", "results of", super::store::TRAIL];
+    let known = [PLACES, "folders", "results of", super::store::TRAIL, "noted.run", "noted.alike"];
     let read = || -> rusqlite::Result<Vec<String>> {
         let mut all = c.prepare("SELECT name FROM about")?;
         all.query_map([], |r| r.get(0))?.collect()

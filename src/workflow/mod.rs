@@ -11,6 +11,7 @@ mod doctor;
 mod error;
 mod evaluate;
 mod explain;
+mod fields;
 mod images;
 mod laboratory;
 mod library;
@@ -41,8 +42,9 @@ pub use evaluate::{
 pub use explain::{ExplainRequest, Explained, Explainer, explain, explained_png};
 pub use images::{ExportedImages, ReviewedCells, export_images, reviewed_cells};
 pub use laboratory::{
-    MadeWith, case_facts, case_report, case_status, label_of, load_ranges, report_fhir, report_html, save_ranges,
-    session_report, slide_of, suggestion,
+    ALIKE, METHOD, MadeWith, OTHER_FIELDS, RUN, SAME_FIELDS, SessionFiles, case_facts, case_report, case_status,
+    field_groups, groups_in, groups_text, label_of, load_ranges, local_time, report_fhir, report_html, save_ranges,
+    session_files, session_report, signed_snapshot, slide_of, suggestion, to_local,
 };
 pub use library::{
     InstalledModel, SelfTested, default_model_file, export_model, install_model, installed_models, remove_model,

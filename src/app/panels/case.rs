@@ -1,15 +1,21 @@
 //! What the case's forms are made of: an entry that is kept when it is left, the target, the dialogs of signing, amending and
 //! of the reference ranges.
 
+use super::differential::{number, written};
 use crate::app::Asked;
-use crate::app::case::RangeDraft;
-use crate::app::language::{look_up, tr};
+use crate::app::case::{RangeDraft, is_reason};
+use crate::app::language::{look_up, tr, whole};
 use crate::app::state::{Dialog, State};
 use crate::app::theme;
 use crate::app::update::Input;
-use crate::laboratory::{Obstacle, Sex, TARGETS, Unit};
+use crate::files::display_name;
+use crate::laboratory::{
+    Obstacle, RangeSource, Ranges, RunRecord, Sex, SlideReport, TARGETS, Unit, listed, plain_text,
+};
+use crate::workflow::{SAME_FIELDS, field_groups};
 use egui::{Grid, Id, Key, Role, ScrollArea, TextEdit, Ui, WidgetInfo};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// A text that is kept when it is left or Enter is pressed; Escape takes it back.
 #[expect(clippy::too_many_arguments, reason = "a widget of its callers' choosing")]
@@ -67,36 +73,267 @@ pub(super) fn label(ui: &mut Ui, text: &str, asked: &mut Asked) {
     }
 }
 
-pub(super) fn sign(ui: &mut Ui, state: &State, reason: &str, asked: &mut Asked) {
-    let obstacles = state.table(None).obstacles();
-    ui.label(tr!("What is signed is locked. An amendment makes a new version; every version is kept."));
-    if state.operator.is_empty() {
-        ui.colored_label(theme::error_colour(ui), tr!("Enter your initials under Operator first."));
-    } else {
-        ui.label(tr!("Operator: %{who}", who = state.operator));
+/// What is not complete, in the language of the window.
+fn obstacle(o: &Obstacle) -> String {
+    match o {
+        Obstacle::NothingCounted => tr!("nothing is counted"),
+        Obstacle::TargetNotReached(n, target) => {
+            tr!("%{n} counted (target %{target} not reached)", n = whole(*n), target = whole(*target))
+        }
+        Obstacle::Unreviewed(n, all) => tr!("%{n} of %{all} cells are not reviewed", n = whole(*n), all = whole(*all)),
+        Obstacle::Unidentified(1) => tr!("1 cell is unidentified"),
+        Obstacle::Unidentified(n) => tr!("%{n} cells are unidentified", n = whole(*n)),
+        Obstacle::NotLookedAt(n, all) => {
+            tr!("%{n} of %{all} images were not looked at", n = whole(*n), all = whole(*all))
+        }
+        Obstacle::RunNotEnded => tr!("the run ended before all images were listed"),
+        Obstacle::Failed(1) => tr!("1 image failed"),
+        Obstacle::Failed(n) => tr!("%{n} images failed", n = whole(*n)),
+        Obstacle::Changed(1) => tr!("1 image changed since it was looked at (F5 classifies it again)"),
+        Obstacle::Changed(n) => {
+            tr!("%{n} images changed since they were looked at (F5 classifies them again)", n = whole(*n))
+        }
+        Obstacle::Gone(1) => tr!("1 image is gone since the last look"),
+        Obstacle::Gone(n) => tr!("%{n} images are gone since the last look", n = whole(*n)),
+        Obstacle::LookAlike(1) => tr!("1 group of images looks like the same field"),
+        Obstacle::LookAlike(n) => tr!("%{n} groups of images look like the same field", n = whole(*n)),
+        Obstacle::NotInCatalogue(names) => {
+            tr!("counted as white cells, not in the catalogue: %{names}", names = listed(names, NAMED))
+        }
+        Obstacle::RangesUnreadable => tr!("the laboratory's reference ranges cannot be read"),
     }
+}
+
+/// How many names a line holds.
+const NAMED: usize = 5;
+
+fn names(paths: &[PathBuf]) -> String {
+    listed(&paths.iter().map(|p| plain_text(&display_name(p))).collect::<Vec<_>>(), NAMED)
+}
+
+/// What was left out of the count, in the language of the window.
+pub(super) fn left_out(r: &SlideReport) -> Vec<String> {
+    let left = &r.table.left;
+    let mut out = Vec::new();
+    match left.copies.len() {
+        0 => {}
+        1 => out.push(tr!("1 copy left out: %{names}", names = names(&left.copies))),
+        n => out.push(tr!("%{n} copies left out: %{names}", n = whole(n), names = names(&left.copies))),
+    }
+    match left.same_fields.len() {
+        0 => {}
+        1 => out.push(tr!("1 image of the same field left out: %{names}", names = names(&left.same_fields))),
+        n => {
+            let names = names(&left.same_fields);
+            out.push(tr!("%{n} images of the same field left out: %{names}", n = whole(n), names = names));
+        }
+    }
+    for (n, text) in [
+        (left.changed, "%{n} changed since they were looked at"),
+        (left.gone, "%{n} gone since the last look"),
+        (left.labels_gone, "labels of images that are gone or changed: %{n}"),
+        (left.labels_unmatched, "labels of cells that are not found now: %{n}"),
+        (r.table.run.map_or(0, RunRecord::left), "images not looked at: %{n}"),
+    ] {
+        if n > 0 {
+            out.push(tr!(text, n = whole(n)));
+        }
+    }
+    if !r.table.off_catalogue.is_empty() {
+        let names = listed(&r.table.off_catalogue, NAMED);
+        out.push(tr!("counted as white cells, not in the catalogue: %{names}", names = names));
+    }
+    out
+}
+
+/// What the reference ranges are worth, in the language of the window; nothing where they are the laboratory's own.
+pub(super) fn ranges_said(r: &SlideReport) -> Option<String> {
+    match r.table.ranges {
+        RangeSource::Unreadable => Some(tr!("The laboratory's reference ranges cannot be read: nothing is flagged")),
+        RangeSource::Examples if r.table.rows.iter().any(|row| row.range.is_some()) => {
+            Some(tr!("Example ranges, not validated"))
+        }
+        _ => None,
+    }
+}
+
+/// A line of text with an edge that is seen on every ground.
+fn edged(ui: &mut Ui, text: &mut String, width: f32, label: Id) -> egui::Response {
+    ui.scope(|ui| {
+        let edge = egui::Stroke::new(1.0, ui.visuals().weak_text_color());
+        ui.visuals_mut().widgets.inactive.bg_stroke = edge;
+        ui.visuals_mut().widgets.hovered.bg_stroke = edge;
+        ui.add(TextEdit::singleline(text).desired_width(width)).labelled_by(label)
+    })
+    .inner
+}
+
+/// Reasons that come up often; any other can be typed.
+const REASONS: [&str; 4] = [
+    "Too few cells on the slide",
+    "Cells damaged or badly stained",
+    "Urgent result, review to follow",
+    "Images could not be taken again",
+];
+
+/// The sheet of a signature: what is signed, what is not complete, who signs.
+pub(super) fn sign(ui: &Ui, state: &State, reason: &str, asked: &mut Asked) {
+    let answer = egui::Modal::new(Id::unique("sign")).show(ui.ctx(), |ui| {
+        ui.set_width(560.0);
+        ui.heading(tr!("Sign"));
+        ui.separator();
+        sheet(ui, state, reason, asked);
+    });
+    if answer.should_close() {
+        asked.input(Input::Dialog(Dialog::None));
+    }
+}
+
+fn sheet(ui: &mut Ui, state: &State, reason: &str, asked: &mut Asked) {
+    let shown = super::differential::shown(ui, state);
+    let r = &shown.report;
+    summary(ui, r);
+    questions(ui, state, r, asked);
+    let obstacles = r.table.obstacles();
     let mut reason = reason.to_owned();
+    if state.case.files.is_none() {
+        ui.horizontal(|ui| {
+            ui.spinner();
+            ui.label(tr!("Checking the files…"));
+        });
+    }
     if !obstacles.is_empty() {
         ui.add_space(6.0);
-        ui.colored_label(theme::error_colour(ui), tr!("Something is open:"));
-        for obstacle in &obstacles {
-            let text = match *obstacle {
-                Obstacle::NothingCounted => tr!("nothing is counted"),
-                Obstacle::Unreviewed(n, all) => tr!("%{n} of %{all} cells are not reviewed", n = n, all = all),
-                Obstacle::Unidentified(n) => tr!("%{n} cells are unidentified", n = n),
-            };
-            ui.label(format!("· {text}"));
+        ui.colored_label(theme::error_colour(ui), tr!("Not complete yet:"));
+        obstacles.iter().for_each(|o| drop(ui.label(format!("· {}", obstacle(o)))));
+        ui.add_space(4.0);
+        let label = ui.label(tr!("Sign anyway – give a reason (printed on the report)"));
+        ui.horizontal(|ui| {
+            let chosen = egui::ComboBox::from_id_salt("reasons").selected_text(tr!("Reasons")).width(100.0);
+            let response = chosen.show_ui(ui, |ui| {
+                for text in REASONS {
+                    if ui.selectable_label(false, look_up(text)).clicked() {
+                        asked.input(Input::Dialog(Dialog::Sign { reason: look_up(text) }));
+                    }
+                }
+            });
+            response.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, tr!("Reasons")));
+            if edged(ui, &mut reason, 420.0, label.id).changed() {
+                asked.input(Input::Dialog(Dialog::Sign { reason: reason.clone() }));
+            }
+        });
+    }
+    let id = Id::unique("initials of who signs");
+    let mut initials = ui.data(|d| d.get_temp::<String>(id)).unwrap_or_else(|| state.operator.clone());
+    ui.add_space(6.0);
+    ui.horizontal(|ui| {
+        let label = ui.label(tr!("Initials"));
+        if edged(ui, &mut initials, 80.0, label.id).changed() {
+            ui.data_mut(|d| d.insert_temp(id, initials.clone()));
         }
-        let label = ui.label(tr!("It can be signed all the same, for a reason that the report will state:"));
-        let edit = ui.add(TextEdit::singleline(&mut reason).desired_width(f32::INFINITY)).labelled_by(label.id);
-        if edit.changed() {
-            asked.input(Input::Dialog(Dialog::Sign { reason: reason.clone() }));
+    });
+    ui.weak(tr!("What is signed is locked. An amendment makes a new version; every version is kept."));
+    let why = if initials.trim().is_empty() {
+        Some(tr!("Enter your initials"))
+    } else if !obstacles.is_empty() && !is_reason(&reason) {
+        Some(tr!("Give a reason of a few words"))
+    } else if state.case.files.is_none() {
+        Some(tr!("Checking the files…"))
+    } else {
+        None
+    };
+    ui.separator();
+    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        let text = match r.table.white.all {
+            1 => tr!("Sign 1 cell"),
+            n => tr!("Sign %{n} cells", n = whole(n)),
+        };
+        let primary = egui::Button::new(egui::RichText::new(text).strong()).selected(why.is_none());
+        let mut button = ui.add_enabled(why.is_none(), primary);
+        if let Some(why) = why {
+            button = button.on_disabled_hover_text(&why);
+            ui.weak(why);
+        }
+        if ui.button(tr!("Cancel")).clicked() {
+            ui.data_mut(|d| d.remove::<String>(id));
+            asked.input(Input::Dialog(Dialog::None));
+        }
+        if button.clicked() {
+            ui.data_mut(|d| d.remove::<String>(id));
+            asked.input(Input::Operator(initials));
+            asked.input(Input::Sign(reason, crate::workflow::now()));
+        }
+    });
+}
+
+/// Sample, slides, count, how it was confirmed, and the numbers.
+fn summary(ui: &mut Ui, r: &SlideReport) {
+    let table = &r.table;
+    Grid::new("sign-summary").num_columns(2).spacing([12.0, 3.0]).show(ui, |ui| {
+        let mut line = |name: String, value: String| {
+            ui.weak(name);
+            ui.label(value);
+            ui.end_row();
+        };
+        let dash = |text: String| if text.is_empty() { "–".to_owned() } else { text };
+        line(tr!("Sample"), dash(r.snapshot.case.sample.clone()));
+        let slides: Vec<PathBuf> = r.snapshot.slides.iter().map(|(path, _)| path.clone()).collect();
+        line(tr!("Slides"), dash(names(&slides)));
+        line(tr!("Cells"), super::differential::counted(table));
+        if let Some(c) = r.snapshot.confirmed {
+            let mut text = tr!("%{n} confirmed one by one", n = whole(c.one_by_one));
+            for (n, what) in [
+                (c.bulk, "%{n} in bulk"),
+                (c.imported, "%{n} taken over from a table"),
+                (c.model, "%{n} by the model alone"),
+            ] {
+                if n > 0 {
+                    text = format!("{text}, {}", tr!(what, n = whole(n)));
+                }
+            }
+            line(tr!("Confirmed"), text);
+        }
+        left_out(r).into_iter().for_each(|text| line(String::new(), text));
+        ranges_said(r).into_iter().for_each(|text| line(tr!("Reference ranges"), text));
+    });
+    ui.add_space(4.0);
+    Grid::new("sign-numbers").num_columns(4).spacing([18.0, 2.0]).striped(true).show(ui, |ui| {
+        let routine =
+            |label: &str| crate::domain::CellClass::find(label).is_some_and(crate::domain::CellClass::routine);
+        for row in table.rows.iter().filter(|row| routine(&row.label) || row.count.all > 0) {
+            ui.label(look_up(&row.label));
+            number(ui, 48.0, whole(row.count.all).into());
+            let percent = row.percent(table).map_or_else(|| "–".to_owned(), written);
+            number(ui, 56.0, format!("{percent} %").into());
+            let absolute = row.absolute().map(|(a, ..)| format!("{} ×10⁹/L", written(a)));
+            number(ui, 96.0, absolute.unwrap_or_default().into());
+            ui.end_row();
+        }
+    });
+}
+
+/// Asks about images that look like the same field, and lets a person take back what was agreed.
+fn questions(ui: &mut Ui, state: &State, r: &SlideReport, asked: &mut Asked) {
+    if !r.table.left.same_fields.is_empty() {
+        for group in field_groups(&state.case.record, SAME_FIELDS).into_iter().take(NAMED) {
+            ui.add_space(4.0);
+            ui.label(tr!("%{n} images are counted as one field", n = group.len()));
+            if ui.button(tr!("Different Fields: Count All")).clicked() {
+                asked.input(Input::Fields(group, false));
+            }
         }
     }
-    let fine = !state.operator.is_empty() && (obstacles.is_empty() || !reason.trim().is_empty());
-    let enter = ui.input(|i| i.key_pressed(Key::Enter) && i.modifiers.is_none());
-    if ui.add_enabled(fine, egui::Button::new(tr!("Sign"))).clicked() || (fine && enter) {
-        asked.input(Input::Sign(reason, crate::workflow::now()));
+    for paths in r.table.left.alike.iter().take(NAMED) {
+        ui.add_space(4.0);
+        let n = paths.len();
+        ui.label(tr!("These %{n} images look like the same field: %{names}", n = n, names = names(paths)));
+        ui.horizontal(|ui| {
+            for (same, text) in [(true, tr!("Same Field: Count Once")), (false, tr!("Different Fields: Count All"))] {
+                if ui.button(text).clicked() {
+                    asked.input(Input::Fields(state.group_of(paths), same));
+                }
+            }
+        });
     }
 }
 
@@ -108,15 +345,22 @@ pub(super) fn amend(ui: &mut Ui, reason: &str, asked: &mut Asked) {
     if edit.changed() {
         asked.input(Input::Dialog(Dialog::Amend { reason: reason.clone() }));
     }
-    let fine = !reason.trim().is_empty();
+    let fine = is_reason(&reason);
     let enter = ui.input(|i| i.key_pressed(Key::Enter));
     if ui.add_enabled(fine, egui::Button::new(tr!("Amend"))).clicked() || (fine && enter) {
         asked.input(Input::Amend(reason));
     }
 }
 
-pub(super) fn ranges(ui: &mut Ui, drafts: &[RangeDraft], asked: &mut Asked) {
-    ui.label(tr!("The ranges that come with the program are examples. Enter your laboratory's own; the narrowest one for age and sex holds."));
+pub(super) fn ranges(ui: &mut Ui, state: &State, drafts: &[RangeDraft], asked: &mut Asked) {
+    let unreadable = match &state.case.ranges {
+        Ranges::Unreadable(why) => Some(why),
+        _ => None,
+    };
+    ui.label(tr!("The ranges that come with the program are examples. Enter your laboratory's own; the most specific range for age and sex is used."));
+    if let Some(why) = unreadable {
+        ui.colored_label(theme::error_colour(ui), why);
+    }
     let mut all = drafts.to_vec();
     let mut gone = None;
     ScrollArea::vertical().max_height(380.0).show(ui, |ui| {
@@ -175,10 +419,11 @@ pub(super) fn ranges(ui: &mut Ui, drafts: &[RangeDraft], asked: &mut Asked) {
         if ui.button(tr!("Add a Range")).clicked() {
             all.push(RangeDraft::default());
         }
-        if ui.button(tr!("Examples Again")).clicked() {
+        if ui.button(tr!("Restore Examples")).clicked() {
             all = crate::laboratory::example_ranges().iter().map(RangeDraft::of).collect();
         }
-        if ui.button(tr!("Keep These Ranges")).clicked() {
+        let save = if unreadable.is_some() { tr!("Set the Old File Aside and Save") } else { tr!("Save") };
+        if ui.button(save).clicked() {
             asked.input(Input::Ranges(all.clone()));
         }
     });

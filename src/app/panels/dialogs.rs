@@ -19,10 +19,13 @@ pub(super) fn dialog(ui: &Ui, state: &State, asked: &mut Asked) {
         }
         Dialog::Label(text) => asking(ui, &tr!("Other label"), asked, |ui, asked| case::label(ui, text, asked)),
         Dialog::ConfirmAll(n) => asking(ui, &tr!("Confirm in bulk"), asked, |ui, asked| confirm_all(ui, *n, asked)),
-        Dialog::Sign { reason } => asking(ui, &tr!("Sign"), asked, |ui, asked| case::sign(ui, state, reason, asked)),
+        Dialog::Sign { reason } => {
+            close_on_escape(ui, asked);
+            case::sign(ui, state, reason, asked);
+        }
         Dialog::Amend { reason } => asking(ui, &tr!("Amend"), asked, |ui, asked| case::amend(ui, reason, asked)),
         Dialog::Ranges(drafts) => {
-            asking(ui, &tr!("Reference ranges"), asked, |ui, asked| case::ranges(ui, drafts, asked))
+            asking(ui, &tr!("Reference ranges"), asked, |ui, asked| case::ranges(ui, state, drafts, asked))
         }
         Dialog::SelfCheck(text) => page(ui, &tr!("Self-check"), asked, |ui| match text {
             None => {

@@ -45,8 +45,6 @@ pub(crate) struct ViewMemory {
     pub(super) drag: Option<details::SquareDrag>,
     /// The heat map as a texture, of which map and with which opacity.
     pub(super) heat: details::HeatTexture,
-    /// The differential as it was laid out last, and what it was laid out from.
-    pub(super) table: Option<(TableOf, crate::laboratory::DifferentialTable)>,
     /// What a model that is being asked about sees, as a texture, and of which preview.
     pub(super) preview: wizard::PreviewTexture,
     /// A line that is being drawn around cells of the map.
@@ -54,10 +52,6 @@ pub(crate) struct ViewMemory {
     /// Nothing had the keyboard when the frame began.
     pub(super) keys_free: bool,
 }
-
-/// What a differential's table is made from.
-type TableOf =
-    (crate::domain::Differential, crate::laboratory::CaseFacts, Vec<crate::laboratory::ReferenceRange>, String);
 
 /// A tile that is being dragged to a class.
 pub(crate) struct DraggedTile(pub(super) CellId);

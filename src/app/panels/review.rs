@@ -32,7 +32,7 @@ pub(super) fn place(ui: &mut Ui, state: &State, memory: &mut ViewMemory, picture
             .resizable(true)
             .default_size(230.0)
             .size_range(120.0..=420.0)
-            .show(ui, |ui| differential::panel(ui, state, memory, asked));
+            .show(ui, |ui| differential::panel(ui, state, asked));
     }
     let half = (ui.available_width() * 0.46).clamp(300.0, 900.0);
     Panel::right("image")

@@ -1,0 +1,316 @@
+//! From what is known of a case to what is counted: the one way, for window, script, report and signature. Pure.
+//!
+//! An image counts once however many files hold it; a file that changed or went since it was looked at does not count, and
+//! neither do the labels that were given for it.
+
+use super::case::CaseFacts;
+use super::confirmation::Confirmed;
+use super::naming::cannot_name;
+use super::ranges::Ranges;
+use super::rounding;
+use super::run::RunRecord;
+use super::snapshot::{LeftOut, Snapshot};
+use super::text::plain_text;
+use crate::domain::{CellResult, Differential, Digest, ImageResult, Outcome, Role, UNIDENTIFIED, role};
+use crate::session::{CellKey, Confirmation, Confirmations, Verdict};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// What became of a file since its result was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnDisk {
+    /// It is what it was, as far as anybody looked.
+    #[default]
+    Same,
+    /// It holds something else now.
+    Changed,
+    /// It is not there any more.
+    Gone,
+}
+
+/// A file of a case that was looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct CaseImage<'a> {
+    /// What came of it.
+    pub result: &'a ImageResult,
+    /// What became of it since.
+    pub on_disk: OnDisk,
+}
+
+/// Everything that a differential is made from.
+#[derive(Debug, Clone, Default)]
+pub struct CaseInput<'a> {
+    /// Files that were looked at, in any order.
+    pub images: Vec<CaseImage<'a>>,
+    /// Labels of the model that suggested, in its order; none without a model.
+    pub classes: Vec<String>,
+    /// Name and digest of the model; empty without one.
+    pub model: (String, String),
+    /// What people said.
+    pub labels: BTreeMap<CellKey, &'a Verdict>,
+    /// How each label was confirmed.
+    pub confirmations: Option<&'a Confirmations>,
+    /// How far the last run came; nothing where there never was one.
+    pub run: Option<RunRecord>,
+    /// What was entered.
+    pub facts: CaseFacts,
+    /// The laboratory's ranges.
+    pub ranges: Ranges,
+    /// Images of one field each, as a person agreed.
+    pub same_fields: Vec<Vec<Digest>>,
+    /// Images of different fields, as a person said.
+    pub other_fields: Vec<Vec<Digest>>,
+    /// Images that look like the same field, decided or not.
+    pub alike: Vec<Vec<Digest>>,
+}
+
+/// The slide that an image is of: the folder that it lies in.
+#[must_use]
+pub fn slide_of(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).to_owned()
+}
+
+/// The label of a cell: a person's, or what the model suggests; and whether a person gave it.
+#[must_use]
+pub fn label_of<'a>(verdict: Option<&'a Verdict>, suggested: &'a str) -> (&'a str, bool) {
+    match verdict {
+        Some(v) if v.named() => (&v.label, true),
+        _ => (suggested, false),
+    }
+}
+
+/// What the model suggests for a cell of a result.
+#[must_use]
+pub fn suggestion<'a>(cell: &CellResult, classes: &'a [String]) -> &'a str {
+    let class = cell.accepted.then(|| classes.get(cell.probabilities.top().0)).flatten();
+    class.map_or(UNIDENTIFIED, String::as_str)
+}
+
+/// Cells counted so far.
+#[derive(Default)]
+struct Counting<'a> {
+    slides: BTreeMap<PathBuf, Differential>,
+    confirmed: Confirmed,
+    /// Of each label as it stands somewhere: as it is counted, and whether it is one of the 100 %.
+    labels: HashMap<&'a str, (String, bool)>,
+}
+
+impl<'a> Counting<'a> {
+    fn cell(
+        &mut self,
+        into: &mut Differential,
+        key: CellKey,
+        label: &'a str,
+        reviewed: bool,
+        how: Option<&Confirmations>,
+    ) {
+        let (label, white) = self.labels.entry(label).or_insert_with(|| {
+            let plain = plain_text(label);
+            let label = if plain.is_empty() { UNIDENTIFIED.to_owned() } else { plain };
+            let white = role(&label) == Role::Counted;
+            (label, white)
+        });
+        into.count(label, reviewed, true);
+        if *white {
+            // A label of which no trail tells came from somewhere else.
+            let how = || how.and_then(|c| c.of(key)).unwrap_or(Confirmation::Imported);
+            self.confirmed.add(reviewed.then(how));
+        }
+    }
+}
+
+/// The file that stands for each image: of several with the same content the first by path that could be read.
+fn standing<'a>(order: &[CaseImage<'a>]) -> HashMap<Digest, &'a Path> {
+    let mut standing: HashMap<Digest, &'a ImageResult> = HashMap::new();
+    let read = |i: &ImageResult| matches!(i.outcome, Outcome::Cells(_));
+    for CaseImage { result, .. } in order.iter().filter(|i| i.on_disk == OnDisk::Same) {
+        let Some(digest) = result.digest else { continue };
+        match standing.get(&digest) {
+            Some(first) if read(first) || !read(result) => {}
+            _ => drop(standing.insert(digest, result)),
+        }
+    }
+    standing.into_iter().map(|(d, i)| (d, i.path.as_path())).collect()
+}
+
+impl CaseInput<'_> {
+    /// Counts. `made` is UTC, RFC 3339.
+    #[must_use]
+    pub fn snapshot(self, made: &str) -> Snapshot {
+        let mut order = self.images.clone();
+        order.sort_by(|a, b| a.result.path.cmp(&b.result.path));
+        let standing = standing(&order);
+        let mut left = LeftOut::default();
+        let mut counting = Counting::default();
+        // What stands here was dealt with: counted, or left out together with its labels.
+        let mut present: HashSet<Digest> = HashSet::new();
+        let mut passed: HashSet<Digest> = HashSet::new();
+        let mut shown: HashSet<CellKey> = HashSet::new();
+        let mut fields: BTreeSet<usize> = BTreeSet::new();
+        for CaseImage { result, on_disk } in &order {
+            match on_disk {
+                OnDisk::Same => {}
+                OnDisk::Changed => {
+                    left.changed += 1;
+                    continue;
+                }
+                OnDisk::Gone => {
+                    left.gone += 1;
+                    continue;
+                }
+            }
+            if let Some(digest) = result.digest {
+                if standing.get(&digest).is_none_or(|p| *p != result.path) {
+                    left.copies.push(result.path.clone());
+                    continue;
+                }
+                let field = self.same_fields.iter().position(|f| f.contains(&digest));
+                if field.is_some_and(|f| !fields.insert(f)) {
+                    left.same_fields.push(result.path.clone());
+                    passed.insert(digest);
+                    continue;
+                }
+                present.insert(digest);
+            }
+            let slide = slide_of(&result.path);
+            let mut own = counting.slides.remove(&slide).unwrap_or_default();
+            own.add_image(result);
+            if let (Outcome::Cells(cells), Some(image)) = (&result.outcome, result.digest) {
+                for cell in cells {
+                    let key = CellKey { image, cell: cell.number };
+                    shown.insert(key);
+                    let verdict = self.labels.get(&key).copied();
+                    let (label, reviewed) = label_of(verdict, suggestion(cell, &self.classes));
+                    counting.cell(&mut own, key, label, reviewed, self.confirmations);
+                }
+            }
+            counting.slides.insert(slide, own);
+        }
+        // What looks alike, and is there, and nobody has decided yet.
+        let decided = |group: &[Digest]| {
+            let within = |known: &Vec<Digest>| group.iter().all(|d| known.contains(d));
+            self.same_fields.iter().chain(&self.other_fields).any(within)
+        };
+        for group in self.alike.iter().filter(|g| !decided(g)) {
+            let paths: Vec<PathBuf> = group
+                .iter()
+                .filter(|d| present.contains(*d))
+                .filter_map(|d| standing.get(d).map(|p| p.to_path_buf()))
+                .collect();
+            if paths.len() > 1 {
+                left.alike.push(paths);
+            }
+        }
+        let looked = !self.images.is_empty() || self.run.is_some();
+        for (key, verdict) in self.labels.iter().filter(|(key, v)| v.named() && !shown.contains(key)) {
+            if !looked {
+                // Labels of a table and no images at all: there is nothing that they could disagree with.
+                let mut own = counting.slides.remove(Path::new("")).unwrap_or_default();
+                counting.cell(&mut own, *key, &verdict.label, true, self.confirmations);
+                counting.slides.insert(PathBuf::new(), own);
+            } else if present.contains(&key.image) {
+                left.labels_unmatched += 1;
+            } else if !passed.contains(&key.image) {
+                left.labels_gone += 1;
+            }
+        }
+        Snapshot {
+            case: self.facts,
+            range_source: Some(self.ranges.source()),
+            ranges: self.ranges.list().to_vec(),
+            cannot_name: Some(cannot_name(&self.classes).into_iter().map(str::to_owned).collect()),
+            classes: self.classes.clone(),
+            slides: counting.slides.into_iter().collect(),
+            model: self.model,
+            made: made.to_owned(),
+            left,
+            confirmed: Some(counting.confirmed),
+            run: self.run,
+            rounding: rounding::RULE.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Probabilities, Square};
+    use crate::laboratory::RunEnd;
+
+    fn image(path: &str, digest: u8, classes: &[usize]) -> ImageResult {
+        let cell = |number: u32, class: usize| CellResult {
+            number,
+            square: Square { x: 0.0, y: 0.0, side: 30.0 },
+            probabilities: Probabilities::new(vec![f32::from(u8::from(class == 0)), f32::from(u8::from(class == 1))])
+                .unwrap_or_else(|| Probabilities::new(vec![0.5, 0.5]).expect("sums to one")),
+            accepted: class < 2,
+            unlike: None,
+            features: Vec::new(),
+        };
+        ImageResult {
+            index: 0,
+            path: path.into(),
+            digest: Some(Digest([digest; 32])),
+            size: Some((64, 64)),
+            outcome: Outcome::Cells((1..).zip(classes).map(|(n, c)| cell(n, *c)).collect()),
+            warnings: Vec::new(),
+            provider: None,
+        }
+    }
+
+    fn key(digest: u8, cell: u32) -> CellKey {
+        CellKey { image: Digest([digest; 32]), cell }
+    }
+
+    fn counted(input: CaseInput<'_>) -> (Vec<(String, usize, usize)>, LeftOut, Confirmed) {
+        let s = input.snapshot("");
+        let t = s.table();
+        let rows = t.rows.iter().filter(|r| r.count.all > 0);
+        (rows.map(|r| (r.label.clone(), r.count.all, r.count.reviewed)).collect(), s.left, s.confirmed.expect("known"))
+    }
+
+    #[test]
+    fn an_image_counts_once_and_what_is_not_there_any_more_counts_for_nothing() {
+        let verdict = |l: &str| Verdict { label: l.into(), ..Verdict::default() };
+        let (a, b, c) = (verdict("NEUTROPHILS"), verdict("blast"), verdict("monocyte"));
+        let images = [
+            image("/s/b.png", 1, &[0]),
+            image("/s/a.png", 1, &[0]),
+            image("/s/c.png", 2, &[0, 1, 2]),
+            image("/s/d.png", 3, &[1]),
+            image("/t/e.png", 4, &[1]),
+            image("/t/f.png", 5, &[1]),
+        ];
+        let disk = [OnDisk::Same, OnDisk::Same, OnDisk::Same, OnDisk::Changed, OnDisk::Gone, OnDisk::Same];
+        let input = || CaseInput {
+            images: images.iter().zip(disk).map(|(result, on_disk)| CaseImage { result, on_disk }).collect(),
+            classes: vec!["lymphocyte".into(), "neutrophil".into()],
+            // Of the image that is there twice; of one that changed; of one that nobody has; of a cell that is not found.
+            labels: [(key(1, 1), &a), (key(3, 1), &b), (key(9, 1), &b), (key(2, 7), &c)].into(),
+            run: Some(RunRecord { listed: true, to_do: 6, done: 6, end: RunEnd::Complete }),
+            ..CaseInput::default()
+        };
+        let (rows, left, confirmed) = counted(input());
+        assert_eq!(
+            rows,
+            [("neutrophil".to_owned(), 3, 1), ("lymphocyte".to_owned(), 1, 0)],
+            "the copy once, the suggestions of what is there"
+        );
+        assert_eq!(left.copies, [PathBuf::from("/s/b.png")], "the first by path stands");
+        assert_eq!((left.changed, left.gone, left.labels_gone, left.labels_unmatched), (1, 1, 2, 1));
+        // Nobody's trail tells how that label came to be: it was taken over.
+        assert_eq!((confirmed.imported, confirmed.model, confirmed.all()), (1, 3, 4));
+        let mut turned = input();
+        turned.images.reverse();
+        assert_eq!(counted(turned), counted(input()), "the order in which files came decides nothing");
+        let mut agreed = input();
+        agreed.same_fields = vec![vec![Digest([2; 32]), Digest([5; 32])]];
+        let (rows, left, _) = counted(agreed);
+        assert_eq!(left.same_fields, [PathBuf::from("/t/f.png")]);
+        assert_eq!(rows[0], ("neutrophil".to_owned(), 2, 1));
+        // Labels of a table, and no image was ever looked at: they are all there is.
+        let table = CaseInput { images: Vec::new(), run: None, ..input() };
+        let (rows, left, _) = counted(table);
+        assert_eq!((rows.iter().map(|r| r.1).sum::<usize>(), left), (4, LeftOut::default()));
+    }
+}
