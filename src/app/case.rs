@@ -34,8 +34,6 @@ pub struct CaseView {
     pub heard: VecDeque<Edit>,
     /// How far the last run came.
     pub run: Option<RunRecord>,
-    /// Something was looked at while the case was signed: a signed session keeps what it was signed on, and does not know it.
-    pub unkept: bool,
     /// What the last look at the files found; nothing before one.
     pub files: Option<FilesLook>,
     /// Images that were found to look like the same field.
@@ -54,7 +52,6 @@ impl Default for CaseView {
             confirmed: Confirmations::default(),
             heard: VecDeque::new(),
             run: None,
-            unkept: false,
             files: None,
             alike: Vec::new(),
             shown: true,

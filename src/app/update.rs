@@ -541,8 +541,8 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
         }
         Event::Ranges(ranges) => state.case.ranges = ranges,
         Event::Run(g, run) if g == state.generation => {
-            state.case.unkept |=
-                state.case.record.locked() && (run.done > 0 || !state.known.is_empty() || run.to_do > 0);
+            // A signed session does not keep how far the run came, nor what it found.
+            state.unkept |= state.case.record.locked() && (run.done > 0 || !state.known.is_empty() || run.to_do > 0);
             state.case.run = Some(run);
         }
         Event::Files(g, found, alike) if g == state.generation => {
@@ -613,17 +613,13 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             SessionEvent::Case(record) => {
                 let (was, is) = (state.case.record.locked(), record.locked());
                 state.case.record = *record;
-                if was && !is && std::mem::take(&mut state.case.unkept) {
+                if was && !is && state.unkept {
                     // What was looked at meanwhile goes into the session now, or window and script would count differently.
                     return reopen(state, false, now);
                 }
                 if is && !was {
                     let version = state.case.record.signatures.last().map_or(0, |s| s.version);
                     say(state, tr!("Signed as version %{n}", n = version), false, now);
-                }
-                if was && !is && state.unkept {
-                    // What came while it was signed is looked at again, so that the session knows it too.
-                    return reopen(state, false, now);
                 }
             }
             SessionEvent::Saved(n) => {

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// Longest word about a holder that is read.
 const MAX_WORDS: u64 = 1000;
 
+/// So long a held lock is tried again.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(150);
+
 /// Held as long as it lives; the system lets it go when the process ends, however that happens.
 #[derive(Debug)]
 pub struct Lock {
@@ -28,7 +31,7 @@ impl Lock {
             .truncate(false)
             .open(path)
             .map_err(|e| format!("another program ({e})"))?;
-        match file.try_lock() {
+        match patiently(&file) {
             Ok(()) => {
                 // Who holds it is a courtesy: the lock is held all the same.
                 let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(who.as_bytes()));
@@ -40,6 +43,20 @@ impl Lock {
                 Err(if read.is_ok() && !words.is_empty() { words } else { "another program".into() })
             }
             Err(std::fs::TryLockError::Error(e)) => Err(format!("another program ({e})")),
+        }
+    }
+}
+
+/// Tries for a moment. A lock that was let go just now may live on in a child process that is being started: it has a copy of the
+/// open file until the other program's code takes its place.
+fn patiently(file: &File) -> Result<(), std::fs::TryLockError> {
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Err(std::fs::TryLockError::WouldBlock) if std::time::Instant::now() < until => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            other => return other,
         }
     }
 }
