@@ -213,13 +213,16 @@ fn an_interrupt_leaves_complete_rows_and_says_130() {
         std::fs::write(dir.path().join(format!("x{i:05}.png")), &picture).unwrap();
     }
     let target = dir.path().join("t.csv");
+    let old = "path,cell,status,label\na whole table\n";
+    std::fs::write(&target, old).unwrap();
     let mut child =
         leukoscope().arg("classify").arg(dir.path()).arg("--out").arg(&target).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(1500));
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let rows = table(&std::fs::read(&target).unwrap());
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), old, "the whole table of another run stays");
+    let rows = table(&std::fs::read(dir.path().join("t.csv.partial")).unwrap());
     assert!(!rows.is_empty() && rows.len() < 3001, "{} rows", rows.len());
     assert!(rows.iter().all(|r| r["status"] == "ok" && r["sha256"].len() == 64));
 }

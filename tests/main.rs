@@ -22,6 +22,7 @@ mod laboratory;
 mod languages;
 #[cfg(feature = "app")]
 mod models;
+mod outputs;
 mod providers;
 mod quantize;
 #[cfg(feature = "app")]

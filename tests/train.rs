@@ -60,12 +60,12 @@ fn a_model_comes_out_that_carries_everything_and_classifies() {
     ] {
         assert!(printed.contains(word), "{word}: {printed}");
     }
-    let history = table(&std::fs::read(out.with_file_name("history.csv")).unwrap());
+    let history = table(&std::fs::read(out.with_extension("history.csv")).unwrap());
     assert_eq!(history.len(), 3);
     let columns: Vec<&str> = ["epoch", "seconds", "train_accuracy", "train_loss", "val_accuracy", "val_loss"].into();
     assert_eq!(history[0].keys().collect::<Vec<_>>(), columns);
     let report: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(out.with_file_name("report.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(out.with_extension("report.json")).unwrap()).unwrap();
     assert_eq!(report["part"], "test");
     for key in [
         "n",
@@ -219,7 +219,7 @@ fn failed_and_empty_pictures_are_named_and_labels_by_case_are_one() {
     assert!(said.contains("the dataset's \"Lymphocyte\" is the starting model's \"lymphocyte\""), "{said}");
     assert!(said.contains("knows \"basophil\", which the dataset lacks"), "{said}");
     let report: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(dir.path().join("report.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(dir.path().join("m.report.json")).unwrap()).unwrap();
     assert_eq!(report["excluded"].as_array().unwrap().len(), 1);
 }
 

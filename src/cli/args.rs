@@ -371,7 +371,7 @@ pub(super) struct Train {
     /// A folder with a folder per class, or a CSV with the columns path,label[,group][,split]
     #[arg(value_name = "DATASET")]
     pub(super) dataset: PathBuf,
-    /// The model to write; history.csv and report.json come beside it
+    /// The model to write; NAME.history.csv and NAME.report.json come beside it
     #[arg(long, value_name = "MODEL.onnx")]
     pub(super) out: PathBuf,
     /// A new head on the frozen backbone, the last blocks too, or everything

@@ -191,7 +191,13 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
         complain(&format!("{} more notes; --format json has them all", warned - 20));
     }
     Ok(if totals.cancelled {
-        complain("interrupted; the rows that were written are complete");
+        match &totals.partial {
+            Some(partial) => complain(&format!(
+                "interrupted; the rows so far are in {}, each of them whole; an older table is as it was",
+                crate::files::display_path(partial)
+            )),
+            None => complain("interrupted; the rows that were written are complete"),
+        }
         Exit::Interrupted
     } else if totals.differential.images == 0 && request.shard.is_none() {
         complain("there is no picture to classify in what was named");
@@ -238,7 +244,13 @@ fn open_model(path: Option<&std::path::Path>) -> Result<crate::model::VettedMode
 fn cancel_on_interrupt(cancel: &Cancel) {
     let handler = cancel.clone();
     // A second handler cannot be set in one process; without one ^C simply ends the program.
-    let _ = ctrlc::set_handler(move || handler.cancel());
+    let _ = ctrlc::set_handler(move || {
+        if handler.is_cancelled() {
+            // Asked a second time: a read that does not come back (a share that hangs) must not keep the program.
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        handler.cancel();
+    });
 }
 
 /// Writes to the standard output; a reader that has gone is no error.

@@ -41,8 +41,9 @@ impl AtomicFile {
                 return Ok(Self(Way::Direct(BufWriter::with_capacity(1 << 16, file))));
             }
         }
+        super::inputs::refuse_read(&target)?;
         let folder = folder_of(&target);
-        sweep(folder);
+        sweep_once(folder);
         let file = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder)?;
         keep_mode(&target, file.as_file())?;
         Ok(Self(Way::Replace { target, writer: BufWriter::with_capacity(1 << 16, file) }))
@@ -51,14 +52,38 @@ impl AtomicFile {
     /// Puts the content in place.
     ///
     /// # Errors
-    /// When flushing or renaming fails; the old file is then intact.
+    /// When flushing or renaming fails, or the target was read here or holds another kind of content; the old file is then intact.
     pub fn commit(self) -> io::Result<()> {
+        self.put(None)
+    }
+
+    /// Puts the content, which is less than the whole, beside the target: `NAME.partial`. What was at the target stays.
+    /// Returns where it is; a device takes it as it comes.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_partial(self) -> io::Result<Option<PathBuf>> {
+        let Way::Replace { target, .. } = &self.0 else { return self.put(None).map(|()| None) };
+        let mut name = target.as_os_str().to_owned();
+        name.push(".partial");
+        let partial = PathBuf::from(name);
+        self.put(Some(&partial)).map(|()| Some(partial))
+    }
+
+    fn put(self, elsewhere: Option<&Path>) -> io::Result<()> {
         match self.0 {
             Way::Direct(mut writer) => writer.flush(),
             Way::Replace { target, writer } => {
+                let target = elsewhere.map_or(target, Path::to_owned);
                 let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
                 file.as_file().sync_all()?;
+                if target.is_file() {
+                    let mut head = Vec::new();
+                    io::Read::read_to_end(&mut io::Read::take(File::open(file.path())?, 512), &mut head)?;
+                    super::inputs::may_replace(&target, super::inputs::Content::of(&head))?;
+                }
                 file.persist(&target).map_err(|e| e.error)?;
+                super::inputs::remember_written(&target);
                 #[cfg(unix)]
                 File::open(folder_of(&target))?.sync_all()?;
                 Ok(())
@@ -81,6 +106,15 @@ impl Write for AtomicFile {
             Way::Replace { writer, .. } => writer.flush(),
         }
     }
+}
+
+/// Whether an output can be written, before hours of work: its folder takes files, and what lies there may be replaced by it.
+///
+/// # Errors
+/// Why not, as [`AtomicFile::commit`] would say at the end.
+pub fn probe_output(target: &Path, new: super::Content) -> io::Result<()> {
+    super::may_replace(target, new)?;
+    AtomicFile::create(target).map(drop)
 }
 
 /// Writes a whole file in one go.
@@ -112,6 +146,17 @@ fn keep_mode(target: &Path, file: &File) -> io::Result<()> {
 #[cfg(not(unix))]
 fn keep_mode(_: &Path, _: &File) -> io::Result<()> {
     Ok(())
+}
+
+/// Looks for leftovers once in each folder: a large export would list its folder at every file.
+fn sweep_once(folder: &Path) {
+    static SWEPT: std::sync::Mutex<std::collections::BTreeSet<PathBuf>> =
+        std::sync::Mutex::new(std::collections::BTreeSet::new());
+    let mut swept = SWEPT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if swept.insert(folder.to_owned()) {
+        drop(swept);
+        sweep(folder);
+    }
 }
 
 /// Removes what killed writers left behind long ago. Best effort: a leftover is no reason to refuse work.

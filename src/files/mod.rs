@@ -3,6 +3,7 @@
 //! Source images are opened for reading alone. Nothing here knows what is in a file.
 
 mod atomic;
+mod inputs;
 mod lock;
 mod mounts;
 mod names;
@@ -11,7 +12,8 @@ mod private;
 mod read;
 mod walk;
 
-pub use atomic::{AtomicFile, write_atomic};
+pub use atomic::{AtomicFile, probe_output, write_atomic};
+pub use inputs::{Content, may_replace, not_an_input, refuse_read, same_identity};
 pub use lock::{Lock, move_aside};
 pub use mounts::network_drive;
 pub use names::{display_name, display_path};

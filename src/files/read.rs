@@ -88,6 +88,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Snapshot, ReadError> {
 fn read_once(path: &Path, limit: u64) -> Result<(Vec<u8>, Option<SystemTime>), ReadError> {
     let mut file = File::open(path).map_err(classify)?;
     let before = file.metadata().map_err(classify)?;
+    super::inputs::remember_read(path, &before);
     if !before.is_file() {
         return Err(ReadError::NotAFile);
     }

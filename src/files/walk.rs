@@ -110,12 +110,25 @@ pub fn named_like_picture(path: &Path) -> bool {
     path.extension().and_then(|e| e.to_str()).is_some_and(|e| PICTURE_ENDINGS.contains(&e.to_lowercase().as_str()))
 }
 
-/// The part `index` (1-based) of `count` of a listing: every `count`-th entry, so that shards are disjoint, together
-/// complete, and the same on every machine.
+/// The part `index` (1-based) of `count` of a listing. Where an entry belongs follows from its own name alone (its path below the root
+/// that it was found under), and from nothing else that lies beside it: shards are disjoint and together complete whatever comes into
+/// the folder, or goes, between one shard and the next, and the same on every machine.
 #[must_use]
-pub fn shard(listing: Listing, index: usize, count: usize) -> Listing {
-    let entries = listing.entries.into_iter().enumerate();
-    Listing { entries: entries.filter(|(i, _)| i % count == index - 1).map(|(_, e)| e).collect() }
+pub fn shard(listing: Listing, roots: &[PathBuf], index: usize, count: usize) -> Listing {
+    let own = |e: &Entry| {
+        let below = roots.iter().filter_map(|r| e.path.strip_prefix(r).ok()).min_by_key(|p| p.as_os_str().len());
+        let name = match below {
+            Some(p) if !p.as_os_str().is_empty() => p,
+            // A file that was named itself: where it lies may differ from machine to machine.
+            _ => Path::new(e.path.file_name().unwrap_or(e.path.as_os_str())),
+        };
+        // Separators differ between systems; the parts do not.
+        let parts: Vec<_> = name.iter().map(|p| p.to_string_lossy()).collect();
+        let digest = super::digest_of(parts.join("/").as_bytes());
+        let number = digest.0[..8].iter().fold(0u64, |n, b| n << 8 | u64::from(*b));
+        number % (count as u64) == (index - 1) as u64
+    };
+    Listing { entries: listing.entries.into_iter().filter(own).collect() }
 }
 
 #[cfg(test)]
@@ -162,11 +175,33 @@ mod tests {
         assert!(listing.entries[0].named && listing.entries[0].error.is_some());
     }
 
+    #[test]
+    fn a_file_stays_in_its_shard_whatever_lies_beside_it_and_wherever_the_folder_is() {
+        let entry = |path: &str| Entry { path: path.into(), named: false, error: None, square: None };
+        let part = |root: &str, names: &[&str], i| {
+            let entries = names.iter().map(|n| entry(&format!("{root}/{n}"))).collect();
+            let listing = shard(Listing { entries }, &[root.into()], i, 2).entries;
+            listing.into_iter().map(|e| e.path.strip_prefix(root).expect("below").to_owned()).collect::<Vec<_>>()
+        };
+        let names = ["n_0.png", "n_1.png", "n_2.png", "n_3.png", "sub/n_4.png"];
+        let more = [&["a_part1.csv"], &names[..]].concat();
+        let (first, second) = (part("/a", &names, 1), part("/mnt/other", &more, 2));
+        let mut both: Vec<_> =
+            first.iter().chain(&second).filter(|p| p.extension().is_some_and(|e| e == "png")).collect();
+        both.sort();
+        both.dedup();
+        assert_eq!((both.len(), first.len() + second.len() >= 5), (5, true));
+        assert_eq!(
+            part("/a", &names, 2),
+            part("/mnt/other", &more, 2).into_iter().filter(|p| !p.ends_with("a_part1.csv")).collect::<Vec<_>>()
+        );
+    }
+
     proptest::proptest! {
         #[test]
         fn shards_are_disjoint_and_complete(n in 0usize..50, count in 1usize..9) {
             let all = Listing { entries: (0..n).map(|i| Entry { path: i.to_string().into(), named: false, error: None, square: None }).collect() };
-            let mut seen: Vec<_> = (1..=count).flat_map(|i| shard(all.clone(), i, count).entries).collect();
+            let mut seen: Vec<_> = (1..=count).flat_map(|i| shard(all.clone(), &[], i, count).entries).collect();
             seen.sort_by_key(|e| e.path.to_string_lossy().parse::<usize>().unwrap_or(0));
             proptest::prop_assert_eq!(seen, all.entries);
         }

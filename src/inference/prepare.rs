@@ -3,7 +3,7 @@
 //! What goes wrong is a value in words, so that a file that fails is a row and never a stopped batch.
 
 use crate::domain::{ADDED, Digest, Square};
-use crate::files::{Entry, MAX_PICTURE_BYTES, ReadError, named_like_picture, read_bounded};
+use crate::files::{Entry, MAX_PICTURE_BYTES, ReadError, named_like_picture, not_an_input, read_bounded};
 use crate::imaging::{self, DecodeError, Decoded, Finding, FoundCell, Limits, Scene};
 use crate::model::{ModelCard, Preprocessing};
 use std::collections::HashMap;
@@ -83,7 +83,10 @@ pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells, own: &OwnSquares) 
     let digest = Some(snapshot.digest);
     let Decoded { picture, mut warnings } = match imaging::decode(&snapshot.bytes, Limits::default()) {
         Ok(decoded) => decoded,
-        Err(DecodeError::NotAPicture) if !entry.named && !named_like_picture(&entry.path) => return Err(Skip),
+        Err(DecodeError::NotAPicture) if !entry.named && !named_like_picture(&entry.path) => {
+            not_an_input(&entry.path);
+            return Err(Skip);
+        }
         Err(e) => return Ok(Prepared::failed(digest, e.to_string())),
     };
     drop(snapshot);

@@ -6,7 +6,7 @@ use super::UserError;
 use super::evaluate::{EvaluateError, EvaluateRequest, EvaluateTold, answer};
 use super::models::rewritten;
 use crate::domain::{Digest, logarithms};
-use crate::files::{AtomicFile, display_path, write_atomic};
+use crate::files::{Content, display_path, probe_output, write_atomic};
 use crate::inference::{Engine, Provider};
 use crate::metrics::{
     Abstention, Calibrator, Estimate, Evaluation, LEAST_FOR_VECTOR, Sample, Scored, abstention, fit_temperature,
@@ -72,7 +72,7 @@ pub fn calibrate(
     hear: &mut dyn FnMut(EvaluateTold),
 ) -> Result<Option<Calibrated>, EvaluateError> {
     let no = |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
-    AtomicFile::create(out).map(drop).map_err(|e| no(&e))?;
+    probe_output(out, Content::Model).map_err(|e| no(&e))?;
     let text = manifest_text(model.bytes()).ok_or_else(|| UserError::new("the model has no manifest to write into"))?;
     let mut manifest: serde_json::Value =
         serde_json::from_str(&text).map_err(|e| UserError::new(format!("the model's manifest: {e}")))?;

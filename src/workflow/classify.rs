@@ -65,6 +65,8 @@ pub struct Totals {
     pub cancelled: bool,
     /// What ran.
     pub engine: EngineReport,
+    /// Where the rows of a run are that was stopped; its table is not the whole one.
+    pub partial: Option<PathBuf>,
 }
 
 /// Classifies, telling `hear` as it goes; `hear` may stop the run with a reason.
@@ -80,7 +82,7 @@ pub fn classify(
 ) -> Result<Totals, UserError> {
     let mut listing: Listing = walk(&request.paths, &|| cancel.is_cancelled());
     if let Some((index, count)) = request.shard {
-        listing = files::shard(listing, index, count);
+        listing = files::shard(listing, &request.paths, index, count);
     }
     let total = listing.entries.len();
     if !request.known.is_empty() && !cancel.is_cancelled() {
@@ -162,7 +164,8 @@ pub(super) fn round(
         differential.merge(&before.differential);
         skipped += before.skipped;
     }
-    *totals = Some(Totals { differential, skipped, cancelled: summary.cancelled, engine: summary.engine });
+    *totals =
+        Some(Totals { differential, skipped, cancelled: summary.cancelled, engine: summary.engine, partial: None });
     Ok(())
 }
 
@@ -194,6 +197,15 @@ pub fn classify_to(
         Some(path) => format!("{} cannot be written: {e}", files::display_path(path)),
         None => format!("the standard output cannot be written: {e}"),
     };
+    if let Some(path) = out {
+        // Before anything is read: no table takes the place of an image or of anything else that was named.
+        let kind = if format == RowFormat::Json { files::Content::Json } else { files::Content::Table };
+        if request.paths.iter().any(|p| files::same_identity(p, path)) {
+            let why = "it is one of the files to be classified; choose another name";
+            return Err(UserError::new(format!("{} cannot be written: {why}", files::display_path(path))));
+        }
+        files::may_replace(path, kind).map_err(|e| UserError::new(named(e)))?;
+    }
     let mut sink = match out {
         Some(path) if request.watch => Sink::Growing(path.to_owned(), Vec::new()),
         Some(path) => Sink::File(Box::new(AtomicFile::create(path).map_err(|e| UserError::new(named(e)))?)),
@@ -241,15 +253,22 @@ pub fn classify_to(
     } else {
         classify(request, model, cancel, progress, &mut listen)
     };
+    let mut partial = None;
     // Complete rows are worth keeping whatever ended the run, unless nothing ran at all.
     if totals.is_ok() {
         let end = if request.watch && out.is_some() { Vec::new() } else { rows.tail() };
         put(&end, true).map_err(UserError::new)?;
         if let Sink::File(file) = sink {
-            file.commit().map_err(|e| UserError::new(named(e)))?;
+            if totals.as_ref().is_ok_and(|t| t.cancelled) && !closed {
+                // What was at the place stays whole; the rows of this run lie beside it, and say by their name what they are.
+                partial = file.commit_partial().map_err(|e| UserError::new(named(e)))?;
+            } else {
+                file.commit().map_err(|e| UserError::new(named(e)))?;
+            }
         }
     }
     let mut totals = totals?;
+    totals.partial = partial;
     if closed {
         totals.cancelled = false;
     }

@@ -5,7 +5,7 @@ use super::UserError;
 use super::evaluate::{EvaluateError, EvaluateRequest, EvaluateTold, answer};
 use super::models::rewritten;
 use crate::domain::Digest;
-use crate::files::{AtomicFile, Entry, display_path, write_atomic};
+use crate::files::{Content, Entry, display_path, probe_output, write_atomic};
 use crate::inference::{Cells, Engine, OwnSquares, Provider, prepare, self_test_tensor, value_ranges};
 use crate::metrics::{Interval, ROUNDS, bootstrap, share, wilson};
 use crate::model::{
@@ -132,7 +132,7 @@ pub fn quantize(
 ) -> Result<Option<Quantized>, EvaluateError> {
     let no = |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
     let told = |e: &dyn std::fmt::Display| UserError::new(format!("{}: {e}", model.card().name));
-    AtomicFile::create(out).map(drop).map_err(|e| no(&e))?;
+    probe_output(out, Content::Model).map_err(|e| no(&e))?;
     let text = manifest_text(model.bytes()).ok_or_else(|| {
         UserError::new("the model has no manifest of its own; write a copy that has one first (leukoscope adopt --out)")
     })?;

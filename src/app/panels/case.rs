@@ -192,9 +192,18 @@ pub(super) fn sign(ui: &Ui, state: &State, reason: &str, asked: &mut Asked) {
 fn sheet(ui: &mut Ui, state: &State, reason: &str, asked: &mut Asked) {
     let shown = super::differential::shown(ui, state);
     let r = &shown.report;
-    summary(ui, r);
-    questions(ui, state, r, asked);
     let obstacles = r.table.obstacles();
+    // What is long scrolls; reason, initials and buttons are always on the screen.
+    let room = (ui.ctx().content_rect().height() - 290.0).max(160.0);
+    ScrollArea::vertical().id_salt("what is signed").max_height(room).show(ui, |ui| {
+        summary(ui, r);
+        questions(ui, state, r, asked);
+        if !obstacles.is_empty() {
+            ui.add_space(6.0);
+            ui.colored_label(theme::error_colour(ui), tr!("Not complete yet:"));
+            obstacles.iter().for_each(|o| drop(ui.label(format!("· {}", obstacle(o)))));
+        }
+    });
     let mut reason = reason.to_owned();
     if state.case.files.is_none() {
         ui.horizontal(|ui| {
@@ -203,9 +212,6 @@ fn sheet(ui: &mut Ui, state: &State, reason: &str, asked: &mut Asked) {
         });
     }
     if !obstacles.is_empty() {
-        ui.add_space(6.0);
-        ui.colored_label(theme::error_colour(ui), tr!("Not complete yet:"));
-        obstacles.iter().for_each(|o| drop(ui.label(format!("· {}", obstacle(o)))));
         ui.add_space(4.0);
         let label = ui.label(tr!("Sign anyway – give a reason (printed on the report)"));
         ui.horizontal(|ui| {

@@ -59,7 +59,10 @@ pub(super) fn dialog(ui: &Ui, state: &State, asked: &mut Asked) {
             ui.label(format!("Leukoscope {}", env!("CARGO_PKG_VERSION")));
             ui.label(tr!("Finds, classifies and counts the white blood cells of stained smears, offline."));
             ui.add_space(6.0);
-            ui.label(tr!("Research use only. It knows five mature classes and cannot name blasts, immature granulocytes or atypical cells."));
+            ui.label(tr!("Research use only"));
+            if let Some(lacking) = super::places::lacking(state) {
+                ui.label(lacking);
+            }
             ui.add_space(6.0);
             ui.label(tr!("Licence: MIT or Apache-2.0. ONNX Runtime: MIT."));
             ui.label(tr!("Model: %{name} (%{digest})", name = state.model.name, digest = state.model.digest));

@@ -6,7 +6,7 @@ use crate::app::language::{Language, decimal, look_up, tr, whole};
 use crate::app::state::{GallerySort, Place, State, ThemeChoice};
 use crate::app::theme;
 use crate::app::update::Input;
-use crate::domain::{CellClass, UNIDENTIFIED};
+use crate::domain::{CellClass, NOT_A_WHITE_CELL, UNIDENTIFIED};
 use crate::files::display_path;
 use crate::inference::Provider;
 use egui::{Align, Button, Layout, Panel, RichText, Ui};
@@ -41,6 +41,9 @@ pub(super) fn command_button(ui: &mut Ui, state: &State, asked: &mut Asked, comm
 
 /// The keys that give a label.
 pub(super) fn label_key(state: &State, label: &str) -> Option<egui::KeyboardShortcut> {
+    if label == NOT_A_WHITE_CELL {
+        return state.keys.of(Command::NoWhiteCell);
+    }
     let number = match CellClass::find(label) {
         Some(class) if class.label == UNIDENTIFIED => 0,
         class => class?.key()?,

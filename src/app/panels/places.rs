@@ -7,7 +7,14 @@ use crate::app::state::State;
 use crate::app::theme;
 use crate::app::update::Input;
 use crate::files::display_path;
+use crate::laboratory::cannot_name;
 use egui::{CentralPanel, RichText, Ui};
+
+/// What the model in use cannot name of what a laboratory counts; nothing where it names everything.
+pub(super) fn lacking(state: &State) -> Option<String> {
+    let all: Vec<String> = cannot_name(state.model.classes.names()).into_iter().map(look_up).collect();
+    (!all.is_empty()).then(|| tr!("It cannot name: %{classes}.", classes = all.join(", ")))
+}
 
 pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
     CentralPanel::default().show(ui, |ui| {
@@ -52,7 +59,10 @@ pub(super) fn first_run(ui: &mut Ui, state: &State, asked: &mut Asked) {
             ui.add_space(26.0);
             let known: Vec<String> = state.model.classes.names().iter().map(|l| look_up(l)).collect();
             ui.weak(tr!("Model: %{name}. It knows %{classes}.", name = state.model.name, classes = known.join(", ")));
-            ui.weak(tr!("It cannot name blasts, immature granulocytes or atypical cells. Research use only."));
+            if let Some(lacking) = lacking(state) {
+                ui.weak(lacking);
+            }
+            ui.weak(tr!("Research use only"));
         });
     });
 }

@@ -6,7 +6,8 @@ use super::plan::{Prepared, likeness};
 use crate::dataset::{Alike, CellCache, CellState, CutCell, Part, View};
 use crate::domain::{Digest, EpochRow, Probabilities, TensorSpec, same_label};
 use crate::files::{
-    AtomicFile, create_folder, digest_of, display_path, memory_available, read_bounded, remove_file, write_atomic,
+    Content, create_folder, digest_of, display_path, may_replace, memory_available, not_an_input, probe_output,
+    read_bounded, remove_file, write_atomic,
 };
 use crate::imaging;
 use crate::inference::{Answer, Engine, Provider, self_test_tensor};
@@ -127,6 +128,14 @@ pub struct TrainOutcome {
     pub labels: Vec<String>,
 }
 
+/// A file beside the model, named after it: `NAME.history.csv`, `NAME.report.json`. A second model in the same folder has its own.
+pub(super) fn side_file(out: &Path, ending: &str) -> PathBuf {
+    let mut name = out.file_stem().map(ToOwned::to_owned).unwrap_or_default();
+    name.push(".");
+    name.push(ending);
+    out.with_file_name(name)
+}
+
 pub(super) fn checkpoint_of(out: &Path) -> PathBuf {
     let mut name = out.file_name().map(ToOwned::to_owned).unwrap_or_default();
     name.push(".checkpoint");
@@ -148,7 +157,9 @@ pub fn train(
     // Before hours of work: can the result be written at all?
     let folder = options.out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_folder(folder)
-        .and_then(|()| AtomicFile::create(&options.out).map(drop))
+        .and_then(|()| may_replace(&side_file(&options.out, "history.csv"), Content::Table))
+        .and_then(|()| may_replace(&side_file(&options.out, "report.json"), Content::Json))
+        .and_then(|()| probe_output(&options.out, Content::Model))
         .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&options.out))))?;
     let (network, values) = prepared.start.with_head(&prepared.labels, recipe.kind == RecipeKind::Head, recipe.seed);
     let side = prepared.start.spec.size;
@@ -225,6 +236,8 @@ pub fn train(
     if options.fresh {
         remove_file(&place).map_err(|e| UserError::new(format!("{} cannot be removed: {e}", display_path(&place))))?;
     } else if let Ok(snapshot) = read_bounded(&place, MAX_CHECKPOINT) {
+        // Its own file, which goes on being written.
+        not_an_input(&place);
         let read = Checkpoint::from_bytes(&snapshot.bytes, &identity)
             .map_err(|e| UserError::new(format!("{}: {e} (--fresh does it)", display_path(&place))))?;
         trainer.resume(read.state).map_err(UserError::new)?;
@@ -329,8 +342,8 @@ pub fn train(
         })
     };
     put(&options.out, &bytes)?;
-    put(&options.out.with_file_name("history.csv"), &history_csv(&outcome.history))?;
-    put(&options.out.with_file_name("report.json"), format!("{report:#}\n").as_bytes())?;
+    put(&side_file(&options.out, "history.csv"), &history_csv(&outcome.history))?;
+    put(&side_file(&options.out, "report.json"), format!("{report:#}\n").as_bytes())?;
     outcome.model = Some((options.out.clone(), digest));
     if outcome.stop != Stop::Cancelled {
         // Best effort: a checkpoint that stays is only a file too many.
