@@ -70,7 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..9u8).prop_map(S::Case),
         1 => Just(S::Sign),
         1 => Just(S::Amend),
-        //IMPORT
+        1 => (0..9usize, 0..LABELS.len()).prop_map(|(c, l)| S::Import(c, l)),
         8 => (1..12usize).prop_map(S::Deliver),
         1 => Just(S::Kill),
     ]
@@ -422,7 +422,7 @@ impl World {
                 let key = CellKey { image: Digest([*content as u8; 32]), cell: 1 };
                 let table = self.dir.path().join("table.csv");
                 std::fs::write(&table, format!("sha256,cell,label\n{},1,{}\n", key.image, LABELS[*label])).unwrap();
-                leukoscope::workflow::import_session(&self.session(folder), &table, &[], "cd").unwrap();
+                leukoscope::workflow::import_session(&self.session(folder), &table, &[], "cd", false).unwrap();
                 let own = Store::look(&self.session(folder)).unwrap().labels().unwrap();
                 let spelling = own[&key].label.clone();
                 assert_eq!(label_key(&spelling), label_key(LABELS[*label]));

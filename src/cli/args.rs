@@ -322,8 +322,11 @@ pub(super) enum SessionCommand {
     List,
     /// What is in a session
     Show(SessionWhere),
-    /// Put the labels of a CSV with the columns sha256,cell,label into a session
+    /// Put the labels of a CSV with the columns sha256,cell,label or path,label into a session
     Import {
+        /// Take a damaged session up: it is set aside, and what its audit trail vouches for goes into a new one
+        #[arg(long)]
+        repair: bool,
         /// The table
         #[arg(value_name = "CSV")]
         table: PathBuf,
@@ -350,8 +353,14 @@ pub(super) enum SessionCommand {
         #[command(flatten)]
         at: SessionWhere,
     },
-    /// Check the audit trail: exit code 2 names every altered row
-    Verify(SessionWhere),
+    /// Check everything that was signed or audited: exit code 2 names what was altered
+    Verify {
+        /// A hash that was printed earlier (on a report, by an export, by "verify"): it must still be in the audit trail
+        #[arg(long, value_name = "HASH")]
+        expect: Option<String>,
+        #[command(flatten)]
+        at: SessionWhere,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

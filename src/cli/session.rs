@@ -22,10 +22,14 @@ pub(super) fn session(command: &SessionCommand) -> Result<Exit, UserError> {
             ));
             say(&t)
         }
-        SessionCommand::Import { table, operator, at } => {
-            let n = workflow::import_session(&file(at)?, table, &at.folder, operator)?;
-            complain(&format!("{n} cells changed"));
-            Ok(Exit::Fine)
+        SessionCommand::Import { repair, table, operator, at } => {
+            let done = workflow::import_session(&file(at)?, table, &at.folder, operator, *repair)?;
+            done.said.iter().for_each(|s| complain(s));
+            complain(&match done.changed {
+                1 => "1 cell changed".to_owned(),
+                n => format!("{n} cells changed"),
+            });
+            Ok(if done.set_aside { Exit::SomeFailed } else { Exit::Fine })
         }
         SessionCommand::Export { format: SessionFormat::Html, out, heat_maps: true, model, at } => {
             let cancel = Cancel::new();
@@ -37,22 +41,31 @@ pub(super) fn session(command: &SessionCommand) -> Result<Exit, UserError> {
             Err(UserError::new("heat maps go into a page: --format html"))
         }
         SessionCommand::Export { format, out, at, .. } => export(*format, out.as_deref(), &file(at)?),
-        SessionCommand::Verify(at) => {
-            let v = workflow::verify_session(&file(at)?)?;
-            if v.altered.is_empty() && v.differing.is_empty() {
-                return say(&format!("{} rows, none altered; every label is what they say\n", v.rows));
-            }
-            for number in &v.altered {
-                complain(&format!("row {number} of the audit trail was altered, or does not follow on the row before"));
-            }
-            for key in &v.differing {
-                complain(&format!(
-                    "cell {} of image {} has a label that the audit trail does not know",
-                    key.cell, key.image
-                ));
-            }
-            Ok(Exit::Nothing)
+        SessionCommand::Verify { expect, at } => verify(&file(at)?, expect.as_deref()),
+    }
+}
+
+/// Says what is not as it was written, and always where the trail ends: whoever notes that can tell later whether it was cut or
+/// written anew.
+fn verify(path: &Path, expect: Option<&str>) -> Result<Exit, UserError> {
+    let v = workflow::verify_session(path)?;
+    let mut findings = v.findings();
+    if let Some(hash) = expect {
+        match v.find(hash) {
+            Some((_, 0)) => complain("the hash is that of the last row"),
+            Some((row, after)) => complain(&format!("the hash is that of row {row}; rows after it: {after}")),
+            None => findings.push(format!(
+                "the audit trail does not hold the hash {}: rows were cut off or written anew, or it is of another session",
+                hash.chars().take(80).collect::<String>().escape_debug()
+            )),
         }
+    }
+    findings.iter().for_each(|f| complain(f));
+    if findings.is_empty() {
+        say(&format!("{}; nothing was altered, and every label is what it says\n", v.anchor()))
+    } else {
+        say(&format!("{}\n", v.anchor()))?;
+        Ok(Exit::Nothing)
     }
 }
 
@@ -78,6 +91,8 @@ fn export(format: SessionFormat, out: Option<&Path>, session: &Path) -> Result<E
             });
         }
     };
+    // Noted elsewhere, it tells later whether the trail was cut or written anew.
+    complain(&workflow::verify_session(session)?.anchor().to_string());
     put(out, &bytes)
 }
 

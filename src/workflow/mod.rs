@@ -59,8 +59,8 @@ pub use probe::{LEAST, Probed, Tried, probe};
 pub use quantize::{Quantized, USUAL_LOSS, quantize};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use sessions::{
-    ListedSession, SessionFacts, holder, import_session, list_sessions, now, session_csv, session_facts, session_path,
-    verify_session, write_export,
+    Imported, ListedSession, SessionFacts, holder, import_session, list_sessions, now, session_csv, session_facts,
+    session_path, verify_session, write_export,
 };
 pub use strangers::{Foreign, Opened, Preview, forget_answer, look_at_model, save_as_ours};
 pub use train::{

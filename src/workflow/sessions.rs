@@ -2,7 +2,7 @@
 //! back. Images are known by digest: a table from another machine fits wherever the same pictures are.
 
 use super::UserError;
-use crate::domain::{Digest, Square};
+use crate::domain::{Digest, Square, one_spelling};
 use crate::files::{data_file, digest_of, display_name, display_path, read_bounded, walk, write_atomic};
 use crate::report::csv_text;
 use crate::session::{CellKey, Change, Edit, Store, Verdict, Verification};
@@ -143,74 +143,221 @@ pub fn write_export(out: &Path, bytes: &[u8]) -> Result<(), UserError> {
     write_atomic(out, bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))
 }
 
-/// Puts the labels of a table into a session, which is made where there is none; cells that have the label already are left
-/// alone. Says how many cells changed. All of it or nothing: the table is read whole before anything is written.
+/// What an import came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// Cells that were changed.
+    pub changed: usize,
+    /// What a person should know: what was set aside, why nothing more can be written.
+    pub said: Vec<String>,
+    /// A damaged session was set aside and another begun.
+    pub set_aside: bool,
+}
+
+/// The longest label that is taken, characters.
+const LONGEST_LABEL: usize = 100;
+/// Squares lie within this many pixels: no image is as large.
+const FARTHEST: f32 = 1e6;
+
+/// The columns of a table that is imported, by their places.
+struct ImportColumns {
+    digest: Option<usize>,
+    path: Option<usize>,
+    cell: Option<usize>,
+    label: usize,
+    suggested: Option<usize>,
+    square: Option<[usize; 3]>,
+}
+
+impl ImportColumns {
+    fn of(headers: &csv::StringRecord) -> Result<Self, String> {
+        let column = |name: &str| headers.iter().position(|h| h.eq_ignore_ascii_case(name));
+        let named = || headers.iter().take(12).map(|h| h.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
+        let (digest, path) = (column("sha256"), column("path"));
+        let Some(label) = column("label").filter(|_| digest.is_some() || path.is_some()) else {
+            return Err(format!(
+                "the first line must name the columns sha256, cell and label, or path and label; it names {}",
+                named()
+            ));
+        };
+        let square = [column("x"), column("y"), column("side")];
+        let square = match square {
+            [Some(x), Some(y), Some(side)] => Some([x, y, side]),
+            [None, None, None] => None,
+            _ => return Err("a square needs all of the columns x, y and side".into()),
+        };
+        let cell = column("cell");
+        if cell.is_none() && path.is_none() {
+            return Err(format!("the column cell is missing; the first line names {}", named()));
+        }
+        Ok(Self { digest, path, cell, label, suggested: column("suggested"), square })
+    }
+}
+
+/// Puts the labels of a table into a session: `sha256,cell,label` or `path,label`, and what else `session export` writes. Only the
+/// columns that are there change anything: without `x,y,side` squares stay as they are, without `suggested` suggestions do. All of the
+/// table is taken, or nothing of it. `repair` takes a damaged session up, set aside as the window does; else it is refused.
 ///
 /// # Errors
-/// What is wrong with the table, by line; when the session cannot be written.
-pub fn import_session(path: &Path, table: &Path, folders: &[PathBuf], operator: &str) -> Result<usize, UserError> {
+/// What is wrong with the table, by line and column; when the file is no session, is damaged, or cannot be written.
+pub fn import_session(
+    path: &Path,
+    table: &Path,
+    folders: &[PathBuf],
+    operator: &str,
+    repair: bool,
+) -> Result<Imported, UserError> {
     let shown = display_path(table);
     let bad = |what: String| UserError::new(format!("{shown}: {what}"));
+    let no = |e: crate::session::StoreError| UserError::new(e.to_string());
     let bytes = read_bounded(table, MAX_CSV).map_err(|e| bad(e.to_string()))?.bytes;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
     let headers = reader.headers().map_err(|e| bad(format!("not a CSV: {e}")))?.clone();
-    let column = |name: &str| headers.iter().position(|h| h.eq_ignore_ascii_case(name));
-    let (Some(at_digest), Some(at_cell), Some(at_label)) = (column("sha256"), column("cell"), column("label")) else {
-        return Err(bad(format!(
-            "the first line must name the columns sha256, cell and label; it has {:?}",
-            headers.iter().collect::<Vec<_>>()
-        )));
-    };
-    let at_suggested = column("suggested");
-    let at_square = column("x").zip(column("y")).zip(column("side"));
-    let opened = Store::open(path, &holder()).map_err(|e| UserError::new(e.to_string()))?;
+    let columns = ImportColumns::of(&headers).map_err(bad)?;
+    let holder = holder();
+    let opened = if repair { Store::open(path, &holder) } else { Store::open_undamaged(path, &holder) }.map_err(no)?;
     let mut store = opened.store;
-    let present = store.labels().map_err(|e| UserError::new(e.to_string()))?;
-    let mut wanted: BTreeMap<CellKey, Verdict> = BTreeMap::new();
+    let present = store.labels().map_err(no)?;
+    let seen: BTreeMap<PathBuf, Digest> = store.seen().map_err(no)?.into_iter().map(|s| (s.path, s.image)).collect();
+    // A label is one spelling within a session, whoever gives it.
+    let mut spellings: Vec<String> = present.values().map(|v| v.label.clone()).filter(|l| !l.is_empty()).collect();
+    spellings.sort();
+    spellings.dedup();
+    let mut wanted: BTreeMap<CellKey, (Verdict, usize)> = BTreeMap::new();
     for (i, record) in reader.records().enumerate() {
         let line = i + 2;
-        let record = record.map_err(|e| bad(format!("line {line}: {e}")))?;
+        let bad = |what: String| bad(format!("line {line}: {what}"));
+        let record = record.map_err(|e| bad(e.to_string()))?;
         let field = |at: usize| plain(record.get(at).unwrap_or(""));
-        let image = field(at_digest).parse().map_err(|e| bad(format!("line {line}: {e}")))?;
-        let cell = field(at_cell)
-            .parse()
-            .ok()
-            .filter(|c: &u32| *c > 0)
-            .ok_or_else(|| bad(format!("line {line}: \"{}\" is no number of a cell", field(at_cell))))?;
-        let label = field(at_label);
-        let number = |at: usize| field(at).parse().ok().filter(|v: &f32| v.is_finite());
-        let square = at_square.and_then(|((x, y), side)| {
-            Some(Square { x: number(x)?, y: number(y)?, side: number(side).filter(|s| *s >= 1.0)? })
-        });
+        let image = match (columns.digest.map(field).filter(|d| !d.is_empty()), columns.path) {
+            (Some(digest), _) => digest.parse().map_err(|e| bad(format!("column sha256: {e}")))?,
+            (None, Some(at)) => image_of(field(at), table, &seen).map_err(|e| bad(format!("column path: {e}")))?,
+            (None, None) => return Err(bad("column sha256 is empty".into())),
+        };
+        let cell = match columns.cell.map(field).filter(|c| !c.is_empty()) {
+            Some(text) => {
+                let number = text.parse().ok().filter(|c: &u32| *c > 0);
+                number.ok_or_else(|| {
+                    bad(format!("column cell: \"{}\" is not the number of a cell", text.escape_debug()))
+                })?
+            }
+            None => {
+                let known: Vec<u32> = present.keys().filter(|k| k.image == image).map(|k| k.cell).collect();
+                match known[..] {
+                    [] => 1,
+                    [one] => one,
+                    _ => return Err(bad("column cell is needed: the image has several cells".into())),
+                }
+            }
+        };
+        let key = CellKey { image, cell };
+        let before = present.get(&key);
+        let label = imported_label(field(columns.label), &spellings).map_err(|e| bad(format!("column label: {e}")))?;
+        let square = match columns.square {
+            // Without the columns a square stays what it is.
+            None => before.and_then(|b| b.square),
+            Some(at) => imported_square(at.map(field)).map_err(bad)?,
+        };
         if label.is_empty() && square.is_none() {
-            return Err(bad(format!("line {line} has no label")));
+            return Err(bad("there is no label".into()));
         }
-        let suggested = at_suggested.map_or("", |a| field(a));
-        let verdict = Verdict { label: label.to_owned(), suggested: suggested.to_owned(), square };
-        if let Some(other) = wanted.insert(CellKey { image, cell }, verdict)
-            && other.label != label
+        let suggested = match columns.suggested {
+            Some(at) => crate::domain::canonical_label(field(at)),
+            None => before.map_or_else(String::new, |b| b.suggested.clone()),
+        };
+        if !label.is_empty() && !spellings.contains(&label) {
+            spellings.push(label.clone());
+        }
+        let verdict = Verdict { label, suggested, square };
+        if let Some((other, before)) = wanted.insert(key, (verdict.clone(), line))
+            && other != verdict
         {
             return Err(bad(format!(
-                "line {line} gives a cell another label than a line before: {label}, {}",
-                other.label
+                "cell {cell} of this image has another label or square than in line {before}: {}, {}",
+                verdict.label, other.label
             )));
         }
     }
     let changes: Vec<Change> = wanted
         .into_iter()
-        .filter(|(key, v)| present.get(key).is_none_or(|p| p.label != v.label || p.square != v.square))
-        .map(|(key, v)| Change { key, before: present.get(&key).cloned(), after: Some(v) })
+        .map(|(key, (v, _))| Change { key, before: present.get(&key).cloned(), after: Some(v) })
+        .filter(|c| c.before != c.after)
         .collect();
-    let n = changes.len();
-    if n > 0 {
+    let changed = changes.len();
+    if changed > 0 {
         let edit = Edit { action: "import".into(), changes, reason: shown.clone() };
-        store.apply(&edit, operator, &now()).map_err(|e| UserError::new(e.to_string()))?;
+        store.apply(&edit, operator, &now()).map_err(no)?;
     }
     if store.folders().is_ok_and(|f| f.is_empty()) && !folders.is_empty() {
-        store.set_folders(folders).map_err(|e| UserError::new(e.to_string()))?;
+        store.set_folders(folders).map_err(no)?;
     }
-    Ok(n)
+    Ok(Imported { changed, said: opened.said, set_aside: opened.set_aside.is_some() })
+}
+
+/// The image of a path in a table: one that the session has seen, or a file that is there; relative to the table.
+fn image_of(text: &str, table: &Path, seen: &BTreeMap<PathBuf, Digest>) -> Result<Digest, String> {
+    if text.is_empty() {
+        return Err("it is empty".into());
+    }
+    let typed = Path::new(text);
+    let beside = table.parent().unwrap_or(Path::new("")).join(typed);
+    let places = [
+        std::path::absolute(typed).unwrap_or_else(|_| typed.to_owned()),
+        std::path::absolute(&beside).unwrap_or(beside),
+    ];
+    let known: std::collections::BTreeSet<Digest> = places.iter().filter_map(|p| seen.get(p)).copied().collect();
+    if let Some(one) = known.first().filter(|_| known.len() == 1) {
+        return Ok(*one);
+    }
+    // Not by its place: by its name, where only one image of the session ends so.
+    let ends: std::collections::BTreeSet<Digest> =
+        seen.iter().filter(|(p, _)| p.ends_with(typed)).map(|(_, d)| *d).collect();
+    let shown = display_path(typed);
+    match (ends.len(), places.iter().find(|p| crate::files::is_file(p))) {
+        (1, _) => ends.first().copied().ok_or_else(String::new),
+        (0, Some(file)) => {
+            let read = read_bounded(file, crate::files::MAX_PICTURE_BYTES);
+            read.map(|s| s.digest).map_err(|e| format!("{shown}: {e}"))
+        }
+        (0, None) => Err(format!("the session knows no image {shown}, and there is no such file")),
+        (n, _) => Err(format!("{n} images of the session are called {shown}; write more of the path, or sha256")),
+    }
+}
+
+/// A label as the session spells it.
+fn imported_label(text: &str, known: &[String]) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err("it holds control characters".into());
+    }
+    if text.chars().count() > LONGEST_LABEL {
+        let begin: String = text.chars().take(24).collect();
+        return Err(format!("\"{begin}…\" is longer than {LONGEST_LABEL} characters"));
+    }
+    Ok(if text.is_empty() { String::new() } else { one_spelling(text, known.iter().map(String::as_str)) })
+}
+
+/// A square of a table: all three numbers, or none.
+fn imported_square(fields: [&str; 3]) -> Result<Option<Square>, String> {
+    if fields.iter().all(|f| f.is_empty()) {
+        return Ok(None);
+    }
+    let mut values = [0f32; 3];
+    for ((value, text), name) in values.iter_mut().zip(fields).zip(["x", "y", "side"]) {
+        let number = text.parse().ok().filter(|v: &f32| v.is_finite() && v.abs() <= FARTHEST);
+        *value = number.ok_or_else(|| {
+            let hint = if text.contains(',') { "; write a point, not a comma" } else { "" };
+            format!(
+                "column {name}: \"{}\" is not a number of pixels{hint}",
+                text.chars().take(24).collect::<String>().escape_debug()
+            )
+        })?;
+    }
+    let [x, y, side] = values;
+    if side < 1.0 {
+        return Err(format!("column side: a square of {side} pixels is none"));
+    }
+    Ok(Some(Square { x, y, side }))
 }
 
 /// Without the apostrophe that keeps a spreadsheet from taking a field for a formula.
