@@ -57,7 +57,7 @@ fn a_table_goes_in_and_comes_out_on_another_machine() {
     other.sort();
     assert!(here.len() == 20 && here == other);
     let checked = session(dir.path(), &["verify", "--folder", folder]);
-    assert!(checked.status.code() == Some(0) && text(&checked.stdout).contains("20 rows, none altered"));
+    assert!(checked.status.code() == Some(0) && text(&checked.stdout).contains("20 rows, none altered"), "{checked:?}");
     let unnamed = session(dir.path(), &["verify"]);
     assert!(unnamed.status.code() == Some(2) && text(&unnamed.stderr).contains("--folder DIR"));
 }
@@ -74,7 +74,8 @@ fn a_table_that_is_wrong_changes_nothing() {
     assert_eq!(put(&rows(3, "monocyte")).status.code(), Some(0));
     let digest = format!("{:064x}", 1);
     for (content, word) in [
-        ("path,label\na.png,monocyte\n".to_owned(), "sha256, cell and label"),
+        ("path,label\na.png,monocyte\n".to_owned(), "knows no image a.png"),
+        ("file,class\na.png,monocyte\n".to_owned(), "sha256, cell and label"),
         (format!("sha256,cell,label\n{digest},1,basophil\nxyz,1,basophil\n"), "line 3"),
         (format!("sha256,cell,label\n{digest},0,basophil\n"), "no number of a cell"),
         (format!("sha256,cell,label\n{digest},1,\n"), "no label"),

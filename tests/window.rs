@@ -177,7 +177,10 @@ fn a_person_trains_from_the_window_and_uses_the_model() {
     harness.run_steps(2);
     harness.get_by_label("Look at the Data").click();
     until(&mut harness, "the plan", |w| w.state().train.plan.is_some() && !w.state().train.busy());
-    assert!(harness.query_by_label_contains("near-duplicates joined").is_some(), "how images were grouped is shown");
+    assert!(
+        harness.query_by_label_contains("lookalikes without a declared group").is_some(),
+        "how images were grouped is shown"
+    );
     harness.get_by_label("Start").click();
     until(&mut harness, "the end", |w| !w.state().train.busy() && w.state().train.outcome.is_some());
     let view = &harness.state().state().train;
@@ -245,11 +248,11 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
     let compared = harness.state().state().evaluate.compared.clone().unwrap();
     assert!(compared.pairs[0].difference == Some(0.0) && compared.pairs[0].only_other.is_empty());
     // Another dataset with a label that the model does not know: asked, not guessed.
-    std::fs::rename(data.path().join("eosinophil"), data.path().join("eos")).unwrap();
+    std::fs::rename(data.path().join("eosinophil"), data.path().join("pale")).unwrap();
     harness.get_by_label("Start Evaluating").click();
     until(&mut harness, "the question", |w| w.state().evaluate.unknown.is_some());
     assert!(!Command::Evaluate.enabled(harness.state().state()), "every label needs an answer");
-    harness.get_by_label_contains("eos (5)");
+    harness.get_by_label_contains("pale (5)");
     harness.state_mut().answer_unknown_label(0, Some(1));
     harness.run_steps(2);
     harness.get_by_label("Start Evaluating").click();

@@ -93,7 +93,7 @@ impl Jobs {
         };
         if remembers {
             // One writer, so that corrections reach the disk in the order in which they were made.
-            let (put, changes) = bounded::<Vec<Change>>(EVENTS);
+            let (put, changes) = bounded::<(Vec<Change>, String)>(EVENTS);
             let voice = Voice { give: jobs.give.clone(), ctx: jobs.ctx.clone() };
             let writer = std::thread::Builder::new().name("corrections".into());
             jobs.corrections = match writer.spawn(move || keep(&changes, &voice)) {
@@ -613,13 +613,17 @@ impl Jobs {
         self.evaluation.cancel();
         self.evaluation = Cancel::new();
         let (cancel, model, form) = (self.evaluation.clone(), self.model.clone(), form.clone());
+        let remembers = self.corrections.is_some();
         self.spawn("calibrate-job", move |voice| {
             let progress = Progress::default();
             let work = || -> Result<_, UserError> {
                 let request = form.request(provider).map_err(UserError::new)?;
                 let out = workflow::new_model_file("calibrated")?;
                 let mut hear = |told| voice.told(generation, told);
-                workflow::calibrate(&model, &request, TARGET_RISK, &out, &cancel, &progress, &mut hear)
+                // The references as they stand on the screen.
+                let corrections = if remembers { Some(workflow::Corrections::open(None)?.0) } else { None };
+                let corrected = |digest: &crate::domain::Digest| Some(corrections.as_ref()?.get(digest)?.label.clone());
+                workflow::calibrate(&model, &request, TARGET_RISK, &out, &corrected, &cancel, &progress, &mut hear)
                     .map_err(|e| UserError::new(e.to_string()))
             };
             voice.beside_evaluation(generation, &progress, work, |done| {
@@ -654,9 +658,9 @@ impl Jobs {
     }
 
     /// Keeps corrected references.
-    pub fn keep_corrections(&self, changes: Vec<Change>) {
+    pub fn keep_corrections(&self, changes: Vec<Change>, operator: String) {
         if let Some((put, _)) = &self.corrections
-            && put.try_send(changes).is_err()
+            && put.try_send((changes, operator)).is_err()
         {
             let _ = self.give.try_send(Event::Trouble("corrections are not being kept; export the report".into()));
         }
@@ -777,21 +781,21 @@ impl Drop for Jobs {
 }
 
 /// The way to the one writer of corrections, and its thread.
-type Keeper = (Sender<Vec<Change>>, std::thread::JoinHandle<()>);
+type Keeper = (Sender<(Vec<Change>, String)>, std::thread::JoinHandle<()>);
 
 /// A corrected reference: image, label in the dataset, and what it is; nothing takes it back.
 type Change = (crate::domain::Digest, String, Option<String>);
 
 /// Puts corrections on the disk as they come, several that wait in one go.
-fn keep(changes: &Receiver<Vec<Change>>, voice: &Voice) {
+fn keep(changes: &Receiver<(Vec<Change>, String)>, voice: &Voice) {
     // Never waits for the window: at its end the window waits for this.
     let tell = |text: String| {
         let _ = voice.give.try_send(Event::Trouble(text));
         voice.ctx.request_repaint();
     };
     let mut store = None;
-    while let Ok(mut all) = changes.recv() {
-        all.extend(changes.try_iter().flatten());
+    while let Ok((mut all, operator)) = changes.recv() {
+        all.extend(changes.try_iter().flat_map(|(more, _)| more));
         if store.is_none() {
             match workflow::Corrections::open(None) {
                 Ok((opened, said)) => {
@@ -804,7 +808,7 @@ fn keep(changes: &Receiver<Vec<Change>>, voice: &Voice) {
                 }
             }
         }
-        if let Some(Err(e)) = store.as_mut().map(|s| s.put(&all)) {
+        if let Some(Err(e)) = store.as_mut().map(|s| s.put(&all, &operator)) {
             tell(e.to_string());
         }
     }

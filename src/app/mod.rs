@@ -283,7 +283,7 @@ impl Window {
             Effect::Intervals(generation, revision, found) => self.jobs.intervals(generation, revision, found),
             Effect::ExportEvaluation(found) => self.jobs.export_evaluation(found),
             Effect::Calibrate(generation, form) => self.jobs.calibrate(generation, &form, self.state.provider),
-            Effect::KeepCorrections(changes) => self.jobs.keep_corrections(changes),
+            Effect::KeepCorrections(changes) => self.jobs.keep_corrections(changes, self.state.operator.clone()),
             Effect::LookAtData(generation, request) => self.jobs.look(generation, *request),
             Effect::Train(generation, form) => self.jobs.train(generation, &form),
             Effect::HoldTraining(on) => self.jobs.hold_training(on),

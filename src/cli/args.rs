@@ -494,7 +494,8 @@ fn risk(text: &str) -> Result<f64, String> {
 }
 
 fn mapping(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
+    // A label may hold a =, a class of this program's models does not.
+    match text.rsplit_once('=') {
         Some((label, class)) if !label.trim().is_empty() && !class.trim().is_empty() => {
             Ok((label.trim().into(), class.trim().into()))
         }

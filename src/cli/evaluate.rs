@@ -85,7 +85,7 @@ pub(super) fn calibrate(a: &Calibrate) -> Result<Exit, UserError> {
         return Err(UserError::new("--out is the model itself; the old one stays, so name another file"));
     }
     let done = watched(|cancel, progress, hear| {
-        workflow::calibrate(&model, &request_of(&a.data), a.target_risk, &a.out, cancel, progress, hear)
+        workflow::calibrate(&model, &request_of(&a.data), a.target_risk, &a.out, &|_| None, cancel, progress, hear)
     });
     let Some(done) = done? else { return Ok(Exit::Interrupted) };
     say(&done.to_text())

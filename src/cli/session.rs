@@ -62,7 +62,7 @@ fn verify(path: &Path, expect: Option<&str>) -> Result<Exit, UserError> {
     }
     findings.iter().for_each(|f| complain(f));
     if findings.is_empty() {
-        say(&format!("{}; nothing was altered, and every label is what it says\n", v.anchor()))
+        say(&format!("{} rows, none altered; every label is what they say\n{}\n", v.rows, v.anchor()))
     } else {
         say(&format!("{}\n", v.anchor()))?;
         Ok(Exit::Nothing)

@@ -3,24 +3,25 @@
 //!
 //! The program's own folders (settings, data, cache) are its own to rewrite.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
+#[cfg(unix)]
 use std::time::SystemTime;
 
-/// What a file is, whatever it is called.
+/// What a file is, whatever it is called: device, inode, and when it was born, as a number is used again once its file is gone.
 #[cfg(unix)]
-type Identity = (u64, u64);
+type Identity = (u64, u64, Option<SystemTime>);
 /// This system tells no inode without opening the file: the resolved path stands for it.
 #[cfg(not(unix))]
 type Identity = std::path::PathBuf;
 
 #[derive(Default)]
 struct Known {
-    /// When each file was read last.
-    read: HashMap<Identity, SystemTime>,
+    /// Files that were read.
+    read: HashSet<Identity>,
     /// Files that this process wrote.
     written: HashSet<Identity>,
 }
@@ -33,7 +34,7 @@ fn known() -> &'static Mutex<Known> {
 #[cfg(unix)]
 fn identity(_: &Path, meta: &Metadata) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt;
-    Some((meta.dev(), meta.ino()))
+    Some((meta.dev(), meta.ino(), meta.created().ok()))
 }
 
 #[cfg(not(unix))]
@@ -46,7 +47,7 @@ pub(super) fn remember_read(path: &Path, meta: &Metadata) {
     let Some(id) = identity(path, meta) else { return };
     let mut known = known().lock().unwrap_or_else(PoisonError::into_inner);
     if !known.written.contains(&id) {
-        known.read.insert(id, SystemTime::now());
+        known.read.insert(id);
     }
 }
 
@@ -73,9 +74,7 @@ pub(super) fn remember_written(path: &Path) {
 /// Whether a file was read by this process, and is still that very file.
 fn was_read(path: &Path, meta: &Metadata) -> bool {
     let Some(id) = identity(path, meta) else { return false };
-    let known = known().lock().unwrap_or_else(PoisonError::into_inner);
-    // A number is used again once its file is gone: a file that was born after the reading is another one.
-    known.read.get(&id).is_some_and(|when| meta.created().is_ok_and(|born| born <= *when) || meta.created().is_err())
+    known().lock().unwrap_or_else(PoisonError::into_inner).read.contains(&id)
 }
 
 /// Whether a path lies in the program's own folders.

@@ -61,20 +61,21 @@ fn patiently(file: &File) -> Result<(), std::fs::TryLockError> {
     }
 }
 
-/// Moves a file that cannot be used out of the way, beside itself, and says where to. What SQLite keeps beside it goes too.
+/// Moves a file that is not used any more out of the way, beside itself under a name that ends in `word` and a number, and says
+/// where to. What SQLite keeps beside it goes too.
 ///
 /// # Errors
 /// What the operating system says; nothing is then moved.
-pub fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
+pub fn move_aside(path: &Path, word: &str) -> std::io::Result<PathBuf> {
     let named = |ending: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(ending);
         PathBuf::from(name)
     };
     let aside = (1..1000)
-        .map(|i| named(&format!(".damaged-{i}")))
+        .map(|i| named(&format!(".{word}-{i}")))
         .find(|p| !p.exists())
-        .ok_or_else(|| std::io::Error::other("too many damaged files are here already"))?;
+        .ok_or_else(|| std::io::Error::other("too many files that were set aside are here already"))?;
     std::fs::rename(path, &aside)?;
     for ending in ["-wal", "-shm"] {
         let mut to = aside.as_os_str().to_owned();
@@ -109,7 +110,7 @@ mod tests {
         for text in ["first", "second"] {
             std::fs::write(&path, text).expect("write");
             std::fs::write(dir.path().join("a.session-wal"), text).expect("write");
-            let aside = move_aside(&path).expect("moves");
+            let aside = move_aside(&path, "damaged").expect("moves");
             assert_eq!(std::fs::read_to_string(&aside).expect("reads"), text);
             assert!(!path.exists() && !dir.path().join("a.session-wal").exists());
         }

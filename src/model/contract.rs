@@ -430,7 +430,7 @@ mod tests {
         let labels = ["SNE", "BNE", "IG", "blast"].map(str::to_owned);
         assert_eq!(
             counts_as(&labels, &[("ig".into(), "neutrophil".into())]),
-            ["neutrophil", "neutrophil", "neutrophil", "blast"]
+            ["neutrophil", "band neutrophil", "neutrophil", "blast"]
         );
     }
 }

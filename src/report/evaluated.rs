@@ -1,7 +1,7 @@
 //! What an evaluation found, ready to be written: the one value from which the command line's files, the window's numbers
 //! and its exports are made. Nothing here is computed from pixels.
 
-use crate::domain::{Digest, Square};
+use crate::domain::{Digest, Square, same_label};
 use crate::metrics::{Evaluation, Sample, share};
 use std::borrow::Cow;
 
@@ -199,7 +199,7 @@ impl Evaluated {
     pub fn apply(&mut self, label_of: impl Fn(&Digest) -> Option<String>) {
         let mut changed = false;
         for (row, cell) in self.cells.iter().enumerate() {
-            let class = label_of(&cell.digest).and_then(|label| self.labels.iter().position(|l| *l == label));
+            let class = label_of(&cell.digest).and_then(|label| self.labels.iter().position(|l| same_label(l, &label)));
             if let Some(class) = class.filter(|c| *c != self.sample.truth()[row]) {
                 self.sample.correct(row, class);
                 changed = true;

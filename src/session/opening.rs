@@ -13,6 +13,8 @@ const OURS: i32 = 0x4c6b_5373;
 const ID_AT: std::ops::Range<usize> = 68..72;
 /// How every SQLite file begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";
+/// How SQLite's write-ahead log begins, but for its last bit.
+const LOG_MAGIC: [u8; 3] = [0x37, 0x7f, 0x06];
 /// As much of a file is looked at to see whether it was a session.
 const LOOK: u64 = 1 << 16;
 /// Stand in the first page of a session, whatever happened to its header.
@@ -91,6 +93,10 @@ pub(super) fn kind(path: &Path) -> Kind {
     let marked = |bytes: &[u8]| MARKS.iter().all(|m| bytes.windows(m.len()).any(|w| w == *m));
     let was = || marked(&bytes) || marked(&log) || held_by_us(path) || in_own_folder(path);
     if !bytes.starts_with(MAGIC) {
+        // A power cut while the log was copied in: the first page is still in the log, and SQLite reads it from there.
+        if log.starts_with(&LOG_MAGIC) && marked(&log) {
+            return Kind::Session;
+        }
         let broken = "the file does not begin as a session does".to_owned();
         return if was() { Kind::Damaged(broken) } else { Kind::Foreign("it is no SQLite file".into()) };
     }

@@ -156,7 +156,7 @@ impl Store {
             Err(Trouble::ReadOnly(_)) => return reading("you may not write to its file".into()),
             Err(Trouble::Damaged(e)) if on_damage == OnDamage::Refuse => return Err(StoreError::Damaged(shown, e)),
             Err(Trouble::Damaged(e)) => {
-                let aside = move_aside(path).map_err(|e| no(&e))?;
+                let aside = move_aside(path, "damaged").map_err(|e| no(&e))?;
                 make_private(path).map_err(|e| no(&e))?;
                 let (mut connection, _) = writing(path).map_err(|e| no(&e))?;
                 let rescued = rescue(&aside, &mut connection);

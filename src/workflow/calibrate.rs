@@ -56,9 +56,12 @@ pub struct Calibrated {
     pub learnt: usize,
     /// Whether the model says what it learnt from.
     pub recorded: bool,
+    /// References that were taken as a person corrected them.
+    pub corrected: usize,
 }
 
-/// Calibrates `model` and writes the result to `out`; `None` when cancelled.
+/// Calibrates `model` and writes the result to `out`; `None` when cancelled. `corrected` says what the reference of a cell was
+/// corrected to, by the cell's digest.
 ///
 /// # Errors
 /// What is wrong and what to do, in words.
@@ -67,6 +70,7 @@ pub fn calibrate(
     request: &EvaluateRequest,
     target_risk: f64,
     out: &Path,
+    corrected: &dyn Fn(&Digest) -> Option<String>,
     cancel: &Cancel,
     progress: &Progress,
     hear: &mut dyn FnMut(EvaluateTold),
@@ -79,7 +83,8 @@ pub fn calibrate(
     // What is fitted is fitted to the network's own logits, whatever calibration the file has now.
     manifest["calibration"] = serde_json::Value::Null;
     let plain = rewritten(model.bytes(), &manifest, "the calibrated model")?;
-    let Some((found, features)) = answer(request, &plain, true, cancel, progress, hear)? else { return Ok(None) };
+    let Some((mut found, features)) = answer(request, &plain, true, cancel, progress, hear)? else { return Ok(None) };
+    found.apply(corrected);
     let n = found.sample.len();
     if n < LEAST {
         return Err(UserError::new(format!(
@@ -166,6 +171,7 @@ pub fn calibrate(
         familiarity: familiarity.is_some(),
         learnt: same + alike,
         recorded: found.recorded,
+        corrected: found.corrected(),
     }))
 }
 
@@ -270,6 +276,9 @@ impl Calibrated {
             percent(&self.accuracy.0),
             percent(&self.accuracy.1)
         );
+        if self.corrected > 0 {
+            t.push_str(&format!("{} references were taken as you corrected them\n", self.corrected));
+        }
         t.push_str("after: each half of the groups by what was fitted on the other half\n");
         match &self.abstention {
             None => t.push_str(&format!(

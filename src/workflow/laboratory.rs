@@ -127,7 +127,7 @@ fn save_ranges_at(path: &Path, ranges: &[ReferenceRange], set_aside: bool) -> Re
         if !set_aside {
             return Err(no(format!("the file that is there cannot be read ({why}), and is not written over")));
         }
-        aside = Some(move_aside(path).map_err(|e| no(e.to_string()))?);
+        aside = Some(move_aside(path, "damaged").map_err(|e| no(e.to_string()))?);
     }
     create_folder(path.parent().unwrap_or(Path::new(".")))
         .map_err(|e| e.to_string())
