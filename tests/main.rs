@@ -29,6 +29,7 @@ mod quantize;
 mod review;
 mod session;
 mod strangers;
+mod tamper;
 mod train;
 #[cfg(feature = "app")]
 mod truth;
