@@ -272,5 +272,5 @@ fn shown(small: &RgbImage) -> ColorImage {
 /// What a small picture is kept under: the image's content, the square and the size. Whole pictures are not kept.
 fn disk_key(wanted: &Wanted) -> Option<[u8; 32]> {
     let Key::Small(digest, square) = wanted.key else { return None };
-    Some(digest_of(format!("{digest} {square:?} {TILE} {SMALL_VERSION}").as_bytes()).0)
+    Some(digest_of(format!("{digest} {square:?} {TILE} {SMALL_VERSION} {}", imaging::DECODER_VERSION).as_bytes()).0)
 }

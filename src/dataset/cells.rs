@@ -6,7 +6,7 @@
 use super::scan::Item;
 use crate::domain::{Digest, Filter, Square, WholePreprocessing};
 use crate::files::{MAX_PICTURE_BYTES, Pack, digest_of, read_bounded};
-use crate::imaging::{self, FINDER_VERSION, Limits, RgbImage};
+use crate::imaging::{self, DECODER_VERSION, FINDER_VERSION, Limits, RgbImage};
 use crate::model::Preprocessing;
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
@@ -42,8 +42,9 @@ impl View {
         }
     }
 
+    /// Names what is kept: another decoder or finder makes it anew, failures too.
     fn name(&self) -> String {
-        match &self.preprocessing {
+        let cut = match &self.preprocessing {
             Preprocessing::CellSquare(p) => format!(
                 "cell-{}-side{}-white{}-pct{}{}-f{FINDER_VERSION}",
                 self.size,
@@ -59,7 +60,8 @@ impl View {
                 let crop = how.crop.map_or(String::new(), |c| format!("-crop{c}"));
                 format!("whole-{}{crop}-{}", self.size, how.filter.as_str())
             }
-        }
+        };
+        format!("{cut}-d{DECODER_VERSION}")
     }
 }
 

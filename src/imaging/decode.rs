@@ -2,7 +2,8 @@
 //!
 //! Bounds are checked on the header, before a decoder allocates. A picture that is cut off is an error, never half a
 //! cell on grey. One policy for the whole program: EXIF orientation applied, alpha laid over white, CMYK converted,
-//! 16 bit scaled by the declared depth. Colours are never changed otherwise.
+//! 16 bit scaled by the declared depth, or by the 8, 10, 12 or 14 bits that the camera used of them. Colours are never changed
+//! otherwise.
 
 use super::sniff::{Sniffed, sniff};
 use image::metadata::Orientation;
@@ -13,6 +14,10 @@ use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// Counts up where the same bytes become other pixels, or where what failed can be read now: what was kept of a picture (cut cells,
+/// results, thumbnails) is then made anew.
+pub const DECODER_VERSION: u32 = 2;
 
 /// How large a picture may be.
 #[derive(Debug, Clone, Copy)]
@@ -86,15 +91,15 @@ pub fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded, DecodeError> {
         Sniffed::Jpeg => jpeg(bytes, limits)?,
         Sniffed::Png => {
             let decoder = image::codecs::png::PngDecoder::new(Cursor::new(bytes)).map_err(|e| failed("PNG", &e))?;
-            with_image("PNG", decoder, limits)?
+            with_image("PNG", decoder, limits, None, &mut warnings)?
         }
         Sniffed::Bmp => {
             let decoder = image::codecs::bmp::BmpDecoder::new(Cursor::new(bytes)).map_err(|e| failed("BMP", &e))?;
-            with_image("BMP", decoder, limits)?
+            with_image("BMP", decoder, limits, None, &mut warnings)?
         }
         Sniffed::WebP => {
             let decoder = image::codecs::webp::WebPDecoder::new(Cursor::new(bytes)).map_err(|e| failed("WebP", &e))?;
-            with_image("WebP", decoder, limits)?
+            with_image("WebP", decoder, limits, None, &mut warnings)?
         }
         Sniffed::Tiff => tiff_picture(bytes, limits, &mut warnings)?,
         Sniffed::Microscope(name) => return Err(DecodeError::Microscope(name)),
@@ -105,6 +110,12 @@ pub fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded, DecodeError> {
         let mut turned = DynamicImage::ImageRgb8(picture);
         turned.apply_orientation(orientation);
         picture = turned.into_rgb8();
+    }
+    if let Some(first) = picture.pixels().next()
+        && picture.pixels().all(|p| p == first)
+    {
+        let [r, g, b] = first.0;
+        warnings.push(format!("nothing can be seen in it: it is one colour all over (red {r}, green {g}, blue {b})"));
     }
     Ok(Decoded { picture, warnings })
 }
@@ -143,15 +154,15 @@ fn jpeg(bytes: &[u8], limits: Limits) -> Result<(RgbImage, Orientation), DecodeE
         .set_max_width(usize::MAX)
         .set_max_height(usize::MAX)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let ends = bytes.windows(2).rposition(|w| w == [0xff, 0xd9]);
-    let starts = bytes.windows(2).rposition(|w| w == [0xff, 0xda]);
+    // What follows the first picture (a film, a second picture, a preview) is not this picture's matter.
+    let end = first_jpeg_end(bytes);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&bytes[..end.unwrap_or(bytes.len())]), options);
     decoder
         .decode_headers()
-        .map_err(|e| if ends.is_none() { DecodeError::Truncated("JPEG") } else { damaged("JPEG", e) })?;
+        .map_err(|e| if end.is_none() { DecodeError::Truncated("JPEG") } else { damaged("JPEG", e) })?;
     let (width, height) = decoder.dimensions().ok_or_else(|| damaged("JPEG", "no dimensions"))?;
     check(width as u64, height as u64, 8, limits)?;
-    if ends.is_none_or(|end| starts.is_none_or(|start| end < start)) {
+    if end.is_none() {
         return Err(DecodeError::Truncated("JPEG"));
     }
     let orientation =
@@ -166,6 +177,33 @@ fn jpeg(bytes: &[u8], limits: Limits) -> Result<(RgbImage, Orientation), DecodeE
     Ok((picture.ok_or_else(|| damaged("JPEG", "unexpected pixel layout"))?, orientation))
 }
 
+/// Where the first picture of a JPEG file ends: past its end marker, by the lengths of its segments (ITU T.81, annex B). None where
+/// the bytes end before it does, or before it has a scan.
+fn first_jpeg_end(bytes: &[u8]) -> Option<usize> {
+    const START: u8 = 0xd8;
+    const END: u8 = 0xd9;
+    const SCAN: u8 = 0xda;
+    // Stand alone: restarts, and the marker for temporary use.
+    let alone = |m: u8| (0xd0..=0xd7).contains(&m) || m == 0x01;
+    let mut at = if bytes.starts_with(&[0xff, START]) { 2 } else { return None };
+    let mut scanned = false;
+    loop {
+        // To the next marker: 0xff and a byte that is neither a stuffed 0 nor a fill byte. Outside of a scan it is the next byte.
+        at += bytes.get(at..)?.windows(2).position(|w| w[0] == 0xff && w[1] != 0 && w[1] != 0xff)?;
+        let marker = bytes[at + 1];
+        at += 2;
+        match marker {
+            END => return scanned.then_some(at),
+            m if alone(m) => {}
+            m => {
+                scanned |= m == SCAN;
+                let length: [u8; 2] = bytes.get(at..at + 2)?.try_into().ok()?;
+                at += usize::from(u16::from_be_bytes(length)).max(2);
+            }
+        }
+    }
+}
+
 fn to_u32(n: usize) -> Result<u32, DecodeError> {
     u32::try_from(n).map_err(|_| damaged("JPEG", "dimensions"))
 }
@@ -174,6 +212,8 @@ fn with_image(
     format: &'static str,
     mut decoder: impl ImageDecoder,
     limits: Limits,
+    declared: Option<u16>,
+    warnings: &mut Vec<String>,
 ) -> Result<(RgbImage, Orientation), DecodeError> {
     let (w, h) = decoder.dimensions();
     let per_pixel = u64::from(decoder.color_type().bytes_per_pixel()) + 3;
@@ -184,8 +224,42 @@ fn with_image(
     bounds.max_alloc = Some(limits.memory);
     decoder.set_limits(bounds).map_err(|e| failed(format, &e))?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let decoded = DynamicImage::from_decoder(decoder).map_err(|e| failed(format, &e))?;
+    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|e| failed(format, &e))?;
+    warnings.extend(fill_range(&mut decoded, declared));
     Ok((over_white(decoded), orientation))
+}
+
+/// Cameras write 10, 12 or 14 bits into the low end of 16, and a picture scaled by all 16 is then nearly black. The samples are
+/// scaled by what the file declares as the largest value, or else by the fewest of those bits that hold the brightest sample;
+/// what was done is said. A brightfield picture has a bright background: one that uses a quarter of 16 bits at most is not one
+/// of 16 bits.
+fn fill_range(picture: &mut DynamicImage, declared: Option<u16>) -> Option<String> {
+    let most = match picture {
+        DynamicImage::ImageLuma16(p) => p.iter().copied().max(),
+        DynamicImage::ImageRgb16(p) => p.iter().copied().max(),
+        DynamicImage::ImageLumaA16(p) => p.pixels().map(|p| p[0]).max(),
+        DynamicImage::ImageRgba16(p) => p.pixels().map(|p| p[0].max(p[1]).max(p[2])).max(),
+        _ => None,
+    }
+    .filter(|m| *m > 0)?;
+    // What is declared and exceeded is no maximum.
+    let declared = declared.filter(|d| *d >= most && *d < u16::MAX);
+    let full = declared.or_else(|| [8, 10, 12, 14].into_iter().map(|bits| (1u16 << bits) - 1).find(|f| *f >= most))?;
+    let scaled = |v: &mut u16| {
+        let v16 = (u32::from(*v) * u32::from(u16::MAX) + u32::from(full) / 2) / u32::from(full);
+        *v = u16::try_from(v16).unwrap_or(u16::MAX);
+    };
+    match picture {
+        DynamicImage::ImageLuma16(p) => p.iter_mut().for_each(scaled),
+        DynamicImage::ImageRgb16(p) => p.iter_mut().for_each(scaled),
+        DynamicImage::ImageLumaA16(p) => p.pixels_mut().for_each(|p| scaled(&mut p[0])),
+        DynamicImage::ImageRgba16(p) => p.pixels_mut().for_each(|p| p.0[..3].iter_mut().for_each(scaled)),
+        _ => {}
+    }
+    Some(format!(
+        "the brightest of its 16-bit values is {most}: they were scaled by {full}{}",
+        if declared.is_some() { ", which the file declares as the largest" } else { "" }
+    ))
 }
 
 /// Alpha over white: a transparent border becomes background, as a slide's background is.
@@ -239,8 +313,11 @@ fn tiff_picture(
         let map = reader.get_tag_u16_vec(Tag::ColorMap).map_err(bad)?;
         return Ok((palette(bytes, bounds, &map, w, h)?, orientation));
     }
+    // The largest value that a sample can have, where the file says so; one for all channels, or the largest of theirs.
+    let most =
+        reader.find_tag_unsigned_vec::<u16>(Tag::MaxSampleValue).ok().flatten().and_then(|v| v.into_iter().max());
     let decoder = image::codecs::tiff::TiffDecoder::new(Cursor::new(bytes)).map_err(|e| failed("TIFF", &e))?;
-    let (picture, _) = with_image("TIFF", decoder, limits)?;
+    let (picture, _) = with_image("TIFF", decoder, limits, most, warnings)?;
     Ok((picture, orientation))
 }
 
@@ -291,6 +368,54 @@ mod tests {
         let rgb = over_white(DynamicImage::ImageRgba8(rgba));
         assert_eq!(rgb.get_pixel(0, 0).0, [255, 255, 255]);
         assert_eq!(rgb.get_pixel(1, 0).0, [177, 177, 177]);
+    }
+
+    #[test]
+    fn a_jpeg_ends_where_its_first_picture_does() {
+        let mut bytes = Vec::new();
+        let picture = RgbImage::from_fn(40, 30, |x, y| image::Rgb([(x * 6) as u8, (y * 8) as u8, 90]));
+        picture.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg).expect("encoded");
+        let n = bytes.len();
+        assert_eq!(first_jpeg_end(&bytes), Some(n));
+        let whole = decode(&bytes, Limits::default()).expect("whole").picture;
+        // A film behind it that holds markers of its own; a second picture that is cut off.
+        let mut film = bytes.clone();
+        film.extend((0..20_000u32).map(|i| if i % 7 == 0 { 0xff } else { (i * 37) as u8 }));
+        film.extend([0xff, 0xda, 0, 1]);
+        let mut second = bytes.clone();
+        second.extend_from_slice(&bytes[..n / 2]);
+        for more in [film, second] {
+            assert_eq!(first_jpeg_end(&more), Some(n));
+            assert_eq!(decode(&more, Limits::default()).expect("with a trailer").picture, whole);
+        }
+        // A preview with an end of its own inside a segment is not the picture's end.
+        let mut preview = vec![0xff, 0xd8, 0xff, 0xe1, 0, 12];
+        preview.extend([0xff, 0xd8, 0xff, 0xda, 0, 2, 1, 2, 0xff, 0xd9]);
+        preview.extend_from_slice(&bytes[2..]);
+        assert_eq!(first_jpeg_end(&preview), Some(preview.len()));
+        assert_eq!(first_jpeg_end(&preview[..preview.len() - 2]), None);
+    }
+
+    #[test]
+    fn twelve_bits_in_sixteen_are_scaled_and_it_is_said() {
+        let of = |full: u32, declared: Option<u16>| {
+            let v = |x: u32| u16::try_from(x * full / 100).expect("fits");
+            let deep = image::ImageBuffer::from_fn(101, 1, |x, _| image::Rgb([v(x), v(100 - x), v(x / 2)]));
+            let mut picture = DynamicImage::ImageRgb16(deep);
+            let said = fill_range(&mut picture, declared);
+            (picture.into_rgb8(), said)
+        };
+        let right = of(65_535, None);
+        assert_eq!(right.1, None);
+        for bits in [8, 10, 12, 14] {
+            let (picture, said) = of((1 << bits) - 1, None);
+            let far = picture.iter().zip(right.0.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(far <= Some(1), "{bits}: {far:?}");
+            assert!(said.expect("said").contains(&((1u32 << bits) - 1).to_string()));
+        }
+        // Declared, and dimmer than it could be: the file's own word.
+        let (picture, said) = of(2000, Some(4095));
+        assert!(picture.iter().max() == Some(&125) && said.expect("said").contains("declares"));
     }
 
     #[test]

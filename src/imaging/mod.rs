@@ -15,7 +15,7 @@ mod square;
 mod synthetic;
 mod threshold;
 
-pub use decode::{DecodeError, Decoded, Limits, decode};
+pub use decode::{DECODER_VERSION, DecodeError, Decoded, Limits, decode};
 pub use find::{FINDER_VERSION, Finding, FoundCell, Scene, find_cells, white_near};
 pub use image::RgbImage;
 pub use overlay::{heat_at, heat_colour, heat_overlay};

@@ -3,7 +3,7 @@
 //! another; the figure with it stands small beside.
 
 use super::escape::xml_text;
-use super::evaluated::{Evaluated, Learnt, Unanswered};
+use super::evaluated::{Evaluated, Learnt};
 use super::evaluation::{STYLE, evaluation_scores, number, or_dash, percent, put};
 use super::learning::rounded;
 use super::svg::confusion_svg;
@@ -58,8 +58,8 @@ pub struct Compared {
     pub learnt: usize,
 }
 
-/// A labelled cell, whatever model looks at it: its image and, where the dataset says one, its square; and the how
-/// many-th of these it is, for a dataset that names one twice.
+/// A labelled cell, whatever model looks at it: its file's digest (its path, where it could not be read) and, where the dataset
+/// says one, its square; and the how many-th of these it is, for a dataset that names one twice.
 type CellKey = (String, Option<[u32; 3]>, usize);
 
 /// A model's answer to a labelled cell.
@@ -67,6 +67,8 @@ struct Judged {
     right: bool,
     learnt: bool,
     group: Option<usize>,
+    /// Its file, as it is shown.
+    path: String,
     /// Its row, where it was answered.
     row: Option<usize>,
 }
@@ -76,17 +78,20 @@ fn judged(e: &Evaluated) -> BTreeMap<CellKey, Judged> {
     let square = |s: Option<Square>| s.map(|s| [s.x, s.y, s.side].map(f32::to_bits));
     let answered = e.cells.iter().enumerate().map(|(row, c)| {
         let (right, group) = (e.sample.right(row), Some(e.sample.groups()[row]));
-        (&c.path, square(c.given), Judged { right, learnt: c.learnt != Learnt::No, group, row: Some(row) })
+        let judged = Judged { right, learnt: c.learnt != Learnt::No, group, path: c.path.clone(), row: Some(row) };
+        (c.file_digest.to_string(), square(c.given), judged)
     });
-    let missed = |u: &Unanswered| (square(u.given), Judged { right: false, learnt: false, group: None, row: None });
-    let unanswered = e.unanswered.iter().map(|u| (&u.path, missed(u))).map(|(p, (s, j))| (p, s, j));
+    let unanswered = e.unanswered.iter().map(|u| {
+        let judged = Judged { right: false, learnt: false, group: None, path: u.path.clone(), row: None };
+        (u.file_digest.map_or_else(|| u.path.clone(), |d| d.to_string()), square(u.given), judged)
+    });
     let mut seen: BTreeMap<(String, Option<[u32; 3]>), usize> = BTreeMap::new();
     answered
         .chain(unanswered)
-        .map(|(path, square, judged)| {
-            let times = seen.entry((path.clone(), square)).or_default();
+        .map(|(file, square, judged)| {
+            let times = seen.entry((file.clone(), square)).or_default();
             *times += 1;
-            ((path.clone(), square, *times), judged)
+            ((file, square, *times), judged)
         })
         .collect()
 }
@@ -244,11 +249,11 @@ fn pair(models: &[Evaluated], judged: &[BTreeMap<CellKey, Judged>], other: usize
         gains.push(gain);
         match (a.right, b.right) {
             (true, false) => {
-                only_first.push(key.0.clone());
+                only_first.push(a.path.clone());
                 rows[0].extend(a.row);
             }
             (false, true) => {
-                only_other.push(key.0.clone());
+                only_other.push(a.path.clone());
                 rows[1].extend(a.row);
             }
             _ => {}

@@ -57,6 +57,8 @@ impl Learnt {
 pub struct Unanswered {
     /// The file, as it is shown.
     pub path: String,
+    /// Digest of the file's bytes; none where it could not be read.
+    pub file_digest: Option<Digest>,
     /// Its square, where the dataset says one.
     pub given: Option<Square>,
     /// Its reference class.
@@ -308,7 +310,13 @@ pub(crate) mod tests {
             unseen: None,
             recorded: true,
             partial_record: false,
-            unanswered: vec![Unanswered { path: "no.png".into(), given: None, reference: 0, error: None }],
+            unanswered: vec![Unanswered {
+                path: "no.png".into(),
+                file_digest: None,
+                given: None,
+                reference: 0,
+                error: None,
+            }],
             threshold: 0.0,
             seed: 1,
         };

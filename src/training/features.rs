@@ -108,7 +108,8 @@ impl Activations {
         let net = engine.net();
         let len = net.input_len(first);
         let frozen: Vec<u8> = values[..net.offset(first)].iter().flat_map(|v| v.to_le_bytes()).collect();
-        let name = format!("activations-{}-{first}-{}", digest_of(&frozen).short(), net.side());
+        let decoder = crate::imaging::DECODER_VERSION;
+        let name = format!("activations-{}-{first}-{}-d{decoder}", digest_of(&frozen).short(), net.side());
         let full = |e: std::io::Error| {
             format!(
                 "the cache of activations cannot be written: {e}. Free some space in the cache folder (or set XDG_CACHE_HOME) and start again"

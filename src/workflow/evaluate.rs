@@ -175,14 +175,16 @@ pub(super) fn answer(
                         unlike: cell.unlike,
                     });
                 }
-                (Outcome::Failed(why), _) => {
+                (Outcome::Failed(why), file_digest) => {
                     if why.contains(UNUSABLE) && refused.is_none() {
                         refused = Some(format!("{path}: {why}"));
                         return Err(String::new());
                     }
-                    unanswered.push(Unanswered { path, given, reference, error: Some(why) });
+                    unanswered.push(Unanswered { path, file_digest, given, reference, error: Some(why) });
                 }
-                (Outcome::Cells(_), _) => unanswered.push(Unanswered { path, given, reference, error: None }),
+                (Outcome::Cells(_), file_digest) => {
+                    unanswered.push(Unanswered { path, file_digest, given, reference, error: None });
+                }
             }
             Ok(())
         },

@@ -40,6 +40,9 @@ pub struct MadeWith {
     cells: String,
     /// Of the finder.
     finder: u32,
+    /// Of the decoder; 0 in sessions of version 0.1.
+    #[serde(default)]
+    decoder: u32,
 }
 
 impl MadeWith {
@@ -52,6 +55,7 @@ impl MadeWith {
             classes: card.classes.names().to_vec(),
             cells: format!("{cells:?}"),
             finder: crate::imaging::FINDER_VERSION,
+            decoder: crate::imaging::DECODER_VERSION,
         }
     }
 
