@@ -33,7 +33,7 @@ pub struct HeatView {
 
 impl Default for HeatView {
     fn default() -> Self {
-        Self { shown: false, opacity: 0.6, map: None, asked: None, failed: None }
+        Self { shown: false, opacity: crate::imaging::HEAT_OPACITY, map: None, asked: None, failed: None }
     }
 }
 

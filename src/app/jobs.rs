@@ -32,8 +32,6 @@ use std::time::{Duration, Instant};
 const EVENTS: usize = 512;
 /// The folder of a report when no dialog can ask.
 const UNASKED_REPORT: &str = "leukoscope-report";
-/// The share wrong that a calibration in the window allows among cells that get a label.
-const TARGET_RISK: f64 = 0.01;
 /// A dialog that is answered faster than this was not answered by a person: there is none on this system.
 const TOO_FAST: Duration = Duration::from_millis(400);
 
@@ -623,8 +621,17 @@ impl Jobs {
                 // The references as they stand on the screen.
                 let corrections = if remembers { Some(workflow::Corrections::open(None)?.0) } else { None };
                 let corrected = |digest: &crate::domain::Digest| Some(corrections.as_ref()?.get(digest)?.label.clone());
-                workflow::calibrate(&model, &request, TARGET_RISK, &out, &corrected, &cancel, &progress, &mut hear)
-                    .map_err(|e| UserError::new(e.to_string()))
+                workflow::calibrate(
+                    &model,
+                    &request,
+                    workflow::defaults::TARGET_RISK,
+                    &out,
+                    &corrected,
+                    &cancel,
+                    &progress,
+                    &mut hear,
+                )
+                .map_err(|e| UserError::new(e.to_string()))
             };
             voice.beside_evaluation(generation, &progress, work, |done| {
                 EvaluateEvent::Calibrated(done.to_text(), done.path)

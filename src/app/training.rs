@@ -6,7 +6,7 @@ use crate::domain::EpochRow;
 use crate::files::display_path;
 use crate::task::Generation;
 use crate::training::{Recipe, RecipeKind, Stop, TrainingDevice};
-use crate::workflow::{EarlierRun, TrainOutcome, TrainPlan, TrainRequest, TrainTold, UnfinishedRun};
+use crate::workflow::{EarlierRun, TrainOutcome, TrainPlan, TrainRequest, TrainTold, UnfinishedRun, defaults};
 use std::path::PathBuf;
 
 /// Points of the batch curve that are kept; beyond that every second one goes.
@@ -55,13 +55,13 @@ impl Default for TrainForm {
     fn default() -> Self {
         Self {
             dataset: String::new(),
-            kind: RecipeKind::Blocks(3),
+            kind: RecipeKind::Blocks(defaults::BLOCKS.into()),
             init: String::new(),
-            epochs: 15,
-            batch: 32,
+            epochs: defaults::EPOCHS.into(),
+            batch: defaults::BATCH.into(),
             rate: String::new(),
-            seed: 1,
-            split: "70/15/15".into(),
+            seed: defaults::SEED,
+            split: defaults::SPLIT.into(),
             grouping: Grouping::Auto,
             keep_best: true,
             patience: 0,

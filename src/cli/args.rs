@@ -3,6 +3,7 @@
 use crate::dataset::{Grouping, Ratio};
 use crate::inference::Provider;
 use crate::model::{Framing, Scaling};
+use crate::workflow::defaults;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -47,7 +48,7 @@ pub(super) struct Providers {
     #[arg(long, value_name = "PROVIDER")]
     pub(super) fetch: Option<Provider>,
     /// Take the library of a provider from a file
-    #[arg(long, value_name = "PROVIDER=FILE", value_parser = mapping)]
+    #[arg(long, value_name = "PROVIDER=FILE", value_parser = provider_file)]
     pub(super) add: Option<(String, String)>,
     /// As JSON
     #[arg(long)]
@@ -237,7 +238,7 @@ pub(super) struct Labels {
     #[arg(long, value_enum, default_value_t = GroupArg::Auto)]
     pub(super) group_by: GroupArg,
     /// Of everything drawn by chance
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = defaults::SEED)]
     pub(super) seed: u64,
 }
 
@@ -264,7 +265,7 @@ pub(super) struct Calibrate {
     #[arg(long, value_name = "MODEL2.onnx")]
     pub(super) out: PathBuf,
     /// The share wrong that is allowed among cells that get a label
-    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = risk)]
+    #[arg(long, value_name = "SHARE", default_value_t = defaults::TARGET_RISK, value_parser = risk)]
     pub(super) target_risk: f64,
 }
 
@@ -299,7 +300,7 @@ pub(super) struct Explain {
     #[arg(long, value_name = "LABEL")]
     pub(super) class: Option<String>,
     /// How much of the heat's colour is seen, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.6)]
+    #[arg(long, value_name = "SHARE", default_value_t = crate::imaging::HEAT_OPACITY, value_parser = opacity, allow_negative_numbers = true)]
     pub(super) opacity: f32,
     /// Execution provider
     #[arg(long, default_value_t = Provider::Auto)]
@@ -387,25 +388,25 @@ pub(super) struct Train {
     #[arg(long, value_enum, default_value_t = RecipeArg::Blocks)]
     pub(super) recipe: RecipeArg,
     /// How many of the last blocks the recipe "blocks" trains
-    #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=17))]
+    #[arg(long, value_name = "K", default_value_t = defaults::BLOCKS, value_parser = clap::value_parser!(u8).range(1..=17))]
     pub(super) blocks: u8,
     /// Where to start from: one of our models, or a MobileNetV2 backbone [default: the embedded model]
     #[arg(long, value_name = "MODEL.onnx")]
     pub(super) init: Option<PathBuf>,
     /// Epochs at most
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = defaults::EPOCHS.into(), value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) epochs: u32,
     /// Images of a step
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(long, default_value_t = defaults::BATCH.into(), value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub(super) batch: u32,
     /// Learning rate [default: the recipe's]
-    #[arg(long, value_name = "X", value_parser = positive)]
+    #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
     pub(super) lr: Option<f64>,
     /// Of everything drawn by chance
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = defaults::SEED)]
     pub(super) seed: u64,
     /// Shares of training/validation or training/validation/test
-    #[arg(long, default_value = "80/20")]
+    #[arg(long, default_value = defaults::SPLIT)]
     pub(super) split: Ratio,
     /// Images that belong together stay on one side: by names and likeness, not at all, or by the CSV's column
     #[arg(long, value_enum, default_value_t = GroupArg::Auto)]
@@ -426,7 +427,7 @@ pub(super) struct Train {
     #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) patience: Option<u32>,
     /// Threads [default: one per core]; the result is the same with any number
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = threads)]
     pub(super) threads: usize,
     /// Where the gradients are computed; the processor alone gives the same bytes from the same seed
     #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
@@ -491,6 +492,28 @@ pub(super) enum DeviceArg {
 fn risk(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|v: &f64| *v > 0.0 && *v < 1.0);
     share.ok_or_else(|| "a share between 0 and 1, such as 0.01".into())
+}
+
+fn opacity(text: &str) -> Result<f32, String> {
+    let share = text.parse().ok().filter(|v: &f32| (0.0..=1.0).contains(v));
+    share.ok_or_else(|| "a share from 0 to 1, such as 0.6".into())
+}
+
+/// More threads than this compute nothing faster, and the system may not give them.
+const MOST_THREADS: usize = 512;
+
+fn threads(text: &str) -> Result<usize, String> {
+    let n = text.parse().ok().filter(|n| *n <= MOST_THREADS);
+    n.ok_or_else(|| format!("a whole number from 0 (one per core) to {MOST_THREADS}"))
+}
+
+fn provider_file(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((provider, file)) if !provider.trim().is_empty() && !file.trim().is_empty() => {
+            Ok((provider.trim().into(), file.into()))
+        }
+        _ => Err("say PROVIDER=FILE, such as --add webgpu=libonnxruntime_providers_webgpu.so".into()),
+    }
 }
 
 fn mapping(text: &str) -> Result<(String, String), String> {

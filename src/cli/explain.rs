@@ -7,6 +7,13 @@ use crate::task::{Cancel, Progress};
 use crate::workflow::{self, ExplainRequest, UserError};
 
 pub(super) fn explain(a: &Explain) -> Result<Exit, UserError> {
+    // The name says what is in a file.
+    if !a.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
+        return Err(UserError::new(format!(
+            "the heat map is written as PNG; {} does not end in .png",
+            display_path(&a.out)
+        )));
+    }
     let model = super::open_model(a.model.as_deref())?;
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);

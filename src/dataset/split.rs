@@ -61,6 +61,10 @@ impl std::str::FromStr for Ratio {
         match parts.as_deref() {
             Some(p @ ([_, _] | [_, _, _])) if fine(p) => {
                 let sum: f64 = p.iter().sum();
+                // Percent or shares; a person may round thirds.
+                if (sum - 100.0).abs() > 1.0 && (sum - 1.0).abs() > 0.01 {
+                    return Err(format!("\"{s}\" adds up to {sum}; the parts of a split add up to 100"));
+                }
                 Ok(Self([p[0] / sum, p[1] / sum, p.get(2).copied().unwrap_or(0.0) / sum]))
             }
             _ => Err(format!(

@@ -41,6 +41,12 @@ pub fn cache_folder(name: &str) -> Option<std::path::PathBuf> {
     Some(directories::ProjectDirs::from("", "", "leukoscope")?.cache_dir().join(name))
 }
 
+/// A path as it is stored: from the root of its disk on, so that it names the same file wherever the program is started next.
+#[must_use]
+pub fn absolute(path: &std::path::Path) -> std::path::PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// A file of the user's own data that must not be lost, or `None` where the system has no place for it.
 #[must_use]
 pub fn data_file(name: &str) -> Option<std::path::PathBuf> {

@@ -18,7 +18,7 @@ mod threshold;
 pub use decode::{DECODER_VERSION, DecodeError, Decoded, Limits, decode};
 pub use find::{FINDER_VERSION, Finding, FoundCell, Scene, find_cells, white_near};
 pub use image::RgbImage;
-pub use overlay::{heat_at, heat_colour, heat_overlay};
+pub use overlay::{HEAT_OPACITY, heat_at, heat_colour, heat_overlay};
 pub use resample::{fit_within, thumbnail_of_square};
 pub use sniff::{Sniffed, sniff};
 pub use square::{

@@ -3,7 +3,7 @@
 
 use super::store::{Noted, Seen, Store, StoreError, note};
 use crate::domain::Digest;
-use crate::files::{display_path, is_file};
+use crate::files::{absolute, display_path, is_file};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
@@ -13,11 +13,6 @@ pub(super) const PLACES: &str = "places";
 /// The word for the audit row.
 pub(super) const SEE: &str = "see";
 const FOLDERS: &str = "folders";
-
-/// A path as it is stored: from the root of its disk on.
-pub(super) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
 
 /// A sum over a set, whatever the order in which its members come and go: SHA-256 of each, added up as a number of 256 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

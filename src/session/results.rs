@@ -2,10 +2,10 @@
 //!
 //! It can all be computed again: results of another model, or of a file that changed, are thrown away.
 
-use super::places::{absolute, resolved, see};
+use super::places::{resolved, see};
 use super::store::{Store, StoreError};
 use crate::domain::{CellResult, Digest, ImageResult, Outcome, Probabilities, Square};
-use crate::files::FileFacts;
+use crate::files::{FileFacts, absolute};
 use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -8,10 +8,11 @@ use super::case::{Told, locked, told};
 use super::confirmed::{Confirmation, Confirmations, audited, confirmations};
 use super::edit::{CellKey, Change, Edit, Verdict};
 use super::opening::{Kind, Trouble, kind, network_note, read_only, writing};
-use super::places::absolute;
 use super::rescue::rescue;
 use crate::domain::{Digest, Square};
-use crate::files::{Lock, ScratchFolder, create_folder, display_path, is_file, keep_private, make_private, move_aside};
+use crate::files::{
+    Lock, ScratchFolder, absolute, create_folder, display_path, is_file, keep_private, make_private, move_aside,
+};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ mod bench;
 mod calibrate;
 mod classify;
 mod corrections;
+pub mod defaults;
 mod demo;
 mod doctor;
 mod error;

@@ -1,6 +1,6 @@
 //! What the program remembers between starts: folders opened lately, theme, language, initials, keys. Nothing of the user's work.
 
-use crate::files::{create_folder, read_bounded, write_atomic};
+use crate::files::{absolute, create_folder, read_bounded, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,10 @@ pub fn load_settings() -> Settings {
 pub fn save_settings(settings: &Settings) -> Result<(), String> {
     let path = place().ok_or("this system has no place for settings")?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let bytes = serde_json::to_vec_pretty(settings).map_err(|e| e.to_string())?;
+    // What is remembered holds in every folder that the program is started in.
+    let mut settings = settings.clone();
+    settings.recent.iter_mut().chain(&mut settings.model).for_each(|p| *p = absolute(p));
+    let bytes = serde_json::to_vec_pretty(&settings).map_err(|e| e.to_string())?;
     create_folder(folder)
         .and_then(|()| write_atomic(&path, &bytes))
         .map_err(|e| format!("settings were not saved: {e}"))

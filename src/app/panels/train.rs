@@ -14,7 +14,7 @@ use crate::dataset::Grouping;
 use crate::domain::EpochRow;
 use crate::files::{display_name, display_path};
 use crate::training::{Recipe, RecipeKind, TrainingDevice};
-use crate::workflow::TrainOutcome;
+use crate::workflow::{TrainOutcome, defaults};
 use egui::{
     Button, CentralPanel, CollapsingHeader, ComboBox, DragValue, Grid, Panel, RichText, ScrollArea, TextEdit, Ui,
 };
@@ -151,7 +151,7 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
 fn recipe(ui: &mut Ui, state: &State, form: &mut TrainForm) {
     ui.heading(tr!("Recipe"));
     ui.add_enabled_ui(!state.train.busy(), |ui| {
-        let blocks = if let RecipeKind::Blocks(k) = form.kind { k } else { 3 };
+        let blocks = if let RecipeKind::Blocks(k) = form.kind { k } else { defaults::BLOCKS.into() };
         ui.radio_value(&mut form.kind, RecipeKind::Head, tr!("Head only: a new last layer, seconds, for a first look"));
         ui.radio_value(
             &mut form.kind,
