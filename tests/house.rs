@@ -117,6 +117,21 @@ fn each_library_has_one_home() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+/// Lines of plots are made in one place, which forbids the library's bands.
+#[test]
+fn lines_of_plots_are_never_bands() {
+    let named = |word: &str| -> Vec<String> {
+        let all = sources().into_iter().filter(|(_, _, code)| {
+            let code = bare(code);
+            // `VLine` and `HLine` are other things.
+            code.match_indices(word).any(|(at, _)| !code[..at].ends_with(char::is_alphanumeric))
+        });
+        all.map(|(_, file, _)| file.display().to_string()).collect()
+    };
+    assert_eq!(named("Line::new("), ["app/panels/mod.rs"]);
+    assert_eq!(named("allow_band(false)"), ["app/panels/mod.rs"]);
+}
+
 #[test]
 fn only_files_opens_or_writes_files() {
     // The runtime looks for its own library.

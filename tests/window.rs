@@ -193,6 +193,93 @@ fn a_person_trains_from_the_window_and_uses_the_model() {
     until(&mut harness, "the model before", |w| w.state().model.name != "mine");
 }
 
+/// Data that cannot be split: the table stands there all the same, the class that is too small is named, a button does what helps, and
+/// no text names an option of the command line.
+#[test]
+fn what_keeps_data_from_being_split_has_a_button_that_helps() {
+    let data = crate::common::labelled_folder(3, 8);
+    let class = data.path().join("eosinophil");
+    for entry in std::fs::read_dir(&class).unwrap().skip(1) {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let out = tempfile::tempdir().unwrap();
+    let mut harness = open(Vec::new());
+    harness.state_mut().command(Command::Go(Place::Train), 1.0);
+    harness.run_steps(2);
+    let mut form = harness.state().state().train.form.clone();
+    form.dataset = data.path().to_string_lossy().into_owned();
+    form.out = out.path().join("mine.onnx").to_string_lossy().into_owned();
+    form.cache = Some(out.path().join("cache"));
+    harness.state_mut().fill_train_form(form);
+    harness.run_steps(2);
+    harness.get_by_label("Look at the Data").click();
+    until(&mut harness, "the plan", |w| w.state().train.plan.is_some() && !w.state().train.busy());
+    let options = |h: &Harness<'_, Window>| {
+        let mut stack = vec![h.root()];
+        let mut found = Vec::new();
+        while let Some(node) = stack.pop() {
+            let texts = [node.accesskit_node().label(), node.accesskit_node().value()];
+            found.extend(texts.into_iter().flatten().filter(|t| t.contains("--")));
+            stack.extend(node.children());
+        }
+        found
+    };
+    assert_eq!(options(&harness), Vec::<String>::new());
+    assert!(harness.query_by_label_contains("eosinophil: 1 images in 1 groups").is_some());
+    assert!(harness.query_by_label_contains("neutrophil").is_some(), "the table stands there");
+    assert!(!Command::StartTraining.enabled(harness.state().state()), "Start says why instead");
+    harness.get_by_label("Leave out eosinophil").click();
+    until(&mut harness, "the other plan", |w| {
+        !w.state().train.busy() && w.state().train.plan.as_ref().is_some_and(|(_, p)| p.obstacle.is_none())
+    });
+    assert_eq!(harness.state().state().train.form.leave_out, ["eosinophil"]);
+    assert!(Command::StartTraining.enabled(harness.state().state()));
+    assert_eq!(options(&harness), Vec::<String>::new());
+}
+
+/// The other model lacks a class of the data: the window asks what to take for it, as it does for the model in use.
+#[test]
+fn a_comparison_asks_about_labels_that_the_other_model_does_not_know() {
+    let data = crate::common::labelled_folder(3, 8);
+    let out = tempfile::tempdir().unwrap();
+    let model = out.path().join("two.onnx");
+    let two = crate::common::labelled_folder(2, 8);
+    let trained = crate::common::leukoscope()
+        .arg("train")
+        .arg(two.path())
+        .arg("--out")
+        .arg(&model)
+        .args(["--recipe", "head", "--epochs", "1"])
+        .output()
+        .unwrap();
+    assert_eq!(trained.status.code(), Some(0), "{}", crate::common::text(&trained.stderr));
+    let mut harness = open(Vec::new());
+    harness.state_mut().command(Command::Go(Place::Evaluate), 1.0);
+    let mut form = harness.state().state().evaluate.form.clone();
+    form.dataset = data.path().to_string_lossy().into_owned();
+    form.other = model.to_string_lossy().into_owned();
+    harness.state_mut().fill_evaluate_form(form);
+    harness.run_steps(2);
+    harness.get_by_label("Start Evaluating").click();
+    until(&mut harness, "the evaluation", |w| w.state().evaluate.found.is_some() && !w.state().evaluate.pending);
+    harness.get_by_label("Compare Models").click();
+    until(&mut harness, "the question", |w| w.state().evaluate.unknown.is_some() && !w.state().evaluate.busy);
+    assert!(harness.query_by_label("The other model does not know these labels").is_some());
+    assert!(!Command::CompareModels.enabled(harness.state().state()), "every label needs an answer");
+    assert!(Command::Evaluate.enabled(harness.state().state()), "the model in use knows them");
+    harness.state_mut().answer_unknown_label(0, None);
+    harness.run_steps(2);
+    harness.get_by_label("Compare Models").click();
+    until(&mut harness, "the comparison", |w| w.state().evaluate.compared.is_some());
+    // 8 of the 24 have the label that was left out, 16 were the other model's training: nothing is left to judge by, and no p-value.
+    let state = harness.state().state();
+    let compared = state.evaluate.compared.as_ref().unwrap();
+    assert_eq!((compared.pairs[0].n, compared.pairs[0].p), (0, None));
+    assert!(harness.query_all_by_label_contains("no comparison, for all 16 cells").next().is_some());
+    // The figures of the model in use stay its own.
+    assert!(harness.query_by_label_contains("· n 24").is_some());
+}
+
 #[test]
 fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
     let data = crate::common::labelled_folder(3, 5);
@@ -219,7 +306,8 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
     assert!(harness.query_by_label_contains("wrong.png, reference neutrophil, called lymphocyte").is_some());
     harness.get_by_label_contains("wrong.png, reference neutrophil").click();
     harness.run_steps(2);
-    harness.key_press(egui::Key::Num3);
+    // The key of lymphocytes, as in Review, whatever their place in the model.
+    harness.key_press(egui::Key::Num2);
     harness.run_steps(2);
     let view = &harness.state().state().evaluate;
     let found = view.found.as_ref().unwrap();

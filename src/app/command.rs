@@ -1,6 +1,7 @@
 //! Commands as data: one enum gives each its text, tooltip, shortcut and place in the menus. Menus, the palette, the
 //! shortcuts and the tests all read it; nothing here draws or does anything.
 
+use super::evaluation::Which;
 use super::language::{Language, look_up, tr};
 use super::state::{GallerySort, Place, State, ThemeChoice};
 use super::training::Phase;
@@ -512,7 +513,7 @@ impl Command {
             Self::ChooseEvaluation => !state.evaluate.busy,
             Self::Evaluate => {
                 let e = &state.evaluate;
-                !e.busy && !e.form.dataset.trim().is_empty() && (e.unknown.is_none() || e.answers().is_some())
+                !e.busy && !e.form.dataset.trim().is_empty() && e.answered(Which::InUse)
             }
             Self::StopEvaluation => state.evaluate.busy,
             Self::ExportEvaluation => state.evaluate.found.is_some() && !state.evaluate.pending,
@@ -521,7 +522,8 @@ impl Command {
             Self::ChooseOther => !state.evaluate.busy,
             Self::CompareModels => {
                 let e = &state.evaluate;
-                e.found.is_some() && !e.busy && !e.pending && !e.form.other.trim().is_empty()
+                let named = !e.form.other.trim().is_empty();
+                e.found.is_some() && !e.busy && !e.pending && named && e.answered(Which::Other)
             }
             Self::ChooseDataset | Self::LookAtData => !state.train.busy(),
             Self::StartTraining => state.train.obstacle().is_none(),

@@ -3,11 +3,14 @@
 
 use super::language::tr;
 use crate::dataset::Grouping;
-use crate::domain::Digest;
-use crate::metrics::{Binning, CurvePoint, at_hits, precision_recall, reliability, risk_coverage, roc, thinned};
-use crate::report::{Compared, Evaluated};
+use crate::domain::{Digest, same_label};
+use crate::metrics::{
+    Binning, CurvePoint, Evaluation, Sample, at_hits, precision_recall, reliability, risk_coverage, roc, thinned,
+};
+use crate::report::{Compared, Evaluated, Learnt};
 use crate::task::Generation;
 use crate::workflow::EvaluateRequest;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -23,11 +26,30 @@ pub struct EvaluateForm {
     pub map: Vec<(String, Option<String>)>,
     /// The other model's file, as typed, for a comparison.
     pub other: String,
+    /// As `map`, for labels that the other model does not know.
+    pub other_map: Vec<(String, Option<String>)>,
     /// Where cut cells are cached; the user's cache folder without.
     pub cache: Option<PathBuf>,
 }
 
 impl EvaluateForm {
+    /// The request for the other model, which has the classes `known`: what a person said of labels for it, and of the rest what was
+    /// said for the model in use, where that names a class that the other one has too.
+    ///
+    /// # Errors
+    /// As [`EvaluateForm::request`].
+    pub fn request_for_other(
+        &self,
+        provider: crate::inference::Provider,
+        known: &[String],
+    ) -> Result<EvaluateRequest, String> {
+        let named = |l: &str| self.other_map.iter().any(|(o, _)| same_label(o, l));
+        let has = |to: &Option<String>| to.as_ref().is_none_or(|to| known.iter().any(|k| same_label(k, to)));
+        let rest = self.map.iter().filter(|(l, to)| !named(l) && has(to));
+        let map = self.other_map.iter().chain(rest).cloned().collect();
+        Self { map, ..self.clone() }.request(provider)
+    }
+
     /// The request that the form makes.
     ///
     /// # Errors
@@ -134,7 +156,9 @@ impl Tab {
 pub struct Curve {
     /// Its name with its area.
     pub name: String,
-    /// The class, for its colour.
+    /// The class' label, for its colour; none for a series that is no class.
+    pub label: Option<String>,
+    /// Which of the series it is.
     pub class: usize,
     /// Its points.
     pub points: Vec<[f64; 2]>,
@@ -154,37 +178,50 @@ pub struct Curves {
 }
 
 impl Curves {
-    fn of(e: &Evaluated) -> Self {
+    fn of(e: &Evaluated, sample: &Sample) -> Self {
         let xy = |points: &[CurvePoint]| thinned(points, POINTS).iter().map(|p| [p.x, p.y]).collect::<Vec<_>>();
         let by_class = |of: &dyn Fn(usize) -> Option<(Vec<CurvePoint>, f64)>| {
             let curve = |(class, label): (usize, &String)| {
                 let (points, area) = of(class)?;
-                Some(Curve { name: format!("{label} ({area:.3})"), class, points: xy(&points) })
+                Some(Curve {
+                    name: format!("{label} ({area:.3})"),
+                    label: Some(label.clone()),
+                    class,
+                    points: xy(&points),
+                })
             };
             e.labels.iter().enumerate().filter_map(curve).collect()
         };
         let bins = [(Binning::Width, "bins of equal width"), (Binning::Mass, "bins of equally many cells")];
         let reliable = bins.into_iter().enumerate().map(|(class, (how, name))| Curve {
             name: name.into(),
+            label: None,
             class,
-            points: reliability(&e.sample, how)
-                .iter()
-                .filter(|b| b.n > 0)
-                .map(|b| [b.confidence, b.accuracy])
-                .collect(),
+            points: reliability(sample, how).iter().filter(|b| b.n > 0).map(|b| [b.confidence, b.accuracy]).collect(),
         });
         Self {
-            roc: by_class(&|c| roc(&e.sample, c)),
-            precision_recall: by_class(&|c| precision_recall(&e.sample, c).map(|(p, area)| (at_hits(&p), area))),
+            roc: by_class(&|c| roc(sample, c)),
+            precision_recall: by_class(&|c| precision_recall(sample, c).map(|(p, area)| (at_hits(&p), area))),
             reliability: reliable.collect(),
-            risk: thinned(&risk_coverage(&e.sample).0, POINTS),
+            risk: thinned(&risk_coverage(sample).0, POINTS),
         }
     }
+}
+
+/// One of the two models of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The one in use.
+    InUse,
+    /// The one that is held against it.
+    Other,
 }
 
 /// Labels that the model does not know, and what a person says of each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unknown {
+    /// Which model it is.
+    pub which: Which,
     /// The label and its images.
     pub labels: Vec<(String, usize)>,
     /// A class for each, nothing to leave it out; unanswered at first.
@@ -206,8 +243,8 @@ pub enum EvaluateEvent {
     Progress(usize, usize),
     /// It ended; nothing where it was stopped.
     Ended(Box<Option<Evaluated>>),
-    /// Labels that the model does not know.
-    Unknown(Vec<(String, usize)>, Vec<String>),
+    /// Labels that the model does not know (the other one, in a comparison), and its classes.
+    Unknown(Which, Vec<(String, usize)>, Vec<String>),
     /// It could not be done.
     Failed(String),
     /// Scores with intervals of the revision with this number.
@@ -227,6 +264,8 @@ pub enum EvaluateInput {
     Answer(usize, Option<usize>),
     /// Chose how numbers are shown.
     Shares(Shares),
+    /// Chose all cells, also those of the model's training, or unseen ones alone.
+    All(bool),
     /// Chose a number of the matrix, or the list.
     Show(Showing),
     /// Chose what is below the matrix.
@@ -297,6 +336,8 @@ pub struct EvaluateView {
     pub cursor: usize,
     /// What is below the matrix.
     pub tab: Tab,
+    /// Whether all cells are shown, also those that the model learnt from, where there are such.
+    pub all: bool,
     /// The abstain threshold that is looked at.
     pub threshold: f64,
     /// What the last calibration found, and its file.
@@ -325,17 +366,13 @@ impl EvaluateView {
             EvaluateEvent::Ended(found) => {
                 self.busy = false;
                 let Some(found) = *found else { return Some((tr!("Stopped; nothing was evaluated"), false)) };
-                let said = tr!(
-                    "Accuracy %{score}, n = %{n}",
-                    score = crate::report::percent(&found.scores.accuracy),
-                    n = found.scores.n
-                );
+                let said = found.title();
                 self.take(found);
                 return Some((said, false));
             }
-            EvaluateEvent::Unknown(labels, classes) => {
+            EvaluateEvent::Unknown(which, labels, classes) => {
                 self.busy = false;
-                self.unknown = Some(Unknown { answers: vec![None; labels.len()], labels, classes });
+                self.unknown = Some(Unknown { which, answers: vec![None; labels.len()], labels, classes });
             }
             EvaluateEvent::Failed(why) => {
                 self.busy = false;
@@ -368,11 +405,13 @@ impl EvaluateView {
 
     fn take(&mut self, found: Evaluated) {
         self.threshold = found.threshold;
-        self.curves = Curves::of(&found);
+        self.all = false;
+        self.curves = Curves::of(&found, &self.sample(&found));
         // The largest confusion first: that is what a person came to see.
         let k = found.labels.len();
         let wrong = (0..k).flat_map(|i| (0..k).map(move |j| (i, j))).filter(|(i, j)| i != j);
-        let most = wrong.max_by_key(|&(i, j)| (found.scores.confusion.count(i, j), std::cmp::Reverse((i, j))));
+        let confusion = &self.scores(&found).confusion;
+        let most = wrong.max_by_key(|&(i, j)| (confusion.count(i, j), std::cmp::Reverse((i, j))));
         self.showing = most.map(|(i, j)| Showing::Cell(i, j));
         self.found = Some(Box::new(found));
         (self.edits, self.undone) = (Vec::new(), Vec::new());
@@ -382,24 +421,45 @@ impl EvaluateView {
         self.collect();
     }
 
+    /// Whether cells are set apart because the model learnt from them, and others are left to judge by.
+    #[must_use]
+    pub fn sets_apart(found: &Evaluated) -> bool {
+        found.learnt() != (0, 0) && found.unseen.is_some()
+    }
+
+    /// The scores that are shown: of unseen cells, or of all where that was chosen or no others are there.
+    #[must_use]
+    pub fn scores<'a>(&self, found: &'a Evaluated) -> &'a Evaluation {
+        if self.all { &found.scores } else { found.judged().unwrap_or(&found.scores) }
+    }
+
+    /// What they were computed from.
+    #[must_use]
+    pub fn sample<'a>(&self, found: &'a Evaluated) -> Cow<'a, Sample> {
+        if self.all { Cow::Borrowed(&found.sample) } else { found.judged_sample() }
+    }
+
     /// Chooses the images of what is shown.
     fn collect(&mut self) {
         self.rows = match (&self.found, self.showing) {
             (Some(e), Some(Showing::Cell(i, j))) => {
                 let s = &e.sample;
-                let here = |r: &u32| s.truth()[*r as usize] == i && s.called()[*r as usize] == j;
+                let counts = self.all || !Self::sets_apart(e);
+                let here = |r: &u32| {
+                    let r = *r as usize;
+                    s.truth()[r] == i && s.called()[r] == j && (counts || e.cells[r].learnt == Learnt::No)
+                };
                 s.by_confidence().iter().copied().filter(here).map(|r| r as usize).collect()
             }
             (Some(e), Some(Showing::LikelyWrong)) => e.likely_wrong(),
             (Some(e), Some(which @ (Showing::OnlyThis | Showing::OnlyOther))) => {
                 let pair = self.compared.as_ref().and_then(|c| c.pairs.first());
-                let paths = pair.map_or(&[][..], |p| match which {
-                    Showing::OnlyThis => &p.only_first,
-                    _ => &p.only_other,
+                let rows = pair.map_or(&[][..], |p| match which {
+                    Showing::OnlyThis => &p.rows[0],
+                    _ => &p.rows[1],
                 });
-                let wanted: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
-                let here = |r: &u32| wanted.contains(e.cells[*r as usize].path.as_str());
-                e.sample.by_confidence().iter().copied().filter(here).map(|r| r as usize).collect()
+                let wanted: BTreeSet<usize> = rows.iter().copied().collect();
+                e.sample.by_confidence().iter().map(|r| *r as usize).filter(|r| wanted.contains(r)).collect()
             }
             _ => Vec::new(),
         };
@@ -422,6 +482,14 @@ impl EvaluateView {
                 }
             }
             EvaluateInput::Shares(shares) => self.shares = shares,
+            EvaluateInput::All(all) => {
+                self.all = all;
+                if let Some(found) = &self.found {
+                    self.curves = Curves::of(found, &self.sample(found));
+                }
+                (self.cursor, self.chosen) = (0, BTreeSet::new());
+                self.collect();
+            }
             EvaluateInput::Show(what) => {
                 self.showing = Some(what);
                 (self.cursor, self.chosen) = (0, BTreeSet::new());
@@ -502,7 +570,9 @@ impl EvaluateView {
             kept.push((cell.digest, found.labels[cell.original].clone(), label));
         }
         found.score_points();
-        self.curves = Curves::of(found);
+        if let Some(found) = &self.found {
+            self.curves = Curves::of(found, &self.sample(found));
+        }
         self.revision += 1;
         self.pending = true;
         // It was made with the old references.
@@ -512,9 +582,15 @@ impl EvaluateView {
         kept
     }
 
-    /// What the form says of unknown labels, once every one is answered.
-    pub(super) fn answers(&self) -> Option<Vec<(String, Option<String>)>> {
-        let u = self.unknown.as_ref()?;
+    /// Whether nothing is open about labels that a model does not know.
+    #[must_use]
+    pub fn answered(&self, which: Which) -> bool {
+        self.unknown.as_ref().is_none_or(|u| u.which != which) || self.answers(which).is_some()
+    }
+
+    /// What the form says of labels that a model does not know, once every one is answered.
+    pub(super) fn answers(&self, which: Which) -> Option<Vec<(String, Option<String>)>> {
+        let u = self.unknown.as_ref().filter(|u| u.which == which)?;
         u.labels
             .iter()
             .zip(&u.answers)
@@ -532,19 +608,19 @@ impl EvaluateView {
             t.push_str(label);
         }
         t.push('\n');
-        for (label, row) in e.labels.iter().zip(e.scores.confusion.rows()) {
+        for (label, row) in e.labels.iter().zip(self.scores(e).confusion.rows()) {
             t.push_str(label);
             row.iter().for_each(|n| t.push_str(&format!("\t{n}")));
             t.push('\n');
         }
         t.push_str("\nclass\tprecision\trecall\tF1\tsupport\n");
-        for (label, c) in e.labels.iter().zip(&e.scores.per_class) {
+        for (label, c) in e.labels.iter().zip(&self.scores(e).per_class) {
             // What is not defined is a dash, and no number.
             let [p, r, f] =
                 [c.precision, c.recall, c.f1].map(|e| e.map_or("–".to_owned(), |e| format!("{:.4}", e.value)));
             t.push_str(&format!("{label}\t{p}\t{r}\t{f}\t{}\n", c.support));
         }
-        t.push_str(&format!("accuracy\t{:.4}\t\t\t{}\n", e.scores.accuracy.value, e.scores.n));
+        t.push_str(&format!("accuracy\t{:.4}\t\t\t{}\n", self.scores(e).accuracy.value, self.scores(e).n));
         Some(t)
     }
 }
@@ -559,7 +635,7 @@ mod tests {
         view.begin("classifying", 0.0);
         assert!(
             view.hear(EvaluateEvent::Ended(Box::new(Some(small()))))
-                .is_some_and(|(t, bad)| t.contains("n = 6") && !bad)
+                .is_some_and(|(t, bad)| t.ends_with("n 5 unseen") && !bad)
         );
         view
     }
@@ -569,8 +645,14 @@ mod tests {
         // Rows 3 (0.45) and 5 (0.1) are rightly called class 1; row 4 (0.55) is called 0; row 2 (0.02) is called 1.
         let mut view = shown();
         assert_eq!((view.showing, view.rows.as_slice()), (Some(Showing::Cell(0, 1)), &[2][..]));
+        // Row 0 was learnt from: it is shown, and counted, only where all cells are asked for.
         view.input(EvaluateInput::Show(Showing::Cell(0, 0)));
+        assert_eq!(view.rows, [1]);
+        let found = view.found.clone().expect("found");
+        assert_eq!((view.scores(&found).n, view.sample(&found).len()), (5, 5));
+        view.input(EvaluateInput::All(true));
         assert_eq!((view.rows.as_slice(), view.chosen.first()), (&[0, 1][..], Some(&0)));
+        assert_eq!((view.scores(&found).n, view.sample(&found).len()), (6, 6));
         view.input(EvaluateInput::Move(1));
         assert_eq!(view.chosen.iter().copied().collect::<Vec<_>>(), [1]);
         view.input(EvaluateInput::Pick(0, Pick::Toggle));
@@ -616,11 +698,15 @@ mod tests {
     fn unknown_labels_wait_for_every_answer() {
         let mut view = EvaluateView::default();
         view.begin("x", 0.0);
-        view.hear(EvaluateEvent::Unknown(vec![("ig".into(), 3), ("junk".into(), 2)], vec!["a".into(), "b".into()]));
+        view.hear(EvaluateEvent::Unknown(
+            Which::InUse,
+            vec![("ig".into(), 3), ("junk".into(), 2)],
+            vec!["a".into(), "b".into()],
+        ));
         view.input(EvaluateInput::Answer(0, Some(1)));
-        assert_eq!(view.answers(), None);
+        assert_eq!(view.answers(Which::InUse), None);
         view.input(EvaluateInput::Answer(1, None));
-        let answers = view.answers().expect("all answered");
+        let answers = view.answers(Which::InUse).expect("all answered");
         assert_eq!(answers, [("ig".to_owned(), Some("b".to_owned())), ("junk".to_owned(), None)]);
         view.form.dataset = "d".into();
         view.form.map = answers;
@@ -632,6 +718,6 @@ mod tests {
     #[test]
     fn the_copy_is_a_table() {
         let text = shown().copied().expect("text");
-        assert!(text.starts_with("reference \\ called\tbasophil\ta <b>\nbasophil\t2\t1\n"), "{text}");
+        assert!(text.starts_with("reference \\ called\tbasophil\ta <b>\nbasophil\t1\t1\n"), "{text}");
     }
 }

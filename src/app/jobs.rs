@@ -2,7 +2,7 @@
 //! is stamped with its generation, and talks through one bounded channel.
 
 use super::case::FilesLook;
-use super::evaluation::{EvaluateEvent, EvaluateForm};
+use super::evaluation::{EvaluateEvent, EvaluateForm, Which};
 use super::heat::HeatKey;
 use super::keeper::{Kept, SessionWork, write_session};
 use super::labels::{OpenedSession, SessionEvent};
@@ -576,7 +576,9 @@ impl Jobs {
                     }
                     say(EvaluateEvent::Ended(Box::new(found)));
                 }
-                Err(EvaluateError::Unknown { labels, classes }) => say(EvaluateEvent::Unknown(labels, classes)),
+                Err(EvaluateError::Unknown { labels, classes }) => {
+                    say(EvaluateEvent::Unknown(Which::InUse, labels, classes));
+                }
                 Err(e) => say(EvaluateEvent::Failed(e.to_string())),
             }
         });
@@ -646,12 +648,19 @@ impl Jobs {
         let (cancel, form) = (self.evaluation.clone(), form.clone());
         self.spawn("compare-job", move |voice| {
             let progress = Progress::default();
+            let mut unknown = None;
             let work = || -> Result<_, UserError> {
                 let model = workflow::open_model(Some(Path::new(form.other.trim())))?;
-                let request = form.request(provider).map_err(UserError::new)?;
+                let request =
+                    form.request_for_other(provider, model.card().classes.labels()).map_err(UserError::new)?;
                 let mut hear = |told| voice.told(generation, told);
-                let other = workflow::evaluate(&request, &model, &cancel, &progress, &mut hear)
-                    .map_err(|e| UserError::new(format!("{}: {e}", model.card().name)))?;
+                let other = match workflow::evaluate(&request, &model, &cancel, &progress, &mut hear) {
+                    Err(EvaluateError::Unknown { labels, classes }) => {
+                        unknown = Some((labels, classes));
+                        return Ok(None);
+                    }
+                    other => other.map_err(|e| UserError::new(format!("{}: {e}", model.card().name)))?,
+                };
                 Ok(other.map(|mut other| {
                     // Both are held against the references as they were corrected.
                     let truth = found.cells.iter().zip(found.sample.truth());
@@ -660,7 +669,14 @@ impl Jobs {
                     Compared::new(vec![*found, other], request.seed)
                 }))
             };
-            voice.beside_evaluation(generation, &progress, work, |c| EvaluateEvent::Compared(Box::new(c)));
+            let event = |n, total| Event::Evaluate(generation, EvaluateEvent::Progress(n, total));
+            let ended = match (voice.counting(&progress, event, work), unknown) {
+                (_, Some((labels, classes))) => EvaluateEvent::Unknown(Which::Other, labels, classes),
+                (Ok(Some(compared)), None) => EvaluateEvent::Compared(Box::new(compared)),
+                (Ok(None), None) => EvaluateEvent::Ended(Box::new(None)),
+                (Err(e), None) => EvaluateEvent::Failed(e.to_string()),
+            };
+            voice.say(Event::Evaluate(generation, ended));
         });
     }
 
@@ -839,6 +855,12 @@ fn run(
         },
     };
     say(TrainEvent::Looked(Box::new((request.clone(), prepared.plan().clone()))));
+    // The table and the buttons for what helps are on the screen.
+    if let Some(obstacle) = &prepared.plan().obstacle {
+        let why = obstacle.why();
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
+        return Err(UserError::new(why));
+    }
     let recipe = form.recipe(prepared.count(crate::dataset::Part::Train));
     let out = match form.out.trim() {
         "" => workflow::new_model_path(&recipe)?,

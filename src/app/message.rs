@@ -165,6 +165,8 @@ pub enum Input {
     Evaluate(EvaluateInput),
     /// Changed the form of the Train place.
     TrainForm(Box<TrainForm>),
+    /// Took what helps against an obstacle: the form with it, and the data are looked at again.
+    TakeRemedy(Box<TrainForm>),
     /// Takes up a run that was left unfinished.
     TakeUp(Box<UnfinishedRun>),
     /// Forgets a run that was left unfinished.

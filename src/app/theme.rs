@@ -17,10 +17,15 @@ const CLASS_COLOURS: [Color32; 6] = [
     Color32::from_rgb(0xe6, 0x9f, 0x00),
 ];
 
-/// The colour of a class, by its position among the labels.
+/// The colour of a series that is no class: none of these is a class' colour.
 #[must_use]
-pub fn class_colour(class: Option<usize>) -> Color32 {
-    class.map_or(Color32::from_gray(128), |c| CLASS_COLOURS[c % CLASS_COLOURS.len()])
+pub fn series_colour(nth: usize, dark: bool) -> Color32 {
+    match (nth % 2, dark) {
+        (0, true) => Color32::from_gray(225),
+        (0, false) => Color32::from_gray(40),
+        (_, true) => Color32::from_gray(150),
+        (_, false) => Color32::from_gray(120),
+    }
 }
 
 /// The colour of a label: its class' in the catalogue; a label of its own always has the same one of a few.

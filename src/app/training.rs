@@ -330,7 +330,16 @@ impl TrainView {
     /// Why Start cannot be pressed, or nothing.
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
-        if self.busy() { Some(tr!("it is running")) } else { self.form.request().err() }
+        if self.busy() {
+            return Some(tr!("it is running"));
+        }
+        match self.form.request() {
+            Err(why) => Some(why),
+            Ok(request) => {
+                let known = self.plan.as_ref().filter(|(looked, _)| *looked == request);
+                known.and_then(|(_, plan)| plan.obstacle.as_ref()).map(|o| o.why())
+            }
+        }
     }
 
     /// The epoch with the lowest validation loss.

@@ -3,7 +3,7 @@
 use super::case::{RangeDraft, is_reason};
 use super::command::Command;
 use super::edits::{accept, add_square, classify_again, give, made, move_square};
-use super::evaluation::EvaluateEvent;
+use super::evaluation::{EvaluateEvent, Which};
 use super::labels::SessionEvent;
 use super::language::{tr, whole};
 use super::state::{Dialog, Filter, GallerySort, Job, Kind, State, Toast};
@@ -160,6 +160,9 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
         }
         Command::ChooseOther => return vec![Effect::AskOther],
         Command::CompareModels => {
+            if let Some(answers) = state.evaluate.answers(Which::Other) {
+                state.evaluate.form.other_map.extend(answers);
+            }
             state.evaluate.begin("evaluating the other model", now);
             let (g, form) = (state.evaluate.generation, Box::new(state.evaluate.form.clone()));
             return state.evaluate.found.clone().map(|f| Effect::Compare(g, form, f)).into_iter().collect();
@@ -424,6 +427,10 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
             return corrected(state, kept);
         }
         Input::TrainForm(form) => state.train.form = *form,
+        Input::TakeRemedy(form) => {
+            state.train.form = *form;
+            return look(state);
+        }
         Input::TakeUp(run) => {
             state.train.take_up(&run);
             state.train.unfinished.retain(|r| r.out != run.out);
@@ -747,7 +754,7 @@ fn look(state: &mut State) -> Vec<Effect> {
 
 /// Evaluates what the form says; a person's answers about unknown labels go into it.
 fn evaluate(state: &mut State, now: f64) -> Vec<Effect> {
-    if let Some(answers) = state.evaluate.answers() {
+    if let Some(answers) = state.evaluate.answers(Which::InUse) {
         state.evaluate.form.map.extend(answers);
     }
     if let Err(why) = state.evaluate.form.request(state.provider) {

@@ -6,20 +6,21 @@
 use super::ViewMemory;
 use super::frame::{command_button, duration};
 use crate::app::Asked;
-use crate::app::command::{Command, DIGITS};
-use crate::app::evaluation::{Curve, EvaluateForm, EvaluateInput, EvaluateView, Pick, Shares, Showing, Tab};
+use crate::app::command::Command;
+use crate::app::evaluation::{Curve, EvaluateForm, EvaluateInput, EvaluateView, Pick, Shares, Showing, Tab, Which};
 use crate::app::language::{decimal, look_up, tr};
 use crate::app::pictures::{Key, Look, Pictures};
 use crate::app::state::State;
 use crate::app::theme;
 use crate::app::update::Input;
+use crate::files::display_path;
 use crate::metrics::Estimate;
 use crate::report::{Evaluated, facts, kept_line, other_scores, percent};
 use egui::{
     Align2, Button, CentralPanel, CollapsingHeader, ComboBox, FontId, Grid, Panel, Rect, RichText, Role, ScrollArea,
     Sense, Slider, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
 };
-use egui_plot::{Corner, HoverPosition, Legend, Line, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
+use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
 
 /// Height of the words under an image.
 const CAPTION: f32 = 34.0;
@@ -56,7 +57,7 @@ pub(super) fn place(
         .size_range(230.0..=900.0)
         .show(ui, |ui| images(ui, state, found, memory, pictures, asked));
     CentralPanel::default().show(ui, |ui| {
-        headline(ui, view, found);
+        headline(ui, state, found, asked);
         let space = ui.available_height();
         matrix(ui, view, found, (space * 0.54).clamp(190.0, 560.0), asked);
         ui.separator();
@@ -139,8 +140,16 @@ fn unknown(ui: &mut Ui, view: &EvaluateView, asked: &mut Asked) {
     let Some(unknown) = &view.unknown else { return };
     ui.add_space(6.0);
     egui::Frame::group(ui.style()).show(ui, |ui| {
-        ui.label(RichText::new(tr!("The model does not know these labels")).strong());
-        ui.label(tr!("Say what each is, then evaluate again."));
+        let (title, then) = match unknown.which {
+            Which::InUse => {
+                (tr!("The model does not know these labels"), tr!("Say what each is, then evaluate again."))
+            }
+            Which::Other => {
+                (tr!("The other model does not know these labels"), tr!("Say what each is, then compare again."))
+            }
+        };
+        ui.label(RichText::new(title).strong());
+        ui.label(then);
         Grid::new("unknown-labels").num_columns(2).spacing([10.0, 6.0]).show(ui, |ui| {
             for (at, ((label, n), answer)) in unknown.labels.iter().zip(&unknown.answers).enumerate() {
                 let name = ui.label(format!("{label} ({n})"));
@@ -241,15 +250,21 @@ fn about(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked) {
     }
 }
 
-fn headline(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
+/// Which model, on which data, how good on how many unseen cells; and what is not to be judged by, small.
+fn headline(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked) {
+    let view = &state.evaluate;
     ui.horizontal_wrapped(|ui| {
-        ui.label(RichText::new(tr!("Accuracy %{score}", score = percent(&found.scores.accuracy))).size(20.0).strong())
-            .on_hover_text(tr!("95 % interval: %{how}", how = found.scores.accuracy.how.text()));
-        ui.label(RichText::new(format!("n = {}", found.scores.n)).size(16.0));
+        let title = ui.label(RichText::new(found.title()).size(18.0).strong());
+        if let Some(s) = found.judged() {
+            title.on_hover_text(tr!("95 % interval: %{how}", how = s.accuracy.how.text()));
+        }
         if view.pending {
             ui.weak(tr!("intervals…"));
         }
     });
+    if let Some(what) = outdated(state, found) {
+        ui.colored_label(theme::error_colour(ui), RichText::new(what).small());
+    }
     ui.horizontal_wrapped(|ui| {
         let (same, alike) = found.learnt();
         let text = RichText::new(found.learnt_line()).small();
@@ -258,12 +273,34 @@ fn headline(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
         } else {
             ui.label(text.weak());
         }
-        if let Some(u) = &found.unseen {
-            ui.label(
-                RichText::new(tr!("Without them: %{score}, n = %{n}", score = percent(&u.accuracy), n = u.n)).strong(),
-            );
+        if let Some(line) = found.contaminated_line() {
+            ui.label(RichText::new(line).small().weak());
         }
     });
+    if EvaluateView::sets_apart(found) {
+        let (same, alike) = found.learnt();
+        let unseen = found.cells.len() - same - alike;
+        ui.horizontal_wrapped(|ui| {
+            for (all, text) in [
+                (false, tr!("Unseen cells alone (%{n})", n = unseen)),
+                (true, tr!("All cells, also those of its training (%{n})", n = found.cells.len())),
+            ] {
+                if ui.selectable_label(view.all == all, text).clicked() {
+                    ask(asked, EvaluateInput::All(all));
+                }
+            }
+        });
+    }
+}
+
+/// Why the figures are not of what is chosen now.
+fn outdated(state: &State, found: &Evaluated) -> Option<String> {
+    if found.model_sha256 != state.model.sha256 {
+        return Some(tr!("These figures are of another model than the one in use. Evaluate again"));
+    }
+    let typed = state.evaluate.form.dataset.trim();
+    let same = typed.is_empty() || display_path(std::path::Path::new(typed)) == found.data;
+    (!same).then(|| tr!("These figures are of other data than those that are chosen. Evaluate again"))
 }
 
 fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, asked: &mut Asked) {
@@ -275,7 +312,7 @@ fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, aske
             }
         }
     });
-    let (k, confusion) = (found.labels.len(), &found.scores.confusion);
+    let (k, confusion) = (found.labels.len(), &view.scores(found).confusion);
     let font = FontId::proportional(13.0);
     let widest = ui.fonts_mut(|f| {
         let width = |l: &String| f.layout_no_wrap(l.clone(), font.clone(), egui::Color32::WHITE).size().x;
@@ -329,26 +366,30 @@ fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, aske
     }
     for &(i, j, rect, id) in &grid {
         let count = confusion.count(i, j);
+        // None of none is no share.
         let of = |whole: usize| {
             #[expect(clippy::cast_precision_loss, reason = "counts")]
-            let share = count as f32 / whole.max(1) as f32;
+            let share = (whole > 0).then(|| count as f32 / whole as f32);
             share
         };
+        let words = |share: Option<f32>| share.map_or_else(|| "–".into(), |s| decimal(f64::from(100.0 * s), 1));
+        let percent = |share: Option<f32>| share.map_or_else(|| "–".into(), |_| format!("{} %", words(share)));
         let (row, column) = (of(confusion.support(i)), of(confusion.called(j)));
         let (share, text) = match view.shares {
             Shares::Counts => (row, count.to_string()),
-            Shares::ByRow => (row, format!("{:.1} %", 100.0 * row)),
-            Shares::ByColumn => (column, format!("{:.1} %", 100.0 * column)),
+            Shares::ByRow => (row, percent(row)),
+            Shares::ByColumn => (column, percent(column)),
         };
+        let share = share.unwrap_or(0.0);
         let response = ui.interact(rect, id, Sense::click());
-        let words = tr!(
+        let named = tr!(
             "reference %{label}, called %{called}: %{count}",
             label = look_up(&found.labels[i]),
             called = look_up(&found.labels[j]),
             count = count
         );
         let chosen = view.showing == Some(Showing::Cell(i, j));
-        response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &words));
+        response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &named));
         painter.rect_filled(rect, 3.0, theme::matrix_back(dark, i == j, share));
         painter.text(
             rect.center(),
@@ -387,9 +428,9 @@ fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, aske
         response.on_hover_text(tr!(
             "%{n} cells: reference %{label}, called %{called}\n%{row} % of %{support} %{label}\n%{column} % of %{calls} called %{called}",
             n = count,
-            row = decimal(f64::from(100.0 * row), 1),
+            row = words(row),
             support = confusion.support(i),
-            column = decimal(f64::from(100.0 * column), 1),
+            column = words(column),
             calls = confusion.called(j),
             label = look_up(&found.labels[i]),
             called = look_up(&found.labels[j])
@@ -407,10 +448,10 @@ fn tabs(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, asked: &mut Asked) 
     });
     match view.tab {
         Tab::Report => {
-            ScrollArea::both().id_salt("report").auto_shrink([false, false]).show(ui, |ui| report(ui, found));
+            ScrollArea::both().id_salt("report").auto_shrink([false, false]).show(ui, |ui| report(ui, view, found));
         }
         Tab::Scores => {
-            ScrollArea::both().id_salt("scores").auto_shrink([false, false]).show(ui, |ui| scores(ui, found));
+            ScrollArea::both().id_salt("scores").auto_shrink([false, false]).show(ui, |ui| scores(ui, view, found));
         }
         Tab::Reliability => curves(
             ui,
@@ -451,8 +492,8 @@ fn score(ui: &mut Ui, e: &Estimate) {
     });
 }
 
-fn report(ui: &mut Ui, found: &Evaluated) {
-    let s = &found.scores;
+fn report(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
+    let s = view.scores(found);
     Grid::new("report").num_columns(5).spacing([18.0, 4.0]).striped(true).show(ui, |ui| {
         for head in ["", "precision", "recall", "F1", "support"] {
             ui.label(RichText::new(head).strong());
@@ -486,9 +527,9 @@ fn report(ui: &mut Ui, found: &Evaluated) {
     ));
 }
 
-fn scores(ui: &mut Ui, found: &Evaluated) {
+fn scores(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
     Grid::new("scores").num_columns(3).spacing([18.0, 4.0]).striped(true).show(ui, |ui| {
-        for (name, value, about) in other_scores(&found.scores) {
+        for (name, value, about) in other_scores(view.scores(found)) {
             ui.label(name);
             ui.label(value);
             ui.weak(about);
@@ -520,15 +561,20 @@ fn compared(ui: &mut Ui, view: &EvaluateView, asked: &mut Asked) {
             ui.label(RichText::new(head).strong());
         }
         ui.end_row();
-        for e in &c.models {
+        for (i, e) in c.models.iter().enumerate() {
+            let s = c.shown(i);
             ui.label(format!("{} ({})", e.model, &e.model_sha256[..e.model_sha256.len().min(8)]));
-            ui.label(e.scores.n.to_string());
-            ui.label(percent(&e.scores.accuracy));
-            score(ui, &e.scores.macro_average[2]);
-            score(ui, &e.scores.calibration_error);
+            ui.label(s.n.to_string());
+            ui.label(percent(&s.accuracy));
+            match &c.macro_f1[i] {
+                Some(f1) => score(ui, f1),
+                None => drop(ui.weak("–")),
+            }
+            score(ui, &s.calibration_error);
             ui.end_row();
         }
     });
+    ui.add(egui::Label::new(RichText::new(c.of_what()).small()).wrap());
     ui.add_space(4.0);
     let other = &c.models[1];
     ui.label(tr!("Confusion matrix of %{model}: reference down, called across", model = other.model));
@@ -536,7 +582,7 @@ fn compared(ui: &mut Ui, view: &EvaluateView, asked: &mut Asked) {
         ui.label("");
         other.labels.iter().for_each(|l| drop(ui.label(RichText::new(l).strong())));
         ui.end_row();
-        for (label, row) in other.labels.iter().zip(other.scores.confusion.rows()) {
+        for (label, row) in other.labels.iter().zip(c.shown(1).confusion.rows()) {
             ui.label(RichText::new(look_up(label)).strong());
             row.iter().for_each(|n| drop(ui.label(n.to_string())));
             ui.end_row();
@@ -561,19 +607,22 @@ fn unit_plot<'a>(name: &'a str, axes: (&'a str, &'a str), size: egui::Vec2) -> P
 
 fn curves(ui: &mut Ui, name: &str, axes: (&str, &str), curves: &[Curve], diagonal: bool, dots: bool) {
     let size = vec2(ui.available_width(), (ui.available_height() - 4.0).max(120.0));
-    let weak = ui.visuals().weak_text_color();
+    let (weak, dark) = (ui.visuals().weak_text_color(), ui.visuals().dark_mode);
     let shown = unit_plot(name, axes, size)
         .include_y(1.0)
         .legend(Legend::default().position(if diagonal && !dots { Corner::RightBottom } else { Corner::LeftTop }))
         .show(ui, |p| {
             if diagonal {
-                let line = Line::new("", PlotPoints::from(vec![[0.0, 0.0], [1.0, 1.0]]));
+                let line = super::line("", vec![[0.0, 0.0], [1.0, 1.0]]);
                 p.line(line.color(weak).style(LineStyle::dashed_loose()));
             }
             for curve in curves {
-                let colour = theme::class_colour(Some(curve.class));
+                let colour = match &curve.label {
+                    Some(label) => theme::label_colour(label, dark),
+                    None => theme::series_colour(curve.class, dark),
+                };
                 if !dots || curve.class == 0 {
-                    p.line(Line::new(&curve.name, PlotPoints::from(curve.points.clone())).color(colour).width(2.0));
+                    p.line(super::line(&curve.name, curve.points.clone()).color(colour).width(2.0));
                 }
                 if dots {
                     let shape = if curve.class == 0 { MarkerShape::Circle } else { MarkerShape::Diamond };
@@ -597,9 +646,10 @@ fn risk(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, asked: &mut Asked) 
     let size = vec2(ui.available_width(), (ui.available_height() - 4.0).max(110.0));
     let points: Vec<[f64; 2]> = view.curves.risk.iter().map(|p| [p.x, p.y]).collect();
     let top = points.iter().map(|p| p[1]).fold(0.02, f64::max);
-    let (kept, _) = crate::metrics::kept(&found.sample, view.threshold);
+    let sample = view.sample(found);
+    let (kept, _) = crate::metrics::kept(&sample, view.threshold);
     #[expect(clippy::cast_precision_loss, reason = "counts")]
-    let coverage = kept as f64 / found.scores.n.max(1) as f64;
+    let coverage = kept as f64 / sample.len().max(1) as f64;
     let dark = ui.visuals().dark_mode;
     let shown = unit_plot(
         &tr!("Risk and coverage"),
@@ -608,7 +658,7 @@ fn risk(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, asked: &mut Asked) 
     )
     .include_y(top)
     .show(ui, |p| {
-        p.line(Line::new("share wrong", PlotPoints::from(points)).color(theme::class_colour(Some(0))).width(2.0));
+        p.line(super::line("share wrong", points).color(theme::series_colour(0, dark)).width(2.0));
         p.vline(VLine::new("threshold", coverage).color(theme::accent(dark)).width(2.0));
         p.pointer_coordinate().map(|c| c.x)
     });
@@ -667,7 +717,10 @@ fn images(
         let only = (view.chosen.len() == 1).then(|| view.chosen.first()).flatten();
         for (class, label) in found.labels.iter().enumerate() {
             let present = only.is_some_and(|r| found.sample.truth()[*r] == class);
-            let text = if class < 9 { format!("{} {}", class + 1, look_up(label)) } else { look_up(label) };
+            let text = match super::frame::label_key(state, label) {
+                Some(key) => format!("{} {}", ui.ctx().format_shortcut(&key), look_up(label)),
+                None => look_up(label),
+            };
             let button = Button::new(text).selected(present).small();
             let hint =
                 tr!("Correct the reference of the chosen images to %{label}; it can be undone", label = look_up(label));
@@ -790,7 +843,7 @@ fn tile(
     painter.rect_filled(
         Rect::from_center_size(pos2(rect.left() + 10.0, line), vec2(8.0, 8.0)),
         2.0,
-        theme::class_colour(Some(s.called()[row])),
+        theme::label_colour(&found.labels[s.called()[row]], dark),
     );
     painter.text(pos2(rect.left() + 18.0, line), Align2::LEFT_CENTER, &called, small.clone(), ink);
     let percent = format!("{:.0} %", 100.0 * s.confidence(row));
@@ -821,6 +874,7 @@ fn details(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
     let cell = &found.cells[row];
     ui.add(egui::Label::new(RichText::new(&cell.path).small()).truncate()).on_hover_text(&cell.path);
     let p = found.sample.row(row);
+    let dark = ui.visuals().dark_mode;
     ui.spacing_mut().interact_size.y = 14.0;
     Grid::new("evaluate-probabilities").num_columns(2).min_row_height(14.0).spacing([8.0, 2.0]).show(ui, |ui| {
         for (c, label) in found.labels.iter().enumerate().take(6) {
@@ -828,7 +882,7 @@ fn details(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
             #[expect(clippy::cast_possible_truncation, reason = "a width")]
             let bar = egui::ProgressBar::new(p[c] as f32).desired_height(9.0).desired_width(120.0);
             ui.horizontal(|ui| {
-                ui.add(bar.fill(theme::class_colour(Some(c))));
+                ui.add(bar.fill(theme::label_colour(label, dark)));
                 ui.label(RichText::new(format!("{:.1} %", 100.0 * p[c])).small());
             });
             ui.end_row();
@@ -861,10 +915,19 @@ fn keys(ui: &Ui, state: &State, found: &Evaluated, columns: usize, asked: &mut A
     if ui.input_mut(|i| i.consume_key(egui::Modifiers::COMMAND, egui::Key::A)) {
         ask(asked, EvaluateInput::Pick(0, Pick::All));
     }
-    let (classes, columns) = (found.labels.len(), columns.max(1).cast_signed());
+    // A class has the keys that it has in Review, whatever its place in the model.
+    let own: Vec<(egui::KeyboardShortcut, usize)> = (found.labels.iter().enumerate())
+        .filter_map(|(class, label)| Some((super::frame::label_key(state, label)?, class)))
+        .collect();
+    for (shortcut, class) in own.iter().filter(|(s, _)| !s.modifiers.is_none()) {
+        if ui.input_mut(|i| i.consume_shortcut(shortcut)) {
+            ask(asked, EvaluateInput::Correct(*class));
+        }
+    }
+    let columns = columns.max(1).cast_signed();
     super::take_keys(ui, |key, _| {
-        let digit = DIGITS[1..].iter().position(|d| *d == key).filter(|c| *c < classes);
-        let input = match (digit, key) {
+        let plain = |(s, _): &&(egui::KeyboardShortcut, usize)| s.modifiers.is_none() && s.logical_key == key;
+        let input = match (own.iter().find(plain).map(|(_, class)| *class), key) {
             (Some(class), _) => EvaluateInput::Correct(class),
             // The arrows belong to what has the focus, such as the matrix.
             _ if typing => return None,

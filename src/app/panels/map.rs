@@ -11,7 +11,7 @@ use crate::app::update::Input;
 use crate::domain::{CellClass, Shape};
 use crate::files::display_name;
 use egui::{Ui, Vec2b};
-use egui_plot::{Line, MarkerShape, Plot, PlotPoint, PlotPoints, Points};
+use egui_plot::{MarkerShape, Plot, PlotPoint, PlotPoints, Points};
 
 /// How near the pointer has to be to a point, points of the screen.
 const NEAR: f32 = 9.0;
@@ -96,7 +96,7 @@ pub(super) fn map(ui: &mut Ui, state: &State, memory: &mut ViewMemory, asked: &m
             plot.points(rings.filled(false).radius(radius + 3.0).color(accent));
         }
         if memory.lasso.len() > 1 {
-            plot.line(Line::new(String::new(), PlotPoints::from(memory.lasso.clone())).color(accent).width(1.5));
+            plot.line(super::line("", memory.lasso.clone()).color(accent).width(1.5));
         }
         plot.pointer_coordinate()
     });

@@ -302,6 +302,12 @@ fn still_plot(name: &str, size: egui::Vec2) -> egui_plot::Plot<'_> {
         .allow_boxed_zoom(false)
 }
 
+/// A line through points, as they are. The library draws a line that is denser than the pixels as a filled band, which is wrong for
+/// steps and for curves that go up and down at one place; no line here is drawn otherwise.
+fn line<'a>(name: impl Into<String>, points: Vec<[f64; 2]>) -> egui_plot::Line<'a> {
+    egui_plot::Line::new(name, egui_plot::PlotPoints::from(points)).allow_band(false)
+}
+
 /// While files hang over the window it says what dropping them does.
 fn drop_veil(ui: &Ui) {
     if ui.input(|i| i.raw.hovered_files.is_empty()) {

@@ -11,14 +11,14 @@ use crate::app::theme;
 use crate::app::training::{Phase, TrainForm, TrainView};
 use crate::app::update::Input;
 use crate::dataset::Grouping;
-use crate::domain::EpochRow;
+use crate::domain::{EpochRow, same_label};
 use crate::files::{display_name, display_path};
 use crate::training::{Recipe, RecipeKind, TrainingDevice};
-use crate::workflow::{TrainOutcome, defaults};
+use crate::workflow::{Obstacle, Remedy, Short, TrainOutcome, Why, defaults};
 use egui::{
     Button, CentralPanel, CollapsingHeader, ComboBox, DragValue, Grid, Panel, RichText, ScrollArea, TextEdit, Ui,
 };
-use egui_plot::{Corner, HoverPosition, Legend, Line, LineStyle, MarkerShape, PlotPoints, Points, VLine};
+use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, PlotPoints, Points, VLine};
 
 pub(super) fn place(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
     Panel::left("train-form").default_size(410.0).size_range(330.0..=560.0).show(ui, |ui| {
@@ -71,6 +71,68 @@ fn unfinished(ui: &mut Ui, view: &TrainView, asked: &mut Asked) {
     }
 }
 
+/// Why the data cannot be split as they are, and a button for each thing that helps.
+fn obstacle(ui: &mut Ui, view: &TrainView, form: &TrainForm, obstacle: &Obstacle, asked: &mut Asked) {
+    let why = match &obstacle.why {
+        Why::TooSmall(short, parts) => {
+            let class = |s: &Short| {
+                tr!(
+                    "%{label}: %{images} images in %{groups} groups",
+                    label = look_up(&s.label),
+                    images = s.images,
+                    groups = s.groups
+                )
+            };
+            let all: Vec<String> = short.iter().map(class).collect();
+            tr!(
+                "Too few to be split: %{classes}. Each class needs at least %{least} images, and a group for each of the %{parts} parts.",
+                classes = all.join("; "),
+                least = crate::dataset::LEAST,
+                parts = parts
+            )
+        }
+        Why::Torn(..) | Why::Empty(_) => obstacle.why(),
+    };
+    egui::Frame::group(ui.style()).show(ui, |ui| {
+        ui.add(egui::Label::new(RichText::new(why).color(theme::error_colour(ui))).wrap());
+        for remedy in &obstacle.remedies {
+            let (text, hint, change): (String, String, fn(&mut TrainForm, &Remedy)) = match remedy {
+                Remedy::LeaveOut(labels) => {
+                    let named: Vec<String> = labels.iter().map(|l| look_up(l)).collect();
+                    (
+                        tr!("Leave out %{labels}", labels = named.join(", ")),
+                        tr!("The new model will not know it; its pictures stay where they are"),
+                        |form, remedy| {
+                            if let Remedy::LeaveOut(labels) = remedy {
+                                form.leave_out.extend(labels.iter().cloned());
+                            }
+                        },
+                    )
+                }
+                Remedy::TwoParts => (
+                    tr!("Split into training and validation alone"),
+                    tr!("Without a test part the figures are of the pictures that chose the best epoch"),
+                    |form, _| form.split = defaults::SPLIT.into(),
+                ),
+                Remedy::RandomSplit => (
+                    tr!("Take each image by itself"),
+                    tr!("Copies of one cell may then be on both sides, and the figures are too good"),
+                    |form, _| form.grouping = Grouping::None,
+                ),
+                Remedy::MoreImages => {
+                    ui.weak(tr!("Or add images of other patients, slides or days."));
+                    continue;
+                }
+            };
+            if ui.add_enabled(!view.busy(), Button::new(text)).on_hover_text(hint).clicked() {
+                let mut form = form.clone();
+                change(&mut form, remedy);
+                asked.input(Input::TakeRemedy(Box::new(form)));
+            }
+        }
+    });
+}
+
 fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
     let view = &state.train;
     ui.add_space(6.0);
@@ -100,15 +162,15 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
         ui.end_row();
         let most = plan.classes.iter().map(|c| c.images).max().unwrap_or(1).max(1);
         for class in &plan.classes {
-            let mut used = !form.leave_out.contains(&class.label);
+            let mut used = !form.leave_out.iter().any(|l| same_label(l, &class.label));
             let hint = tr!("%{n} groups. Untick to leave \"%{label}\" out", n = class.groups, label = class.label);
-            if ui
-                .add_enabled(!view.busy(), egui::Checkbox::new(&mut used, look_up(&class.label)))
-                .on_hover_text(hint)
-                .changed()
-            {
+            let mut name = RichText::new(look_up(&class.label));
+            if class.too_small && used {
+                name = name.color(theme::error_colour(ui));
+            }
+            if ui.add_enabled(!view.busy(), egui::Checkbox::new(&mut used, name)).on_hover_text(hint).changed() {
                 if used {
-                    form.leave_out.retain(|l| *l != class.label);
+                    form.leave_out.retain(|l| !same_label(l, &class.label));
                 } else {
                     form.leave_out.push(class.label.clone());
                 }
@@ -133,6 +195,9 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
             ui.end_row();
         }
     });
+    if let Some(obstacle) = &plan.obstacle {
+        self::obstacle(ui, view, form, obstacle, asked);
+    }
     for line in &plan.grouping {
         ui.add(egui::Label::new(RichText::new(line).small()).wrap());
     }
@@ -393,15 +458,12 @@ fn plot(ui: &mut Ui, view: &TrainView, curve: &Curve, size: egui::Vec2) {
     };
     let response = p.show(ui, |p| {
         for run in &view.earlier {
-            let line = Line::new(
-                tr!("%{name}, validation", name = run.name),
-                PlotPoints::from(points(curve.validation, &run.history)),
-            );
+            let line = super::line(tr!("%{name}, validation", name = run.name), points(curve.validation, &run.history));
             p.line(line.color(colours.earlier).width(1.0).style(LineStyle::dashed_loose()));
         }
         if !view.batches.is_empty() {
             let batches: Vec<[f64; 2]> = view.batches.iter().map(|b| [b[0], b[curve.batch]]).collect();
-            p.line(Line::new("batches, smoothed", PlotPoints::from(batches)).color(colours.batches).width(1.2));
+            p.line(super::line("batches, smoothed", batches).color(colours.batches).width(1.2));
         }
         if view.history.is_empty() {
             return;
@@ -411,7 +473,7 @@ fn plot(ui: &mut Ui, view: &TrainView, curve: &Curve, size: egui::Vec2) {
             (tr!("validation"), curve.validation, colours.validation, MarkerShape::Diamond),
         ] {
             let xy = points(f, &view.history);
-            p.line(Line::new(&name, PlotPoints::from(xy.clone())).color(colour).width(2.0));
+            p.line(super::line(&name, xy.clone()).color(colour).width(2.0));
             p.points(Points::new(name, PlotPoints::from(xy)).color(colour).shape(shape).radius(3.5));
         }
         if let Some(best) = view.best() {

@@ -175,7 +175,7 @@ pub fn train(
     let threads = if options.threads == 0 { cores() } else { options.threads };
     fitting_batch(&net, first, recipe.batch, threads, memory_available()).map_err(|fits| {
         UserError::new(format!(
-            "a batch of {} images needs more memory than this machine has free; {fits} images fit (--batch {fits})",
+            "a batch of {} images needs more memory than this machine has free; choose a batch of {fits} images or fewer",
             recipe.batch
         ))
     })?;
@@ -238,8 +238,12 @@ pub fn train(
     } else if let Ok(snapshot) = read_bounded(&place, MAX_CHECKPOINT) {
         // Its own file, which goes on being written.
         not_an_input(&place);
-        let read = Checkpoint::from_bytes(&snapshot.bytes, &identity)
-            .map_err(|e| UserError::new(format!("{}: {e} (--fresh does it)", display_path(&place))))?;
+        let read = Checkpoint::from_bytes(&snapshot.bytes, &identity).map_err(|e| {
+            UserError::new(format!(
+                "{}: {e} (on the command line: --fresh), or give the model another name",
+                display_path(&place)
+            ))
+        })?;
         trainer.resume(read.state).map_err(UserError::new)?;
         let s = trainer.state();
         hear(TrainTold::Note(format!(
@@ -302,9 +306,7 @@ pub fn train(
         logits_of(trainer.engine(), first, &all, inputs, validation.iter().map(|(i, _)| *i)).map_err(UserError::new)?;
     for (ours, Answer { probabilities: theirs, .. }) in logits.chunks_exact(prepared.labels.len()).zip(&answers) {
         let ours = Probabilities::from_logits(ours).ok_or_else(|| {
-            UserError::new(
-                "the trained network's answers are not finite; start again with a smaller learning rate (--lr)",
-            )
+            UserError::new("the trained network's answers are not finite; start again with a smaller learning rate")
         })?;
         let far = ours.values().iter().zip(theirs.values()).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
         outcome.difference = outcome.difference.max(far);
