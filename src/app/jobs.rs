@@ -188,7 +188,7 @@ impl Jobs {
                 Ok(())
             };
             let ended = if request.watch {
-                workflow::watch(&request, &model, &cancel, &Progress::default(), &mut hear)
+                workflow::watch(&request, &model, true, &cancel, &Progress::default(), &mut hear)
             } else {
                 workflow::classify(&request, &model, &cancel, &Progress::default(), &mut hear)
             };

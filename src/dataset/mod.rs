@@ -8,6 +8,7 @@ mod groups;
 mod scan;
 mod sides;
 mod split;
+mod table;
 
 pub use cells::{CellCache, CellState, CutCell, View, cell_digest};
 pub use duplicates::{Alike, AlikePair, kept_distance, near_duplicates};
@@ -15,3 +16,4 @@ pub use groups::{Grouping, Groups, Likenesses, Pattern, group};
 pub use scan::{DatasetError, Item, Scanned, scan};
 pub use sides::{Parted, split_together};
 pub use split::{LEAST, Part, Ratio, Split, SplitError, split};
+pub use table::table_text;

@@ -4,7 +4,8 @@
 //! opened here.
 
 use super::split::Part;
-use crate::domain::{Square, canonical_label, label_key};
+use super::table::table_text;
+use crate::domain::{Square, canonical_label, label_fault, label_key};
 use crate::files::{Entry, ReadError, display_path, named_like_picture, read_bounded, walk};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -138,8 +139,8 @@ fn from_folder(root: &Path, shown: &str, entries: &[Entry]) -> Result<Vec<Row>, 
 fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
     let bad = |what: String| DatasetError::Csv(shown.to_owned(), what);
     let bytes = read_bounded(path, MAX_CSV).map_err(|e: ReadError| bad(e.to_string()))?.bytes;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+    let (text, separator) = table_text(&bytes).map_err(bad)?;
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(text.as_bytes());
     let headers = reader.headers().map_err(|e| bad(format!("not a CSV: {e}")))?.clone();
     let column = |name: &str| headers.iter().position(|h| h.eq_ignore_ascii_case(name));
     let (Some(at_path), Some(at_label)) = (column("path"), column("label")) else {
@@ -149,7 +150,12 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
         )));
     };
     let (at_group, at_split) = (column("group"), column("split"));
-    let at_square = column("x").zip(column("y")).zip(column("side"));
+    let places = ["x", "y", "side"].map(column);
+    let at_square = match places {
+        [Some(x), Some(y), Some(side)] => Some([x, y, side]),
+        [None, None, _] => None,
+        _ => return Err(bad("a square needs the columns x, y and side; only some of them are there".into())),
+    };
     let base = path.parent().unwrap_or(Path::new("."));
     let mut rows = Vec::new();
     for (i, record) in reader.records().enumerate() {
@@ -158,6 +164,9 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
         let field = |at: Option<usize>| at.and_then(|a| record.get(a)).filter(|v| !v.is_empty());
         let name = field(Some(at_path)).ok_or_else(|| bad(format!("line {line} has no path")))?;
         let label = field(Some(at_label)).ok_or_else(|| bad(format!("line {line} ({name}) has no label")))?;
+        if let Some(fault) = label_fault(label) {
+            return Err(bad(format!("line {line}: {fault}")));
+        }
         let part = match field(at_split) {
             None => None,
             Some(word) => Some(
@@ -165,13 +174,15 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
                     .ok_or_else(|| bad(format!("line {line}: \"{word}\" is no part; use train, validation or test")))?,
             ),
         };
-        let square =
-            match at_square.map(|((x, y), side)| [x, y, side].map(|a| field(Some(a)))) {
-                Some([Some(x), Some(y), Some(side)]) => Some(square(x, y, side).ok_or_else(|| {
+        let square = match at_square.map(|places| places.map(|a| field(Some(a)))) {
+            Some([Some(x), Some(y), Some(side)]) => {
+                Some(square(x, y, side).ok_or_else(|| {
                     bad(format!("line {line}: {x}, {y}, {side} is no square (x, y and side in pixels)"))
-                })?),
-                _ => None,
-            };
+                })?)
+            }
+            None | Some([None, None, None]) => None,
+            Some(_) => return Err(bad(format!("line {line}: x, y and side belong together; one of them is empty"))),
+        };
         rows.push(Row {
             path: base.join(name),
             name: name.replace('\\', "/"),
@@ -245,6 +256,12 @@ mod tests {
         let squares: Vec<_> = s.items.iter().map(|i| i.square.map(|s| s.x)).collect();
         assert_eq!(squares, [Some(-1.5), Some(100.0), None]);
         assert!(csv("path,label,x,y,side\na.png,m,1,2,zero\n").expect_err("square").to_string().contains("line 2"));
+        assert!(csv("path,label,x,y,side\na.png,m,1,2,\n").expect_err("half").to_string().contains("belong together"));
+        assert!(csv("path,label,x,y\na.png,m,1,2\n").expect_err("no side").to_string().contains("only some"));
+        assert!(csv("path,label,x,y,side\na.png,m,\"10,5\",2,4\n").expect_err("comma").to_string().contains("line 2"));
+        let long = format!("path,label\na.png,{}\n", "x".repeat(100_000));
+        assert!(csv(&long).expect_err("long").to_string().len() < 300);
+        assert_eq!(csv("path;label\na.png;m\n").expect("semicolons").labels, ["m"]);
         assert!(csv("path,label,x,y,side\na.png,m,1,2,-4\n").expect_err("square").to_string().contains("no square"));
     }
 

@@ -461,9 +461,31 @@ impl CellClass {
     }
 }
 
+/// Whether a character cannot be seen: control characters, marks that turn the direction of text (Unicode's Bidi_Control), and those
+/// without a width. Two texts that differ by one look the same, or another text.
+#[must_use]
+pub fn invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The longest label that is taken from a table, in characters.
+const LONGEST_LABEL: usize = 100;
+
+/// Why a text of a table is no label, where it is none: it could not be shown, or would fill the screen.
+#[must_use]
+pub fn label_fault(text: &str) -> Option<String> {
+    if text.chars().any(invisible) {
+        return Some("the label holds control characters, or others that cannot be seen".into());
+    }
+    let begin: String = text.chars().take(24).collect();
+    (text.chars().count() > LONGEST_LABEL)
+        .then(|| format!("the label \"{begin}…\" is longer than {LONGEST_LABEL} characters"))
+}
+
 /// A text without control characters and with single blanks: what a label that is not in the catalogue stays.
 fn tidy(text: &str) -> String {
-    let visible: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let visible: String = text.chars().map(|c| if invisible(c) { ' ' } else { c }).collect();
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -13,7 +13,7 @@ mod prediction;
 
 pub use catalogue::{
     CLASSES, CellClass, KEYED, Loinc, NOT_A_WHITE_CELL, NUCLEATED_RED_CELL, Role, Shape, UNIDENTIFIED, canonical_label,
-    clinical_rank, label_key, one_spelling, role, same_label,
+    clinical_rank, invisible, label_fault, label_key, one_spelling, role, same_label,
 };
 pub use class::{ClassSet, ClassSetError, laboratory_class, laboratory_labels};
 pub use differential::{Count, Differential};

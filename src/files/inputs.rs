@@ -13,10 +13,10 @@ use std::time::SystemTime;
 
 /// What a file is, whatever it is called: device, inode, and when it was born, as a number is used again once its file is gone.
 #[cfg(unix)]
-type Identity = (u64, u64, Option<SystemTime>);
+pub(super) type Identity = (u64, u64, Option<SystemTime>);
 /// This system tells no inode without opening the file: the resolved path stands for it.
 #[cfg(not(unix))]
-type Identity = std::path::PathBuf;
+pub(super) type Identity = std::path::PathBuf;
 
 #[derive(Default)]
 struct Known {
@@ -32,13 +32,13 @@ fn known() -> &'static Mutex<Known> {
 }
 
 #[cfg(unix)]
-fn identity(_: &Path, meta: &Metadata) -> Option<Identity> {
+pub(super) fn identity(_: &Path, meta: &Metadata) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt;
     Some((meta.dev(), meta.ino(), meta.created().ok()))
 }
 
 #[cfg(not(unix))]
-fn identity(path: &Path, _: &Metadata) -> Option<Identity> {
+pub(super) fn identity(path: &Path, _: &Metadata) -> Option<Identity> {
     std::fs::canonicalize(path).ok()
 }
 

@@ -3,6 +3,7 @@
 //! Order: the arguments as given; within a folder by name, sub-folders in their place. Links are followed,
 //! loops are items with an error. Hidden files and folders are left out of a folder (not when named).
 
+use super::inputs::identity;
 use crate::domain::Square;
 use std::path::{Path, PathBuf};
 
@@ -57,17 +58,37 @@ pub fn walk(paths: &[PathBuf], stop: &dyn Fn() -> bool) -> Listing {
 }
 
 fn walk_folder(root: &Path, stop: &dyn Fn() -> bool, out: &mut Vec<Entry>) {
-    let walker = walkdir::WalkDir::new(root)
+    let mut walker = walkdir::WalkDir::new(root)
         .follow_links(true)
         .sort_by_file_name()
         .into_iter()
         .filter_entry(|e| e.depth() == 0 || !hidden(e.file_name()));
-    for (n, item) in walker.enumerate() {
-        if n % 256 == 0 && stop() {
+    // Folders that were walked through: a link may lead to one of them, or to a folder above it.
+    let mut seen = std::collections::HashSet::new();
+    let mut n = 0usize;
+    while let Some(item) = walker.next() {
+        if n.is_multiple_of(256) && stop() {
             return;
         }
+        n += 1;
         match item {
             Ok(e) if e.file_type().is_dir() => {
+                if std::fs::metadata(e.path())
+                    .ok()
+                    .and_then(|m| identity(e.path(), &m))
+                    .is_some_and(|id| !seen.insert(id))
+                {
+                    out.push(Entry {
+                        path: e.path().to_owned(),
+                        named: false,
+                        error: Some(
+                            "a folder that is listed already, reached again through a link; not listed twice".into(),
+                        ),
+                        square: None,
+                    });
+                    walker.skip_current_dir();
+                    continue;
+                }
                 // A folder called like a picture is a mistake worth a word; other folders are walked through.
                 if e.depth() > 0 && named_like_picture(e.path()) {
                     out.push(Entry {
@@ -167,6 +188,26 @@ mod tests {
         let errors: Vec<_> = listing.entries.iter().filter_map(|e| e.error.as_deref()).collect();
         assert_eq!(errors.len(), 3, "{errors:?}");
         assert!(errors.iter().any(|e| e.contains("leads back")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_links_lead_to_again_is_listed_once() {
+        let dir = tempfile::tempdir().expect("temp");
+        let below = dir.path().join("d/sub");
+        std::fs::create_dir_all(&below).expect("folder");
+        std::fs::write(below.join("1.png"), b"x").expect("write");
+        std::fs::write(dir.path().join("d/2.png"), b"x").expect("write");
+        // Upward, above what is opened; and to a folder beside.
+        std::os::unix::fs::symlink(dir.path().join("d"), below.join("up")).expect("link");
+        std::os::unix::fs::symlink(&below, dir.path().join("d/z-link")).expect("link");
+        for root in [below, dir.path().join("d")] {
+            let listing = walk(&[root], &|| false);
+            let fine: Vec<_> = listing.entries.iter().filter(|e| e.error.is_none()).map(|e| &e.path).collect();
+            let once: std::collections::BTreeSet<_> = fine.iter().filter_map(|p| p.file_name()).collect();
+            assert_eq!((fine.len(), once.len()), (2, 2), "{fine:?}");
+            assert!(listing.entries.iter().any(|e| e.error.as_deref().is_some_and(|e| e.contains("not listed twice"))));
+        }
     }
 
     #[test]

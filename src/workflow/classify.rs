@@ -111,7 +111,7 @@ pub fn classify(
         .retain(|e| e.error.is_some() || request.known.get(&e.path).is_none_or(|k| files::facts(&e.path) != Some(*k)));
     hear(Told::Listed(listing.entries.len(), total)).map_err(UserError::new)?;
     let mut totals = None;
-    round(&listing.entries, request, model, cancel, progress, hear, &mut totals)?;
+    round(&listing.entries, request, model, cancel, progress, &mut |_| true, hear, &mut totals)?;
     totals.ok_or_else(|| UserError::new("nothing ran"))
 }
 
@@ -122,6 +122,7 @@ pub(super) fn round(
     model: &VettedModel,
     cancel: &Cancel,
     progress: &Progress,
+    keep: &mut dyn FnMut(&ImageResult) -> bool,
     hear: &mut dyn FnMut(Told) -> Result<(), String>,
     totals: &mut Option<Totals>,
 ) -> Result<(), UserError> {
@@ -151,6 +152,9 @@ pub(super) fn round(
             }
         },
         &mut |row| {
+            if !keep(&row) {
+                return Ok(());
+            }
             differential.add(&row, &model.card().classes);
             (hear.borrow_mut())(Told::Row(row))
         },
@@ -249,7 +253,7 @@ pub fn classify_to(
         }
     };
     let totals = if request.watch {
-        super::watch::watch(request, model, cancel, progress, &mut listen)
+        super::watch::watch(request, model, false, cancel, progress, &mut listen)
     } else {
         classify(request, model, cancel, progress, &mut listen)
     };

@@ -2,7 +2,8 @@
 //! back. Images are known by digest: a table from another machine fits wherever the same pictures are.
 
 use super::UserError;
-use crate::domain::{Digest, Square, one_spelling};
+use crate::dataset::table_text;
+use crate::domain::{Digest, Square, label_fault, one_spelling};
 use crate::files::{data_file, digest_of, display_name, display_path, read_bounded, walk, write_atomic};
 use crate::report::csv_text;
 use crate::session::{CellKey, Change, Edit, Store, Verdict, Verification};
@@ -154,8 +155,6 @@ pub struct Imported {
     pub set_aside: bool,
 }
 
-/// The longest label that is taken, characters.
-const LONGEST_LABEL: usize = 100;
 /// Squares lie within this many pixels: no image is as large.
 const FARTHEST: f32 = 1e6;
 
@@ -211,8 +210,8 @@ pub fn import_session(
     let bad = |what: String| UserError::new(format!("{shown}: {what}"));
     let no = |e: crate::session::StoreError| UserError::new(e.to_string());
     let bytes = read_bounded(table, MAX_CSV).map_err(|e| bad(e.to_string()))?.bytes;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+    let (text, separator) = table_text(&bytes).map_err(bad)?;
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(text.as_bytes());
     let headers = reader.headers().map_err(|e| bad(format!("not a CSV: {e}")))?.clone();
     let columns = ImportColumns::of(&headers).map_err(bad)?;
     let holder = holder();
@@ -327,13 +326,7 @@ fn image_of(text: &str, table: &Path, seen: &BTreeMap<PathBuf, Digest>) -> Resul
 
 /// A label as the session spells it.
 fn imported_label(text: &str, known: &[String]) -> Result<String, String> {
-    if text.chars().any(char::is_control) {
-        return Err("it holds control characters".into());
-    }
-    if text.chars().count() > LONGEST_LABEL {
-        let begin: String = text.chars().take(24).collect();
-        return Err(format!("\"{begin}…\" is longer than {LONGEST_LABEL} characters"));
-    }
+    label_fault(text).map_or(Ok(()), Err)?;
     Ok(if text.is_empty() { String::new() } else { one_spelling(text, known.iter().map(String::as_str)) })
 }
 

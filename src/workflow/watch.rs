@@ -6,17 +6,20 @@
 
 use super::UserError;
 use super::classify::{Request, Told, Totals, round};
+use crate::domain::{Digest, ImageResult, Outcome};
 use crate::files::{self, Entry, FileFacts, walk};
 use crate::model::VettedModel;
 use crate::task::{Cancel, Progress};
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Between two looks at least; a folder that takes long to list is looked at less often.
 const PAUSE: Duration = Duration::from_millis(500);
 /// A look may take this share of the time.
 const SHARE: u32 = 5;
+/// A file that cannot be read is tried again until it was left alone for so long: its writer may only pause.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// What two looks in a row say of a folder.
 #[derive(Debug, Default)]
@@ -50,18 +53,30 @@ impl Looks {
     }
 }
 
-/// Classifies what is in the folders and what comes, until it is stopped.
+/// Whether somebody wrote to a file a moment ago, as far as clocks agree.
+fn written_lately(path: &Path) -> bool {
+    let Some(facts) = files::facts(path).filter(|f| f.modified > 0) else { return false };
+    let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) else { return false };
+    let since = i128::try_from(now.as_nanos()).unwrap_or(i128::MAX) - i128::from(facts.modified);
+    (0..i128::try_from(GRACE.as_nanos()).unwrap_or(0)).contains(&since)
+}
+
+/// Classifies what is in the folders and what comes, until it is stopped. `repeats`: whether a file that was written again with the same
+/// bytes is told again; in a table it would count twice.
 ///
 /// # Errors
 /// When nothing can be classified at all (no runtime, no model), or the one who listens cannot take more.
 pub fn watch(
     request: &Request,
     model: &VettedModel,
+    repeats: bool,
     cancel: &Cancel,
     progress: &Progress,
     hear: &mut dyn FnMut(Told) -> Result<(), String>,
 ) -> Result<Totals, UserError> {
     let mut looks = Looks { done: (*request.known).clone(), last: HashMap::new() };
+    // What was told of each file: one that ends up as the same bytes is not told twice.
+    let mut told: HashMap<PathBuf, Digest> = HashMap::new();
     let mut totals = None;
     let mut reachable = true;
     let mut first = true;
@@ -84,7 +99,16 @@ pub fn watch(
         // The engine is loaded once even where nothing is there yet: what cannot run is said at once.
         if first || !ready.is_empty() {
             hear(Told::Listed(ready.len(), total)).map_err(UserError::new)?;
-            round(&ready, request, model, cancel, progress, hear, &mut totals)?;
+            let mut again = Vec::new();
+            let mut keep = |row: &ImageResult| {
+                if matches!(row.outcome, Outcome::Failed(_)) && written_lately(&row.path) {
+                    again.push(row.path.clone());
+                    return false;
+                }
+                repeats || row.digest.is_none_or(|d| told.insert(row.path.clone(), d) != Some(d))
+            };
+            round(&ready, request, model, cancel, progress, &mut keep, hear, &mut totals)?;
+            looks.done.retain(|path, _| !again.contains(path));
             first = false;
         }
         hear(Told::Looked(waiting)).map_err(UserError::new)?;
