@@ -91,7 +91,7 @@ fn no_verb_writes_over_what_it_reads_whatever_it_is_called() {
         words
             .iter()
             .map(|w| {
-                if exists(&w) {
+                if exists(w) {
                     at(w)
                 } else if *w == "lymphocyte/0.png" {
                     first(dir.path())
@@ -180,17 +180,73 @@ fn a_second_interrupt_ends_a_read_that_does_not_come_back() {
     assert!(matches!(child.wait().unwrap().code(), Some(130 | 1 | 0)), "it ended by itself");
 }
 
-/// Verbs in a network namespace of their own, where nothing but the loopback is: what they ask of the network is read from the system
-/// calls. Nothing leaves the machine, whatever they try.
+/// The lines of a trace of system calls that ask the network for something.
 #[cfg(target_os = "linux")]
-#[test]
-fn no_verb_opens_a_connection_or_asks_for_a_name() {
+fn asked_outside(trace: &Path) -> Vec<String> {
+    let calls = std::fs::read_to_string(trace).unwrap();
+    let asks = |l: &&str| l.contains("AF_INET") || l.contains("AF_PACKET");
+    let here = |l: &&str| l.contains("127.0.0.1") || l.contains("::1");
+    calls.lines().filter(asks).filter(|l| !here(l)).map(str::to_owned).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn network_can_be_watched() -> bool {
     let tools = ["unshare", "strace"].map(|t| std::process::Command::new(t).arg("--version").output().is_ok());
     let may = std::process::Command::new("unshare").args(["-n", "true"]).status().is_ok_and(|s| s.success());
     if tools != [true; 2] || !may {
         eprintln!(
             "skipped: unshare and strace are needed, and the right to a network namespace (here: {tools:?}, {may})"
         );
+    }
+    tools == [true; 2] && may
+}
+
+/// The window, left alone on a folder for a while, in a network namespace of its own.
+#[cfg(all(target_os = "linux", feature = "app"))]
+#[test]
+fn the_idle_window_asks_the_network_for_nothing() {
+    use std::io::{BufRead, BufReader};
+    if !network_can_be_watched() {
+        return;
+    }
+    let xvfb = std::process::Command::new("Xvfb")
+        .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    let Ok(mut xvfb) = xvfb else {
+        eprintln!("skipped: Xvfb is needed for a window that nobody looks at");
+        return;
+    };
+    let mut number = String::new();
+    BufReader::new(xvfb.stdout.take().unwrap()).read_line(&mut number).unwrap();
+    let (dir, home) = (drawn_folder(3), tempfile::tempdir().unwrap());
+    let trace = home.path().join("trace");
+    let mut run = std::process::Command::new("unshare");
+    run.args(["-n", "strace", "-f", "-e", "trace=socket,connect,sendto,sendmsg,bind", "-o"]).arg(&trace);
+    run.args(["timeout", "15", env!("CARGO_BIN_EXE_leukoscope")]).arg(dir.path());
+    run.env("XDG_CACHE_HOME", home.path().join("cache")).env("XDG_CONFIG_HOME", home.path().join("config"));
+    run.env("XDG_DATA_HOME", home.path().join("data")).env("DISPLAY", format!(":{}", number.trim()));
+    let done = run.env_remove("WAYLAND_DISPLAY").output().unwrap();
+    let _ = xvfb.kill();
+    let _ = xvfb.wait();
+    if done.status.code() != Some(124) {
+        eprintln!("skipped: no window can be opened here: {}", text(&done.stderr));
+        return;
+    }
+    assert_eq!(asked_outside(&trace), Vec::<String>::new());
+    let written: Vec<PathBuf> = contents(home.path()).into_iter().map(|(p, _)| p).collect();
+    assert!(written.iter().any(|p| p.ends_with("thumbnails.sqlite")), "it showed the folder: {written:?}");
+    let foreign = |p: &&PathBuf| p.iter().any(|part| part.eq_ignore_ascii_case("microsoft"));
+    assert!(written.iter().find(foreign).is_none(), "{written:?}");
+}
+
+/// Verbs in a network namespace of their own, where nothing but the loopback is: what they ask of the network is read from the system
+/// calls. Nothing leaves the machine, whatever they try.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_verb_opens_a_connection_or_asks_for_a_name() {
+    if !network_can_be_watched() {
         return;
     }
     let dir = place();
@@ -223,12 +279,7 @@ fn no_verb_opens_a_connection_or_asks_for_a_name() {
         run.env("XDG_DATA_HOME", home.path().join("data")).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
         let done = run.output().unwrap();
         assert!(matches!(done.status.code(), Some(0 | 1)), "{words:?}: {}", text(&done.stderr));
-        let calls = std::fs::read_to_string(&trace).unwrap();
-        let outside: Vec<&str> = calls
-            .lines()
-            .filter(|l| l.contains("AF_INET") || l.contains("AF_PACKET"))
-            .filter(|l| !l.contains("127.0.0.1") && !l.contains("::1"))
-            .collect();
+        let outside = asked_outside(&trace);
         assert!(outside.is_empty(), "{words:?} asks the network: {outside:#?}");
     }
     let written: Vec<PathBuf> = contents(home.path()).into_iter().map(|(p, _)| p).collect();

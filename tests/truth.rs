@@ -234,14 +234,12 @@ impl World {
                     }
                     self.coming.push_back(Event::Finished(generation, 0, false));
                 }
-                Effect::Again(generation, asked, path) => {
-                    if self.files.contains_key(&path) {
-                        let own = self.state.labels.own_squares();
-                        let result = Arc::new(classified(&path, self.files[&path].0, &own));
-                        self.keep(&result);
-                        // Answers may come in any order.
-                        self.coming.push_front(Event::Again(generation, asked, result));
-                    }
+                Effect::Again(generation, asked, path) if self.files.contains_key(&path) => {
+                    let own = self.state.labels.own_squares();
+                    let result = Arc::new(classified(&path, self.files[&path].0, &own));
+                    self.keep(&result);
+                    // Answers may come in any order.
+                    self.coming.push_front(Event::Again(generation, asked, result));
                 }
                 Effect::KeepLabels(edit) => {
                     let (store, generation) = self.store.as_mut().unwrap();

@@ -623,17 +623,10 @@ impl Jobs {
                 // The references as they stand on the screen.
                 let corrections = if remembers { Some(workflow::Corrections::open(None)?.0) } else { None };
                 let corrected = |digest: &crate::domain::Digest| Some(corrections.as_ref()?.get(digest)?.label.clone());
-                workflow::calibrate(
-                    &model,
-                    &request,
-                    workflow::defaults::TARGET_RISK,
-                    &out,
-                    &corrected,
-                    &cancel,
-                    &progress,
-                    &mut hear,
-                )
-                .map_err(|e| UserError::new(e.to_string()))
+                let target_risk = workflow::defaults::TARGET_RISK;
+                let options = workflow::CalibrateOptions { target_risk, out: &out, corrected: &corrected };
+                workflow::calibrate(&model, &request, &options, &cancel, &progress, &mut hear)
+                    .map_err(|e| UserError::new(e.to_string()))
             };
             voice.beside_evaluation(generation, &progress, work, |done| {
                 EvaluateEvent::Calibrated(done.to_text(), done.path)

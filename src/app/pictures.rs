@@ -196,9 +196,12 @@ impl Drop for Pictures {
     }
 }
 
+/// A file's picture and the digest of its bytes; none where it cannot be read.
+type DecodedFile = Option<(Arc<RgbImage>, Digest)>;
+
 fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, disk: Option<&Thumbnails>, wake: &impl Fn()) {
     // The cells of one field are asked for one after the other: its picture is decoded once.
-    let mut last: Option<(PathBuf, Option<(Arc<RgbImage>, Digest)>)> = None;
+    let mut last: Option<(PathBuf, DecodedFile)> = None;
     loop {
         let wanted = {
             let mut stack = queue.stack.lock().unwrap_or_else(PoisonError::into_inner);
@@ -223,9 +226,8 @@ fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, disk: Option<&Th
             {
                 return Some(shown(&small.picture));
             }
-            let fits = |read: &Option<(Arc<RgbImage>, Digest)>| {
-                read.as_ref().is_some_and(|(_, is)| wanted.key.digest().is_none_or(|d| d == *is))
-            };
+            let fits =
+                |read: &DecodedFile| read.as_ref().is_some_and(|(_, is)| wanted.key.digest().is_none_or(|d| d == *is));
             if last.as_ref().is_none_or(|(path, read)| *path != wanted.path || !fits(read)) {
                 let read = decode_file(&wanted.path).ok().map(|(d, digest)| (Arc::new(d.picture), digest));
                 last = Some((wanted.path.clone(), read));

@@ -85,7 +85,8 @@ pub(super) fn calibrate(a: &Calibrate) -> Result<Exit, UserError> {
         return Err(UserError::new("--out is the model itself; the old one stays, so name another file"));
     }
     let done = watched(|cancel, progress, hear| {
-        workflow::calibrate(&model, &request_of(&a.data), a.target_risk, &a.out, &|_| None, cancel, progress, hear)
+        let options = workflow::CalibrateOptions { target_risk: a.target_risk, out: &a.out, corrected: &|_| None };
+        workflow::calibrate(&model, &request_of(&a.data), &options, cancel, progress, hear)
     });
     let Some(done) = done? else { return Ok(Exit::Interrupted) };
     say(&done.to_text())

@@ -10,7 +10,7 @@ pub(super) fn explain(a: &Explain) -> Result<Exit, UserError> {
     // The name says what is in a file.
     if !a.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
         return Err(UserError::new(format!(
-            "the heat map is written as PNG; {} does not end in .png",
+            "the heat map is written as PNG; {} does not end in .png. Nothing was written: choose another name",
             display_path(&a.out)
         )));
     }

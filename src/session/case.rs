@@ -89,7 +89,7 @@ impl Told {
 
     /// Takes a row into account; says whether it could have been written at that moment.
     fn take(&mut self, row: &AuditRow) -> bool {
-        let in_time = match (row.action.as_str(), row.object.as_str()) {
+        match (row.action.as_str(), row.object.as_str()) {
             ("sign" | "recover", "case") => {
                 let in_time = !self.sealed;
                 let version = version_of(&row.new);
@@ -97,19 +97,18 @@ impl Told {
                 (self.sealed, self.amending) = (true, None);
                 self.versions = self.versions.max(version.unwrap_or(0));
                 self.by = (row.operator.clone(), row.time.clone());
-                return in_time && next;
+                in_time && next
             }
             // An older version wrote the row and did nothing where no reason was given.
             ("amend", "case") if row.reason.is_empty() => self.sealed,
             ("amend", "case") => {
                 let in_time = self.sealed;
                 (self.sealed, self.amending) = (false, Some(row.reason.clone()));
-                return in_time;
+                in_time
             }
             (SEE, _) => true,
             _ => !self.sealed,
-        };
-        in_time
+        }
     }
 }
 

@@ -60,21 +60,29 @@ pub struct Calibrated {
     pub corrected: usize,
 }
 
-/// Calibrates `model` and writes the result to `out`; `None` when cancelled. `corrected` says what the reference of a cell was
-/// corrected to, by the cell's digest.
+/// How a model is calibrated.
+pub struct CalibrateOptions<'a> {
+    /// The share of wrong labels that is promised.
+    pub target_risk: f64,
+    /// The file of the new model.
+    pub out: &'a Path,
+    /// What the reference of a cell was corrected to, by the cell's digest.
+    pub corrected: &'a dyn Fn(&Digest) -> Option<String>,
+}
+
+/// Calibrates `model` and writes the result; `None` when cancelled.
 ///
 /// # Errors
 /// What is wrong and what to do, in words.
 pub fn calibrate(
     model: &VettedModel,
     request: &EvaluateRequest,
-    target_risk: f64,
-    out: &Path,
-    corrected: &dyn Fn(&Digest) -> Option<String>,
+    options: &CalibrateOptions<'_>,
     cancel: &Cancel,
     progress: &Progress,
     hear: &mut dyn FnMut(EvaluateTold),
 ) -> Result<Option<Calibrated>, EvaluateError> {
+    let CalibrateOptions { target_risk, out, corrected } = *options;
     let no = |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
     probe_output(out, Content::Model).map_err(|e| no(&e))?;
     let text = manifest_text(model.bytes()).ok_or_else(|| UserError::new("the model has no manifest to write into"))?;

@@ -111,17 +111,24 @@ pub fn classify(
         .retain(|e| e.error.is_some() || request.known.get(&e.path).is_none_or(|k| files::facts(&e.path) != Some(*k)));
     hear(Told::Listed(listing.entries.len(), total)).map_err(UserError::new)?;
     let mut totals = None;
-    round(&listing.entries, request, model, cancel, progress, &mut |_| true, hear, &mut totals)?;
+    let run = Run { request, model, cancel, progress };
+    round(&listing.entries, run, &mut |_| true, hear, &mut totals)?;
     totals.ok_or_else(|| UserError::new("nothing ran"))
 }
 
-/// Classifies some files, and adds to what was found before.
+/// What is classified how.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'a> {
+    pub(super) request: &'a Request,
+    pub(super) model: &'a VettedModel,
+    pub(super) cancel: &'a Cancel,
+    pub(super) progress: &'a Progress,
+}
+
+/// Classifies some files, and adds to what was found before. `keep` says of each result whether it is taken.
 pub(super) fn round(
     entries: &[Entry],
-    request: &Request,
-    model: &VettedModel,
-    cancel: &Cancel,
-    progress: &Progress,
+    Run { request, model, cancel, progress }: Run<'_>,
     keep: &mut dyn FnMut(&ImageResult) -> bool,
     hear: &mut dyn FnMut(Told) -> Result<(), String>,
     totals: &mut Option<Totals>,

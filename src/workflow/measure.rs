@@ -279,13 +279,13 @@ pub fn add_provider(provider: Provider, library: &Path) -> Result<PathBuf, UserE
         return Err(no(&why));
     }
     let beside = library.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let others = crate::files::files_of(beside)
+    let mut others = crate::files::files_of(beside)
         .into_iter()
         .filter(|p| p.file_name().is_some_and(|n| plugin.needs(&n.to_string_lossy())));
     let target = folder.join(plugin.file_name());
     let copy = |from: &Path| from.file_name().map_or(Ok(()), |name| crate::files::copy_file(from, &folder.join(name)));
     crate::files::create_folder(&folder)
-        .and_then(|()| others.map(|p| copy(&p)).collect::<std::io::Result<()>>())
+        .and_then(|()| others.try_for_each(|p| copy(&p)))
         // The library itself comes last: where it is, all is.
         .and_then(|()| copy(library))
         .map_err(|e| UserError::new(format!("{shown} cannot be copied to {}: {e}", display_path(&folder))))?;

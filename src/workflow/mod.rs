@@ -30,7 +30,7 @@ mod train;
 mod watch;
 
 pub use bench::{BenchReport, bench};
-pub use calibrate::{Calibrated, calibrate};
+pub use calibrate::{CalibrateOptions, Calibrated, calibrate};
 pub use classify::{Request, Told, Totals, classify, classify_to};
 pub use corrections::{Correction, Corrections};
 pub use demo::{DEMO_SEED, DemoSlide, draw_demo};

@@ -5,7 +5,7 @@
 //! cannot be reached is waited for.
 
 use super::UserError;
-use super::classify::{Request, Told, Totals, round};
+use super::classify::{Request, Run, Told, Totals, round};
 use crate::domain::{Digest, ImageResult, Outcome};
 use crate::files::{self, Entry, FileFacts, walk};
 use crate::model::VettedModel;
@@ -107,7 +107,8 @@ pub fn watch(
                 }
                 repeats || row.digest.is_none_or(|d| told.insert(row.path.clone(), d) != Some(d))
             };
-            round(&ready, request, model, cancel, progress, &mut keep, hear, &mut totals)?;
+            let run = Run { request, model, cancel, progress };
+            round(&ready, run, &mut keep, hear, &mut totals)?;
             looks.done.retain(|path, _| !again.contains(path));
             first = false;
         }
