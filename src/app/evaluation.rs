@@ -92,8 +92,8 @@ impl Shares {
     pub fn text(self) -> &'static str {
         match self {
             Self::Counts => "Counts",
-            Self::ByRow => "By row",
-            Self::ByColumn => "By column",
+            Self::ByRow => "Recall %",
+            Self::ByColumn => "Precision %",
         }
     }
 }

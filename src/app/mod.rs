@@ -211,10 +211,6 @@ impl Window {
         {
             self.jobs.use_model(model);
         }
-        // Rows of another evaluation are other images.
-        if matches!(&event, Event::Evaluate(_, evaluation::EvaluateEvent::Ended(_))) {
-            self.pictures.clear();
-        }
         let effects = update::event(&mut self.state, event, now);
         effects.into_iter().for_each(|e| self.effect(e));
     }

@@ -33,8 +33,8 @@ pub enum Key {
     Small(Digest, Option<[u32; 3]>),
     /// The whole image.
     Full(Digest),
-    /// A cell of an evaluation, by its row.
-    Evaluated(usize),
+    /// The same, larger.
+    Large(Digest, Option<[u32; 3]>),
 }
 
 impl Key {
@@ -44,11 +44,16 @@ impl Key {
         Self::Small(digest, square.map(|s| [s.x, s.y, s.side].map(f32::to_bits)))
     }
 
+    /// The larger picture of a cell.
+    #[must_use]
+    pub fn large(digest: Digest, square: Square) -> Self {
+        Self::Large(digest, Some([square.x, square.y, square.side].map(f32::to_bits)))
+    }
+
     /// The bytes that the file must have.
-    fn digest(&self) -> Option<Digest> {
+    fn digest(&self) -> Digest {
         match self {
-            Self::Small(digest, _) | Self::Full(digest) => Some(*digest),
-            Self::Evaluated(_) => None,
+            Self::Small(digest, _) | Self::Large(digest, _) | Self::Full(digest) => *digest,
         }
     }
 }
@@ -226,8 +231,7 @@ fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, disk: Option<&Th
             {
                 return Some(shown(&small.picture));
             }
-            let fits =
-                |read: &DecodedFile| read.as_ref().is_some_and(|(_, is)| wanted.key.digest().is_none_or(|d| d == *is));
+            let fits = |read: &DecodedFile| read.as_ref().is_some_and(|(_, is)| wanted.key.digest() == *is);
             if last.as_ref().is_none_or(|(path, read)| *path != wanted.path || !fits(read)) {
                 let read = decode_file(&wanted.path).ok().map(|(d, digest)| (Arc::new(d.picture), digest));
                 last = Some((wanted.path.clone(), read));
@@ -253,6 +257,10 @@ fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, disk: Option<&Th
 fn make(picture: &RgbImage, wanted: &Wanted) -> RgbImage {
     match (wanted.key, wanted.square) {
         (Key::Full(_), _) => imaging::fit_within(picture, LARGEST).0,
+        (Key::Large(..), Some(square)) if !covers(square, picture) => {
+            imaging::thumbnail_of_square(picture, square, 2 * TILE)
+        }
+        (Key::Large(..), _) => imaging::fit_within(picture, 2 * TILE).0,
         (_, Some(square)) if !covers(square, picture) => imaging::thumbnail_of_square(picture, square, TILE),
         _ => imaging::fit_within(picture, TILE).0,
     }

@@ -197,7 +197,8 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
 }
 
 fn square(x: &str, y: &str, side: &str) -> Option<Square> {
-    let number = |t: &str| t.parse().ok().filter(|v: &f32| v.is_finite());
+    // No picture is larger.
+    let number = |t: &str| t.parse().ok().filter(|v: &f32| v.abs() <= 1e6);
     let square = Square { x: number(x)?, y: number(y)?, side: number(side)? };
     (square.side >= 1.0).then_some(square)
 }

@@ -155,7 +155,10 @@ fn jpeg(bytes: &[u8], limits: Limits) -> Result<(RgbImage, Orientation), DecodeE
         .set_max_height(usize::MAX)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     // What follows the first picture (a film, a second picture, a preview) is not this picture's matter.
-    let end = first_jpeg_end(bytes);
+    let (kind, end) = first_jpeg(bytes);
+    if let Some(kind) = kind {
+        return Err(DecodeError::OtherPicture(kind));
+    }
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&bytes[..end.unwrap_or(bytes.len())]), options);
     decoder
         .decode_headers()
@@ -177,9 +180,15 @@ fn jpeg(bytes: &[u8], limits: Limits) -> Result<(RgbImage, Orientation), DecodeE
     Ok((picture.ok_or_else(|| damaged("JPEG", "unexpected pixel layout"))?, orientation))
 }
 
-/// Where the first picture of a JPEG file ends: past its end marker, by the lengths of its segments (ITU T.81, annex B). None where
-/// the bytes end before it does, or before it has a scan.
-fn first_jpeg_end(bytes: &[u8]) -> Option<usize> {
+/// The first picture of a JPEG file, by the lengths of its segments (ITU T.81, annex B): its kind where that is not read, and where it
+/// ends, past its end marker. No end where the bytes end before it does, or before it has a scan.
+fn first_jpeg(bytes: &[u8]) -> (Option<&'static str>, Option<usize>) {
+    let mut kind = None;
+    let end = walk_jpeg(bytes, &mut kind);
+    (kind, end)
+}
+
+fn walk_jpeg(bytes: &[u8], kind: &mut Option<&'static str>) -> Option<usize> {
     const START: u8 = 0xd8;
     const END: u8 = 0xd9;
     const SCAN: u8 = 0xda;
@@ -197,6 +206,14 @@ fn first_jpeg_end(bytes: &[u8]) -> Option<usize> {
             m if alone(m) => {}
             m => {
                 scanned |= m == SCAN;
+                // Of the frames (ITU T.81, table B.1; T.87), baseline, extended and progressive ones are read.
+                *kind = kind.or(match m {
+                    0xc3 => Some("lossless JPEG"),
+                    0xc5..=0xc7 | 0xde => Some("hierarchical JPEG"),
+                    0xc9..=0xcb | 0xcd..=0xcf => Some("JPEG with arithmetic coding"),
+                    0xf7 => Some("JPEG-LS"),
+                    _ => None,
+                });
                 let length: [u8; 2] = bytes.get(at..at + 2)?.try_into().ok()?;
                 at += usize::from(u16::from_be_bytes(length)).max(2);
             }
@@ -376,7 +393,7 @@ mod tests {
         let picture = RgbImage::from_fn(40, 30, |x, y| image::Rgb([(x * 6) as u8, (y * 8) as u8, 90]));
         picture.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg).expect("encoded");
         let n = bytes.len();
-        assert_eq!(first_jpeg_end(&bytes), Some(n));
+        assert_eq!(first_jpeg(&bytes).1, Some(n));
         let whole = decode(&bytes, Limits::default()).expect("whole").picture;
         // A film behind it that holds markers of its own; a second picture that is cut off.
         let mut film = bytes.clone();
@@ -385,15 +402,23 @@ mod tests {
         let mut second = bytes.clone();
         second.extend_from_slice(&bytes[..n / 2]);
         for more in [film, second] {
-            assert_eq!(first_jpeg_end(&more), Some(n));
+            assert_eq!(first_jpeg(&more).1, Some(n));
             assert_eq!(decode(&more, Limits::default()).expect("with a trailer").picture, whole);
         }
         // A preview with an end of its own inside a segment is not the picture's end.
         let mut preview = vec![0xff, 0xd8, 0xff, 0xe1, 0, 12];
         preview.extend([0xff, 0xd8, 0xff, 0xda, 0, 2, 1, 2, 0xff, 0xd9]);
         preview.extend_from_slice(&bytes[2..]);
-        assert_eq!(first_jpeg_end(&preview), Some(preview.len()));
-        assert_eq!(first_jpeg_end(&preview[..preview.len() - 2]), None);
+        assert_eq!(first_jpeg(&preview).1, Some(preview.len()));
+        assert_eq!(first_jpeg(&preview[..preview.len() - 2]).1, None);
+        // Kinds that are not read say so.
+        for (marker, word) in [(0xc3, "lossless"), (0xc9, "arithmetic"), (0xf7, "JPEG-LS")] {
+            let mut other = bytes.clone();
+            let frame = other.windows(2).position(|w| w == [0xff, 0xc0]).expect("a frame");
+            other[frame + 1] = marker;
+            let why = decode(&other, Limits::default()).expect_err("not read").to_string();
+            assert!(why.contains(word) && why.contains("save it as PNG"), "{why}");
+        }
     }
 
     #[test]

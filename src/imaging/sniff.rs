@@ -31,6 +31,9 @@ impl Sniffed {
     }
 }
 
+/// Lengths of the second header of a BMP, by which its versions are told apart.
+const BMP_HEADERS: [u8; 8] = [12, 16, 40, 52, 56, 64, 108, 124];
+
 /// Looks at the first bytes (512 are plenty).
 #[must_use]
 pub fn sniff(bytes: &[u8]) -> Sniffed {
@@ -39,7 +42,8 @@ pub fn sniff(bytes: &[u8]) -> Sniffed {
         Sniffed::Jpeg
     } else if at(0, b"\x89PNG\r\n\x1a\n") {
         Sniffed::Png
-    } else if at(0, b"BM") && at(6, &[0, 0, 0, 0]) {
+    } else if at(0, b"BM") && (at(6, &[0, 0, 0, 0]) || BMP_HEADERS.iter().any(|n| at(14, &[*n, 0, 0, 0]))) {
+        // Its reserved bytes are 0, but where some program writes something there.
         Sniffed::Bmp
     } else if at(0, b"II*\0") || at(0, b"MM\0*") || at(0, b"II+\0") || at(0, b"MM\0+") {
         Sniffed::Tiff
@@ -80,6 +84,7 @@ mod tests {
     fn content_decides() {
         assert_eq!(sniff(b"\xff\xd8\xff\xe0"), Sniffed::Jpeg);
         assert_eq!(sniff(b"BM\x10\0\0\0\0\0\0\0"), Sniffed::Bmp);
+        assert_eq!(sniff(b"BM\x10\0\0\0abcd\x36\0\0\0\x28\0\0\0"), Sniffed::Bmp);
         assert_eq!(sniff(b"BM is the start of a letter"), Sniffed::Unknown);
         assert_eq!(sniff(b"ZISRAWFILE\0"), Sniffed::Microscope("Zeiss CZI"));
         assert_eq!(sniff(b""), Sniffed::Unknown);

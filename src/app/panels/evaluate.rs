@@ -27,6 +27,8 @@ const CAPTION: f32 = 34.0;
 const GAP: f32 = 6.0;
 /// Side of an image, points, nearly.
 const TILE: f32 = 104.0;
+/// Side of the picture of the cell that is judged.
+const LARGE: f32 = 150.0;
 
 pub(super) fn place(
     ui: &mut Ui,
@@ -731,11 +733,11 @@ fn images(
     });
     ui.separator();
     #[expect(clippy::cast_precision_loss, reason = "a handful of classes")]
-    let below = 44.0 + 17.0 * found.labels.len().min(6) as f32;
+    let below = 44.0 + (17.0 * found.labels.len().min(6) as f32).max(LARGE + 6.0);
     let height = (ui.available_height() - below).max(120.0);
     ui.allocate_ui(vec2(ui.available_width(), height), |ui| tiles(ui, view, found, memory, pictures, asked));
     ui.separator();
-    details(ui, view, found);
+    details(ui, view, found, pictures);
 }
 
 fn tiles(
@@ -816,7 +818,7 @@ fn tile(
     painter.rect_filled(rect, 5.0, theme::tile_back(dark));
     let inner = Rect::from_min_size(rect.min, vec2(size, size)).shrink(3.0);
     painter.rect_filled(inner, 4.0, theme::picture_back(dark));
-    match pictures.get(Key::Evaluated(row), &cell.file, Some(cell.square)) {
+    match pictures.get(Key::small(cell.file_digest, Some(cell.square)), &cell.file, Some(cell.square)) {
         Look::Ready(texture) => {
             let t = texture.size_vec2();
             let scale = (inner.width() / t.x).min(inner.height() / t.y);
@@ -852,7 +854,7 @@ fn tile(
     let below = if changed {
         tr!("now %{reference}", reference = reference)
     } else {
-        tr!("is %{reference}", reference = reference)
+        tr!("labelled %{reference}", reference = reference)
     };
     painter.text(
         pos2(rect.left() + 6.0, line + 15.0),
@@ -868,25 +870,43 @@ fn tile(
     response.on_hover_text(format!("{}\nreference {reference}, called {called}", cell.path));
 }
 
-/// The image that the keys stand on: its name and the probability of each class.
-fn details(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
+/// The image that the keys stand on: its name, itself as large as a person needs to judge it, and the probability of each class.
+fn details(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, pictures: &mut Pictures) {
     let Some(&row) = view.rows.get(view.cursor) else { return };
     let cell = &found.cells[row];
     ui.add(egui::Label::new(RichText::new(&cell.path).small()).truncate()).on_hover_text(&cell.path);
     let p = found.sample.row(row);
     let dark = ui.visuals().dark_mode;
-    ui.spacing_mut().interact_size.y = 14.0;
-    Grid::new("evaluate-probabilities").num_columns(2).min_row_height(14.0).spacing([8.0, 2.0]).show(ui, |ui| {
-        for (c, label) in found.labels.iter().enumerate().take(6) {
-            ui.label(RichText::new(look_up(label)).small());
-            #[expect(clippy::cast_possible_truncation, reason = "a width")]
-            let bar = egui::ProgressBar::new(p[c] as f32).desired_height(9.0).desired_width(120.0);
-            ui.horizontal(|ui| {
-                ui.add(bar.fill(theme::label_colour(label, dark)));
-                ui.label(RichText::new(format!("{:.1} %", 100.0 * p[c])).small());
-            });
-            ui.end_row();
+    ui.horizontal(|ui| {
+        let (place, _) = ui.allocate_exact_size(vec2(LARGE, LARGE), Sense::hover());
+        ui.painter().rect_filled(place, 4.0, theme::picture_back(dark));
+        let key = Key::large(cell.file_digest, cell.square);
+        if let Look::Ready(texture) = pictures.get(key, &cell.file, Some(cell.square)) {
+            let t = texture.size_vec2();
+            let scale = (place.width() / t.x).min(place.height() / t.y);
+            let inner = Rect::from_center_size(place.center(), t * scale);
+            let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            ui.painter().image(texture.id(), inner, whole, theme::untinted());
         }
+        ui.vertical(|ui| {
+            ui.spacing_mut().interact_size.y = 14.0;
+            let wide = (ui.available_width() - 150.0).clamp(60.0, 200.0);
+            Grid::new("evaluate-probabilities").num_columns(2).min_row_height(14.0).spacing([8.0, 2.0]).show(
+                ui,
+                |ui| {
+                    for (c, label) in found.labels.iter().enumerate().take(6) {
+                        ui.label(RichText::new(look_up(label)).small());
+                        #[expect(clippy::cast_possible_truncation, reason = "a width")]
+                        let bar = egui::ProgressBar::new(p[c] as f32).desired_height(9.0).desired_width(wide);
+                        ui.horizontal(|ui| {
+                            ui.add(bar.fill(theme::label_colour(label, dark)));
+                            ui.label(RichText::new(format!("{} %", decimal(100.0 * p[c], 1))).small());
+                        });
+                        ui.end_row();
+                    }
+                },
+            );
+        });
     });
     if let Some(unlike) = cell.unlike.filter(|u| *u > 1.0) {
         ui.colored_label(
