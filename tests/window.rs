@@ -225,7 +225,7 @@ fn what_keeps_data_from_being_split_has_a_button_that_helps() {
         found
     };
     assert_eq!(options(&harness), Vec::<String>::new());
-    assert!(harness.query_by_label_contains("eosinophil: 1 images in 1 groups").is_some());
+    assert!(harness.query_by_label_contains("eosinophil (images: 1, groups: 1)").is_some());
     assert!(harness.query_by_label_contains("neutrophil").is_some(), "the table stands there");
     assert!(!Command::StartTraining.enabled(harness.state().state()), "Start says why instead");
     harness.get_by_label("Leave out eosinophil").click();

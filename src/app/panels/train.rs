@@ -77,7 +77,7 @@ fn obstacle(ui: &mut Ui, view: &TrainView, form: &TrainForm, obstacle: &Obstacle
         Why::TooSmall(short, parts) => {
             let class = |s: &Short| {
                 tr!(
-                    "%{label}: %{images} images in %{groups} groups",
+                    "%{label} (images: %{images}, groups: %{groups})",
                     label = look_up(&s.label),
                     images = s.images,
                     groups = s.groups
