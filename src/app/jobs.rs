@@ -7,7 +7,6 @@ use super::heat::HeatKey;
 use super::keeper::{Kept, SessionWork, write_session};
 use super::labels::{OpenedSession, SessionEvent};
 use super::models::ModelsEvent;
-use super::state::ModelFacts;
 use super::training::{TrainEvent, TrainForm};
 use super::update::Event;
 use crate::domain::CellId;
@@ -312,9 +311,8 @@ impl Jobs {
     }
 
     /// Opens a model file, or the bundled one.
-    pub fn open_model(&self, path: Option<PathBuf>, into: &OpenedModel) {
-        let into = into.clone();
-        self.spawn("open-model", move |voice| voice.say(opened(path.as_deref(), &into)));
+    pub fn open_model(&self, path: Option<PathBuf>) {
+        self.spawn("open-model", move |voice| voice.say(opened(path.as_deref())));
     }
 
     /// Looks at labelled pictures, and keeps what was prepared for training.
@@ -705,8 +703,7 @@ impl Jobs {
     }
 
     /// Asks for a folder or pictures, by the system's own dialog.
-    pub fn ask(&self, what: Ask, model_into: &OpenedModel) {
-        let into = model_into.clone();
+    pub fn ask(&self, what: Ask) {
         self.spawn("dialog", move |voice| {
             let begun = Instant::now();
             let dialog = rfd::FileDialog::new();
@@ -726,7 +723,7 @@ impl Jobs {
                 }
             };
             match (answer, what) {
-                (Some(paths), Ask::Model) => voice.say(opened(paths.first().map(PathBuf::as_path), &into)),
+                (Some(paths), Ask::Model) => voice.say(opened(paths.first().map(PathBuf::as_path))),
                 (Some(mut paths), Ask::Other) => voice.say(Event::Other(paths.remove(0))),
                 (Some(mut paths), Ask::Evaluation) => voice.say(Event::Evaluation(paths.remove(0))),
                 (Some(mut paths), Ask::Watch) => voice.say(Event::Watch(paths.remove(0))),
@@ -1010,36 +1007,15 @@ fn free_name(name: &str) -> Result<PathBuf, String> {
         .ok_or_else(|| format!("no file dialog answered, and there are too many files called {name} here already"))
 }
 
-/// Where a job leaves a model that it opened, for the window to take.
-pub type OpenedModel = Arc<Mutex<Option<VettedModel>>>;
-
-/// Opens a model file and leaves it in `into`, or says what it asks.
-fn opened(path: Option<&Path>, into: &OpenedModel) -> Event {
+/// Opens a model file, or says what it asks. The model travels with its event: two that are opened at once cannot be mistaken.
+fn opened(path: Option<&Path>) -> Event {
     let found = match path {
         None => workflow::default_model().map(workflow::Opened::Model),
         Some(path) => workflow::look_at_model(path),
     };
     match found {
-        Ok(workflow::Opened::Model(model)) => {
-            let facts = facts(&model);
-            *into.lock().unwrap_or_else(PoisonError::into_inner) = Some(model);
-            Event::Model(Box::new(facts), path.map(Path::to_owned))
-        }
+        Ok(workflow::Opened::Model(model)) => Event::Model(Box::new(model), path.map(Path::to_owned)),
         Ok(workflow::Opened::Asks(foreign)) => Event::Models(Box::new(ModelsEvent::Asks(foreign))),
         Err(e) => Event::Trouble(e.to_string()),
-    }
-}
-
-/// What the window shows of a model.
-#[must_use]
-pub fn facts(model: &VettedModel) -> ModelFacts {
-    let card = model.card();
-    ModelFacts {
-        name: card.name.clone(),
-        digest: card.digest.short(),
-        classes: card.classes.clone(),
-        card: card.to_text(),
-        sha256: card.digest.to_string(),
-        squares: matches!(card.preprocessing, crate::model::Preprocessing::CellSquare(_)),
     }
 }

@@ -52,8 +52,8 @@ impl Jobs {
             ModelsEffect::Probe(foreign, data) => self.probe(*foreign, data),
             ModelsEffect::Adopt(foreign) => {
                 self.spawn("adopt", move |voice| match foreign.keep() {
-                    Ok(_) => say(voice, ModelsEvent::Adopted(foreign.path().to_owned())),
-                    Err(e) => voice.say(Event::Trouble(e.to_string())),
+                    Ok(_) => say(voice, ModelsEvent::Adopted(Ok(foreign.path().to_owned()))),
+                    Err(e) => say(voice, ModelsEvent::Adopted(Err(e.to_string()))),
                 });
             }
             ModelsEffect::SaveAsOurs(foreign) => self.save_as_ours(*foreign),

@@ -8,11 +8,12 @@ use super::heat::HeatKey;
 use super::labels::SessionEvent;
 use super::map::Places;
 use super::models::{ModelsEffect, ModelsEvent, ModelsInput};
-use super::state::{Dialog, Filter, ModelFacts};
+use super::state::{Dialog, Filter};
 use super::training::{TrainEvent, TrainForm};
 use crate::domain::{CellId, Digest, ImageId, ImageResult, Square};
 use crate::inference::HeatMap;
 use crate::laboratory::{Ranges, ReferenceRange, RunRecord, SlideReport};
+use crate::model::VettedModel;
 use crate::report::Evaluated;
 use crate::session::{CaseChange, Edit};
 use crate::task::Generation;
@@ -61,7 +62,7 @@ pub enum Event {
     /// No file dialog answered; whether a folder was to be watched.
     NoDialog(bool),
     /// A model was opened, from this file or the bundled one.
-    Model(Box<ModelFacts>, Option<PathBuf>),
+    Model(Box<VettedModel>, Option<PathBuf>),
     /// A word about training.
     Train(Generation, TrainEvent),
     /// A word about the session of what is open.

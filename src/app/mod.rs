@@ -32,7 +32,7 @@ use jobs::{Ask, Jobs};
 use pictures::Pictures;
 use state::{State, ThemeChoice};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use update::{Effect, Event, Input};
 
 /// What the panels ask for while they draw.
@@ -58,8 +58,6 @@ pub struct Window {
     jobs: Jobs,
     pictures: Pictures,
     view: panels::ViewMemory,
-    /// A model that a job opened and the state has not heard of yet.
-    opened_model: jobs::OpenedModel,
     shown_theme: Option<ThemeChoice>,
     demo_out: Option<PathBuf>,
     /// Whether recent places and the theme are kept between starts.
@@ -123,11 +121,10 @@ impl Window {
             opened.map_err(|e| tracing::warn!("small pictures are not kept: {e}")).ok()
         });
         let mut window = Self {
-            state: State::new(jobs::facts(&model), settings.recent, ThemeChoice::from_word(&settings.theme)),
+            state: State::new(state::ModelFacts::of(&model), settings.recent, ThemeChoice::from_word(&settings.theme)),
             jobs: Jobs::new(ctx.clone(), model, remembers),
             pictures: Pictures::new(disk, move || wake.request_repaint()),
             view: panels::ViewMemory::default(),
-            opened_model: Arc::default(),
             shown_theme: None,
             demo_out: None,
             remembers,
@@ -206,10 +203,8 @@ impl Window {
 
     /// Hears an event as from a job; for tests and measurements.
     pub fn hear(&mut self, event: Event, now: f64) {
-        if let Event::Model(..) = &event
-            && let Some(model) = self.opened_model.lock().unwrap_or_else(PoisonError::into_inner).take()
-        {
-            self.jobs.use_model(model);
+        if let Event::Model(model, _) = &event {
+            self.jobs.use_model((**model).clone());
         }
         let effects = update::event(&mut self.state, event, now);
         effects.into_iter().for_each(|e| self.effect(e));
@@ -264,14 +259,14 @@ impl Window {
             Effect::ReviewedCells(train) => self.jobs.reviewed_cells(train),
             Effect::KeepRanges(ranges, set_aside) => self.jobs.keep_ranges(ranges, set_aside),
             Effect::LookAtFiles(generation) => self.jobs.look_at_files(generation),
-            Effect::AskWatch => self.jobs.ask(Ask::Watch, &self.opened_model),
+            Effect::AskWatch => self.jobs.ask(Ask::Watch),
             Effect::Cancel => self.jobs.cancel(),
-            Effect::AskFolder => self.jobs.ask(Ask::Folder, &self.opened_model),
-            Effect::AskImages => self.jobs.ask(Ask::Images, &self.opened_model),
-            Effect::AskDataset => self.jobs.ask(Ask::Dataset, &self.opened_model),
-            Effect::AskEvaluation => self.jobs.ask(Ask::Evaluation, &self.opened_model),
+            Effect::AskFolder => self.jobs.ask(Ask::Folder),
+            Effect::AskImages => self.jobs.ask(Ask::Images),
+            Effect::AskDataset => self.jobs.ask(Ask::Dataset),
+            Effect::AskEvaluation => self.jobs.ask(Ask::Evaluation),
             Effect::Evaluate(generation, form) => self.jobs.evaluate(generation, &form, self.state.provider),
-            Effect::AskOther => self.jobs.ask(Ask::Other, &self.opened_model),
+            Effect::AskOther => self.jobs.ask(Ask::Other),
             Effect::Compare(generation, form, found) => {
                 self.jobs.compare(generation, &form, found, self.state.provider);
             }
@@ -286,9 +281,9 @@ impl Window {
             Effect::StopTraining => self.jobs.stop_training(),
             Effect::ForgetRun(out) => self.jobs.forget_run(out),
             Effect::Runs => self.jobs.runs(),
-            Effect::OpenModel(path) => self.jobs.open_model(path, &self.opened_model),
-            Effect::AskModel => self.jobs.ask(Ask::Model, &self.opened_model),
-            Effect::BundledModel => self.jobs.open_model(None, &self.opened_model),
+            Effect::OpenModel(path) => self.jobs.open_model(path),
+            Effect::AskModel => self.jobs.ask(Ask::Model),
+            Effect::BundledModel => self.jobs.open_model(None),
             Effect::AskExport => self.jobs.export(self.state.images.values().cloned().collect()),
             Effect::Demo => self.jobs.demo(self.demo_out.clone()),
             Effect::SelfCheck => self.jobs.self_check(),

@@ -227,8 +227,8 @@ pub enum ModelsEvent {
     Image(PathBuf),
     /// Labelled pictures were chosen to try on.
     Data(PathBuf),
-    /// The answers were kept: this file opens now.
-    Adopted(PathBuf),
+    /// The answers were kept: this file opens now; or why they were not.
+    Adopted(Result<PathBuf, String>),
 }
 
 /// What shall be done outside.
@@ -460,7 +460,14 @@ impl ModelsView {
                 Some(w) => w.dataset = path.to_string_lossy().into_owned(),
                 None => self.fast_data = path.to_string_lossy().into_owned(),
             },
-            ModelsEvent::Adopted(path) => {
+            ModelsEvent::Adopted(Err(why)) => {
+                // The answers stay on the screen.
+                if let Some(w) = &mut self.wizard {
+                    w.busy = false;
+                }
+                return (Answer::default(), Some(why));
+            }
+            ModelsEvent::Adopted(Ok(path)) => {
                 self.wizard = None;
                 return (Answer { open: Some(Some(path)), ..Answer::default() }, None);
             }
@@ -521,7 +528,7 @@ mod tests {
         assert_eq!(draft.counts_as, ["neutrophil", "band neutrophil", "monocyte", "d", "e"]);
         view.input(ModelsInput::Labels(String::new()), None);
         assert_eq!(view.wizard.as_ref().expect("open").open().len(), 1, "what was taken back is asked again");
-        let (answer, _) = view.event(ModelsEvent::Adopted("m.onnx".into()), || None);
+        let (answer, _) = view.event(ModelsEvent::Adopted(Ok("m.onnx".into())), || None);
         assert!(view.wizard.is_none() && answer.open == Some(Some("m.onnx".into())));
     }
 

@@ -15,6 +15,7 @@ use super::training::TrainView;
 use crate::domain::{CellId, CellResult, ClassSet, ImageId, ImageResult, Outcome, Status, one_spelling};
 use crate::files::FileFacts;
 use crate::inference::Provider;
+use crate::model::VettedModel;
 use crate::session::{CellKey, Edit, KeptResult};
 use crate::task::{Generation, seconds_left};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -198,6 +199,22 @@ pub struct ModelFacts {
     pub sha256: String,
     /// Whether it looks at the squares of cells (and not at whole pictures).
     pub squares: bool,
+}
+
+impl ModelFacts {
+    /// Of a model.
+    #[must_use]
+    pub fn of(model: &VettedModel) -> Self {
+        let card = model.card();
+        Self {
+            name: card.name.clone(),
+            digest: card.digest.short(),
+            classes: card.classes.clone(),
+            card: card.to_text(),
+            sha256: card.digest.to_string(),
+            squares: matches!(card.preprocessing, crate::model::Preprocessing::CellSquare(_)),
+        }
+    }
 }
 
 /// Everything the window knows.

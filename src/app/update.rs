@@ -665,9 +665,9 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             return look(state);
         }
         Event::Runs(unfinished, earlier) => (state.train.unfinished, state.train.earlier) = (unfinished, earlier),
-        Event::Model(facts, path) => {
-            say(state, tr!("Model: %{name}", name = facts.name), false, now);
-            state.model = *facts;
+        Event::Model(model, path) => {
+            state.model = super::state::ModelFacts::of(&model);
+            say(state, tr!("Model: %{name}", name = state.model.name), false, now);
             state.custom_model = path.is_some();
             state.model_path = path;
             // What was measured is of another model.
@@ -682,12 +682,7 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
         Event::Written(path) => {
             say(state, tr!("Written: %{path}", path = crate::files::display_path(&path)), false, now)
         }
-        Event::Trouble(text) => {
-            if let Some(w) = &mut state.models.wizard {
-                w.busy = false;
-            }
-            say(state, text, true, now);
-        }
+        Event::Trouble(text) => say(state, text, true, now),
         Event::Models(event) => {
             // A model that asks is looked at in its own place, with the person's own picture.
             if matches!(*event, ModelsEvent::Asks(_)) {

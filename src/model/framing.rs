@@ -31,6 +31,15 @@ impl Scaling {
     /// Caffe's and Keras' ResNet50 and VGG: blue first, ImageNet's means taken off.
     pub const CAFFE: Self = Self { bgr: true, mean: [103.939, 116.779, 123.68], std: [1.0; 3] };
 
+    /// The value of ONNX's standard metadata key `Image.NominalPixelRange`; none where no value of it says this.
+    #[must_use]
+    pub fn nominal_range(&self) -> Option<&'static str> {
+        let plain = Self { bgr: false, ..*self };
+        [(Self::BYTES, "NominalRange_0_255"), (Self::UNIT, "Normalized_0_1"), (Self::SYMMETRIC, "Normalized_1_1")]
+            .into_iter()
+            .find_map(|(known, word)| (known == plain).then_some(word))
+    }
+
     /// Those that have a word, with the word and what it means.
     pub const KNOWN: [(&'static str, Self, &'static str); 7] = [
         ("imagenet", Self::IMAGENET, "ImageNet's mean and deviation (torchvision, timm)"),
@@ -160,6 +169,15 @@ impl FromStr for Framing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_standard_range_is_said_only_where_it_is_so() {
+        let said = [Scaling::BYTES_BGR, Scaling::UNIT, Scaling::SYMMETRIC, Scaling::IMAGENET, Scaling::CAFFE];
+        assert_eq!(
+            said.map(|s| s.nominal_range()),
+            [Some("NominalRange_0_255"), Some("Normalized_0_1"), Some("Normalized_1_1"), None, None]
+        );
+    }
 
     #[test]
     fn words_round_trip() {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Cells of each class.
 const EACH: usize = 3;
 /// How much of the heat's colour covers the cell.
-const OPACITY: f32 = 0.55;
+const OPACITY: f32 = crate::imaging::HEAT_OPACITY;
 /// Quality of the JPEG pictures inside a page.
 const QUALITY: u8 = 82;
 

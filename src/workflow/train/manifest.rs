@@ -116,15 +116,18 @@ impl Facts<'_> {
         });
         let names: serde_json::Map<String, Value> =
             labels.iter().enumerate().map(|(i, l)| (i.to_string(), l.clone().into())).collect();
-        vec![
+        let mut all = vec![
             ("Image.BitmapPixelFormat", if spec.bgr { "Bgr8" } else { "Rgb8" }.into()),
             ("Image.ColorSpaceGamma", "SRGB".into()),
-            ("Image.NominalPixelRange", "Normalized_1_-1".into()),
             ("names", Value::Object(names).to_string()),
             ("model_author", "Leukoscope".into()),
             ("model_license", licence),
             (model::MANIFEST_KEY, manifest.to_string()),
-        ]
+        ];
+        // Other programs scale by it: it stands there only where it says what this network wants.
+        let scaling = model::Scaling { bgr: spec.bgr, mean: spec.mean, std: spec.std };
+        all.extend(scaling.nominal_range().map(|range| ("Image.NominalPixelRange", range.into())));
+        all
     }
 
     /// `report.json`: the scores of the test part where there is one, of the validation part otherwise, and everything
