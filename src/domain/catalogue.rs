@@ -485,7 +485,9 @@ pub fn label_fault(text: &str) -> Option<String> {
 
 /// A text without control characters and with single blanks: what a label that is not in the catalogue stays.
 fn tidy(text: &str) -> String {
-    let visible: String = text.chars().map(|c| if invisible(c) { ' ' } else { c }).collect();
+    // A control character may have parted words; a mark without a width did not.
+    let parted = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let visible: String = parted.filter(|c| !invisible(*c)).collect();
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

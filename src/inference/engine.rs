@@ -25,7 +25,7 @@ pub enum EngineError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// The provider cannot be had.
-    #[error("the execution provider \"{provider}\" cannot be used here: {reason}. Choose the provider auto or cpu")]
+    #[error("the execution provider \"{provider}\" cannot be used here: {reason}. Use --provider auto or cpu")]
     Provider {
         /// Which.
         provider: Provider,
