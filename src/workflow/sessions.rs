@@ -237,9 +237,7 @@ pub fn import_session(
         let cell = match columns.cell.map(field).filter(|c| !c.is_empty()) {
             Some(text) => {
                 let number = text.parse().ok().filter(|c: &u32| *c > 0);
-                number.ok_or_else(|| {
-                    bad(format!("column cell: \"{}\" is not the number of a cell", text.escape_debug()))
-                })?
+                number.ok_or_else(|| bad(format!("column cell: \"{}\" is no number of a cell", text.escape_debug())))?
             }
             None => {
                 let known: Vec<u32> = present.keys().filter(|k| k.image == image).map(|k| k.cell).collect();
@@ -319,7 +317,9 @@ fn image_of(text: &str, table: &Path, seen: &BTreeMap<PathBuf, Digest>) -> Resul
             let read = read_bounded(file, crate::files::MAX_PICTURE_BYTES);
             read.map(|s| s.digest).map_err(|e| format!("{shown}: {e}"))
         }
-        (0, None) => Err(format!("the session knows no image {shown}, and there is no such file")),
+        (0, None) => Err(format!(
+            "the session knows no image {shown}, and there is no such file; a table with sha256, cell and label needs none"
+        )),
         (n, _) => Err(format!("{n} images of the session are called {shown}; write more of the path, or sha256")),
     }
 }

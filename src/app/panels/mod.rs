@@ -110,7 +110,7 @@ pub(crate) fn window(
         }
         Place::Review => review::place(ui, state, memory, pictures, asked),
         Place::Evaluate => evaluate::place(ui, state, memory, pictures, asked, now),
-        Place::Train => train::place(ui, state, asked, now),
+        Place::Train => train::place(ui, state, pictures, asked, now),
         Place::Models => models::place(ui, state, memory, asked),
     }
     dialogs::dialog(ui, state, asked);

@@ -6,6 +6,7 @@ use super::frame::{command_button, duration};
 use crate::app::Asked;
 use crate::app::command::Command;
 use crate::app::language::{decimal, look_up, tr};
+use crate::app::pictures::{Key, Look, Pictures};
 use crate::app::state::State;
 use crate::app::theme;
 use crate::app::training::{Phase, TrainForm, TrainView};
@@ -14,18 +15,22 @@ use crate::dataset::Grouping;
 use crate::domain::{EpochRow, same_label};
 use crate::files::{display_name, display_path};
 use crate::training::{Recipe, RecipeKind, TrainingDevice};
-use crate::workflow::{Obstacle, Remedy, Short, TrainOutcome, Why, defaults};
+use crate::workflow::{LookalikeCell, Lookalikes, Obstacle, Remedy, Short, TrainOutcome, Why, defaults};
 use egui::{
-    Button, CentralPanel, CollapsingHeader, ComboBox, DragValue, Grid, Panel, RichText, ScrollArea, TextEdit, Ui,
+    Button, CentralPanel, CollapsingHeader, ComboBox, DragValue, Grid, Panel, RichText, ScrollArea, Sense, TextEdit,
+    Ui, vec2,
 };
 use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, PlotPoints, Points, VLine};
 
-pub(super) fn place(ui: &mut Ui, state: &State, asked: &mut Asked, now: f64) {
+/// Side of each of two pictures that look alike.
+const PAIR: f32 = 64.0;
+
+pub(super) fn place(ui: &mut Ui, state: &State, pictures: &mut Pictures, asked: &mut Asked, now: f64) {
     Panel::left("train-form").default_size(410.0).size_range(330.0..=560.0).show(ui, |ui| {
         ScrollArea::vertical().show(ui, |ui| {
             let mut form = state.train.form.clone();
             unfinished(ui, &state.train, asked);
-            data(ui, state, &mut form, asked);
+            data(ui, state, &mut form, pictures, asked);
             ui.add_space(10.0);
             recipe(ui, state, &mut form);
             ui.add_space(10.0);
@@ -69,6 +74,65 @@ fn unfinished(ui: &mut Ui, view: &TrainView, asked: &mut Asked) {
         });
         ui.add_space(6.0);
     }
+}
+
+/// Pairs of images that look alike although they are declared to be of different groups, side by side: a person sees whether they are.
+fn lookalikes(ui: &mut Ui, found: &Lookalikes, pictures: &mut Pictures) {
+    if found.shown.is_empty() {
+        return;
+    }
+    let title =
+        tr!("Images that look alike: %{pairs} pairs of %{images} images", pairs = found.pairs, images = found.images);
+    CollapsingHeader::new(title).show(ui, |ui| {
+        let said = match found.apart {
+            0 => tr!("Each pair is on one side of the split."),
+            n => tr!(
+                "%{n} of the pairs are on different sides of the split; the figures may be a little too good.",
+                n = n
+            ),
+        };
+        ui.add(egui::Label::new(RichText::new(said).small()).wrap());
+        let line = PAIR + 4.0;
+        ScrollArea::vertical().id_salt("lookalikes").max_height(3.5 * line).show_rows(
+            ui,
+            line,
+            found.shown.len(),
+            |ui, range| {
+                for pair in &found.shown[range] {
+                    ui.horizontal(|ui| {
+                        pair.cells.iter().for_each(|cell| lookalike(ui, cell, pictures));
+                        let words = tr!("%{alike} alike", alike = decimal(f64::from(pair.correlation), 2));
+                        let words = if pair.apart { tr!("%{words}, on two sides", words = words) } else { words };
+                        ui.label(RichText::new(words).small());
+                    });
+                }
+            },
+        );
+        if found.pairs > found.shown.len() {
+            ui.weak(tr!("The first %{n} pairs are shown.", n = found.shown.len()));
+        }
+    });
+}
+
+/// One of two, small, with its label.
+fn lookalike(ui: &mut Ui, cell: &LookalikeCell, pictures: &mut Pictures) {
+    let (place, response) = ui.allocate_exact_size(vec2(PAIR, PAIR), Sense::hover());
+    ui.painter().rect_filled(place, 3.0, theme::picture_back(ui.visuals().dark_mode));
+    if let Look::Ready(texture) = pictures.get(Key::small(cell.digest, cell.square), &cell.path, cell.square) {
+        let t = texture.size_vec2();
+        let scale = (place.width() / t.x).min(place.height() / t.y);
+        let whole = egui::Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));
+        ui.painter().image(
+            texture.id(),
+            egui::Rect::from_center_size(place.center(), t * scale),
+            whole,
+            theme::untinted(),
+        );
+    }
+    let words = format!("{}, {}", cell.name, look_up(&cell.label));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &words));
+    response.on_hover_text(words);
+    ui.label(RichText::new(look_up(&cell.label)).small());
 }
 
 /// Why the data cannot be split as they are, and a button for each thing that helps.
@@ -133,7 +197,7 @@ fn obstacle(ui: &mut Ui, view: &TrainView, form: &TrainForm, obstacle: &Obstacle
     });
 }
 
-fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
+fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, pictures: &mut Pictures, asked: &mut Asked) {
     let view = &state.train;
     ui.add_space(6.0);
     ui.heading(tr!("Data"));
@@ -201,6 +265,7 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, asked: &mut Asked) {
     for line in &plan.grouping {
         ui.add(egui::Label::new(RichText::new(line).small()).wrap());
     }
+    lookalikes(ui, &plan.lookalikes, pictures);
     for note in &plan.notes {
         ui.add(egui::Label::new(RichText::new(tr!("Note: %{text}", text = note)).small()).wrap());
     }
@@ -301,7 +366,7 @@ fn numbers(ui: &mut Ui, form: &mut TrainForm) {
 fn controls(ui: &mut Ui, state: &State, asked: &mut Asked) {
     let view = &state.train;
     ui.horizontal(|ui| {
-        let start = Button::new(RichText::new(tr!("Start")).size(16.0)).min_size(egui::vec2(120.0, 36.0));
+        let start = Button::new(RichText::new(tr!("Start")).size(16.0)).min_size(vec2(120.0, 36.0));
         let obstacle = view.obstacle();
         let response = ui.add_enabled(Command::StartTraining.enabled(state), start);
         let response = match &obstacle {
@@ -311,8 +376,7 @@ fn controls(ui: &mut Ui, state: &State, asked: &mut Asked) {
         if response.clicked() {
             asked.command(Command::StartTraining);
         }
-        let pause =
-            Button::new(if view.held { tr!("Continue") } else { tr!("Pause") }).min_size(egui::vec2(80.0, 36.0));
+        let pause = Button::new(if view.held { tr!("Continue") } else { tr!("Pause") }).min_size(vec2(80.0, 36.0));
         if ui
             .add_enabled(Command::PauseTraining.enabled(state), pause)
             .on_hover_text(Command::PauseTraining.tooltip())
@@ -320,7 +384,7 @@ fn controls(ui: &mut Ui, state: &State, asked: &mut Asked) {
         {
             asked.command(Command::PauseTraining);
         }
-        let stop = Button::new(tr!("Stop")).min_size(egui::vec2(80.0, 36.0));
+        let stop = Button::new(tr!("Stop")).min_size(vec2(80.0, 36.0));
         if ui
             .add_enabled(Command::StopTraining.enabled(state), stop)
             .on_hover_text(Command::StopTraining.tooltip())
@@ -421,7 +485,7 @@ fn curves(ui: &mut Ui, view: &TrainView, height: f32) {
         for curve in &curves {
             ui.vertical(|ui| {
                 ui.label(RichText::new(&curve.name).strong());
-                plot(ui, view, curve, egui::vec2(w, h));
+                plot(ui, view, curve, vec2(w, h));
             });
         }
     };

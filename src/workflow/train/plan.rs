@@ -93,6 +93,8 @@ pub struct ClassCount {
 pub struct LookalikeCell {
     /// Its file.
     pub path: PathBuf,
+    /// Digest of the file's bytes.
+    pub digest: Digest,
     /// The same below the dataset.
     pub name: String,
     /// Its square, where the dataset says one.
@@ -318,11 +320,11 @@ pub fn prepare_training(
     }
     let parts = match split_together(&of, &groups, &fixed, request.ratio, request.seed) {
         Ok(Parted { split, apart }) => {
-            plan.lookalikes = lookalikes(&groups.across, &apart, &items, &classes, Some(&split.parts));
+            plan.lookalikes = lookalikes(&groups.across, &apart, (&items, &cells), &classes, Some(&split.parts));
             split.parts
         }
         Err(e) => {
-            plan.lookalikes = lookalikes(&groups.across, &[], &items, &classes, None);
+            plan.lookalikes = lookalikes(&groups.across, &[], (&items, &cells), &classes, None);
             plan.obstacle = Some(obstacle(&e, request, &plan.classes, &items, &of, &groups));
             Vec::new()
         }
@@ -457,7 +459,7 @@ fn take_labels(dataset: &[String], known: &[String], out: &dyn Fn(&str) -> bool)
 fn lookalikes(
     across: &[AlikePair],
     apart: &[AlikePair],
-    items: &[Item],
+    (items, cells): (&[Item], &[CutCell]),
     classes: &ClassSet,
     parts: Option<&[Part]>,
 ) -> Lookalikes {
@@ -469,6 +471,7 @@ fn lookalikes(
     };
     let cell = |i: usize| LookalikeCell {
         path: items[i].path.clone(),
+        digest: cells[i].file,
         name: items[i].name.clone(),
         square: items[i].square,
         label: classes.label(items[i].class).unwrap_or_default().to_owned(),

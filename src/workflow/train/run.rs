@@ -175,7 +175,7 @@ pub fn train(
     let threads = if options.threads == 0 { cores() } else { options.threads };
     fitting_batch(&net, first, recipe.batch, threads, memory_available()).map_err(|fits| {
         UserError::new(format!(
-            "a batch of {} images needs more memory than this machine has free; choose a batch of {fits} images or fewer",
+            "a batch of {} images needs more memory than this machine has free; {fits} images fit (--batch {fits})",
             recipe.batch
         ))
     })?;
