@@ -10,6 +10,7 @@ pub mod evaluation;
 pub mod gallery;
 pub mod heat;
 pub mod images;
+mod input_order;
 mod jobs;
 mod keeper;
 pub mod keys;
@@ -59,6 +60,7 @@ pub struct Window {
     pictures: Pictures,
     view: panels::ViewMemory,
     shown_theme: Option<ThemeChoice>,
+    input_order: input_order::InputOrder,
     demo_out: Option<PathBuf>,
     /// Whether recent places and the theme are kept between starts.
     remembers: bool,
@@ -126,6 +128,7 @@ impl Window {
             pictures: Pictures::new(disk, move || wake.request_repaint()),
             view: panels::ViewMemory::default(),
             shown_theme: None,
+            input_order: input_order::InputOrder::default(),
             demo_out: None,
             remembers,
         };
@@ -362,6 +365,12 @@ impl Window {
 }
 
 impl eframe::App for Window {
+    fn raw_input_hook(&mut self, ctx: &egui::Context, raw: &mut egui::RawInput) {
+        if self.input_order.take(&mut raw.events) {
+            ctx.request_repaint();
+        }
+    }
+
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         Window::logic(self, ctx);
     }
