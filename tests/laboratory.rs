@@ -50,6 +50,9 @@ fn sign(h: &mut Harness<'_, Window>, reason: &str) {
     saved(h);
     h.state_mut().act(Input::Operator("ab".into()), 1.0);
     let before = h.state().state().case.record.signatures.len();
+    // The sheet looks at the files first, as it does for a person.
+    h.state_mut().command(Command::SignOff, 1.0);
+    until(h, "the look at the files", |w| w.state().case.files.is_some());
     h.state_mut().act(Input::Sign(reason.into(), "2026-01-02T03:04:05Z".into()), 1.0);
     until(h, "the signature", |w| w.state().case.record.signatures.len() > before);
 }

@@ -251,6 +251,9 @@ impl World {
                     let event = Event::Session(*generation, told);
                     self.event(event);
                 }
+                Effect::LookAtFiles(generation) => {
+                    self.event(Event::Files(generation, leukoscope::app::case::FilesLook::default(), Vec::new()));
+                }
                 Effect::ChangeCase(change) => {
                     let (store, generation) = self.store.as_mut().unwrap();
                     store.change_case(&change, "ab", "2026-01-01T00:00:00Z").unwrap();

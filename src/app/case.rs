@@ -7,7 +7,7 @@ use crate::laboratory::{
     CaseImage, CaseInput, DifferentialTable, OnDisk, Ranges, ReferenceRange, RunRecord, Sex, SlideReport, Snapshot,
     Unit,
 };
-use crate::session::{CaseChange, CaseRecord, Confirmations, Edit};
+use crate::session::{CaseChange, CaseRecord, CellKey, Confirmation, Confirmations, Edit};
 use crate::workflow::{OTHER_FIELDS, SAME_FIELDS, case_facts, case_report, field_groups, groups_text, signed_snapshot};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
@@ -40,6 +40,8 @@ pub struct CaseView {
     pub alike: Vec<Vec<Digest>>,
     /// Whether the differential is shown.
     pub shown: bool,
+    /// Who waits to sign.
+    pub signing: Option<Signing>,
     /// What is being typed into its fields, by name, and was not left yet.
     pub drafts: BTreeMap<&'static str, String>,
 }
@@ -55,9 +57,33 @@ impl Default for CaseView {
             files: None,
             alike: Vec::new(),
             shown: true,
+            signing: None,
             drafts: BTreeMap::new(),
         }
     }
+}
+
+impl CaseView {
+    /// Whether a cell's label was confirmed as one of many, and not by itself since.
+    #[must_use]
+    pub fn in_bulk(&self, key: CellKey) -> bool {
+        let coming = self.heard.iter().rev().find(|e| e.changes.iter().any(|c| c.key == key));
+        match coming {
+            Some(edit) => edit.changes.len() > 1,
+            None => self.confirmed.of(key) == Some(Confirmation::Bulk),
+        }
+    }
+}
+
+/// Whoever pressed "Sign" and waits until the files were looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signing {
+    /// Why, although something is open.
+    pub reason: String,
+    /// When, UTC.
+    pub time: String,
+    /// What was open then.
+    pub open: Vec<crate::laboratory::Obstacle>,
 }
 
 /// What a look at the files of the session found.

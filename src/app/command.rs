@@ -453,6 +453,10 @@ impl Command {
         if !changes || state.place != Place::Review || state.tiles.is_empty() {
             return None;
         }
+        // Who only reads can amend nothing.
+        if let Some(why) = state.labels.obstacle() {
+            return Some(tr!("Labels cannot be given: %{why}", why = why));
+        }
         if let Some(signed) = state.case.record.signatures.last().filter(|_| state.case.record.locked()) {
             let keys = state.keys.of(Self::Amend).map_or_else(|| Self::Amend.text(), super::keys::words);
             return Some(tr!(
@@ -461,8 +465,7 @@ impl Command {
                 keys = keys
             ));
         }
-        let why = state.labels.obstacle()?;
-        Some(tr!("Labels cannot be given: %{why}", why = why))
+        None
     }
 
     /// Whether it makes sense now.

@@ -41,7 +41,9 @@ fn change(
         let square = before.as_ref().and_then(|b| b.square);
         let after = Verdict { label, suggested: suggested.to_owned(), square };
         // The same image may be open twice: it is one cell.
-        if before.as_ref() != Some(&after) && seen.insert(key) {
+        // A cell that was one of many is confirmed by itself, although its label stays.
+        let looked_at = tiles.len() == 1 && state.case.in_bulk(key);
+        if (before.as_ref() != Some(&after) || looked_at) && seen.insert(key) {
             changes.push(Change { key, before, after: Some(after) });
         }
     }

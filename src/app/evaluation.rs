@@ -3,7 +3,7 @@
 
 use super::language::tr;
 use crate::dataset::Grouping;
-use crate::domain::{Digest, same_label};
+use crate::domain::{Digest, clinical_rank, same_label};
 use crate::metrics::{
     Binning, CurvePoint, Evaluation, Sample, at_hits, precision_recall, reliability, risk_coverage, roc, thinned,
 };
@@ -190,7 +190,9 @@ impl Curves {
                     points: xy(&points),
                 })
             };
-            e.labels.iter().enumerate().filter_map(curve).collect()
+            let mut all: Vec<Curve> = e.labels.iter().enumerate().filter_map(curve).collect();
+            all.sort_by_key(|c| clinical_rank(c.label.as_deref().unwrap_or_default()));
+            all
         };
         let bins = [(Binning::Width, "bins of equal width"), (Binning::Mass, "bins of equally many cells")];
         let reliable = bins.into_iter().enumerate().map(|(class, (how, name))| Curve {

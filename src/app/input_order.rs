@@ -1,8 +1,8 @@
 //! Keys and clicks in the order in which they came. egui takes all that came since the last picture at once, and a click that moves
 //! the focus is looked at before the letters: on a slow machine the last letter typed before a click, or the first one after it, is
-//! then lost, or goes elsewhere. What came after the other kind waits for the next picture. Nothing is dropped.
+//! then lost, or goes elsewhere; and so are letters after a key that moves the focus. What came after the other kind waits for the next picture. Nothing is dropped.
 
-use egui::Event;
+use egui::{Event, Key};
 
 /// What waits for its picture.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ impl InputOrder {
 
 /// How many of these events may be looked at together: letters before a click, or clicks, and nothing after them of the other kind.
 fn together(events: &[Event]) -> usize {
-    let (mut typed, mut clicked) = (false, false);
+    let (mut typed, mut clicked, mut left) = (false, false, false);
     for (at, event) in events.iter().enumerate() {
         match event {
             Event::PointerButton { .. } | Event::Touch { .. } => {
@@ -32,10 +32,12 @@ fn together(events: &[Event]) -> usize {
                 clicked = true;
             }
             Event::Text(_) | Event::Key { .. } | Event::Paste(_) | Event::Cut | Event::Copy | Event::Ime(_) => {
-                if clicked {
+                if clicked || (left && !matches!(event, Event::Key { pressed: false, .. })) {
                     return at;
                 }
                 typed = true;
+                // Leaves a field: what is typed next belongs to another one, or to none.
+                left |= matches!(event, Event::Key { key: Key::Tab | Key::Enter | Key::Escape, pressed: true, .. });
             }
             _ => {}
         }
@@ -74,6 +76,15 @@ mod tests {
         }
         assert_eq!(pictures.iter().map(Vec::len).collect::<Vec<_>>(), [3, 2, 1, 1]);
         assert_eq!(pictures.concat(), all);
+        // A digit right behind the key that leaves a field.
+        let tab =
+            Event::Key { key: Key::Tab, physical_key: None, pressed: true, repeat: false, modifiers: Modifiers::NONE };
+        let mut came = vec![text("T"), text("1"), tab.clone(), text("1"), text("2")];
+        assert!(order.take(&mut came));
+        assert_eq!(came, [text("T"), text("1"), tab]);
+        let mut came = Vec::new();
+        assert!(!order.take(&mut came));
+        assert_eq!(came, [text("1"), text("2")]);
         // What comes meanwhile stands behind what waits.
         let mut came = vec![text("1"), button(true)];
         assert!(order.take(&mut came));

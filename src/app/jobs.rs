@@ -552,7 +552,7 @@ impl Jobs {
         self.spawn("evaluate-job", move |voice| {
             let say = |e| voice.say(Event::Evaluate(generation, e));
             let request = match form.request(provider) {
-                Ok(request) => request,
+                Ok(request) => workflow::EvaluateRequest { corrected: remembers, ..request },
                 Err(why) => return say(EvaluateEvent::Failed(why)),
             };
             let progress = Progress::default();
@@ -562,18 +562,7 @@ impl Jobs {
                 || workflow::evaluate(&request, &model, &cancel, &progress, &mut |told| voice.told(generation, told)),
             );
             match ended {
-                Ok(mut found) => {
-                    if let Some(found) = found.as_mut().filter(|_| remembers) {
-                        match workflow::Corrections::open(None) {
-                            Ok((corrections, said)) => {
-                                found.notes.extend(said);
-                                found.apply(|digest| corrections.get(digest).map(|c| c.label.clone()));
-                            }
-                            Err(e) => voice.say(Event::Trouble(e.to_string())),
-                        }
-                    }
-                    say(EvaluateEvent::Ended(Box::new(found)));
-                }
+                Ok(found) => say(EvaluateEvent::Ended(Box::new(found))),
                 Err(EvaluateError::Unknown { labels, classes }) => {
                     say(EvaluateEvent::Unknown(Which::InUse, labels, classes));
                 }
@@ -619,10 +608,9 @@ impl Jobs {
                 let out = workflow::new_model_file("calibrated")?;
                 let mut hear = |told| voice.told(generation, told);
                 // The references as they stand on the screen.
-                let corrections = if remembers { Some(workflow::Corrections::open(None)?.0) } else { None };
-                let corrected = |digest: &crate::domain::Digest| Some(corrections.as_ref()?.get(digest)?.label.clone());
+                let request = workflow::EvaluateRequest { corrected: remembers, ..request };
                 let target_risk = workflow::defaults::TARGET_RISK;
-                let options = workflow::CalibrateOptions { target_risk, out: &out, corrected: &corrected };
+                let options = workflow::CalibrateOptions { target_risk, out: &out };
                 workflow::calibrate(&model, &request, &options, &cancel, &progress, &mut hear)
                     .map_err(|e| UserError::new(e.to_string()))
             };

@@ -109,6 +109,7 @@ impl LabelView {
             (None, 0) if n == 0 => {
                 (tr!("Nothing unsaved"), tr!("Labels are kept as they are given; pictures are only read"))
             }
+            (None, 0) if n == 1 => (tr!("1 label saved"), tr!("Every label is on the disk")),
             (None, 0) => (tr!("%{n} labels saved", n = n), tr!("Every label is on the disk")),
             (None, waiting) => (tr!("Saving…"), tr!("%{n} edits are on their way to the disk", n = waiting)),
         }

@@ -102,7 +102,7 @@ pub fn as_written(text: &str) -> String {
 /// A share as percent.
 #[must_use]
 pub fn percent(share: f64, decimals: usize) -> String {
-    format!("{} %", decimal(share * 100.0, decimals))
+    format!("{} %", decimal(crate::laboratory::Rounded::new(share * 100.0, decimals).value(), decimals))
 }
 
 /// A count, with its thousands apart from ten thousand on.

@@ -555,10 +555,11 @@ impl State {
     /// Why no label can be given now; `None` where it can.
     #[must_use]
     pub fn label_obstacle(&self) -> Option<String> {
-        match self.case.record.signatures.last().filter(|_| self.case.record.locked()) {
-            Some(s) => Some(tr!("it was signed by %{who}; amend it to change something", who = s.operator)),
-            None => self.labels.obstacle().map(str::to_owned),
+        if let Some(why) = self.labels.obstacle() {
+            return Some(why.to_owned());
         }
+        let signed = self.case.record.signatures.last().filter(|_| self.case.record.locked())?;
+        Some(tr!("it was signed by %{who}; amend it to change something", who = signed.operator))
     }
 
     /// The spelling in which a label is given: the catalogue's, else the one that it has here already.

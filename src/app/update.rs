@@ -340,14 +340,10 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
             if state.label_obstacle().is_some() || state.operator.trim().is_empty() || (open && !is_reason(&reason)) {
                 return Vec::new();
             }
-            let snapshot: Snapshot = state.snapshot(&time);
-            return match serde_json::to_string(&snapshot) {
-                Ok(text) => vec![Effect::ChangeCase(CaseChange::Sign(text, reason))],
-                Err(e) => {
-                    say(state, e.to_string(), true, now);
-                    Vec::new()
-                }
-            };
+            // The files as they are now are what is signed.
+            let open = state.table(None).obstacles();
+            state.case.signing = Some(super::case::Signing { reason, time, open });
+            return vec![Effect::LookAtFiles(state.generation)];
         }
         Input::Fields(group, same) => {
             if state.label_obstacle().is_none() {
@@ -424,6 +420,9 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
         Input::Dialog(dialog) => state.dialog = dialog,
         Input::Evaluate(input) => {
             let kept = state.evaluate.input(input);
+            if let Some(text) = named(state, &kept) {
+                say(state, text, false, now);
+            }
             return corrected(state, kept);
         }
         Input::TrainForm(form) => state.train.form = *form,
@@ -554,6 +553,7 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
         }
         Event::Files(g, found, alike) if g == state.generation => {
             (state.case.files, state.case.alike) = (Some(found), alike);
+            effects.extend(sign(state, now));
         }
         Event::Finished(g, skipped, stopped) if current(state, g) => {
             if state.unkept && !state.case.record.locked() && !stopped {
@@ -733,6 +733,27 @@ pub fn tick(state: &mut State, now: f64) {
     }
 }
 
+/// Signs, where somebody waits to, now that the files were looked at: what was open then is all that is open.
+fn sign(state: &mut State, now: f64) -> Vec<Effect> {
+    let Some(waits) = state.case.signing.take() else { return Vec::new() };
+    if state.label_obstacle().is_some() || state.labels.waiting > 0 {
+        return Vec::new();
+    }
+    if state.table(None).obstacles().iter().any(|o| !waits.open.contains(o)) {
+        say(state, tr!("Something changed meanwhile: look at the sheet again"), true, now);
+        state.dialog = Dialog::Sign { reason: waits.reason };
+        return Vec::new();
+    }
+    let snapshot: Snapshot = state.snapshot(&waits.time);
+    match serde_json::to_string(&snapshot) {
+        Ok(text) => vec![Effect::ChangeCase(CaseChange::Sign(text, waits.reason))],
+        Err(e) => {
+            say(state, e.to_string(), true, now);
+            Vec::new()
+        }
+    }
+}
+
 /// Looks at the data of the Train place.
 fn look(state: &mut State) -> Vec<Effect> {
     match state.train.form.request() {
@@ -768,6 +789,17 @@ fn corrected(state: &mut State, kept: Vec<(Digest, String, Option<String>)>) -> 
     let mut effects = vec![Effect::KeepCorrections(kept)];
     effects.extend(intervals(state));
     effects
+}
+
+/// Which reference was corrected to what: "083.png: lymphocyte".
+fn named(state: &State, kept: &[(Digest, String, Option<String>)]) -> Option<String> {
+    let (digest, was, label) = kept.first()?;
+    let label = super::language::look_up(label.as_deref().unwrap_or(was));
+    if kept.len() > 1 {
+        return Some(tr!("%{n} references: %{label}", n = kept.len(), label = label));
+    }
+    let cell = state.evaluate.found.as_ref()?.cells.iter().find(|c| c.digest == *digest)?;
+    Some(format!("{}: {label}", crate::files::display_name(&cell.file)))
 }
 
 fn intervals(state: &State) -> Vec<Effect> {

@@ -12,6 +12,7 @@ use std::path::Path;
 
 fn request(dataset: &Path, labels: &Labels, provider: Provider) -> EvaluateRequest {
     EvaluateRequest {
+        corrected: true,
         map: labels.map.clone(),
         leave_out: labels.leave_out.clone(),
         grouping: labels.group_by.into(),
@@ -85,7 +86,7 @@ pub(super) fn calibrate(a: &Calibrate) -> Result<Exit, UserError> {
         return Err(UserError::new("--out is the model itself; the old one stays, so name another file"));
     }
     let done = watched(|cancel, progress, hear| {
-        let options = workflow::CalibrateOptions { target_risk: a.target_risk, out: &a.out, corrected: &|_| None };
+        let options = workflow::CalibrateOptions { target_risk: a.target_risk, out: &a.out };
         workflow::calibrate(&model, &request_of(&a.data), &options, cancel, progress, hear)
     });
     let Some(done) = done? else { return Ok(Exit::Interrupted) };

@@ -148,10 +148,16 @@ impl Confusion {
     /// Averages over classes that occur in the reference or among the predictions, plain and weighted by support, as
     /// scikit-learn takes them over the union of labels.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub fn averages(&self) -> (ClassScores, ClassScores) {
-        let present: Vec<ClassScores> =
-            (0..self.classes).filter(|&c| self.support(c) + self.called(c) > 0).map(|c| self.class(c)).collect();
+        self.averages_of(|_| true)
+    }
+
+    /// The same without classes that are not wanted.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    pub(super) fn averages_of(&self, wanted: impl Fn(usize) -> bool) -> (ClassScores, ClassScores) {
+        let there = |&c: &usize| self.support(c) + self.called(c) > 0 && wanted(c);
+        let present: Vec<ClassScores> = (0..self.classes).filter(there).map(|c| self.class(c)).collect();
         let total = self.total();
         let mean = |weight: &dyn Fn(&ClassScores) -> f64| {
             let sum = |f: fn(&ClassScores) -> f64| present.iter().map(|s| weight(s) * f(s)).sum::<f64>();

@@ -46,14 +46,18 @@ struct Layout {
     classes: usize,
     ranks: usize,
     len: usize,
+    /// Which classes the reference has, in the whole sample.
+    occurs: Vec<bool>,
 }
 
 impl Layout {
-    fn new(classes: usize, n: usize, units: usize) -> Self {
+    fn new(sample: &Sample, units: usize) -> Self {
+        let (classes, n) = (sample.classes(), sample.len());
         let fixed = classes * classes + 3 + 6 * BINS;
         let ranks = (BUDGET / units.max(1)).saturating_sub(fixed) / (2 * (classes + 1));
         let ranks = ranks.clamp(64, 2048).min(n.max(1));
-        Self { classes, ranks, len: fixed + 2 * ranks * (classes + 1) }
+        let occurs = (0..classes).map(|c| sample.truth().contains(&c)).collect();
+        Self { classes, ranks, len: fixed + 2 * ranks * (classes + 1), occurs }
     }
     fn losses(&self) -> usize {
         self.classes * self.classes
@@ -129,7 +133,8 @@ fn values(layout: &Layout, sums: &[f32]) -> Values {
     #[expect(clippy::cast_precision_loss, reason = "a count")]
     let n = (confusion.total() as f64).max(1.0);
     let of = |s: &super::confusion::ClassScores| [s.precision, s.recall, s.f1];
-    let (plain, weighted) = confusion.averages();
+    // A class of the reference that this draw happens to lack has no recall here: it is left out, as in balanced accuracy.
+    let (plain, weighted) = confusion.averages_of(|c| confusion.support(c) > 0 || !layout.occurs[c]);
     let l = layout.losses();
     let error = |how: usize| {
         let bins = &sums[layout.bins(how)..][..3 * BINS];
@@ -218,7 +223,7 @@ impl Resampled {
             unit.iter_mut().for_each(|u| *u = places[*u] % UNITS);
         }
         let units = groups.min(UNITS);
-        let layout = Layout::new(sample.classes(), sample.len(), units);
+        let layout = Layout::new(sample, units);
         let sums = unit_sums(sample, &layout, &unit, units);
         let total = |weights: &[f32], into: &mut Vec<f32>| {
             into.clear();

@@ -99,16 +99,19 @@ fn judged(e: &Evaluated) -> BTreeMap<CellKey, Judged> {
 /// Mean F1 of some classes over some rows.
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 fn macro_f1(sample: &Sample, classes: &[usize], rows: impl Iterator<Item = usize> + Clone) -> f64 {
-    let f1 = |class: usize| {
-        let (mut hits, mut both) = (0usize, 0usize);
+    let f1 = |class: &usize| {
+        let (mut hits, mut support, mut calls) = (0usize, 0usize, 0usize);
         for row in rows.clone() {
-            let (is, called) = (sample.truth()[row] == class, sample.called()[row] == class);
+            let (is, called) = (sample.truth()[row] == *class, sample.called()[row] == *class);
             hits += usize::from(is && called);
-            both += usize::from(is) + usize::from(called);
+            support += usize::from(is);
+            calls += usize::from(called);
         }
-        share(2 * hits, both)
+        // A class that a draw happens to lack has no recall there.
+        (support > 0).then(|| share(2 * hits, support + calls))
     };
-    classes.iter().map(|c| f1(*c)).sum::<f64>() / classes.len() as f64
+    let defined: Vec<f64> = classes.iter().filter_map(f1).collect();
+    defined.iter().sum::<f64>() / defined.len().max(1) as f64
 }
 
 /// "p < 0.001", or three decimals.

@@ -69,7 +69,7 @@ fn colour(label: &str) -> String {
 }
 
 fn range_html(range: Option<&ReferenceRange>) -> String {
-    range.map_or_else(|| "–".into(), |r| format!("{} {}", r.text(), r.unit.text()))
+    range.map_or_else(|| "–".into(), |r| xml_text(&format!("{} {}", r.text(), r.unit.text())))
 }
 
 fn row_html(t: &mut String, table: &DifferentialTable, row: &Row) {
@@ -174,7 +174,14 @@ fn made_html(t: &mut String, r: &SlideReport, local: &dyn Fn(&str) -> String) {
     if let Some((operator, time, reason)) = &r.signed {
         fact("signed", &format!("{}, {}", plain_text(operator), local(time)));
         let incomplete = !table.obstacles().is_empty();
-        fact(if incomplete { "signed incomplete, reason" } else { "reason" }, &plain_text(reason));
+        // An amendment's reason stands before the one for what is open.
+        let name = match (r.version > 1, incomplete) {
+            (true, true) => "amended and signed incomplete, reasons",
+            (true, false) => "amended, reason",
+            (false, true) => "signed incomplete, reason",
+            (false, false) => "reason",
+        };
+        fact(name, &plain_text(reason));
     }
     let open = table.obstacles();
     if !open.is_empty() {
@@ -198,9 +205,11 @@ pub fn slide_html(r: &SlideReport, local: &dyn Fn(&str) -> String) -> String {
     let table = &r.table;
     let sample = text(&r.snapshot.case.sample);
     let title = if sample.is_empty() { "Differential".into() } else { format!("Differential of {sample}") };
-    let status = match r.version {
-        0 => r.status.code().to_owned(),
-        v => format!("{}, version {v}", r.status.code()),
+    let status = match (r.version, &r.signed) {
+        (0, _) => r.status.code().to_owned(),
+        (v, Some(_)) => format!("{}, version {v}", r.status.code()),
+        // What was signed is another report than this one.
+        (v, None) => format!("{}, amendment of version {v}, not signed", r.status.code()),
     };
     let mut t = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"><title>{title}</title>\n<style>{STYLE}{PRINT}</style></head><body>\n<div class=\"status\">{status}</div>\n<h1>{title}</h1>\n<p class=\"note\">Research use only. Not for use in diagnostic procedures.</p>\n"

@@ -66,8 +66,6 @@ pub struct CalibrateOptions<'a> {
     pub target_risk: f64,
     /// The file of the new model.
     pub out: &'a Path,
-    /// What the reference of a cell was corrected to, by the cell's digest.
-    pub corrected: &'a dyn Fn(&Digest) -> Option<String>,
 }
 
 /// Calibrates `model` and writes the result; `None` when cancelled.
@@ -82,7 +80,7 @@ pub fn calibrate(
     progress: &Progress,
     hear: &mut dyn FnMut(EvaluateTold),
 ) -> Result<Option<Calibrated>, EvaluateError> {
-    let CalibrateOptions { target_risk, out, corrected } = *options;
+    let CalibrateOptions { target_risk, out } = *options;
     let no = |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
     probe_output(out, Content::Model).map_err(|e| no(&e))?;
     let text = manifest_text(model.bytes()).ok_or_else(|| UserError::new("the model has no manifest to write into"))?;
@@ -91,8 +89,7 @@ pub fn calibrate(
     // What is fitted is fitted to the network's own logits, whatever calibration the file has now.
     manifest["calibration"] = serde_json::Value::Null;
     let plain = rewritten(model.bytes(), &manifest, "the calibrated model")?;
-    let Some((mut found, features)) = answer(request, &plain, true, cancel, progress, hear)? else { return Ok(None) };
-    found.apply(corrected);
+    let Some((found, features)) = answer(request, &plain, true, cancel, progress, hear)? else { return Ok(None) };
     let n = found.sample.len();
     if n < LEAST {
         return Err(UserError::new(format!(

@@ -2,6 +2,7 @@
 //! model's training is marked, and scores are computed. Nothing is guessed: a label that the model does not know stops it.
 
 use super::UserError;
+use super::corrections::Corrections;
 use super::train::{digest_of_lines, likeness_square};
 use crate::dataset::{
     Alike, CellCache, CellState, Grouping, Item, Likenesses, Scanned, cell_digest, group, kept_distance, scan,
@@ -33,6 +34,8 @@ pub struct EvaluateRequest {
     pub grouping: Grouping,
     /// The provider asked for.
     pub provider: Provider,
+    /// Whether references are taken as this user corrected them, in the window or before; else as the dataset has them.
+    pub corrected: bool,
     /// Of the intervals.
     pub seed: u64,
     /// Where cut cells are cached; the user's cache folder without.
@@ -49,6 +52,7 @@ impl EvaluateRequest {
             leave_out: Vec::new(),
             grouping: Grouping::Auto,
             provider: Provider::Auto,
+            corrected: false,
             seed: 1,
             cache: None,
         }
@@ -258,7 +262,27 @@ pub(super) fn answer(
         seed: request.seed,
     };
     evaluated.unseen = evaluated.without_learnt().and_then(|s| Evaluation::of(&s, request.seed));
+    if request.corrected {
+        take_corrections(&mut evaluated);
+    }
     Ok(Some((evaluated, kept_features)))
+}
+
+/// Takes references as this user corrected them; that some were, or that it is not known, is a note.
+fn take_corrections(evaluated: &mut Evaluated) {
+    match Corrections::open(None) {
+        Ok((corrections, said)) => {
+            evaluated.notes.extend(said);
+            evaluated.apply(|digest| corrections.get(digest).map(|c| c.label.clone()));
+            let n = evaluated.corrected();
+            if n > 0 {
+                evaluated.notes.push(format!(
+                    "references taken as you corrected them: {n}; predictions.csv has the dataset's own beside them"
+                ));
+            }
+        }
+        Err(e) => evaluated.notes.push(e.to_string()),
+    }
 }
 
 /// The model's class of each of the dataset's labels; `None` where it is left out.

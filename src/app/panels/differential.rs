@@ -213,11 +213,21 @@ fn signed(ui: &mut Ui, shown: &Shown) {
         if r.status == ReportStatus::Preliminary {
             ui.label(tr!("preliminary")).on_hover_text(tr!("Cells of it were named by the model alone"));
         }
-        if !r.table.obstacles().is_empty() {
-            ui.colored_label(theme::error_colour(ui), tr!("signed incomplete: %{reason}", reason = reason));
+        // The reason for an amendment stands before the one for what was open.
+        match (r.version > 1, r.table.obstacles().is_empty()) {
+            (true, true) => drop(ui.label(tr!("version %{n}, amended: %{reason}", n = r.version, reason = reason))),
+            (true, false) => {
+                let text =
+                    tr!("version %{n}, amended and signed incomplete: %{reason}", n = r.version, reason = reason);
+                ui.colored_label(theme::error_colour(ui), text);
+            }
+            (false, false) => {
+                ui.colored_label(theme::error_colour(ui), tr!("signed incomplete: %{reason}", reason = reason));
+            }
+            (false, true) => {}
         }
         if shown.differs {
-            ui.weak(tr!("The model in use now counts differently; what is shown here was signed"));
+            ui.weak(tr!("Model or files now count differently; what is shown here was signed"));
         }
     });
 }

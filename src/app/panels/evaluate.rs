@@ -13,6 +13,7 @@ use crate::app::pictures::{Key, Look, Pictures};
 use crate::app::state::State;
 use crate::app::theme;
 use crate::app::update::Input;
+use crate::domain::clinical_rank;
 use crate::files::display_path;
 use crate::metrics::Estimate;
 use crate::report::{Evaluated, facts, kept_line, other_scores, percent};
@@ -305,6 +306,13 @@ fn outdated(state: &State, found: &Evaluated) -> Option<String> {
     (!same).then(|| tr!("These figures are of other data than those that are chosen. Evaluate again"))
 }
 
+/// The places of classes in the order in which a laboratory reads them, whatever the model's is.
+fn in_order(labels: &[String]) -> Vec<usize> {
+    let mut all: Vec<usize> = (0..labels.len()).collect();
+    all.sort_by_key(|c| clinical_rank(&labels[*c]));
+    all
+}
+
 fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, asked: &mut Asked) {
     ui.horizontal(|ui| {
         ui.label(RichText::new(tr!("Confusion matrix")).strong());
@@ -345,9 +353,10 @@ fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, aske
         weak,
     );
     let mut grid = Vec::with_capacity(k * k);
-    for i in 0..k {
+    let order = in_order(&found.labels);
+    for (place, &i) in order.iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
-        let at = i as f32;
+        let at = place as f32;
         let y = origin.y + cell.y * (at + 0.5);
         painter.text(pos2(origin.x - 8.0, y), Align2::RIGHT_CENTER, look_up(&found.labels[i]), font.clone(), ink);
         let heading =
@@ -359,9 +368,9 @@ fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, aske
             font.clone(),
             ink,
         );
-        for j in 0..k {
+        for (column, &j) in order.iter().enumerate() {
             #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
-            let rect = Rect::from_min_size(origin + vec2(cell.x * j as f32, cell.y * at), cell).shrink(1.0);
+            let rect = Rect::from_min_size(origin + vec2(cell.x * column as f32, cell.y * at), cell).shrink(1.0);
             let id = ui.scope_id().with(("confusion", i, j));
             grid.push((i, j, rect, id));
         }
@@ -420,7 +429,10 @@ fn matrix(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, height: f32, aske
                 (egui::Key::ArrowDown, 1, 0),
             ] {
                 if ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key)) {
-                    let to = (i.saturating_add_signed(di).min(k - 1), j.saturating_add_signed(dj).min(k - 1));
+                    // To the neighbour as it is drawn.
+                    let place = |class: usize| order.iter().position(|c| *c == class).unwrap_or(class);
+                    let moved = |class: usize, by: isize| order[place(class).saturating_add_signed(by).min(k - 1)];
+                    let to = (moved(i, di), moved(j, dj));
                     if let Some(next) = grid.iter().find(|g| (g.0, g.1) == to) {
                         ui.memory_mut(|m| m.request_focus(next.3));
                     }
@@ -501,7 +513,8 @@ fn report(ui: &mut Ui, view: &EvaluateView, found: &Evaluated) {
             ui.label(RichText::new(head).strong());
         }
         ui.end_row();
-        for (label, c) in found.labels.iter().zip(&s.per_class) {
+        for class in in_order(&found.labels) {
+            let (label, c) = (&found.labels[class], &s.per_class[class]);
             ui.label(look_up(label));
             for e in [c.precision, c.recall, c.f1] {
                 match e {
@@ -582,11 +595,14 @@ fn compared(ui: &mut Ui, view: &EvaluateView, asked: &mut Asked) {
     ui.label(tr!("Confusion matrix of %{model}: reference down, called across", model = other.model));
     Grid::new("other-matrix").num_columns(other.labels.len() + 1).spacing([14.0, 3.0]).striped(true).show(ui, |ui| {
         ui.label("");
-        other.labels.iter().for_each(|l| drop(ui.label(RichText::new(l).strong())));
+        let order = in_order(&other.labels);
+        order.iter().for_each(|&c| drop(ui.label(RichText::new(look_up(&other.labels[c])).strong())));
         ui.end_row();
-        for (label, row) in other.labels.iter().zip(c.shown(1).confusion.rows()) {
-            ui.label(RichText::new(look_up(label)).strong());
-            row.iter().for_each(|n| drop(ui.label(n.to_string())));
+        for &class in &order {
+            ui.label(RichText::new(look_up(&other.labels[class])).strong());
+            for &called in &order {
+                ui.label(c.shown(1).confusion.count(class, called).to_string());
+            }
             ui.end_row();
         }
     });
@@ -717,7 +733,8 @@ fn images(
             n => tr!("The %{n} references are", n = n),
         });
         let only = (view.chosen.len() == 1).then(|| view.chosen.first()).flatten();
-        for (class, label) in found.labels.iter().enumerate() {
+        for class in in_order(&found.labels) {
+            let label = &found.labels[class];
             let present = only.is_some_and(|r| found.sample.truth()[*r] == class);
             let text = match super::frame::label_key(state, label) {
                 Some(key) => format!("{} {}", ui.ctx().format_shortcut(&key), look_up(label)),
@@ -894,7 +911,8 @@ fn details(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, pictures: &mut P
             Grid::new("evaluate-probabilities").num_columns(2).min_row_height(14.0).spacing([8.0, 2.0]).show(
                 ui,
                 |ui| {
-                    for (c, label) in found.labels.iter().enumerate().take(6) {
+                    for c in in_order(&found.labels).into_iter().take(6) {
+                        let label = &found.labels[c];
                         ui.label(RichText::new(look_up(label)).small());
                         #[expect(clippy::cast_possible_truncation, reason = "a width")]
                         let bar = egui::ProgressBar::new(p[c] as f32).desired_height(9.0).desired_width(wide);

@@ -12,7 +12,7 @@ use crate::app::theme;
 use crate::app::training::{Phase, TrainForm, TrainView};
 use crate::app::update::Input;
 use crate::dataset::Grouping;
-use crate::domain::{EpochRow, same_label};
+use crate::domain::{EpochRow, clinical_rank, same_label};
 use crate::files::{display_name, display_path};
 use crate::training::{Recipe, RecipeKind, TrainingDevice};
 use crate::workflow::{LookalikeCell, Lookalikes, Obstacle, Remedy, Short, TrainOutcome, Why, defaults};
@@ -225,7 +225,9 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, pictures: &mut Picture
         }
         ui.end_row();
         let most = plan.classes.iter().map(|c| c.images).max().unwrap_or(1).max(1);
-        for class in &plan.classes {
+        let mut classes: Vec<_> = plan.classes.iter().collect();
+        classes.sort_by_key(|c| clinical_rank(&c.label));
+        for class in classes {
             let mut used = !form.leave_out.iter().any(|l| same_label(l, &class.label));
             let hint = tr!("%{n} groups. Untick to leave \"%{label}\" out", n = class.groups, label = class.label);
             let mut name = RichText::new(look_up(&class.label));
@@ -246,7 +248,8 @@ fn data(ui: &mut Ui, state: &State, form: &mut TrainForm, pictures: &mut Picture
             for n in class.parts {
                 ui.label(n.to_string());
             }
-            let out = class.no_cell + class.failed;
+            let left_out = if class.left_out { class.images - class.no_cell - class.failed } else { 0 };
+            let out = class.no_cell + class.failed + left_out;
             if out > 0 {
                 ui.colored_label(theme::error_colour(ui), out.to_string()).on_hover_text(tr!(
                     "%{n} without a white cell, %{failed} failed",

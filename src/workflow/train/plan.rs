@@ -428,7 +428,11 @@ fn take_labels(dataset: &[String], known: &[String], out: &dyn Fn(&str) -> bool)
     let mut notes: Vec<String> = known
         .iter()
         .filter(|k| !kept(k))
-        .map(|k| format!("the starting model knows \"{k}\", which the dataset lacks: the new model will not know it"))
+        .map(|k| {
+            let there = dataset.iter().any(|l| same_label(l, k));
+            let why = if there { "which is left out" } else { "which the dataset lacks" };
+            format!("the starting model knows \"{k}\", {why}: the new model will not know it")
+        })
         .collect();
     let mut places = Vec::with_capacity(dataset.len());
     let mut left = 0;
