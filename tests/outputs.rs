@@ -122,11 +122,17 @@ fn first(dir: &Path) -> String {
 fn an_older_output_is_replaced_and_a_second_model_has_its_own_side_files() {
     let dir = place();
     let at = |name: &str| dir.path().join(name);
-    for format in ["csv", "json", "csv"] {
-        let out =
-            leukoscope().arg("classify").arg(at("a.png")).args(["--format", format, "--out"]).arg(at("t.out")).output();
-        assert!(out.as_ref().unwrap().status.success(), "{}", text(&out.unwrap().stderr));
+    let classify = |format: &str, out: &str| {
+        leukoscope().arg("classify").arg(at("a.png")).args(["--format", format, "--out"]).arg(at(out)).output().unwrap()
+    };
+    for format in ["csv", "csv", "json", "json"] {
+        let out = classify(format, &format!("t.{format}"));
+        assert!(out.status.success(), "{}", text(&out.stderr));
     }
+    // JSON is another kind, and so is a table that holds a person's labels.
+    assert_eq!(classify("json", "t.csv").status.code(), Some(2));
+    std::fs::write(at("hand.csv"), "sha256,cell,label,suggested\n").unwrap();
+    assert_eq!(classify("csv", "hand.csv").status.code(), Some(2));
     for name in ["one.onnx", "two.onnx", "one.onnx"] {
         let mut train = leukoscope();
         train.arg("train").arg(at("d.csv")).args(["--recipe", "head", "--epochs", "1", "--split", "50/50", "--out"]);

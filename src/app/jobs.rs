@@ -164,6 +164,8 @@ impl Jobs {
                         voice.say(Event::Run(generation, kept.listed(n, !cancel.is_cancelled())));
                         Event::Listed(generation, n)
                     }
+                    // Paths that overlap are one list here.
+                    Told::Twice(_) => return Ok(()),
                     Told::Started(report) => Event::Started(generation, report.to_line()),
                     Told::Switched(report) => Event::Switched(generation, report.to_line()),
                     Told::Gone(paths) => {

@@ -172,6 +172,7 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
             Told::Reachable(true) => bar.line("the folder can be read again"),
             Told::Reachable(false) => bar.line("the folder cannot be read now; waiting for it"),
             Told::Started(_) if std::mem::replace(&mut started, true) => {}
+            Told::Twice(n) => bar.line(&format!("note: {n} files were named twice; each is looked at once")),
             Told::Switched(report) => bar.line(&format!("provider: {}", report.to_line())),
             Told::Started(report) => bar.line(&format!("{name}, provider {} → {}", report.requested, report.to_line())),
             Told::Row(row) => {

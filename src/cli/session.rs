@@ -92,8 +92,12 @@ fn export(format: SessionFormat, out: Option<&Path>, session: &Path) -> Result<E
         }
     };
     // Noted elsewhere, it tells later whether the trail was cut or written anew.
-    complain(&workflow::verify_session(session)?.anchor().to_string());
-    put(out, &bytes)
+    let v = workflow::verify_session(session)?;
+    complain(&v.anchor().to_string());
+    let exit = put(out, &bytes)?;
+    let findings = v.findings();
+    findings.iter().for_each(|f| complain(&format!("warning: {f}")));
+    Ok(if findings.is_empty() { exit } else { Exit::SomeFailed })
 }
 
 /// Into a file, or to the standard output.

@@ -371,6 +371,17 @@ pub const CLASSES: &[CellClass] = &[
             "tidak dikenal",
             "unclassified",
             "not sure",
+            "unsure",
+            "undefined",
+            "unlabelled",
+            "unlabeled",
+            "wbc",
+            "leukocyte",
+            "leucocyte",
+            "white blood cell",
+            "white cell",
+            "leukosit",
+            "sel darah putih",
         ],
     ),
 ];
@@ -430,6 +441,11 @@ impl CellClass {
     pub fn find(text: &str) -> Option<&'static Self> {
         if let Some(exact) = CLASSES.iter().find(|c| c.label == text) {
             return Some(exact);
+        }
+        // Whoever writes "blast?" is not sure that it is one.
+        if text.contains('?') {
+            let nothing_else = text.chars().all(|c| c == '?' || c.is_whitespace());
+            return CLASSES.iter().find(|c| nothing_else && c.label == UNIDENTIFIED);
         }
         let table = by_key();
         let found = |t: &str| table.get(class_key(t).as_str()).copied();
@@ -503,8 +519,10 @@ pub fn label_key(text: &str) -> String {
     match CellClass::find(text) {
         Some(class) => class.label.to_owned(),
         None => {
+            // Blanks, hyphens and underscores part words; every other mark belongs to the label.
+            let marks: String = text.chars().filter(|c| c.is_ascii_punctuation() && !['-', '_'].contains(c)).collect();
             let joined = words(text, true).concat();
-            if joined.is_empty() { tidy(text).to_lowercase() } else { joined }
+            if joined.is_empty() { tidy(text).to_lowercase() } else { joined + &marks }
         }
     }
 }

@@ -89,8 +89,8 @@ fn own(path: &Path) -> bool {
 pub enum Content {
     /// Nothing.
     Empty,
-    /// A table that this program writes.
-    Table,
+    /// A table that this program writes: which of them.
+    Table(usize),
     /// JSON.
     Json,
     /// HTML or SVG.
@@ -140,7 +140,9 @@ impl Content {
             {
                 Self::Picture
             }
-            _ if TABLES.iter().any(|t| text.starts_with(t)) => Self::Table,
+            _ if TABLES.iter().any(|t| text.starts_with(t)) => {
+                Self::Table(TABLES.iter().position(|t| text.starts_with(t)).unwrap_or(0))
+            }
             _ if std::str::from_utf8(&text[..text.len().min(256)])
                 .map_or_else(|e| e.error_len().is_none(), |_| true)
                 && !text.contains(&0) =>
@@ -162,7 +164,7 @@ impl Content {
     fn text(self) -> &'static str {
         match self {
             Self::Empty => "an empty file",
-            Self::Table => "a table",
+            Self::Table(_) => "a table",
             Self::Json => "JSON",
             Self::Markup => "a page or drawing",
             Self::Png | Self::Jpeg | Self::Picture => "an image",
@@ -173,6 +175,9 @@ impl Content {
         }
     }
 }
+
+/// What SQLite keeps beside a database.
+const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 fn head(path: &Path) -> io::Result<Vec<u8>> {
     use std::io::Read;
@@ -195,10 +200,15 @@ pub fn may_replace(path: &Path, new: Content) -> io::Result<()> {
         return Ok(());
     }
     refuse_read(path)?;
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    if SIDE_FILES.iter().any(|e| name.ends_with(e)) {
+        return Err(refused(
+            "this is a file that SQLite keeps beside a session. Nothing was written: choose another name".into(),
+        ));
+    }
     let there = Content::of(&head(path).unwrap_or_default());
-    // What cannot be told apart from the outside is not what is lost by mistake.
-    let ours = |c| matches!(c, Content::Table | Content::Json);
-    if there == Content::Empty || there == new || (ours(there) && ours(new)) {
+    // Another table than the one that comes may hold a person's labels.
+    if there == Content::Empty || there == new {
         return Ok(());
     }
     Err(refused(format!(
@@ -274,8 +284,16 @@ mod tests {
             assert_eq!(std::fs::read(&path).expect("read"), bytes);
         }
         let path = dir.path().join("cells.csv");
-        for bytes in [&b""[..], table, b"{\"rows\": []}", table] {
+        for bytes in [&b""[..], table, table] {
             write_atomic(&path, bytes).expect("an older output");
+        }
+        // Another table may hold a person's labels; JSON is no table.
+        for other in [&b"sha256,cell,label,suggested\n"[..], b"{\"rows\": []}"] {
+            assert!(write_atomic(&path, other).is_err());
+        }
+        for side in ["a.session-wal", "a.session-journal"] {
+            std::fs::write(dir.path().join(side), b"").expect("write");
+            assert!(write_atomic(&dir.path().join(side), table).is_err(), "{side}");
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Entry {
 pub struct Listing {
     /// Files and troubles in order.
     pub entries: Vec<Entry>,
+    /// Files that were reached by several of the paths; each is in the list once.
+    pub twice: usize,
 }
 
 /// Lists the files under `paths`. `stop` is asked now and then; a walk that was stopped returns what it has.
@@ -53,6 +55,17 @@ pub fn walk(paths: &[PathBuf], stop: &dyn Fn() -> bool) -> Listing {
         if stop() {
             break;
         }
+    }
+    if paths.len() > 1 {
+        let mut seen = std::collections::HashSet::new();
+        let before = listing.entries.len();
+        // By the real path: a hard link is another name, which is seen later by its content. Who names a link and its file means both.
+        listing.entries.retain(|e| {
+            let real = std::fs::canonicalize(&e.path).unwrap_or_else(|_| e.path.clone());
+            let new = seen.insert(real);
+            (e.named && seen.insert(super::absolute(&e.path))) || new
+        });
+        listing.twice = before - listing.entries.len();
     }
     listing
 }
@@ -149,7 +162,7 @@ pub fn shard(listing: Listing, roots: &[PathBuf], index: usize, count: usize) ->
         let number = digest.0[..8].iter().fold(0u64, |n, b| n << 8 | u64::from(*b));
         number % (count as u64) == (index - 1) as u64
     };
-    Listing { entries: listing.entries.into_iter().filter(own).collect() }
+    Listing { entries: listing.entries.into_iter().filter(own).collect(), twice: listing.twice }
 }
 
 #[cfg(test)]
@@ -221,7 +234,7 @@ mod tests {
         let entry = |path: &str| Entry { path: path.into(), named: false, error: None, square: None };
         let part = |root: &str, names: &[&str], i| {
             let entries = names.iter().map(|n| entry(&format!("{root}/{n}"))).collect();
-            let listing = shard(Listing { entries }, &[root.into()], i, 2).entries;
+            let listing = shard(Listing { entries, twice: 0 }, &[root.into()], i, 2).entries;
             listing.into_iter().map(|e| e.path.strip_prefix(root).expect("below").to_owned()).collect::<Vec<_>>()
         };
         let names = ["n_0.png", "n_1.png", "n_2.png", "n_3.png", "sub/n_4.png"];
@@ -241,7 +254,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn shards_are_disjoint_and_complete(n in 0usize..50, count in 1usize..9) {
-            let all = Listing { entries: (0..n).map(|i| Entry { path: i.to_string().into(), named: false, error: None, square: None }).collect() };
+            let all = Listing { entries: (0..n).map(|i| Entry { path: i.to_string().into(), named: false, error: None, square: None }).collect(), twice: 0 };
             let mut seen: Vec<_> = (1..=count).flat_map(|i| shard(all.clone(), &[], i, count).entries).collect();
             seen.sort_by_key(|e| e.path.to_string_lossy().parse::<usize>().unwrap_or(0));
             proptest::prop_assert_eq!(seen, all.entries);

@@ -180,7 +180,9 @@ impl DifferentialTable {
     /// Whether the white cell count was corrected: there are nucleated red cells.
     #[must_use]
     pub fn corrected(&self) -> bool {
-        self.wbc.is_some() && self.outside.iter().any(|(l, n, _)| l == NUCLEATED_RED_CELL && *n > 0)
+        self.wbc.is_some()
+            && self.white.all > 0
+            && self.outside.iter().any(|(l, n, _)| l == NUCLEATED_RED_CELL && *n > 0)
     }
 
     /// What stands in the way of a signature; an override needs a reason.
@@ -218,10 +220,10 @@ impl DifferentialTable {
         out
     }
 
-    /// What a label beside the white cells comes to, per 100 of them, as it is written.
+    /// What a label beside the white cells comes to, per 100 of them, as it is written; nothing where no white cell was counted.
     #[must_use]
-    pub fn per_hundred(per: f64) -> Rounded {
-        Rounded::new(per, 1)
+    pub fn per_hundred(&self, per: f64) -> Option<Rounded> {
+        (self.white.all > 0).then(|| Rounded::new(per, 1))
     }
 }
 

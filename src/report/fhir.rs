@@ -81,12 +81,13 @@ pub fn slide_fhir(r: &SlideReport, digest: impl Fn(&[u8]) -> Digest) -> Value {
     r.table.rows.iter().for_each(|row| of_row(&mut m, &r.table, row));
     of_leukocytes(&mut m, &r.table);
     for (label, count, per) in &r.table.outside {
-        let per = DifferentialTable::per_hundred(*per);
-        let value = json!({"value": number(per), "unit": "/100 WBC", "system": "http://unitsofmeasure.org", "code": "/100{WBCs}"});
+        let value = r.table.per_hundred(*per).map(|per| {
+            json!({"value": number(per), "unit": "/100 WBC", "system": "http://unitsofmeasure.org", "code": "/100{WBCs}"})
+        });
         let note = format!("{count} beside {} white cells.", r.table.white.all);
         let text = format!("{} per 100 leukocytes", capital(&plural(&plain_text(label))));
         let code = coded(CellClass::find(label).and_then(|c| c.loinc.percent), &text);
-        m.add(&format!("{label} outside"), code, Some(value), Map::new(), &note);
+        m.add(&format!("{label} outside"), code, value, Map::new(), &note);
     }
     let panel = if s.case.manual { MANUAL_PANEL } else { PANEL };
     let mut report = json!({

@@ -94,7 +94,7 @@ fn outside_html(t: &mut String, table: &DifferentialTable) {
     }
     t.push_str("<h2>Outside the 100 %</h2>\n<table><tr><th>what</th><th>count</th><th>per 100 white cells</th></tr>\n");
     for (label, n, per) in &table.outside {
-        let per = DifferentialTable::per_hundred(*per);
+        let per = table.per_hundred(*per).map_or_else(|| "–".to_owned(), |p| p.to_string());
         let _ = writeln!(t, "<tr><td>{}</td><td>{n}</td><td>{per}</td></tr>", text(label));
     }
     for (label, n) in &table.excluded {

@@ -91,9 +91,17 @@ pub fn calibrate(
     let plain = rewritten(model.bytes(), &manifest, "the calibrated model")?;
     let Some((found, features)) = answer(request, &plain, true, cancel, progress, hear)? else { return Ok(None) };
     let n = found.sample.len();
-    if n < LEAST {
+    let distinct = found.cells.iter().map(|c| c.digest).collect::<std::collections::HashSet<_>>().len();
+    if distinct < LEAST {
         return Err(UserError::new(format!(
-            "only {n} cells can be used; calibration needs at least {LEAST}. Add labelled images"
+            "only {distinct} different cells can be used; calibration needs at least {LEAST}. Add labelled images"
+        ))
+        .into());
+    }
+    if distinct < n {
+        return Err(UserError::new(format!(
+            "{} of {n} cells are copies of others, to the byte: what calibration promises would be counted on them twice. Take the copies out",
+            n - distinct
         ))
         .into());
     }

@@ -40,6 +40,8 @@ pub struct Request {
 pub enum Told {
     /// So many files will be looked at, of so many in the list.
     Listed(usize, usize),
+    /// So many files were named by several of the paths; each is looked at once.
+    Twice(usize),
     /// Files that were known and are not there any more.
     Gone(Vec<PathBuf>),
     /// A watched folder was looked at: how many pictures are still being written.
@@ -109,6 +111,9 @@ pub fn classify(
     listing
         .entries
         .retain(|e| e.error.is_some() || request.known.get(&e.path).is_none_or(|k| files::facts(&e.path) != Some(*k)));
+    if listing.twice > 0 {
+        hear(Told::Twice(listing.twice)).map_err(UserError::new)?;
+    }
     hear(Told::Listed(listing.entries.len(), total)).map_err(UserError::new)?;
     let mut totals = None;
     let run = Run { request, model, cancel, progress };
@@ -210,12 +215,19 @@ pub fn classify_to(
     };
     if let Some(path) = out {
         // Before anything is read: no table takes the place of an image or of anything else that was named.
-        let kind = if format == RowFormat::Json { files::Content::Json } else { files::Content::Table };
+        let kind =
+            if format == RowFormat::Json { files::Content::Json } else { files::Content::of(b"path,cell,status,") };
         if request.paths.iter().any(|p| files::same_identity(p, path)) {
             let why = "it is one of the files to be classified; choose another name";
             return Err(UserError::new(format!("{} cannot be written: {why}", files::display_path(path))));
         }
         files::may_replace(path, kind).map_err(|e| UserError::new(named(e)))?;
+        // Where the rows go if it is interrupted.
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        files::may_replace(&partial, kind)
+            .map_err(|e| UserError::new(format!("{} cannot be written: {e}", files::display_path(&partial))))?;
     }
     let mut sink = match out {
         Some(path) if request.watch => Sink::Growing(path.to_owned(), Vec::new()),

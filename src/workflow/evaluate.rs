@@ -7,19 +7,23 @@ use super::train::{digest_of_lines, likeness_square};
 use crate::dataset::{
     Alike, CellCache, CellState, Grouping, Item, Likenesses, Scanned, cell_digest, group, kept_distance, scan,
 };
-use crate::domain::{Outcome, same_label};
-use crate::files::{AtomicFile, Entry, create_folder, display_path, write_atomic};
+use crate::domain::{Digest, Outcome, same_label};
+use crate::files::{AtomicFile, Content, Entry, create_folder, display_path, may_replace, write_atomic};
 use crate::inference::{self, CellFeatures, Cells, EngineReport, Options, Provider, UNUSABLE};
 use crate::metrics::{Evaluation, Sample};
 use crate::model::{TrainingRecord, VettedModel};
 use crate::report::{Compared, Evaluated, EvaluatedCell, Learnt, Unanswered, comparison_files, evaluation_files};
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// Hashes of near-duplicates are at most this far apart. Chosen on 3,100 turned and mirrored copies of blood smears and
 /// on 400 cells of two laboratories whose nearest among 4,003 others was 0.096 away: see `kept_hashes_…` in the tests.
 pub const KEPT_NEAR: f32 = 0.08;
+
+/// Images under two labels that are named one by one.
+const CONTRADICTIONS: usize = 5;
 
 /// What to evaluate on.
 #[derive(Debug, Clone, PartialEq)]
@@ -236,6 +240,8 @@ pub(super) fn answer(
     }
     let data_sha256 = data_digest(&cells, &truth, &labels);
     let own_groups: Vec<usize> = rows.iter().map(|&r| groups.of[r]).collect();
+    let (own_groups, said) = copies_together(&cells, &truth, own_groups, &labels);
+    notes.extend(said);
     let sample = Sample::new(k, truth, &p, own_groups)
         .ok_or_else(|| UserError::new("the model's answers do not fit its classes; please report it"))?;
     hear(EvaluateTold::Phase("computing intervals"));
@@ -268,6 +274,44 @@ pub(super) fn answer(
     Ok(Some((evaluated, kept_features)))
 }
 
+/// Puts the very same cell under several names into one group: copies tell no more than one of them. What was found is said.
+fn copies_together(
+    cells: &[EvaluatedCell],
+    truth: &[usize],
+    mut groups: Vec<usize>,
+    labels: &[String],
+) -> (Vec<usize>, Vec<String>) {
+    let mut first: HashMap<Digest, usize> = HashMap::new();
+    let (mut copies, mut notes, mut contradictions) = (0, Vec::new(), 0);
+    for row in 0..cells.len() {
+        let Some(&before) = first.get(&cells[row].digest) else {
+            first.insert(cells[row].digest, row);
+            continue;
+        };
+        copies += 1;
+        let (from, to) = (groups[row], groups[before]);
+        if from != to {
+            groups.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
+        }
+        if truth[row] != truth[before] {
+            contradictions += 1;
+            if contradictions <= CONTRADICTIONS {
+                notes.push(format!(
+                    "the same image stands under two labels: {} is \"{}\", {} is \"{}\"",
+                    cells[before].path, labels[truth[before]], cells[row].path, labels[truth[row]]
+                ));
+            }
+        }
+    }
+    if copies > 0 {
+        notes.push(format!(
+            "{copies} of {} cells are copies of others, to the byte: each is in one group with them, so that intervals count it once",
+            cells.len()
+        ));
+    }
+    (groups, notes)
+}
+
 /// Takes references as this user corrected them; that some were, or that it is not known, is a note.
 fn take_corrections(evaluated: &mut Evaluated) {
     match Corrections::open(None) {
@@ -296,6 +340,26 @@ fn match_labels(
             return Err(UserError::new(format!(
                 "the dataset has no label \"{label}\"; it has {}",
                 scanned.labels.join(", ")
+            ))
+            .into());
+        }
+    }
+    // Two spellings of one label are one label: it is one thing.
+    let said = |label: &String| -> Vec<Option<&str>> {
+        let to = request.map.iter().filter(|(l, _)| same_label(l, label)).map(|(_, to)| Some(to.as_str()));
+        to.chain(request.leave_out.iter().filter(|l| same_label(l, label)).map(|_| None)).collect()
+    };
+    for label in &scanned.labels {
+        let all = said(label);
+        let agrees = |a: &Option<&str>, b: &Option<&str>| match (a, b) {
+            (Some(a), Some(b)) => same_label(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        if all.iter().any(|a| !agrees(a, &all[0])) {
+            return Err(UserError::new(format!(
+                "\"{label}\" is said to be several things ({}); say one",
+                all.iter().map(|a| a.unwrap_or("left out")).collect::<Vec<_>>().join(", ")
             ))
             .into());
         }
@@ -421,6 +485,11 @@ fn write_all(files: Vec<(&'static str, Vec<u8>)>, folder: &Path) -> Result<Vec<P
         UserError::new(format!("{} cannot be written: {e}. Choose another folder", display_path(path)))
     };
     create_folder(folder).map_err(|e| no(folder, &e))?;
+    // All or none: what may not be replaced is found before anything is.
+    for (name, bytes) in &files {
+        let path = folder.join(name);
+        may_replace(&path, Content::of(&bytes[..bytes.len().min(512)])).map_err(|e| no(&path, &e))?;
+    }
     let mut written = Vec::new();
     for (name, bytes) in files {
         let path = folder.join(name);

@@ -171,6 +171,11 @@ struct ImportColumns {
 impl ImportColumns {
     fn of(headers: &csv::StringRecord) -> Result<Self, String> {
         let column = |name: &str| headers.iter().position(|h| h.eq_ignore_ascii_case(name));
+        if let Some(twice) = headers.iter().enumerate().find_map(|(i, h)| {
+            (!h.is_empty() && headers.iter().take(i).any(|o| o.eq_ignore_ascii_case(h))).then_some(h)
+        }) {
+            return Err(format!("the first line names the column {} twice", twice.escape_debug()));
+        }
         let named = || headers.iter().take(12).map(|h| h.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
         let (digest, path) = (column("sha256"), column("path"));
         let Some(label) = column("label").filter(|_| digest.is_some() || path.is_some()) else {

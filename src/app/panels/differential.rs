@@ -302,7 +302,7 @@ fn rows(ui: &mut Ui, shown: &Shown) {
         .outside
         .iter()
         .map(|(label, n, per)| {
-            let per = written(DifferentialTable::per_hundred(*per));
+            let per = table.per_hundred(*per).map_or_else(|| "–".into(), written);
             tr!("%{label} %{n} (%{per} per 100 white cells)", label = look_up(label), n = n, per = per)
         })
         .collect();

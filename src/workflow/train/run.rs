@@ -157,7 +157,7 @@ pub fn train(
     // Before hours of work: can the result be written at all?
     let folder = options.out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_folder(folder)
-        .and_then(|()| may_replace(&side_file(&options.out, "history.csv"), Content::Table))
+        .and_then(|()| may_replace(&side_file(&options.out, "history.csv"), Content::of(b"epoch,train_loss,")))
         .and_then(|()| may_replace(&side_file(&options.out, "report.json"), Content::Json))
         .and_then(|()| probe_output(&options.out, Content::Model))
         .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&options.out))))?;
@@ -234,6 +234,14 @@ pub fn train(
         Trainer::new(engine, first, values, recipe.clone(), inputs, train.clone(), validation.clone()).on(device);
     let place = checkpoint_of(&options.out);
     if options.fresh {
+        // Whatever else lies under that name is not ours to remove.
+        let head = crate::files::head(&place, 64).unwrap_or_default();
+        if !head.is_empty() && !Checkpoint::begins(&head) {
+            return Err(UserError::new(format!(
+                "{} is no checkpoint of this program and stays as it is; give the model another name",
+                display_path(&place)
+            )));
+        }
         remove_file(&place).map_err(|e| UserError::new(format!("{} cannot be removed: {e}", display_path(&place))))?;
     } else if let Ok(snapshot) = read_bounded(&place, MAX_CHECKPOINT) {
         // Its own file, which goes on being written.
