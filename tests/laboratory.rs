@@ -120,6 +120,11 @@ fn agree(h: &mut Harness<'_, Window>, sessions: &Path) -> SlideReport {
     // The table of labels has a row for each cell that a person named, and no other.
     let rows = table(&exported(sessions, "csv"));
     assert_eq!(rows.len(), h.state().state().labels.verdicts.len());
+    // Those that stand in the count are as many as the report has reviewed, label by label.
+    for row in &shown.table.rows {
+        let own = rows.iter().filter(|r| r["label"] == row.label && r["counted"] == "yes").count();
+        assert_eq!(own, row.count.reviewed, "{}: {rows:?}", row.label);
+    }
     let left = &shown.table.left;
     let named = rows.iter().filter(|r| !r["label"].is_empty()).count();
     let reviewed = shown.table.squares - shown.table.unreviewed;

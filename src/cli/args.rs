@@ -366,7 +366,7 @@ pub(super) enum SessionCommand {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum SessionFormat {
-    /// sha256,cell,label,suggested,path,x,y,side,use
+    /// sha256,cell,label,suggested,path,x,y,side,use,counted
     Csv,
     /// The differential as a page that prints
     Html,

@@ -133,10 +133,44 @@ fn standing<'a>(order: &[CaseImage<'a>]) -> HashMap<Digest, &'a Path> {
     standing.into_iter().map(|(d, i)| (d, i.path.as_path())).collect()
 }
 
+/// What became of a label in the count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// It stands in the count, inside the 100 % or beside it.
+    Yes,
+    /// Its image is another picture of a field that counts already.
+    SameField,
+    /// Its cell is not found now.
+    NoCell,
+    /// Its image is gone, or holds something else.
+    NoImage,
+}
+
+impl Counted {
+    /// The word in the table of labels.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::SameField => "same field",
+            Self::NoCell => "cell not found",
+            Self::NoImage => "image gone or changed",
+        }
+    }
+}
+
 impl CaseInput<'_> {
     /// Counts. `made` is UTC, RFC 3339.
     #[must_use]
     pub fn snapshot(self, made: &str) -> Snapshot {
+        self.count(made).0
+    }
+
+    /// Counts, and says of each label that a person gave what became of it.
+    #[must_use]
+    pub fn count(self, made: &str) -> (Snapshot, BTreeMap<CellKey, Counted>) {
+        let mut became: BTreeMap<CellKey, Counted> =
+            self.labels.iter().filter(|(_, v)| v.named()).map(|(key, _)| (*key, Counted::Yes)).collect();
         let mut order = self.images.clone();
         order.sort_by(|a, b| a.result.path.cmp(&b.result.path));
         let standing = standing(&order);
@@ -210,11 +244,15 @@ impl CaseInput<'_> {
                 counting.slides.insert(PathBuf::new(), own);
             } else if present.contains(&key.image) {
                 left.labels_unmatched += 1;
-            } else if !passed.contains(&key.image) {
+                became.insert(*key, Counted::NoCell);
+            } else if passed.contains(&key.image) {
+                became.insert(*key, Counted::SameField);
+            } else {
                 left.labels_gone += 1;
+                became.insert(*key, Counted::NoImage);
             }
         }
-        Snapshot {
+        let snapshot = Snapshot {
             case: self.facts,
             range_source: Some(self.ranges.source()),
             ranges: self.ranges.list().to_vec(),
@@ -227,7 +265,8 @@ impl CaseInput<'_> {
             confirmed: Some(counting.confirmed),
             run: self.run,
             rounding: rounding::RULE.to_owned(),
-        }
+        };
+        (snapshot, became)
     }
 }
 

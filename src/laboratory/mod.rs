@@ -18,7 +18,7 @@ mod text;
 pub use case::{CaseFacts, TARGETS};
 pub use confirmation::Confirmed;
 pub use fields::{SameCells, look_alike, same_field};
-pub use input::{CaseImage, CaseInput, OnDisk, label_of, slide_of, suggestion};
+pub use input::{CaseImage, CaseInput, Counted, OnDisk, label_of, slide_of, suggestion};
 pub use naming::{cannot_name, cannot_name_sentence, plural};
 pub use obstacle::Obstacle;
 pub use ranges::{Flag, RangeSource, Ranges, ReferenceRange, Sex, Unit, WBC, example_ranges, flag};

@@ -10,14 +10,15 @@ use crate::files::{
 };
 use crate::inference::Cells;
 use crate::laboratory::{
-    CaseFacts, CaseImage, CaseInput, OnDisk, Ranges, ReferenceRange, ReportStatus, RunRecord, Sex, SlideReport,
-    Snapshot, plain_text,
+    CaseFacts, CaseImage, CaseInput, Counted, OnDisk, Ranges, ReferenceRange, ReportStatus, RunRecord, Sex,
+    SlideReport, Snapshot, plain_text,
 };
 use crate::model::ModelCard;
 use crate::report::{slide_fhir, slide_html};
-use crate::session::{CaseRecord, KeptResult, Store, StoreError};
+use crate::session::{CaseRecord, CellKey, KeptResult, Store, StoreError};
 use crate::task::{Cancel, Progress};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use crate::laboratory::{label_of, slide_of, suggestion};
@@ -272,12 +273,20 @@ pub fn signed_snapshot(record: &CaseRecord) -> Result<Option<Snapshot>, UserErro
 
 /// What stands in a session now, counted.
 fn standing(store: &Store, record: &CaseRecord) -> Result<Snapshot, UserError> {
+    Ok(counted(store, record)?.0)
+}
+
+/// The same, and what became of each label. What was signed stands as it was when its files were looked at.
+pub(super) fn counted(store: &Store, record: &CaseRecord) -> Result<(Snapshot, BTreeMap<CellKey, Counted>), UserError> {
     let (with, results) = kept(store).map_err(say)?;
     // A model that has no result here suggested nothing.
     let with = with.filter(|_| !results.is_empty());
     let labels = store.labels().map_err(say)?;
     let confirmations = store.confirmed().map_err(say)?;
-    let images = results.iter().map(|k| CaseImage { result: &k.result, on_disk: on_disk(k) }).collect();
+    let images = results
+        .iter()
+        .map(|k| CaseImage { result: &k.result, on_disk: if record.locked() { OnDisk::Same } else { on_disk(k) } })
+        .collect();
     let input = CaseInput {
         images,
         model: with.as_ref().map(|w| (w.name.clone(), w.model.clone())).unwrap_or_default(),
@@ -291,7 +300,7 @@ fn standing(store: &Store, record: &CaseRecord) -> Result<Snapshot, UserError> {
         other_fields: field_groups(record, OTHER_FIELDS),
         alike: store.noted(ALIKE).map_err(say)?.map_or_else(Vec::new, |t| groups_in(&t)),
     };
-    Ok(input.snapshot(&now()))
+    Ok(input.count(&now()))
 }
 
 /// The report of a session: as it was signed where it is signed, else as it stands.

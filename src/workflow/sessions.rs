@@ -15,7 +15,7 @@ const MAX_CSV: u64 = 256 << 20;
 /// The ending of a session's file.
 const ENDING: &str = "session";
 /// Columns of an exported table.
-const COLUMNS: [&str; 9] = ["sha256", "cell", "label", "suggested", "path", "x", "y", "side", "use"];
+const COLUMNS: [&str; 10] = ["sha256", "cell", "label", "suggested", "path", "x", "y", "side", "use", "counted"];
 /// Stands in every row: what a table is for goes where the table goes.
 pub(super) const RESEARCH: &str = "research use only";
 
@@ -99,7 +99,7 @@ pub(super) fn look(path: &Path) -> Result<Store, UserError> {
     Store::look(path).map_err(|e| UserError::new(e.to_string()))
 }
 
-/// A session's labels as CSV: `sha256,cell,label,suggested,path,x,y,side,use`, by path and cell; a square is given where a person
+/// A session's labels as CSV: `sha256,cell,label,suggested,path,x,y,side,use,counted`, by path and cell; a square is given where a person
 /// drew or moved it.
 ///
 /// # Errors
@@ -109,6 +109,7 @@ pub fn session_csv(path: &Path) -> Result<Vec<u8>, UserError> {
     let say = |e: crate::session::StoreError| UserError::new(e.to_string());
     let seen: BTreeMap<Digest, String> =
         store.seen().map_err(say)?.into_iter().map(|s| (s.image, s.path.to_string_lossy().into_owned())).collect();
+    let became = super::laboratory::counted(&store, &store.case().map_err(say)?)?.1;
     let mut rows: Vec<(String, CellKey, Verdict)> = store
         .labels()
         .map_err(say)?
@@ -130,6 +131,7 @@ pub fn session_csv(path: &Path) -> Result<Vec<u8>, UserError> {
             v.square.map_or_else(String::new, |s| s.y.to_string()),
             v.square.map_or_else(String::new, |s| s.side.to_string()),
             RESEARCH.to_owned(),
+            became.get(&key).map_or("", |c| c.as_str()).to_owned(),
         ];
         let _ = w.write_record(&fields);
     }
