@@ -313,6 +313,14 @@ fn rows(ui: &mut Ui, shown: &Shown) {
     if let Some(wbc) = table.wbc_written() {
         rest.push(tr!("white cell count used: %{n} ×10⁹/L", n = written(wbc)));
     }
+    // A nought of a class that the model has no word for is no finding.
+    let lacking = shown.report.snapshot.cannot_name.as_deref().unwrap_or_default();
+    let silent =
+        table.rows.iter().filter(|r| r.count.all == 0 && lacking.contains(&r.label)).map(|r| look_up(&r.label));
+    let silent: Vec<String> = silent.collect();
+    if !silent.is_empty() {
+        rest.push(tr!("the model in use cannot name: %{classes}", classes = silent.join(", ")));
+    }
     if !rest.is_empty() {
         ui.weak(rest.join(" · "));
     }
