@@ -4,13 +4,14 @@ use super::frame::{command_button, label_key};
 use super::{DraggedTile, ViewMemory, details, differential, gallery, map};
 use crate::app::Asked;
 use crate::app::command::Command;
-use crate::app::language::{look_up, percent, tr, whole};
+use crate::app::language::{look_up, tr, whole};
 use crate::app::pictures::Pictures;
 use crate::app::state::{Filter, GallerySort, Kind, State};
 use crate::app::theme;
 use crate::app::update::Input;
-use crate::domain::{Role as CellRole, UNIDENTIFIED, role};
+use crate::domain::UNIDENTIFIED;
 use crate::files::{display_name, display_path};
+use crate::laboratory::Row;
 use egui::{CentralPanel, Panel, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo};
 use egui_plot::{Bar, BarChart, Plot};
 
@@ -81,11 +82,12 @@ fn folders(ui: &mut Ui, state: &State, asked: &mut Asked) {
 /// Counts per class, live; a click filters.
 fn counts(ui: &mut Ui, state: &State, asked: &mut Asked) {
     let d = state.slides.counts(state.filter.slide);
+    let shown = differential::shown(ui, state);
     ui.horizontal(|ui| {
         ui.label(RichText::new(tr!("Cells")).strong());
         ui.weak(whole(d.squares().all));
     });
-    let mut row = |ui: &mut Ui, kind: Kind, text: &str, n: usize, share: Option<f64>, label: Option<&str>| {
+    let mut row = |ui: &mut Ui, kind: Kind, text: &str, n: usize, counted: Option<&Row>, label: Option<&str>| {
         let (class, given) = (label.filter(|l| *l != UNIDENTIFIED), label);
         let chosen = state.filter.kind == kind;
         let (rect, response) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 24.0), Sense::click());
@@ -120,7 +122,10 @@ fn counts(ui: &mut Ui, state: &State, asked: &mut Asked) {
         let galley = ui.ctx().fonts_mut(|f| f.layout_job(job));
         let at = egui::pos2(rect.left() + 24.0, middle - galley.size().y / 2.0);
         painter.galley(at, galley, colour);
-        let percent = share.map_or(String::new(), |s| percent(s, 0));
+        // The differential's own share; where it counts otherwise than the cells that are here now (as it was signed, or each field once),
+        // no share stands beside another number.
+        let same = counted.filter(|r| r.count.all == n).and_then(|r| r.percent(&shown.table));
+        let percent = same.map_or(String::new(), |p| format!("{} %", differential::written(p)));
         painter.text(
             egui::pos2(rect.right() - 46.0, middle),
             egui::Align2::RIGHT_CENTER,
@@ -129,7 +134,15 @@ fn counts(ui: &mut Ui, state: &State, asked: &mut Asked) {
             colour,
         );
         painter.text(egui::pos2(rect.right() - 6.0, middle), egui::Align2::RIGHT_CENTER, percent, font, colour);
-        if response.clicked() {
+        let clicked = response.clicked();
+        if let Some(other) = counted.filter(|r| r.count.all != n) {
+            response.on_hover_text(tr!(
+                "%{n} cells here now; the differential counts %{counted}",
+                n = n,
+                counted = other.count.all
+            ));
+        }
+        if clicked {
             let kind = if chosen { Kind::All } else { kind.clone() };
             asked.input(Input::Filter(Filter { kind, ..state.filter.clone() }));
         }
@@ -141,9 +154,9 @@ fn counts(ui: &mut Ui, state: &State, asked: &mut Asked) {
     row(ui, Kind::All, &tr!("all"), state.tiles.len(), None, None);
     // In the laboratory's order, each with its key, whatever the model.
     for label in state.listed() {
-        let share = if role(label) == CellRole::Counted { d.share(label) } else { None };
+        let counted = shown.table.rows.iter().find(|r| r.label == *label);
         let text = keyed(ui, label);
-        row(ui, Kind::Label(label.to_owned()), &text, d.of(label).all, share, Some(label));
+        row(ui, Kind::Label(label.to_owned()), &text, d.of(label).all, counted, Some(label));
     }
     let text = keyed(ui, UNIDENTIFIED);
     row(ui, Kind::Unidentified, &text, d.unidentified().all, None, Some(UNIDENTIFIED));
