@@ -69,7 +69,7 @@ impl CaseView {
     pub fn in_bulk(&self, key: CellKey) -> bool {
         let coming = self.heard.iter().rev().find(|e| e.changes.iter().any(|c| c.key == key));
         match coming {
-            Some(edit) => edit.changes.len() > 1,
+            Some(edit) => edit.in_bulk(),
             None => self.confirmed.of(key) == Some(Confirmation::Bulk),
         }
     }

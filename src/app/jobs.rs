@@ -629,7 +629,6 @@ impl Jobs {
         let (cancel, form) = (self.evaluation.clone(), form.clone());
         self.spawn("compare-job", move |voice| {
             let progress = Progress::default();
-            let mut unknown = None;
             let work = || -> Result<_, UserError> {
                 let model = workflow::open_model(Some(Path::new(form.other.trim())))?;
                 let request =
@@ -637,8 +636,7 @@ impl Jobs {
                 let mut hear = |told| voice.told(generation, told);
                 let other = match workflow::evaluate(&request, &model, &cancel, &progress, &mut hear) {
                     Err(EvaluateError::Unknown { labels, classes }) => {
-                        unknown = Some((labels, classes));
-                        return Ok(None);
+                        return Ok(Some(EvaluateEvent::Unknown(Which::Other, labels, classes)));
                     }
                     other => other.map_err(|e| UserError::new(format!("{}: {e}", model.card().name)))?,
                 };
@@ -647,17 +645,10 @@ impl Jobs {
                     let truth = found.cells.iter().zip(found.sample.truth());
                     let labels: HashMap<_, _> = truth.map(|(c, t)| (c.digest, found.labels[*t].clone())).collect();
                     other.apply(|digest| labels.get(digest).cloned());
-                    Compared::new(vec![*found, other], request.seed)
+                    EvaluateEvent::Compared(Box::new(Compared::new(vec![*found, other], request.seed)))
                 }))
             };
-            let event = |n, total| Event::Evaluate(generation, EvaluateEvent::Progress(n, total));
-            let ended = match (voice.counting(&progress, event, work), unknown) {
-                (_, Some((labels, classes))) => EvaluateEvent::Unknown(Which::Other, labels, classes),
-                (Ok(Some(compared)), None) => EvaluateEvent::Compared(Box::new(compared)),
-                (Ok(None), None) => EvaluateEvent::Ended(Box::new(None)),
-                (Err(e), None) => EvaluateEvent::Failed(e.to_string()),
-            };
-            voice.say(Event::Evaluate(generation, ended));
+            voice.beside_evaluation(generation, &progress, work, |event| event);
         });
     }
 

@@ -64,9 +64,7 @@ impl AtomicFile {
     /// As [`Self::commit`].
     pub fn commit_partial(self) -> io::Result<Option<PathBuf>> {
         let Way::Replace { target, .. } = &self.0 else { return self.put(None).map(|()| None) };
-        let mut name = target.as_os_str().to_owned();
-        name.push(".partial");
-        let partial = PathBuf::from(name);
+        let partial = partial_of(target);
         self.put(Some(&partial)).map(|()| Some(partial))
     }
 
@@ -90,6 +88,14 @@ impl AtomicFile {
             }
         }
     }
+}
+
+/// Where what is less than the whole is put: `NAME.partial`.
+#[must_use]
+pub fn partial_of(target: &Path) -> PathBuf {
+    let mut name = target.as_os_str().to_owned();
+    name.push(".partial");
+    PathBuf::from(name)
 }
 
 impl Write for AtomicFile {

@@ -128,6 +128,9 @@ impl Content {
     pub fn of(head: &[u8]) -> Self {
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
         let first = text.iter().find(|b| !b.is_ascii_whitespace());
+        if let Some(which) = TABLES.iter().position(|t| text.starts_with(t)) {
+            return Self::Table(which);
+        }
         match head {
             [] => Self::Empty,
             h if h.starts_with(b"SQLite format 3\0") => Self::Database,
@@ -139,9 +142,6 @@ impl Content {
                 || h.starts_with(b"RIFF") =>
             {
                 Self::Picture
-            }
-            _ if TABLES.iter().any(|t| text.starts_with(t)) => {
-                Self::Table(TABLES.iter().position(|t| text.starts_with(t)).unwrap_or(0))
             }
             _ if std::str::from_utf8(&text[..text.len().min(256)])
                 .map_or_else(|e| e.error_len().is_none(), |_| true)

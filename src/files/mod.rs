@@ -12,7 +12,7 @@ mod private;
 mod read;
 mod walk;
 
-pub use atomic::{AtomicFile, probe_output, write_atomic};
+pub use atomic::{AtomicFile, partial_of, probe_output, write_atomic};
 pub use inputs::{Content, may_replace, not_an_input, refuse_read, same_identity};
 pub use lock::{Lock, move_aside};
 pub use mounts::network_drive;

@@ -40,6 +40,14 @@ fn how(action: &str) -> Confirmation {
     }
 }
 
+impl Edit {
+    /// Whether the trail will say that it was of several cells at once.
+    #[must_use]
+    pub fn in_bulk(&self) -> bool {
+        how(&audited(&self.action, self.changes.len())) == Confirmation::Bulk
+    }
+}
+
 /// A cell's label at one moment, as the trail words it, and how it came to be.
 type State = (String, Option<Confirmation>);
 

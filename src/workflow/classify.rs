@@ -223,9 +223,7 @@ pub fn classify_to(
         }
         files::may_replace(path, kind).map_err(|e| UserError::new(named(e)))?;
         // Where the rows go if it is interrupted.
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
+        let partial = files::partial_of(path);
         files::may_replace(&partial, kind)
             .map_err(|e| UserError::new(format!("{} cannot be written: {e}", files::display_path(&partial))))?;
     }

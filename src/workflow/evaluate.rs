@@ -1,9 +1,9 @@
 //! Evaluate a model on labelled images: labels are matched, every image is answered as `classify` would, what was in the
 //! model's training is marked, and scores are computed. Nothing is guessed: a label that the model does not know stops it.
 
-use super::UserError;
 use super::corrections::Corrections;
 use super::train::{digest_of_lines, likeness_square};
+use super::{UserError, defaults};
 use crate::dataset::{
     Alike, CellCache, CellState, Grouping, Item, Likenesses, Scanned, cell_digest, group, kept_distance, scan,
 };
@@ -57,7 +57,7 @@ impl EvaluateRequest {
             grouping: Grouping::Auto,
             provider: Provider::Auto,
             corrected: false,
-            seed: 1,
+            seed: defaults::SEED,
             cache: None,
         }
     }

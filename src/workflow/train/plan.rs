@@ -1,6 +1,6 @@
 //! What a person sees before Start: classes, what failed, groups, parts. Nothing is learnt here.
 
-use super::super::UserError;
+use super::super::{UserError, defaults};
 use super::obstacle::{Obstacle, obstacle};
 use super::start::{Picture, Start, load_start, usual_square};
 use crate::dataset::{
@@ -54,14 +54,14 @@ impl TrainRequest {
     pub fn new(dataset: PathBuf) -> Self {
         Self {
             dataset,
-            kind: RecipeKind::Blocks(3),
+            kind: RecipeKind::Blocks(defaults::BLOCKS.into()),
             init: None,
             picture: None,
             side: None,
             ratio: Ratio::default(),
             grouping: Grouping::Auto,
             leave_out: Vec::new(),
-            seed: 1,
+            seed: defaults::SEED,
             cache: None,
         }
     }
