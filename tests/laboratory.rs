@@ -377,6 +377,10 @@ fn images_of_one_field_are_asked_about_before_a_signature_and_count_once_when_a_
     assert!(
         h.query_by_label_contains("These 3 images look like the same field: a again.jpg, a later.jpg, a.png").is_some()
     );
+    // They are shown, not only named.
+    for name in ["a again.jpg", "a later.jpg", "a.png"] {
+        assert!(h.query_by_role_and_label(egui::accesskit::Role::Image, name).is_some(), "{name}");
+    }
     h.get_by_label("Same Field: Count Once").click();
     until(&mut h, "the decision", |w| w.state().case.record.entries.contains_key("same-fields"));
     h.run_steps(3);
@@ -389,6 +393,10 @@ fn images_of_one_field_are_asked_about_before_a_signature_and_count_once_when_a_
     h.run_steps(3);
     let all = agree(&mut h, sessions.path());
     assert_eq!((counts(&all), all.table.left.alike.len()), (vec![("monocyte", 5)], 0));
+    // And that again.
+    h.get_by_label("Same Field: Count Once").click();
+    until(&mut h, "once more", |w| w.state().case.record.entries.contains_key("same-fields"));
+    assert_eq!(counts(&agree(&mut h, sessions.path())), [("monocyte", 3)]);
     let shown = leukoscope()
         .args(["session", "verify", "--session"])
         .arg(sessions.path().join("test.session"))

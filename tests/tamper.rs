@@ -210,11 +210,13 @@ fn a_history_written_anew_is_known_by_a_hash_that_was_noted() {
     let (_, said) = verify(&first, &[]);
     let noted = said.split("the last hash is ").nth(1).unwrap()[..64].to_owned();
     // As the exports say it, too.
-    let out = leukoscope()
-        .args(["session", "export", "--format", "csv", "--session", first.to_str().unwrap()])
-        .output()
-        .unwrap();
-    assert!(text(&out.stderr).contains(&noted), "{}", text(&out.stderr));
+    for format in ["csv", "html", "fhir"] {
+        let out = leukoscope()
+            .args(["session", "export", "--session", first.to_str().unwrap(), "--format", format])
+            .output()
+            .unwrap();
+        assert!(text(&out.stderr).contains(&noted), "{format}: {}", text(&out.stderr));
+    }
     let mut s = Store::open(&second, "the test").unwrap().store;
     (1..=20).for_each(|n| put(&mut s, label(n, None, Some("blast"))));
     drop(s);

@@ -115,6 +115,27 @@ fn a_changed_weight_fails_the_models_own_test() {
 }
 
 #[test]
+fn a_damaged_copy_of_the_bundled_model_fails_its_test() {
+    let dir = tempfile::tempdir().unwrap();
+    let picture = dir.path().join("a.png");
+    std::fs::write(&picture, drawn(1)).unwrap();
+    let whole = leukoscope::model::embedded_bytes();
+    for (from, byte, fails) in [(0, 0, false), (whole.len() / 2, 0x3f, true), (whole.len() - 900_000, 0xbf, true)] {
+        let mut bytes = whole.to_vec();
+        if from > 0 {
+            // A block of the disk that came back as something else: numbers of 0.75 or so.
+            bytes[from..from + 4096].fill(byte);
+        }
+        let out = dir.path().join("copy.onnx");
+        std::fs::write(&out, bytes).unwrap();
+        let ended = classify(&[picture.to_str().unwrap(), "--model", out.to_str().unwrap()]);
+        let said = text(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(if fails { 2 } else { 0 }), "{from}: {said}");
+        assert_eq!(said.contains("self-test"), fails, "{from}: {said}");
+    }
+}
+
+#[test]
 fn a_killed_run_resumes_to_the_same_weights_and_threads_do_not_matter() {
     let data = labelled_folder(3, 10);
     let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! Keys and clicks in the order in which they came. egui takes all that came since the last picture at once, and a click that moves
 //! the focus is looked at before the letters: on a slow machine the last letter typed before a click, or the first one after it, is
-//! then lost, or goes elsewhere; and so are letters after a key that moves the focus. What came after the other kind waits for the next picture. Nothing is dropped.
+//! then lost, or goes elsewhere; and so are letters after a key that moves the focus. What came after the other kind waits for the next
+//! picture. Nothing is dropped.
 
 use egui::{Event, Key};
 

@@ -50,6 +50,18 @@ impl Key {
         Self::Large(digest, Some([square.x, square.y, square.side].map(f32::to_bits)))
     }
 
+    /// The square that it shows; nothing for a whole image.
+    #[must_use]
+    pub fn square(&self) -> Option<Square> {
+        match self {
+            Self::Small(_, square) | Self::Large(_, square) => square.map(|bits| {
+                let [x, y, side] = bits.map(f32::from_bits);
+                Square { x, y, side }
+            }),
+            Self::Full(_) => None,
+        }
+    }
+
     /// The bytes that the file must have.
     fn digest(&self) -> Digest {
         match self {

@@ -31,16 +31,13 @@ pub(super) fn session(command: &SessionCommand) -> Result<Exit, UserError> {
             });
             Ok(if done.set_aside { Exit::SomeFailed } else { Exit::Fine })
         }
-        SessionCommand::Export { format: SessionFormat::Html, out, heat_maps: true, model, at } => {
-            let cancel = Cancel::new();
-            super::cancel_on_interrupt(&cancel);
-            let report = workflow::session_report_looked(&file(at)?, model.as_deref(), &cancel, &Progress::default())?;
-            put(out.as_deref(), &workflow::report_html(&report))
-        }
-        SessionCommand::Export { heat_maps: true, .. } => {
+        SessionCommand::Export { format, heat_maps: true, .. } if *format != SessionFormat::Html => {
             Err(UserError::new("heat maps go into a page: --format html"))
         }
-        SessionCommand::Export { format, out, at, .. } => export(*format, out.as_deref(), &file(at)?),
+        SessionCommand::Export { format, out, heat_maps, model, at } => {
+            let looked = heat_maps.then_some(model.as_deref());
+            export(*format, out.as_deref(), &file(at)?, looked)
+        }
         SessionCommand::Verify { expect, at } => verify(&file(at)?, expect.as_deref()),
     }
 }
@@ -69,10 +66,26 @@ fn verify(path: &Path, expect: Option<&str>) -> Result<Exit, UserError> {
     }
 }
 
-fn export(format: SessionFormat, out: Option<&Path>, session: &Path) -> Result<Exit, UserError> {
+/// `looked`: a page shows where the model looked; the model that was named for it, if one was.
+fn export(
+    format: SessionFormat,
+    out: Option<&Path>,
+    session: &Path,
+    looked: Option<Option<&Path>>,
+) -> Result<Exit, UserError> {
     let bytes = match format {
         SessionFormat::Csv => workflow::session_csv(session)?,
-        SessionFormat::Html => workflow::report_html(&workflow::session_report(session)?),
+        SessionFormat::Html => {
+            let report = match looked {
+                Some(model) => {
+                    let cancel = Cancel::new();
+                    super::cancel_on_interrupt(&cancel);
+                    workflow::session_report_looked(session, model, &cancel, &Progress::default())?
+                }
+                None => workflow::session_report(session)?,
+            };
+            workflow::report_html(&report)
+        }
         SessionFormat::Fhir => workflow::report_fhir(&workflow::session_report(session)?),
         SessionFormat::Images => {
             let out = out.ok_or_else(|| UserError::new("name a new folder with --out"))?;

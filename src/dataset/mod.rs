@@ -16,4 +16,4 @@ pub use groups::{Grouping, Groups, Likenesses, Pattern, group};
 pub use scan::{DatasetError, Item, Scanned, scan};
 pub use sides::{Parted, split_together};
 pub use split::{LEAST, Part, Ratio, Split, SplitError, split};
-pub use table::table_text;
+pub use table::{MAX_TABLE, Table, plain_field, table_text};

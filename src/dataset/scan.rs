@@ -4,14 +4,11 @@
 //! opened here.
 
 use super::split::Part;
-use super::table::table_text;
+use super::table::{MAX_TABLE, Table, table_text};
 use crate::domain::{Square, canonical_label, label_fault, label_key};
 use crate::files::{Entry, ReadError, display_path, named_like_picture, read_bounded, walk};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-
-/// The largest CSV that is read.
-const MAX_CSV: u64 = 256 << 20;
 
 /// One labelled file.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,28 +135,18 @@ fn from_folder(root: &Path, shown: &str, entries: &[Entry]) -> Result<Vec<Row>, 
 
 fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
     let bad = |what: String| DatasetError::Csv(shown.to_owned(), what);
-    let bytes = read_bounded(path, MAX_CSV).map_err(|e: ReadError| bad(e.to_string()))?.bytes;
+    let bytes = read_bounded(path, MAX_TABLE).map_err(|e: ReadError| bad(e.to_string()))?.bytes;
     let (text, separator) = table_text(&bytes).map_err(bad)?;
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let headers = reader.headers().map_err(|e| bad(format!("not a CSV: {e}")))?.clone();
-    let column = |name: &str| headers.iter().position(|h| h.eq_ignore_ascii_case(name));
-    let (Some(at_path), Some(at_label)) = (column("path"), column("label")) else {
-        return Err(bad(format!(
-            "the first line must name the columns path and label; it has {:?}",
-            headers.iter().collect::<Vec<_>>()
-        )));
+    let mut table = Table::new(&text, separator).map_err(bad)?;
+    let (Some(at_path), Some(at_label)) = (table.column("path"), table.column("label")) else {
+        return Err(bad(format!("the first line must name the columns path and label; it names {}", table.named())));
     };
-    let (at_group, at_split) = (column("group"), column("split"));
-    let places = ["x", "y", "side"].map(column);
-    let at_square = match places {
-        [Some(x), Some(y), Some(side)] => Some([x, y, side]),
-        [None, None, _] => None,
-        _ => return Err(bad("a square needs the columns x, y and side; only some of them are there".into())),
-    };
+    let (at_group, at_split) = (table.column("group"), table.column("split"));
     let base = path.parent().unwrap_or(Path::new("."));
     let mut rows = Vec::new();
-    for (i, record) in reader.records().enumerate() {
-        let line = i + 2;
+    let mut line = 1;
+    while let Some(record) = table.next_row() {
+        line += 1;
         let record = record.map_err(|e| bad(format!("line {line}: {e}")))?;
         let field = |at: Option<usize>| at.and_then(|a| record.get(a)).filter(|v| !v.is_empty());
         let name = field(Some(at_path)).ok_or_else(|| bad(format!("line {line} has no path")))?;
@@ -174,15 +161,7 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
                     .ok_or_else(|| bad(format!("line {line}: \"{word}\" is no part; use train, validation or test")))?,
             ),
         };
-        let square = match at_square.map(|places| places.map(|a| field(Some(a)))) {
-            Some([Some(x), Some(y), Some(side)]) => {
-                Some(square(x, y, side).ok_or_else(|| {
-                    bad(format!("line {line}: {x}, {y}, {side} is no square (x, y and side in pixels)"))
-                })?)
-            }
-            None | Some([None, None, None]) => None,
-            Some(_) => return Err(bad(format!("line {line}: x, y and side belong together; one of them is empty"))),
-        };
+        let square = table.square(&record).map_err(|e| bad(format!("line {line}: {e}")))?;
         rows.push(Row {
             path: base.join(name),
             name: name.replace('\\', "/"),
@@ -194,13 +173,6 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
         });
     }
     Ok(rows)
-}
-
-fn square(x: &str, y: &str, side: &str) -> Option<Square> {
-    // No picture is larger.
-    let number = |t: &str| t.parse().ok().filter(|v: &f32| v.abs() <= 1e6);
-    let square = Square { x: number(x)?, y: number(y)?, side: number(side)? };
-    (square.side >= 1.0).then_some(square)
 }
 
 /// One label for all spellings of one class: the catalogue's for a class of cells that it knows, else the most frequent
@@ -263,7 +235,7 @@ mod tests {
         let long = format!("path,label\na.png,{}\n", "x".repeat(100_000));
         assert!(csv(&long).expect_err("long").to_string().len() < 300);
         assert_eq!(csv("path;label\na.png;m\n").expect("semicolons").labels, ["m"]);
-        assert!(csv("path,label,x,y,side\na.png,m,1,2,-4\n").expect_err("square").to_string().contains("no square"));
+        assert!(csv("path,label,x,y,side\na.png,m,1,2,-4\n").expect_err("square").to_string().contains("is none"));
     }
 
     #[test]

@@ -1,7 +1,15 @@
-//! The text of a CSV as spreadsheets of the world save it: the separator that its first line uses, and Unicode with or without a mark.
-//! What a column means is not known here.
+//! Tables as spreadsheets of the world save them: the separator that the first line uses, Unicode with or without a mark; columns by
+//! name; and the square of a cell, which is written the same way in every table. What other columns mean is not known here.
 
+use crate::domain::Square;
 use std::borrow::Cow;
+
+/// The largest table that is read, bytes.
+pub const MAX_TABLE: u64 = 256 << 20;
+/// Columns that mean something here, each of which is there once; a spreadsheet's other columns may be called what they like.
+const COLUMNS: [&str; 10] = ["sha256", "path", "cell", "label", "suggested", "group", "split", "x", "y", "side"];
+/// Squares lie within this many pixels: no image is as large.
+const FARTHEST: f32 = 1e6;
 
 /// The text of a table, and the byte between its fields: a comma, a semicolon (where the comma is a decimal one) or a tab, whichever the
 /// first line has most of.
@@ -15,6 +23,103 @@ pub fn table_text(bytes: &[u8]) -> Result<(Cow<'_, str>, u8), String> {
     // The first of equals is the usual one.
     let separator = [b',', b';', b'\t'].into_iter().rev().max_by_key(|s| count(*s)).unwrap_or(b',');
     Ok((text, separator))
+}
+
+/// A CSV by its first line.
+pub struct Table<'a> {
+    headers: csv::StringRecord,
+    reader: csv::Reader<&'a [u8]>,
+    square: Option<[usize; 3]>,
+}
+
+impl<'a> Table<'a> {
+    /// Reads the first line of a text, as [`table_text`] gives it.
+    ///
+    /// # Errors
+    /// When it is no CSV, names a column twice that is read, or only some of `x`, `y` and `side`.
+    pub fn new(text: &'a str, separator: u8) -> Result<Self, String> {
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(text.as_bytes());
+        let headers = reader.headers().map_err(|e| format!("not a CSV: {e}"))?.clone();
+        let mut table = Self { headers, reader, square: None };
+        let times = |name: &&str| table.headers.iter().filter(|h| h.eq_ignore_ascii_case(name)).count();
+        if let Some(name) = COLUMNS.iter().find(|name| times(name) > 1) {
+            return Err(format!("the first line names the column {name} twice"));
+        }
+        table.square = match ["x", "y", "side"].map(|name| table.column(name)) {
+            [Some(x), Some(y), Some(side)] => Some([x, y, side]),
+            // A column "side" alone means something else.
+            [None, None, _] => None,
+            _ => return Err("a square needs the columns x, y and side; only some of them are there".into()),
+        };
+        Ok(table)
+    }
+
+    /// Where a column is, in any case of letters.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.headers.iter().position(|h| h.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it has the columns of a square.
+    #[must_use]
+    pub fn has_squares(&self) -> bool {
+        self.square.is_some()
+    }
+
+    /// The names of the first columns, for a message.
+    #[must_use]
+    pub fn named(&self) -> String {
+        self.headers.iter().take(12).map(|h| h.escape_debug().to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The next row; nothing at the end.
+    pub fn next_row(&mut self) -> Option<Result<csv::StringRecord, String>> {
+        let mut record = csv::StringRecord::new();
+        match self.reader.read_record(&mut record) {
+            Ok(true) => Some(Ok(record)),
+            Ok(false) => None,
+            Err(e) => Some(Err(e.to_string())),
+        }
+    }
+
+    /// The square of a row, pixels of its image: all three numbers, or none.
+    ///
+    /// # Errors
+    /// Which column holds no number of pixels, or that one of them is empty.
+    pub fn square(&self, row: &csv::StringRecord) -> Result<Option<Square>, String> {
+        let Some(at) = self.square else { return Ok(None) };
+        let fields = at.map(|i| plain_field(row.get(i).unwrap_or("")));
+        if fields.iter().all(|f| f.is_empty()) {
+            return Ok(None);
+        }
+        if fields.iter().any(|f| f.is_empty()) {
+            return Err("x, y and side belong together; one of them is empty".into());
+        }
+        let mut values = [0f32; 3];
+        for ((value, text), name) in values.iter_mut().zip(fields).zip(["x", "y", "side"]) {
+            let number = text.parse().ok().filter(|v: &f32| v.is_finite() && v.abs() <= FARTHEST);
+            *value = number.ok_or_else(|| {
+                let hint = if text.contains(',') { "; write a point, not a comma" } else { "" };
+                let text = text.chars().take(24).collect::<String>();
+                format!("column {name}: \"{}\" is not a number of pixels{hint}", text.escape_debug())
+            })?;
+        }
+        let [x, y, side] = values;
+        if side < 1.0 {
+            return Err(format!("column side: a square of {side} pixels is none"));
+        }
+        Ok(Some(Square { x, y, side }))
+    }
+}
+
+/// A field without the apostrophe that keeps a spreadsheet from taking it for a formula.
+#[must_use]
+pub fn plain_field(field: &str) -> &str {
+    match field.strip_prefix('\'') {
+        Some(rest) if rest.starts_with(['=', '+', '-', '@']) => rest,
+        _ => field,
+    }
 }
 
 fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
@@ -39,6 +144,32 @@ fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_square_is_all_of_its_three_numbers_and_a_column_is_named_once() {
+        let squares = |text: &str| {
+            let mut table = Table::new(text, b',')?;
+            let mut found = Vec::new();
+            while let Some(row) = table.next_row() {
+                found.push(table.square(&row?)?.map(|s| (s.x, s.y, s.side)));
+            }
+            Ok::<_, String>(found)
+        };
+        assert_eq!(squares("label,X,y,side\na,'-1.5,2,80\nb,,,\n"), Ok(vec![Some((-1.5, 2.0, 80.0)), None]));
+        assert_eq!(squares("label,side,note,note\na,left,,\n"), Ok(vec![None]));
+        for (text, word) in [
+            ("label,x,side\na,1,2\n", "only some"),
+            ("label,x,y,side\na,1,,3\n", "belong together"),
+            ("label,x,y,side\na,1,2,zero\n", "column side"),
+            ("label,x,y,side\na,NaN,2,3\n", "column x"),
+            ("label,x,y,side\na,1,1e7,3\n", "column y"),
+            ("label,x,y,side\na,1,2,0\n", "is none"),
+            ("label,x,Label\n", "names the column label twice"),
+        ] {
+            let e = squares(text).expect_err(text);
+            assert!(e.contains(word), "{text:?}: {e}");
+        }
+    }
 
     #[test]
     fn separators_and_encodings_of_spreadsheets_are_read() {

@@ -5,9 +5,11 @@
 
 use super::amounts::{Constants, excess, shape};
 use super::card::{MANIFEST_KEY, Manifest, ModelCard, NEWEST_SCHEMA};
+use super::embedded::embedded_self_test;
 use super::familiarity::{Familiarity, TrainingRecord};
 use super::onnx::{ModelProto, TensorProto, tensor_proto, type_proto};
 use super::scan::{ScanError, scan};
+use super::selftest::SelfTest;
 use crate::domain::{ClassSet, Digest};
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,7 +197,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
         trained_on: manifest.training_record.clone(),
         made: manifest.made(),
         history: manifest.epochs(),
-        self_test: manifest.self_test.clone().filter(|t| t.picture == 1),
+        self_test: self_test_of(manifest, bytes.len()),
         outputs: named.into_iter().filter_map(|(m, n)| n.clone().map(|n| (m, n))).collect(),
         licence: if manifest.licence.is_empty() {
             property("model_license").unwrap_or_default()
@@ -451,6 +453,14 @@ fn check_output(model: &ModelProto, name: &str, labels: usize) -> Result<(), Vet
     match width.and_then(|w| usize::try_from(w).ok()) {
         Some(outputs) if outputs != labels => Err(VetError::LabelCount { labels, outputs }),
         _ => Ok(()),
+    }
+}
+
+/// The self-test that a manifest carries, or the one that is known of its file.
+fn self_test_of(manifest: &Manifest, length: usize) -> Option<SelfTest> {
+    match &manifest.self_test {
+        Some(test) => Some(test.clone()).filter(|t| t.picture == 1),
+        None => embedded_self_test(&manifest.name, length),
     }
 }
 

@@ -340,7 +340,7 @@ mod tests {
         SlideReport::new(s, status, version, who)
     }
 
-    /// The reports that were validated: no model, no labels, all excluded, all classes, amended, signed while preliminary.
+    /// The reports that were validated: no model, no labels, all excluded, none but nucleated red cells, all classes, amended, signed while preliminary.
     pub(super) fn validated() -> Vec<(&'static str, SlideReport)> {
         let all: Vec<(&str, usize, bool)> =
             crate::domain::CLASSES.iter().enumerate().map(|(i, c)| (c.label, i + 1, true)).collect();
@@ -365,6 +365,14 @@ mod tests {
             ("no-model", made(manual, ReportStatus::Final, 1)),
             ("no-labels", made(nothing, ReportStatus::Preliminary, 0)),
             ("all-excluded", made(snapshot(&[("artefact", 7, true)], true), ReportStatus::Final, 1)),
+            (
+                "no-white-cell",
+                made(
+                    snapshot(&[("nucleated red cell", 4, true), ("smudge cell", 2, true)], true),
+                    ReportStatus::Final,
+                    1,
+                ),
+            ),
             ("all-classes", made(classes, ReportStatus::Preliminary, 0)),
             ("amended", made(snapshot(&five, true), ReportStatus::Amended, 2)),
             (

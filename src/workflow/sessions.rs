@@ -2,16 +2,14 @@
 //! back. Images are known by digest: a table from another machine fits wherever the same pictures are.
 
 use super::UserError;
-use crate::dataset::table_text;
-use crate::domain::{Digest, Square, label_fault, one_spelling};
+use crate::dataset::{MAX_TABLE, Table, plain_field, table_text};
+use crate::domain::{Digest, label_fault, one_spelling};
 use crate::files::{data_file, digest_of, display_name, display_path, read_bounded, walk, write_atomic};
 use crate::report::csv_text;
 use crate::session::{CellKey, Change, Edit, Store, Verdict, Verification};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The largest table that is read.
-const MAX_CSV: u64 = 256 << 20;
 /// The ending of a session's file.
 const ENDING: &str = "session";
 /// Columns of an exported table.
@@ -157,9 +155,6 @@ pub struct Imported {
     pub set_aside: bool,
 }
 
-/// Squares lie within this many pixels: no image is as large.
-const FARTHEST: f32 = 1e6;
-
 /// The columns of a table that is imported, by their places.
 struct ImportColumns {
     digest: Option<usize>,
@@ -167,36 +162,22 @@ struct ImportColumns {
     cell: Option<usize>,
     label: usize,
     suggested: Option<usize>,
-    square: Option<[usize; 3]>,
 }
 
 impl ImportColumns {
-    fn of(headers: &csv::StringRecord) -> Result<Self, String> {
-        let column = |name: &str| headers.iter().position(|h| h.eq_ignore_ascii_case(name));
-        if let Some(twice) = headers.iter().enumerate().find_map(|(i, h)| {
-            (!h.is_empty() && headers.iter().take(i).any(|o| o.eq_ignore_ascii_case(h))).then_some(h)
-        }) {
-            return Err(format!("the first line names the column {} twice", twice.escape_debug()));
-        }
-        let named = || headers.iter().take(12).map(|h| h.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
-        let (digest, path) = (column("sha256"), column("path"));
-        let Some(label) = column("label").filter(|_| digest.is_some() || path.is_some()) else {
+    fn of(table: &Table<'_>) -> Result<Self, String> {
+        let (digest, path) = (table.column("sha256"), table.column("path"));
+        let Some(label) = table.column("label").filter(|_| digest.is_some() || path.is_some()) else {
             return Err(format!(
                 "the first line must name the columns sha256, cell and label, or path and label; it names {}",
-                named()
+                table.named()
             ));
         };
-        let square = [column("x"), column("y"), column("side")];
-        let square = match square {
-            [Some(x), Some(y), Some(side)] => Some([x, y, side]),
-            [None, None, None] => None,
-            _ => return Err("a square needs all of the columns x, y and side".into()),
-        };
-        let cell = column("cell");
+        let cell = table.column("cell");
         if cell.is_none() && path.is_none() {
-            return Err(format!("the column cell is missing; the first line names {}", named()));
+            return Err(format!("the column cell is missing; the first line names {}", table.named()));
         }
-        Ok(Self { digest, path, cell, label, suggested: column("suggested"), square })
+        Ok(Self { digest, path, cell, label, suggested: table.column("suggested") })
     }
 }
 
@@ -216,11 +197,10 @@ pub fn import_session(
     let shown = display_path(table);
     let bad = |what: String| UserError::new(format!("{shown}: {what}"));
     let no = |e: crate::session::StoreError| UserError::new(e.to_string());
-    let bytes = read_bounded(table, MAX_CSV).map_err(|e| bad(e.to_string()))?.bytes;
+    let bytes = read_bounded(table, MAX_TABLE).map_err(|e| bad(e.to_string()))?.bytes;
     let (text, separator) = table_text(&bytes).map_err(bad)?;
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let headers = reader.headers().map_err(|e| bad(format!("not a CSV: {e}")))?.clone();
-    let columns = ImportColumns::of(&headers).map_err(bad)?;
+    let mut rows = Table::new(&text, separator).map_err(bad)?;
+    let columns = ImportColumns::of(&rows).map_err(bad)?;
     let holder = holder();
     let opened = if repair { Store::open(path, &holder) } else { Store::open_undamaged(path, &holder) }.map_err(no)?;
     let mut store = opened.store;
@@ -231,11 +211,12 @@ pub fn import_session(
     spellings.sort();
     spellings.dedup();
     let mut wanted: BTreeMap<CellKey, (Verdict, usize)> = BTreeMap::new();
-    for (i, record) in reader.records().enumerate() {
-        let line = i + 2;
+    let mut line = 1;
+    while let Some(record) = rows.next_row() {
+        line += 1;
         let bad = |what: String| bad(format!("line {line}: {what}"));
-        let record = record.map_err(|e| bad(e.to_string()))?;
-        let field = |at: usize| plain(record.get(at).unwrap_or(""));
+        let record = record.map_err(bad)?;
+        let field = |at: usize| plain_field(record.get(at).unwrap_or(""));
         let image = match (columns.digest.map(field).filter(|d| !d.is_empty()), columns.path) {
             (Some(digest), _) => digest.parse().map_err(|e| bad(format!("column sha256: {e}")))?,
             (None, Some(at)) => image_of(field(at), table, &seen).map_err(|e| bad(format!("column path: {e}")))?,
@@ -258,10 +239,10 @@ pub fn import_session(
         let key = CellKey { image, cell };
         let before = present.get(&key);
         let label = imported_label(field(columns.label), &spellings).map_err(|e| bad(format!("column label: {e}")))?;
-        let square = match columns.square {
+        let square = match rows.has_squares() {
             // Without the columns a square stays what it is.
-            None => before.and_then(|b| b.square),
-            Some(at) => imported_square(at.map(field)).map_err(bad)?,
+            false => before.and_then(|b| b.square),
+            true => rows.square(&record).map_err(bad)?,
         };
         if label.is_empty() && square.is_none() {
             return Err(bad("there is no label".into()));
@@ -335,37 +316,6 @@ fn image_of(text: &str, table: &Path, seen: &BTreeMap<PathBuf, Digest>) -> Resul
 fn imported_label(text: &str, known: &[String]) -> Result<String, String> {
     label_fault(text).map_or(Ok(()), Err)?;
     Ok(if text.is_empty() { String::new() } else { one_spelling(text, known.iter().map(String::as_str)) })
-}
-
-/// A square of a table: all three numbers, or none.
-fn imported_square(fields: [&str; 3]) -> Result<Option<Square>, String> {
-    if fields.iter().all(|f| f.is_empty()) {
-        return Ok(None);
-    }
-    let mut values = [0f32; 3];
-    for ((value, text), name) in values.iter_mut().zip(fields).zip(["x", "y", "side"]) {
-        let number = text.parse().ok().filter(|v: &f32| v.is_finite() && v.abs() <= FARTHEST);
-        *value = number.ok_or_else(|| {
-            let hint = if text.contains(',') { "; write a point, not a comma" } else { "" };
-            format!(
-                "column {name}: \"{}\" is not a number of pixels{hint}",
-                text.chars().take(24).collect::<String>().escape_debug()
-            )
-        })?;
-    }
-    let [x, y, side] = values;
-    if side < 1.0 {
-        return Err(format!("column side: a square of {side} pixels is none"));
-    }
-    Ok(Some(Square { x, y, side }))
-}
-
-/// Without the apostrophe that keeps a spreadsheet from taking a field for a formula.
-fn plain(field: &str) -> &str {
-    match field.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(['=', '+', '-', '@']) => rest,
-        _ => field,
-    }
 }
 
 /// Checks a session's audit trail.

@@ -2,20 +2,29 @@
 //! of the reference ranges.
 
 use super::differential::{number, written};
+use super::pictured;
 use crate::app::Asked;
 use crate::app::case::{RangeDraft, is_reason};
 use crate::app::language::{look_up, tr, whole};
+use crate::app::pictures::{self, Pictures};
 use crate::app::state::{Dialog, State};
 use crate::app::theme;
 use crate::app::update::Input;
+use crate::domain::ImageResult;
 use crate::files::display_name;
 use crate::laboratory::{
     Obstacle, RangeSource, Ranges, RunRecord, Sex, SlideReport, TARGETS, Unit, listed, plain_text,
 };
-use crate::workflow::{SAME_FIELDS, field_groups};
+use crate::workflow::{OTHER_FIELDS, SAME_FIELDS, field_groups};
 use egui::{Grid, Id, Key, Role, ScrollArea, TextEdit, Ui, WidgetInfo};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Side of the small picture of a field that is asked about, points.
+const FIELD: f32 = 150.0;
+/// So many of the images of a group are shown at most.
+const PICTURED: usize = 6;
 
 /// A text that is kept when it is left or Enter is pressed; Escape takes it back.
 #[expect(clippy::too_many_arguments, reason = "a widget of its callers' choosing")]
@@ -177,19 +186,19 @@ const REASONS: [&str; 4] = [
 ];
 
 /// The sheet of a signature: what is signed, what is not complete, who signs.
-pub(super) fn sign(ui: &Ui, state: &State, reason: &str, asked: &mut Asked) {
+pub(super) fn sign(ui: &Ui, state: &State, pictures: &mut Pictures, reason: &str, asked: &mut Asked) {
     let answer = egui::Modal::new(Id::unique("sign")).show(ui.ctx(), |ui| {
         ui.set_width(560.0);
         ui.heading(tr!("Sign"));
         ui.separator();
-        sheet(ui, state, reason, asked);
+        sheet(ui, state, pictures, reason, asked);
     });
     if answer.should_close() {
         asked.input(Input::Dialog(Dialog::None));
     }
 }
 
-fn sheet(ui: &mut Ui, state: &State, reason: &str, asked: &mut Asked) {
+fn sheet(ui: &mut Ui, state: &State, pictures: &mut Pictures, reason: &str, asked: &mut Asked) {
     let shown = super::differential::shown(ui, state);
     let r = &shown.report;
     let obstacles = r.table.obstacles();
@@ -197,7 +206,7 @@ fn sheet(ui: &mut Ui, state: &State, reason: &str, asked: &mut Asked) {
     let room = (ui.ctx().content_rect().height() - 290.0).max(160.0);
     ScrollArea::vertical().id_salt("what is signed").max_height(room).show(ui, |ui| {
         summary(ui, r);
-        questions(ui, state, r, asked);
+        questions(ui, state, pictures, r, asked);
         if !obstacles.is_empty() {
             ui.add_space(6.0);
             ui.colored_label(theme::error_colour(ui), tr!("Not complete yet:"));
@@ -318,25 +327,49 @@ fn summary(ui: &mut Ui, r: &SlideReport) {
     });
 }
 
-/// Asks about images that look like the same field, and lets a person take back what was agreed.
-fn questions(ui: &mut Ui, state: &State, r: &SlideReport, asked: &mut Asked) {
-    if !r.table.left.same_fields.is_empty() {
-        for group in field_groups(&state.case.record, SAME_FIELDS).into_iter().take(NAMED) {
-            ui.add_space(4.0);
-            ui.label(tr!("%{n} images are counted as one field", n = group.len()));
-            if ui.button(tr!("Different Fields: Count All")).clicked() {
-                asked.input(Input::Fields(group, false));
-            }
-        }
-    }
-    for paths in r.table.left.alike.iter().take(NAMED) {
+/// What is known of images that look like the same field.
+#[derive(Clone, Copy)]
+enum Fields {
+    Undecided,
+    Same,
+    Different,
+}
+
+/// Asks about images that look like the same field, shown side by side, and lets a person take back what was said of them.
+fn questions(ui: &mut Ui, state: &State, pictures: &mut Pictures, r: &SlideReport, asked: &mut Asked) {
+    let undecided = r.table.left.alike.iter().map(|paths| (Fields::Undecided, state.group_of(paths)));
+    let said = [(Fields::Same, SAME_FIELDS), (Fields::Different, OTHER_FIELDS)]
+        .into_iter()
+        .flat_map(|(what, entry)| field_groups(&state.case.record, entry).into_iter().map(move |group| (what, group)));
+    for (what, group) in undecided.chain(said) {
+        let images: Vec<&Arc<ImageResult>> =
+            group.iter().filter_map(|digest| state.images.get(*state.images.with_digest(digest).first()?)).collect();
+        let names = names(&images.iter().map(|i| i.path.clone()).collect::<Vec<_>>());
+        let n = group.len();
         ui.add_space(4.0);
-        let n = paths.len();
-        ui.label(tr!("These %{n} images look like the same field: %{names}", n = n, names = names(paths)));
+        ui.label(match what {
+            Fields::Undecided => tr!("These %{n} images look like the same field: %{names}", n = n, names = names),
+            Fields::Same => tr!("%{n} images are counted as one field: %{names}", n = n, names = names),
+            Fields::Different => tr!("%{n} images are counted as different fields: %{names}", n = n, names = names),
+        });
+        ui.horizontal_wrapped(|ui| {
+            for image in images.iter().take(PICTURED) {
+                let Some(digest) = image.digest else { continue };
+                let name = plain_text(&display_name(&image.path));
+                pictured(ui, pictures, pictures::Key::small(digest, None), &image.path, FIELD, &name);
+            }
+        });
         ui.horizontal(|ui| {
-            for (same, text) in [(true, tr!("Same Field: Count Once")), (false, tr!("Different Fields: Count All"))] {
+            let same = (true, tr!("Same Field: Count Once"));
+            let different = (false, tr!("Different Fields: Count All"));
+            let answers = match what {
+                Fields::Undecided => vec![same, different],
+                Fields::Same => vec![different],
+                Fields::Different => vec![same],
+            };
+            for (same, text) in answers {
                 if ui.button(text).clicked() {
-                    asked.input(Input::Fields(state.group_of(paths), same));
+                    asked.input(Input::Fields(group.clone(), same));
                 }
             }
         });

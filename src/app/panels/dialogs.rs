@@ -4,12 +4,13 @@ use super::case;
 use crate::app::Asked;
 use crate::app::command::Command;
 use crate::app::language::tr;
+use crate::app::pictures::Pictures;
 use crate::app::state::{Dialog, State};
 use crate::app::update::Input;
 use egui::{Event, Grid, Key, KeyboardShortcut, Modifiers, RichText, ScrollArea, TextEdit, Ui};
 use std::path::PathBuf;
 
-pub(super) fn dialog(ui: &Ui, state: &State, asked: &mut Asked) {
+pub(super) fn dialog(ui: &Ui, state: &State, pictures: &mut Pictures, asked: &mut Asked) {
     match &state.dialog {
         Dialog::None => {}
         Dialog::Path { text, why, watch } => path(ui, text, why, *watch, asked),
@@ -21,7 +22,7 @@ pub(super) fn dialog(ui: &Ui, state: &State, asked: &mut Asked) {
         Dialog::ConfirmAll(n) => asking(ui, &tr!("Confirm in bulk"), asked, |ui, asked| confirm_all(ui, *n, asked)),
         Dialog::Sign { reason } => {
             close_on_escape(ui, asked);
-            case::sign(ui, state, reason, asked);
+            case::sign(ui, state, pictures, reason, asked);
         }
         Dialog::Amend { reason } => asking(ui, &tr!("Amend"), asked, |ui, asked| case::amend(ui, reason, asked)),
         Dialog::Ranges(drafts) => {

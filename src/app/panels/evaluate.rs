@@ -3,8 +3,8 @@
 //!
 //! It draws what the state says and asks for commands and inputs; nothing is computed here but positions on the screen.
 
-use super::ViewMemory;
 use super::frame::{command_button, duration};
+use super::{ViewMemory, paint_fitted};
 use crate::app::Asked;
 use crate::app::command::Command;
 use crate::app::evaluation::{Curve, EvaluateForm, EvaluateInput, EvaluateView, Pick, Shares, Showing, Tab, Which};
@@ -837,10 +837,7 @@ fn tile(
     painter.rect_filled(inner, 4.0, theme::picture_back(dark));
     match pictures.get(Key::small(cell.file_digest, Some(cell.square)), &cell.file, Some(cell.square)) {
         Look::Ready(texture) => {
-            let t = texture.size_vec2();
-            let scale = (inner.width() / t.x).min(inner.height() / t.y);
-            let place = Rect::from_center_size(inner.center(), t * scale);
-            painter.image(texture.id(), place, Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0)), theme::untinted());
+            paint_fitted(&painter, texture, inner);
         }
         Look::Coming => {
             painter.text(inner.center(), Align2::CENTER_CENTER, "…", FontId::proportional(14.0), theme::accent(dark));
@@ -899,11 +896,7 @@ fn details(ui: &mut Ui, view: &EvaluateView, found: &Evaluated, pictures: &mut P
         ui.painter().rect_filled(place, 4.0, theme::picture_back(dark));
         let key = Key::large(cell.file_digest, cell.square);
         if let Look::Ready(texture) = pictures.get(key, &cell.file, Some(cell.square)) {
-            let t = texture.size_vec2();
-            let scale = (place.width() / t.x).min(place.height() / t.y);
-            let inner = Rect::from_center_size(place.center(), t * scale);
-            let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-            ui.painter().image(texture.id(), inner, whole, theme::untinted());
+            paint_fitted(ui.painter(), texture, place);
         }
         ui.vertical(|ui| {
             ui.spacing_mut().interact_size.y = 14.0;

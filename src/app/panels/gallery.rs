@@ -187,17 +187,7 @@ fn draw(
         ui.painter().with_clip_rect(inner).galley(inner.min + vec2(4.0, 4.0), galley, theme::error_colour(ui));
     } else if let Some(digest) = image.digest {
         match pictures.get(Key::small(digest, square), &image.path, square) {
-            Look::Ready(texture) => {
-                let s = texture.size_vec2();
-                let scale = (inner.width() / s.x).min(inner.height() / s.y);
-                let place = Rect::from_center_size(inner.center(), s * scale);
-                ui.painter().image(
-                    texture.id(),
-                    place,
-                    Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0)),
-                    theme::untinted(),
-                );
-            }
+            Look::Ready(texture) => super::paint_fitted(ui.painter(), texture, inner),
             Look::Coming => middle("…"),
             Look::Broken => middle(&tr!("cannot be shown now")),
         }

@@ -17,12 +17,13 @@ mod wizard;
 
 use super::command::Command;
 use super::language::tr;
-use super::pictures::Pictures;
+use super::pictures::{self, Look, Pictures};
 use super::state::{Dialog, Place, State};
 use super::update::Input;
 use super::{Asked, theme};
 use crate::domain::{CellClass, CellId, NOT_A_WHITE_CELL, UNIDENTIFIED};
-use egui::{Key, Ui};
+use egui::{Key, Rect, Ui, WidgetInfo, pos2};
+use std::path::Path;
 
 /// What only drawing needs to remember: zoom, columns, text being typed.
 #[derive(Debug, Default)]
@@ -87,6 +88,25 @@ impl Pointing {
     }
 }
 
+/// Paints a picture into a place, as large as it fits, not distorted.
+fn paint_fitted(painter: &egui::Painter, texture: &egui::TextureHandle, place: Rect) {
+    let size = texture.size_vec2();
+    let scale = (place.width() / size.x).min(place.height() / size.y);
+    let all = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    painter.image(texture.id(), Rect::from_center_size(place.center(), size * scale), all, theme::untinted());
+}
+
+/// A picture in a place of its own of so many points a side; its name is what is read aloud, and shown under the pointer.
+fn pictured(ui: &mut Ui, pictures: &mut Pictures, key: pictures::Key, path: &Path, side: f32, name: &str) {
+    let (place, response) = ui.allocate_exact_size(egui::Vec2::splat(side), egui::Sense::hover());
+    ui.painter().rect_filled(place, 3.0, theme::picture_back(ui.visuals().dark_mode));
+    if let Look::Ready(texture) = pictures.get(key, path, key.square()) {
+        paint_fitted(ui.painter(), texture, place);
+    }
+    response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, name));
+    response.on_hover_text(name);
+}
+
 /// The whole window.
 pub(crate) fn window(
     ui: &mut Ui,
@@ -113,7 +133,7 @@ pub(crate) fn window(
         Place::Train => train::place(ui, state, pictures, asked, now),
         Place::Models => models::place(ui, state, memory, asked),
     }
-    dialogs::dialog(ui, state, asked);
+    dialogs::dialog(ui, state, pictures, asked);
     frame::toasts(ui, state);
     drop_veil(ui);
     if memory.columns == 0 {

@@ -3,10 +3,11 @@
 //! It draws what the state says and asks for commands; nothing is computed here but positions on the screen.
 
 use super::frame::{command_button, duration};
+use super::pictured;
 use crate::app::Asked;
 use crate::app::command::Command;
 use crate::app::language::{decimal, look_up, tr};
-use crate::app::pictures::{Key, Look, Pictures};
+use crate::app::pictures::{Key, Pictures};
 use crate::app::state::State;
 use crate::app::theme;
 use crate::app::training::{Phase, TrainForm, TrainView};
@@ -17,8 +18,7 @@ use crate::files::{display_name, display_path};
 use crate::training::{Recipe, RecipeKind, TrainingDevice};
 use crate::workflow::{LookalikeCell, Lookalikes, Obstacle, Remedy, Short, TrainOutcome, Why, defaults};
 use egui::{
-    Button, CentralPanel, CollapsingHeader, ComboBox, DragValue, Grid, Panel, RichText, ScrollArea, Sense, TextEdit,
-    Ui, vec2,
+    Button, CentralPanel, CollapsingHeader, ComboBox, DragValue, Grid, Panel, RichText, ScrollArea, TextEdit, Ui, vec2,
 };
 use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, PlotPoints, Points, VLine};
 
@@ -116,22 +116,8 @@ fn lookalikes(ui: &mut Ui, found: &Lookalikes, pictures: &mut Pictures) {
 
 /// One of two, small, with its label.
 fn lookalike(ui: &mut Ui, cell: &LookalikeCell, pictures: &mut Pictures) {
-    let (place, response) = ui.allocate_exact_size(vec2(PAIR, PAIR), Sense::hover());
-    ui.painter().rect_filled(place, 3.0, theme::picture_back(ui.visuals().dark_mode));
-    if let Look::Ready(texture) = pictures.get(Key::small(cell.digest, cell.square), &cell.path, cell.square) {
-        let t = texture.size_vec2();
-        let scale = (place.width() / t.x).min(place.height() / t.y);
-        let whole = egui::Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));
-        ui.painter().image(
-            texture.id(),
-            egui::Rect::from_center_size(place.center(), t * scale),
-            whole,
-            theme::untinted(),
-        );
-    }
-    let words = format!("{}, {}", cell.name, look_up(&cell.label));
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &words));
-    response.on_hover_text(words);
+    let name = format!("{}, {}", cell.name, look_up(&cell.label));
+    pictured(ui, pictures, Key::small(cell.digest, cell.square), &cell.path, PAIR, &name);
     ui.label(RichText::new(look_up(&cell.label)).small());
 }
 
