@@ -1,5 +1,5 @@
-//! Images that look like the same field: taken twice, saved again, a little shifted. Told by their cells: where there are many, by
-//! how they lie to each other and look alike; where there are few, by what a comparison of their pictures said. A person decides. Pure.
+//! Images that look like the same field: taken twice, saved again, a little shifted. Told by what a comparison of their
+//! pixels said, and by their cells: where there are many, by how they lie to each other and look alike. A person decides. Pure.
 
 use super::input::slide_of;
 use crate::domain::{CellResult, Digest, ImageResult, Outcome};
@@ -18,8 +18,14 @@ const SIDE: f32 = 0.15;
 /// So much of the picture with fewer cells has to be found in the other one.
 const SHARE: f64 = 0.6;
 
-/// Cells that are the same one as their pictures have it, in both orders.
-pub type SameCells = HashSet<(CellKey, CellKey)>;
+/// What a comparison of pixels said, each pair in both orders.
+#[derive(Debug, Clone, Default)]
+pub struct SamePictures {
+    /// Cells that are the same one.
+    pub cells: HashSet<(CellKey, CellKey)>,
+    /// Images that show the same field.
+    pub fields: HashSet<(Digest, Digest)>,
+}
 
 fn likeness(a: &CellResult, b: &CellResult) -> f32 {
     if a.features.is_empty() || a.features.len() != b.features.len() {
@@ -37,16 +43,20 @@ fn cells(image: &ImageResult) -> &[CellResult] {
     }
 }
 
-/// Whether two images look like the same field. `same` says which cells are one, where their pictures were compared.
+/// Whether two images look like the same field. `same` says what a comparison of pixels found.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "pictures and cells")]
-pub fn same_field(a: &ImageResult, b: &ImageResult, same: &SameCells) -> bool {
+pub fn same_field(a: &ImageResult, b: &ImageResult, same: &SamePictures) -> bool {
     let (few, many) = if cells(a).len() <= cells(b).len() { (a, b) } else { (b, a) };
     let (own, other) = (cells(few), cells(many));
     let needed = ((own.len() as f64 * SHARE).ceil() as usize).max(1);
     if let (Some(one), Some(another)) = (few.digest, many.digest) {
+        if same.fields.contains(&(one, another)) {
+            return true;
+        }
         let key = |image, c: &CellResult| CellKey { image, cell: c.number };
-        let found = own.iter().filter(|c| other.iter().any(|o| same.contains(&(key(one, c), key(another, o))))).count();
+        let found =
+            own.iter().filter(|c| other.iter().any(|o| same.cells.contains(&(key(one, c), key(another, o))))).count();
         if found >= needed {
             return true;
         }
@@ -82,7 +92,7 @@ pub fn same_field(a: &ImageResult, b: &ImageResult, same: &SameCells) -> bool {
 /// Groups of different images of a slide that look like the same field, in the order of their paths. In a group each looks like every
 /// other: likeness does not chain.
 #[must_use]
-pub fn look_alike<'a>(images: impl IntoIterator<Item = &'a ImageResult>, same: &SameCells) -> Vec<Vec<Digest>> {
+pub fn look_alike<'a>(images: impl IntoIterator<Item = &'a ImageResult>, same: &SamePictures) -> Vec<Vec<Digest>> {
     let mut slides: BTreeMap<_, Vec<&ImageResult>> = BTreeMap::new();
     for image in images.into_iter().filter(|i| i.digest.is_some() && !cells(i).is_empty()) {
         slides.entry(slide_of(&image.path)).or_default().push(image);
@@ -157,11 +167,14 @@ mod tests {
             image("g", &[]),
         ];
         let digest = |i: usize| all[i].digest.expect("set");
-        let none = SameCells::new();
+        let none = SamePictures::default();
         assert_eq!(look_alike(&all, &none), [vec![digest(0), digest(1)]], "one cell that looks alike is no evidence");
         let (e, f) = (CellKey { image: digest(4), cell: 1 }, CellKey { image: digest(5), cell: 1 });
-        let same = SameCells::from([(e, f), (f, e)]);
+        let same = SamePictures { cells: HashSet::from([(e, f), (f, e)]), ..SamePictures::default() };
         assert_eq!(look_alike(&all, &same), [vec![digest(0), digest(1)], vec![digest(4), digest(5)]]);
+        let pair = [(digest(2), digest(3)), (digest(3), digest(2))];
+        let same = SamePictures { fields: HashSet::from(pair), ..SamePictures::default() };
+        assert_eq!(look_alike(&all, &same), [vec![digest(0), digest(1)], vec![digest(2), digest(3)]]);
         let mut twice = image("a again", &field);
         twice.digest = all[0].digest;
         assert!(look_alike([&all[0], &twice], &none).is_empty(), "the same file is a copy, not a likeness");

@@ -1,11 +1,11 @@
-//! Which images of a session look like the same field: the laboratory's judgement, with the pictures of cells compared where an image
-//! has too few of them for their places to tell. Reads the images again, so it is a job of its own, before a signature.
+//! Which images of a session look like the same field: the laboratory's judgement, with their pixels compared. Reads the images again,
+//! so it is a job of its own, before a signature.
 
 use crate::dataset::{Alike, AlikePair, near_duplicates};
-use crate::domain::{CellPreprocessing, Digest, ImageResult, Outcome};
+use crate::domain::{CellPreprocessing, CellResult, Digest, ImageResult, Outcome};
 use crate::files::{MAX_PICTURE_BYTES, read_bounded};
-use crate::imaging::{Limits, cut_square, decode};
-use crate::laboratory::{SameCells, look_alike, slide_of};
+use crate::imaging::{FieldCopy, Limits, RgbImage, cut_square, decode};
+use crate::laboratory::{SamePictures, look_alike, slide_of};
 use crate::session::{CellKey, KeptResult};
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
@@ -15,20 +15,32 @@ use std::collections::BTreeMap;
 const FEW: usize = 4;
 /// Pixels a side of a cell's picture.
 const SIDE: usize = 128;
+/// Images whose pixels correlate this much show one field: see [`FieldCopy::correlation`].
+const SAME_FIELD: f32 = 0.7;
 
-/// The cells of an image as they are compared; none where the file cannot be read any more.
-fn pictures(result: &ImageResult) -> Vec<(CellKey, Alike)> {
-    let (Outcome::Cells(cells), Some(image)) = (&result.outcome, result.digest) else { return Vec::new() };
-    if cells.len() > FEW {
-        return Vec::new();
+/// An image as it is compared.
+struct Compared {
+    digest: Digest,
+    field: FieldCopy,
+    cells: Vec<(CellKey, Alike)>,
+}
+
+/// Nothing where the image has no cell, or the file cannot be read any more.
+fn compared(result: &ImageResult) -> Option<Compared> {
+    let (Outcome::Cells(cells), Some(digest)) = (&result.outcome, result.digest) else { return None };
+    if cells.is_empty() {
+        return None;
     }
-    let read = read_bounded(&result.path, MAX_PICTURE_BYTES).ok();
-    let Some(picture) = read.and_then(|r| decode(&r.bytes, Limits::default()).ok()).map(|d| d.picture) else {
-        return Vec::new();
-    };
+    let read = read_bounded(&result.path, MAX_PICTURE_BYTES).ok()?;
+    let picture = decode(&read.bytes, Limits::default()).ok()?.picture;
+    let cells = if cells.len() > FEW { &[][..] } else { cells };
+    let cells = cells.iter().map(|c| (CellKey { image: digest, cell: c.number }, of_cell(&picture, c))).collect();
+    Some(Compared { digest, field: FieldCopy::new(&picture), cells })
+}
+
+fn of_cell(picture: &RgbImage, cell: &CellResult) -> Alike {
     let how = CellPreprocessing { balanced: false, ..CellPreprocessing::OURS };
-    let cut = |c: &crate::domain::CellResult| Alike::of(&cut_square(&picture, c.square, [how.white; 3], &how, SIDE));
-    cells.iter().map(|c| (CellKey { image, cell: c.number }, cut(c))).collect()
+    Alike::of(&cut_square(picture, cell.square, [how.white; 3], &how, SIDE))
 }
 
 /// Groups of images of a slide that look like the same field.
@@ -37,14 +49,21 @@ pub(super) fn fields_alike(results: &[KeptResult], cancel: &Cancel, progress: &P
     for kept in results {
         slides.entry(slide_of(&kept.result.path)).or_default().push(&kept.result);
     }
-    let mut same = SameCells::new();
+    let mut same = SamePictures::default();
     for images in slides.values().filter(|images| images.len() > 1) {
-        let read = |i: &&ImageResult| if cancel.is_cancelled() { Vec::new() } else { pictures(i) };
-        let (keys, all): (Vec<CellKey>, Vec<Option<Alike>>) =
-            images.par_iter().flat_map_iter(read).map(|(k, a)| (k, Some(a))).unzip();
-        for AlikePair { pair: (i, j), .. } in near_duplicates(&all, cancel, progress) {
-            same.extend([(keys[i], keys[j]), (keys[j], keys[i])]);
+        let read = |i: &&ImageResult| if cancel.is_cancelled() { None } else { compared(i) };
+        let images: Vec<Compared> = images.par_iter().filter_map(read).collect();
+        let (keys, cells): (Vec<CellKey>, Vec<Option<Alike>>) =
+            images.iter().flat_map(|i| &i.cells).map(|(key, cell)| (*key, Some(cell.clone()))).unzip();
+        for AlikePair { pair: (i, j), .. } in near_duplicates(&cells, cancel, progress) {
+            same.cells.extend([(keys[i], keys[j]), (keys[j], keys[i])]);
         }
+        let pairs = (0..images.len()).into_par_iter().flat_map_iter(|i| {
+            let (one, later) = (&images[i], if cancel.is_cancelled() { &[][..] } else { &images[i + 1..] });
+            let fits = |other: &&Compared| one.field.correlation(&other.field) >= SAME_FIELD;
+            later.iter().filter(fits).flat_map(|other| [(one.digest, other.digest), (other.digest, one.digest)])
+        });
+        same.fields.extend(pairs.collect::<Vec<_>>());
     }
     look_alike(results.iter().map(|k| &*k.result), &same)
 }
