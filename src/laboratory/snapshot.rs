@@ -240,12 +240,20 @@ impl SlideReport {
         }
     }
 
-    /// What the model cannot name; nothing where there is no model, or it names everything that is counted.
+    /// Counted classes that the model cannot name; none where there is no model.
+    #[must_use]
+    pub fn lacking(&self) -> Vec<String> {
+        if !self.has_model() {
+            return Vec::new();
+        }
+        let computed = || cannot_name(&self.snapshot.classes).into_iter().map(str::to_owned).collect();
+        self.snapshot.cannot_name.clone().unwrap_or_else(computed)
+    }
+
+    /// The same as a sentence; nothing where there is no model, or it names everything that is counted.
     #[must_use]
     pub fn limits(&self) -> Option<String> {
-        let computed = || cannot_name(&self.snapshot.classes).into_iter().map(str::to_owned).collect();
-        let lacking: Vec<String> = self.snapshot.cannot_name.clone().unwrap_or_else(computed);
-        if self.has_model() { cannot_name_sentence(&lacking) } else { None }
+        cannot_name_sentence(&self.lacking())
     }
 
     /// One line for everything that is not among the counted images, in words.

@@ -314,7 +314,7 @@ fn rows(ui: &mut Ui, shown: &Shown) {
         rest.push(tr!("white cell count used: %{n} ×10⁹/L", n = written(wbc)));
     }
     // A nought of a class that the model has no word for is no finding.
-    let lacking = shown.report.snapshot.cannot_name.as_deref().unwrap_or_default();
+    let lacking = shown.report.lacking();
     let silent =
         table.rows.iter().filter(|r| r.count.all == 0 && lacking.contains(&r.label)).map(|r| look_up(&r.label));
     let silent: Vec<String> = silent.collect();
