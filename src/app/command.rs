@@ -1,12 +1,11 @@
-//! Commands as data: one enum gives each its text, tooltip, shortcut and place in the menus. Menus, the palette, the
-//! shortcuts and the tests all read it; nothing here draws or does anything.
+//! Commands as data: one enum gives each its text, tooltip, shortcut, page and word in the settings. Menus, the palette, the shortcuts
+//! and the tests all read it; whether a command makes sense now its page says, and nothing here draws or does anything.
 
-use super::evaluation::Which;
+use super::choice::{GallerySort, Page, ThemeChoice};
 use super::language::{Language, look_up, tr};
-use super::state::{GallerySort, Place, State, ThemeChoice};
-use super::training::Phase;
 use crate::domain::{CellClass, KEYED, UNIDENTIFIED};
 use crate::inference::Provider;
+use crate::workflow::Export;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 /// What a person can ask the window to do.
@@ -22,16 +21,8 @@ pub enum Command {
     DemoSlide,
     /// Choose a folder, and classify pictures as they come into it.
     WatchFolder,
-    /// Write the labels that people gave as a table.
-    ExportCsv,
-    /// Write what the model said as a table.
-    ExportTable,
-    /// Write the case's report as a page.
-    ExportReport,
-    /// Write the case's report for another system.
-    ExportFhir,
-    /// Copy the reviewed images into a folder per class.
-    ExportImages,
+    /// Ask where to, then write what the session holds.
+    Export(Export),
     /// Close the window.
     Quit,
     /// Choose a model file.
@@ -114,8 +105,8 @@ pub enum Command {
     ToggleCells,
     /// Ask for an execution provider.
     UseProvider(Provider),
-    /// Go to a place.
-    Go(Place),
+    /// Go to a page.
+    Go(Page),
     /// Larger tiles.
     LargerTiles,
     /// Smaller tiles.
@@ -144,6 +135,19 @@ pub enum Command {
     About,
 }
 
+/// Who answers a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Home {
+    /// What is around every page.
+    Shell,
+    /// What concerns several pages at once.
+    Window,
+    /// One page, whichever is open.
+    Page(Page),
+    /// The page that is open.
+    OpenPage,
+}
+
 /// The keys of the labels, by their number.
 pub const DIGITS: [Key; 10] =
     [Key::Num0, Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7, Key::Num8, Key::Num9];
@@ -162,11 +166,6 @@ impl Command {
             C::OpenPath,
             C::DemoSlide,
             C::WatchFolder,
-            C::ExportCsv,
-            C::ExportTable,
-            C::ExportReport,
-            C::ExportFhir,
-            C::ExportImages,
             C::OpenModel,
             C::UseBundledModel,
             C::Classify,
@@ -212,7 +211,8 @@ impl Command {
             C::SmallerTiles,
         ];
         all.extend((0..=KEYED).filter_map(|n| u8::try_from(n).ok()).map(C::Label));
-        all.extend(Place::ALL.map(C::Go));
+        all.extend(Export::ALL.map(C::Export));
+        all.extend(Page::ALL.map(C::Go));
         all.extend(GallerySort::ALL.map(C::Sort));
         all.extend(ThemeChoice::ALL.map(C::Theme));
         all.extend(Language::ALL.map(C::Speak));
@@ -230,11 +230,7 @@ impl Command {
             Self::OpenPath => tr!("Open Path…"),
             Self::DemoSlide => tr!("Demo Slide"),
             Self::WatchFolder => tr!("Watch Folder…"),
-            Self::ExportCsv => tr!("Labels CSV…"),
-            Self::ExportTable => tr!("Classification CSV…"),
-            Self::ExportReport => tr!("Report HTML…"),
-            Self::ExportFhir => tr!("FHIR JSON…"),
-            Self::ExportImages => tr!("Images by Class…"),
+            Self::Export(export) => tr!(export.text()),
             Self::Label(n) => {
                 let label = CellClass::of_key(usize::from(n)).map_or(UNIDENTIFIED, |c| c.label);
                 tr!("Label as %{label}", label = look_up(label))
@@ -279,7 +275,7 @@ impl Command {
             Self::UseTrainedModel => tr!("Use This Model"),
             Self::PreviousModel => tr!("Back to the Model Before"),
             Self::UseProvider(p) => tr!("Execution Provider: %{name}", name = p),
-            Self::Go(place) => tr!(place.text()),
+            Self::Go(page) => tr!(page.text()),
             Self::LargerTiles => tr!("Gallery: Larger"),
             Self::SmallerTiles => tr!("Gallery: Smaller"),
             Self::Theme(t) => tr!("Theme: %{name}", name = tr!(t.text())),
@@ -309,15 +305,7 @@ impl Command {
             Self::OpenPath => "Type or paste the path of a picture or folder",
             Self::DemoSlide => "A slide that the program draws itself, with cells of all five classes",
             Self::WatchFolder => "Classify pictures as a camera writes them into a folder",
-            Self::ExportCsv => {
-                "The labels that people gave, by the image's digest: another machine restores them from it"
-            }
-            Self::ExportTable => "Write a row per cell, as `leukoscope classify` does",
-            Self::ExportReport => "The differential as a page that prints",
-            Self::ExportFhir => "The differential for a laboratory system (FHIR R4)",
-            Self::ExportImages => {
-                "Copy the images of reviewed cells into a folder per class, with a table: a training set"
-            }
+            Self::Export(export) => export.tooltip(),
             Self::Label(_) => {
                 "Label the cells chosen together, else the one under the pointer if it was moved last, else the chosen one"
             }
@@ -369,7 +357,7 @@ impl Command {
             Self::PreviousModel => "Classify with the model that was in use before the trained one",
             Self::ToggleCells => "Every white cell of a field, or only the most evident one",
             Self::UseProvider(_) => "What runs the network; the status bar says what really ran",
-            Self::Go(place) => place.tooltip(),
+            Self::Go(page) => page.tooltip(),
             Self::LargerTiles => "Show fewer, larger tiles",
             Self::SmallerTiles => "Show more, smaller tiles",
             Self::Speak(_) => "The language of the window; files stay as they are",
@@ -412,15 +400,15 @@ impl Command {
             Self::OpenImage => keys(CTRL_SHIFT, Key::O),
             Self::OpenPath => keys(CTRL, Key::L),
             Self::DemoSlide => keys(CTRL, Key::D),
-            Self::ExportCsv => keys(CTRL, Key::E),
+            Self::Export(Export::Labels) => keys(CTRL, Key::E),
             Self::Quit => keys(CTRL, Key::Q),
             Self::OpenModel => keys(CTRL, Key::M),
             Self::Classify => keys(Modifiers::NONE, Key::F5),
             Self::CancelJob => keys(CTRL, Key::Period),
-            Self::Go(Place::Review) => keys(CTRL, Key::Num1),
-            Self::Go(Place::Evaluate) => keys(CTRL, Key::Num2),
-            Self::Go(Place::Train) => keys(CTRL, Key::Num3),
-            Self::Go(Place::Models) => keys(CTRL, Key::Num4),
+            Self::Go(Page::Review) => keys(CTRL, Key::Num1),
+            Self::Go(Page::Evaluate) => keys(CTRL, Key::Num2),
+            Self::Go(Page::Train) => keys(CTRL, Key::Num3),
+            Self::Go(Page::Models) => keys(CTRL, Key::Num4),
             Self::LargerTiles => keys(CTRL, Key::Plus),
             Self::SmallerTiles => keys(CTRL, Key::Minus),
             Self::FocusFilter => keys(Modifiers::NONE, Key::Slash),
@@ -440,123 +428,45 @@ impl Command {
         }
     }
 
+    /// Who answers it.
+    #[must_use]
+    pub fn home(self) -> Home {
+        match self {
+            Self::OpenPath
+            | Self::Palette
+            | Self::Keyboard
+            | Self::SelfCheck
+            | Self::Log
+            | Self::About
+            | Self::Theme(_)
+            | Self::Speak(_) => Home::Shell,
+            Self::OpenModel
+            | Self::UseBundledModel
+            | Self::UseTrainedModel
+            | Self::UseCalibratedModel
+            | Self::PreviousModel
+            | Self::UseProvider(_)
+            | Self::Go(_)
+            | Self::Quit => Home::Window,
+            Self::Undo | Self::Redo => Home::OpenPage,
+            Self::ChooseEvaluation
+            | Self::Evaluate
+            | Self::StopEvaluation
+            | Self::ExportEvaluation
+            | Self::Calibrate
+            | Self::ChooseOther
+            | Self::CompareModels => Home::Page(Page::Evaluate),
+            Self::ChooseDataset | Self::LookAtData | Self::StartTraining | Self::PauseTraining | Self::StopTraining => {
+                Home::Page(Page::Train)
+            }
+            _ => Home::Page(Page::Review),
+        }
+    }
+
     /// Whether it says what a cell is.
     #[must_use]
     pub fn labels(self) -> bool {
         matches!(self, Self::Label(_) | Self::Accept | Self::NoWhiteCell | Self::OtherLabel)
-    }
-
-    /// Why a key of it does nothing now, where a person has to know.
-    #[must_use]
-    pub fn refusal(self, state: &State) -> Option<String> {
-        let changes = self.labels() || matches!(self, Self::Undo | Self::Redo | Self::SignOff);
-        if !changes || state.place != Place::Review || state.tiles.is_empty() {
-            return None;
-        }
-        // Who only reads can amend nothing.
-        if let Some(why) = state.labels.obstacle() {
-            return Some(tr!("Labels cannot be given: %{why}", why = why));
-        }
-        if let Some(signed) = state.case.record.signatures.last().filter(|_| state.case.record.locked()) {
-            let keys = state.keys.of(Self::Amend).map_or_else(|| Self::Amend.text(), super::keys::words);
-            return Some(tr!(
-                "Signed by %{who}: nothing can be changed. Press %{keys} to amend",
-                who = signed.operator,
-                keys = keys
-            ));
-        }
-        None
-    }
-
-    /// Whether it makes sense now.
-    #[must_use]
-    pub fn enabled(self, state: &State) -> bool {
-        match self {
-            Self::ExportCsv => !state.labels.verdicts.is_empty() && state.labels.open,
-            Self::ExportTable => !state.images.is_empty() && state.job.is_none(),
-            Self::ExportReport | Self::ExportFhir => !state.images.is_empty(),
-            Self::ExportImages | Self::TrainOnReviewed | Self::EvaluateOnReviewed => {
-                state.labels.open && !state.labels.verdicts.is_empty()
-            }
-            Self::Label(_) => {
-                state.place == Place::Review && state.label_obstacle().is_none() && !state.tiles.is_empty()
-            }
-            Self::NextUnreviewed | Self::NextFlagged | Self::SelectAll => {
-                state.place == Place::Review && !state.visible.is_empty()
-            }
-            Self::ToggleMap => state.place == Place::Review && !state.tiles.is_empty(),
-            Self::ToggleHeat => state.place == Place::Review && state.selected.is_some(),
-            Self::DrawSquares => state.model.squares && state.place == Place::Review && state.selected.is_some(),
-            Self::SignOff => {
-                state.place == Place::Review
-                    && state.label_obstacle().is_none()
-                    && !state.images.is_empty()
-                    && state.job.is_none()
-            }
-            Self::Amend => state.case.record.locked() && state.labels.open && state.labels.read_only.is_none(),
-            Self::Classify => !state.opened.is_empty() && state.job.is_none(),
-            Self::CancelJob => state.job.is_some(),
-            Self::Resume => state.unfinished.is_some() && state.job.is_none(),
-            Self::ClearFilter => state.filter != Default::default(),
-            Self::UseBundledModel => state.custom_model,
-            Self::Accept | Self::NoWhiteCell | Self::OtherLabel => {
-                let chosen = state.selected.is_some_and(|t| state.key_of(t).is_some());
-                state.place == Place::Review && chosen && state.label_obstacle().is_none()
-            }
-            Self::Undo => match state.place {
-                Place::Evaluate => !state.evaluate.edits.is_empty(),
-                Place::Review => state.labels.history.depth().0 > 0 && state.label_obstacle().is_none(),
-                _ => false,
-            },
-            Self::Redo => match state.place {
-                Place::Evaluate => !state.evaluate.undone.is_empty(),
-                Place::Review => state.labels.history.depth().1 > 0 && state.label_obstacle().is_none(),
-                _ => false,
-            },
-            Self::ChooseEvaluation => !state.evaluate.busy,
-            Self::Evaluate => {
-                let e = &state.evaluate;
-                !e.busy && !e.form.dataset.trim().is_empty() && e.answered(Which::InUse)
-            }
-            Self::StopEvaluation => state.evaluate.busy,
-            Self::ExportEvaluation => state.evaluate.found.is_some() && !state.evaluate.pending,
-            Self::Calibrate => state.evaluate.found.is_some() && !state.evaluate.busy,
-            Self::UseCalibratedModel => state.evaluate.calibrated.is_some(),
-            Self::ChooseOther => !state.evaluate.busy,
-            Self::CompareModels => {
-                let e = &state.evaluate;
-                let named = !e.form.other.trim().is_empty();
-                e.found.is_some() && !e.busy && !e.pending && named && e.answered(Which::Other)
-            }
-            Self::ChooseDataset | Self::LookAtData => !state.train.busy(),
-            Self::StartTraining => state.train.obstacle().is_none(),
-            Self::PauseTraining => state.train.phase == Phase::Training && !state.train.stopping,
-            Self::StopTraining => state.train.busy() && !state.train.stopping,
-            Self::UseTrainedModel => state.train.outcome.as_ref().is_some_and(|o| o.model.is_some()),
-            Self::PreviousModel => state.model_before.is_some(),
-            Self::FitImage => state.selected.is_some(),
-            _ => true,
-        }
-    }
-
-    /// Whether it is the present choice of several.
-    #[must_use]
-    pub fn checked(self, state: &State) -> Option<bool> {
-        match self {
-            Self::UseProvider(p) => Some(state.provider == p),
-            Self::Go(p) => Some(state.place == p),
-            Self::Theme(t) => Some(state.theme == t),
-            Self::Sort(s) => Some(state.sort == s),
-            Self::ToggleCells => Some(state.all_cells),
-            Self::Speak(l) => Some(state.language == l),
-            Self::ToggleDifferential => Some(state.case.shown),
-            Self::DrawSquares => Some(state.drawing),
-            Self::ToggleMap => Some(state.map.shown),
-            Self::ToggleHeat => Some(state.heat.shown),
-            Self::WatchFolder => Some(state.watching),
-            Self::PauseTraining => Some(state.train.held),
-            _ => None,
-        }
     }
 }
 

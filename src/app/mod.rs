@@ -1,69 +1,81 @@
 //! The window: the only code that names egui.
 //!
-//! Input becomes [`Command`]s and [`update::Input`]s, jobs send [`update::Event`]s; [`update`] turns each into a new
-//! state and effects, and only here are effects carried out. `logic` does, `ui` draws.
+//! A page draws itself and asks for commands and inputs, jobs send events; [`update`] hands each to its page, which answers with a new state
+//! and effects, and only jobs carry effects out. `logic` does, `ui` draws.
 
-pub mod case;
+pub mod choice;
 pub mod command;
-mod edits;
-pub mod evaluation;
-pub mod gallery;
-pub mod heat;
-pub mod images;
-mod input_order;
+pub mod evaluate;
+pub mod event;
+pub mod in_use;
 mod jobs;
-mod keeper;
 pub mod keys;
-pub mod labels;
 pub mod language;
-mod library;
-pub mod map;
-pub mod message;
 pub mod models;
-mod panels;
-mod pictures;
-pub mod slides;
+pub mod review;
+pub mod shell;
 pub mod state;
+mod textures;
 mod theme;
-pub mod training;
+pub mod train;
 pub mod update;
+pub(crate) mod widgets;
 
+use crate::inference::Runtime;
+use crate::model::VettedModel;
+use crate::workflow::{self, Settings};
+use choice::{Page, ThemeChoice};
 use command::Command;
-use jobs::{Ask, Jobs};
-use pictures::Pictures;
-use state::{State, ThemeChoice};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use event::{Effect, Event, Input};
+use jobs::{EventSender, JobContext, PageEvent};
+use state::State;
 use std::path::PathBuf;
-use std::sync::Arc;
-use update::{Effect, Event, Input};
+use std::time::Duration;
+use textures::Pictures;
+use widgets::{Asked, Cx};
 
-/// What the panels ask for while they draw.
-#[derive(Debug, Default)]
-pub(crate) struct Asked {
-    commands: Vec<Command>,
-    inputs: Vec<Input>,
+/// Events that wait for the window at most; a job that is ahead waits.
+const EVENTS: usize = 512;
+/// Events that are taken in a frame at most.
+const TAKEN: usize = 256;
+/// How often the window draws itself while something goes on.
+const BUSY: Duration = Duration::from_millis(250);
+
+/// The work of each page outside the window's thread.
+struct Jobs {
+    shell: EventSender<shell::Event>,
+    review: review::Jobs,
+    evaluate: evaluate::Jobs,
+    train: train::Jobs,
+    models: models::Jobs,
 }
 
-impl Asked {
-    pub(crate) fn command(&mut self, command: Command) {
-        self.commands.push(command);
-    }
-
-    pub(crate) fn input(&mut self, input: Input) {
-        self.inputs.push(input);
-    }
+/// What only drawing needs to remember, by page.
+#[derive(Default)]
+struct Memory {
+    review: review::Memory,
+    evaluate: evaluate::Memory,
+    models: models::Memory,
+    /// Nothing had the keyboard when the frame began.
+    keys_free: bool,
 }
 
 /// The window as eframe runs it.
 pub struct Window {
     state: State,
+    /// The model in use, with its bytes.
+    model: VettedModel,
     jobs: Jobs,
+    /// None once the window is going: whoever speaks then is not waited for.
+    events: Option<Receiver<Event>>,
+    session_events: Receiver<Event>,
     pictures: Pictures,
-    view: panels::ViewMemory,
+    memory: Memory,
     shown_theme: Option<ThemeChoice>,
-    input_order: input_order::InputOrder,
-    demo_out: Option<PathBuf>,
-    /// Whether recent places and the theme are kept between starts.
-    remembers: bool,
+    input_order: shell::input_order::InputOrder,
+    /// The settings as they are on the disk; none where nothing is remembered between starts.
+    kept: Option<Settings>,
 }
 
 /// Opens the window on some paths, or on the demo slide, and returns when it is closed.
@@ -84,12 +96,31 @@ pub fn run(paths: Vec<PathBuf>, demo: Option<Option<PathBuf>>) -> Result<(), Str
         options,
         Box::new(move |cc| {
             Ok(Box::new(
-                Window::new(&cc.egui_ctx, paths, demo, Some(crate::workflow::load_settings()))
+                Window::new(&cc.egui_ctx, paths, demo, Some(workflow::load_settings()))
                     .map_err(std::io::Error::other)?,
             ))
         }),
     )
     .map_err(|e| format!("the window cannot be opened: {e}. The command line works without one: leukoscope --help"))
+}
+
+/// A way for a page's jobs to be heard: through the channel, and the window wakes.
+fn sender<E: PageEvent + Into<Event>>(
+    channel: &Sender<Event>,
+    ctx: &egui::Context,
+    back: fn(Event) -> Option<E>,
+) -> EventSender<E> {
+    let (channel, ctx) = (channel.clone(), ctx.clone());
+    EventSender::new(move |event: E, wait| {
+        let sent = if wait {
+            channel.send(event.into()).map_err(|e| e.0)
+        } else {
+            channel.try_send(event.into()).map_err(TrySendError::into_inner)
+        };
+        ctx.request_repaint();
+        // An event that did not go is of the page that sent it.
+        sent.map_err(back).or_else(|event| event.map_or(Ok(()), Err))
+    })
 }
 
 impl Window {
@@ -102,56 +133,47 @@ impl Window {
         ctx: &egui::Context,
         paths: Vec<PathBuf>,
         demo: Option<Option<PathBuf>>,
-        settings: Option<crate::workflow::Settings>,
+        settings: Option<Settings>,
     ) -> Result<Self, String> {
-        let bundled = crate::workflow::default_model().map_err(|e| e.to_string())?;
-        let remembers = settings.is_some();
+        let bundled = workflow::default_model().map_err(|e| e.to_string())?;
+        let kept = settings.clone();
         let settings = settings.unwrap_or_default();
         // The model that was chosen to begin with; where it cannot be opened any more the bundled one, and it is said.
-        let chosen =
-            settings.model.as_ref().map(|path| crate::workflow::open_model(Some(path)).map(|m| (m, path.clone())));
-        let (model, model_path, no_default) = match chosen {
+        let chosen = settings.model.as_ref().map(|path| workflow::open_model(Some(path)).map(|m| (m, path.clone())));
+        let (model, path, no_default) = match chosen {
             Some(Ok((model, path))) => (model, Some(path), None),
             Some(Err(e)) => (bundled, None, Some(format!("the model to begin with: {e}. The bundled one is used"))),
             None => (bundled, None, None),
         };
         theme::install(ctx);
-        let wake = ctx.clone();
-        // Without the cache pictures are made again: a word in the log is enough.
-        let disk = crate::files::cache_folder("thumbnails.sqlite").filter(|_| remembers).and_then(|place| {
-            let opened = crate::session::Thumbnails::open(&place, crate::session::THUMBNAIL_BYTES);
-            opened.map_err(|e| tracing::warn!("small pictures are not kept: {e}")).ok()
-        });
+        let ((channel, events), (session_channel, session_events)) = (bounded(EVENTS), bounded(EVENTS));
         let mut window = Self {
-            state: State::new(state::ModelFacts::of(&model), settings.recent, ThemeChoice::from_word(&settings.theme)),
-            jobs: Jobs::new(ctx.clone(), model, remembers),
-            pictures: Pictures::new(disk, move || wake.request_repaint()),
-            view: panels::ViewMemory::default(),
+            state: State::new(model.card().clone(), path, settings),
+            model,
+            jobs: new_jobs(ctx, &channel, &session_channel, kept.is_some()),
+            events: Some(events),
+            session_events,
+            pictures: pictures(ctx, kept.is_some()),
+            memory: Memory::default(),
             shown_theme: None,
-            input_order: input_order::InputOrder::default(),
-            demo_out: None,
-            remembers,
+            input_order: shell::input_order::InputOrder::default(),
+            kept,
         };
-        (window.state.custom_model, window.state.model_path) = (model_path.is_some(), model_path);
-        window.state.models.default = settings.model;
         if let Some(why) = no_default {
-            window.hear(Event::Trouble(why), 0.0);
+            window.hear(shell::Event::Error(why), 0.0);
         }
-        window.state.operator = settings.operator;
-        window.state.language = language::Language::from_code(&settings.language);
-        window.state.keys = keys::Keymap::from_words(&settings.keys);
-        if let Err(e) = crate::inference::Runtime::get() {
-            window.state.trouble = Some(e.to_string());
+        if let Err(e) = Runtime::get() {
+            window.state.review.trouble = Some(e.to_string());
         }
-        if remembers {
-            window.effect(Effect::Runs);
-            window.jobs.load_ranges();
+        if window.kept.is_some() {
+            window.effect(train::Effect::Runs.into());
+            window.effect(review::Effect::LoadRanges.into());
         }
         if let Some(out) = demo {
-            window.demo_out = out;
-            window.effect(Effect::Demo);
+            window.jobs.review.demo_out = out;
+            window.effect(review::Effect::Demo.into());
         } else {
-            window.input(Input::Open(paths), 0.0);
+            window.act(review::Input::Open(paths), 0.0);
         }
         Ok(window)
     }
@@ -162,205 +184,250 @@ impl Window {
         &self.state
     }
 
-    /// Bytes of the pictures held for the screen; for tests and measurements.
+    /// Bytes of the images held for the screen; for tests and measurements.
     #[must_use]
     pub fn picture_bytes(&self) -> usize {
         self.pictures.bytes()
     }
 
-    /// Gives a command as a menu would; for tests and measurements.
+    /// Keeps sessions in a folder of their own, before anything is opened; for tests.
+    pub fn keep_sessions_in(&mut self, folder: PathBuf) {
+        self.jobs.review.session_folder = Some(folder);
+    }
+
+    /// Gives a command as a menu would.
     pub fn command(&mut self, command: Command, now: f64) {
         let effects = update::command(&mut self.state, command, now);
         effects.into_iter().for_each(|e| self.effect(e));
     }
 
-    /// Fills the form of the Train place in as a person would; for tests.
-    pub fn fill_train_form(&mut self, form: training::TrainForm) {
-        self.input(Input::TrainForm(Box::new(form)), 0.0);
-    }
-
-    /// Keeps sessions in a folder of their own, before anything is opened; for tests.
-    pub fn keep_sessions_in(&mut self, folder: PathBuf) {
-        self.jobs.keep_sessions_in(folder);
-    }
-
-    /// Does what a person does that is no command; for tests and measurements.
-    pub fn act(&mut self, input: Input, now: f64) {
-        self.input(input, now);
-    }
-
-    /// Fills the form of the Evaluate place in as a person would; for tests.
-    pub fn fill_evaluate_form(&mut self, form: evaluation::EvaluateForm) {
-        self.input(Input::Evaluate(evaluation::EvaluateInput::Form(Box::new(form))), 0.0);
-    }
-
-    /// Says what an unknown label is as a person would; for tests.
-    pub fn answer_unknown_label(&mut self, at: usize, class: Option<usize>) {
-        self.input(Input::Evaluate(evaluation::EvaluateInput::Answer(at, class)), 0.0);
-    }
-
-    fn input(&mut self, input: Input, now: f64) {
-        let effects = update::input(&mut self.state, input, now);
+    /// Takes an input as from the screen.
+    pub fn act(&mut self, input: impl Into<Input>, now: f64) {
+        let effects = update::input(&mut self.state, input.into(), now);
         effects.into_iter().for_each(|e| self.effect(e));
     }
 
-    /// Hears an event as from a job; for tests and measurements.
-    pub fn hear(&mut self, event: Event, now: f64) {
-        if let Event::Model(model, _) = &event {
-            self.jobs.use_model((**model).clone());
+    /// Hears an event as from a job.
+    pub fn hear(&mut self, event: impl Into<Event>, now: f64) {
+        let event = event.into();
+        if let Event::Models(models::Event::Opened(model, _)) = &event {
+            self.model = (**model).clone();
         }
         let effects = update::event(&mut self.state, event, now);
         effects.into_iter().for_each(|e| self.effect(e));
     }
 
-    /// What every classification in the window has in common.
-    fn request(&self) -> crate::workflow::Request {
-        crate::workflow::Request {
-            provider: self.state.provider,
-            cells: update::cells(&self.state),
-            features: crate::inference::CellFeatures::Sketch,
-            own: Arc::new(self.state.labels.own_squares()),
-            ..Default::default()
+    fn effect(&mut self, effect: Effect) {
+        let cx = JobContext {
+            model: &self.model,
+            provider: self.state.model.provider,
+            operator: &self.state.shell.operator,
+            remembers: self.kept.is_some(),
+        };
+        match effect {
+            Effect::Shell(shell::Effect::SelfCheck) => self.jobs.shell.spawn("self-check", |events| {
+                events.send(shell::Event::Checked(workflow::doctor().to_text()));
+            }),
+            Effect::Review(effect) => {
+                if matches!(effect, review::Effect::OpenSession(..)) {
+                    self.pictures.clear();
+                }
+                self.jobs.review.perform(effect, &self.state.review, &cx);
+            }
+            Effect::Evaluate(effect) => self.jobs.evaluate.perform(effect, &cx),
+            Effect::Train(effect) => self.jobs.train.perform(effect, &cx),
+            Effect::Models(effect) => self.jobs.models.perform(effect, &cx),
         }
     }
 
-    fn effect(&mut self, effect: Effect) {
-        match effect {
-            Effect::Classify(generation, paths) => {
-                let request = crate::workflow::Request {
-                    paths,
-                    known: self.state.known.clone(),
-                    watch: self.state.watching,
-                    ..self.request()
-                };
-                self.jobs.classify(generation, request);
-            }
-            Effect::Again(generation, asked, path) => {
-                let request = crate::workflow::Request { paths: vec![path.clone()], ..self.request() };
-                self.jobs.again(generation, asked, path, request);
-            }
-            Effect::Explain(generation, key, path) => {
-                self.jobs.explain(generation, key, path, self.state.provider, self.state.labels.own_squares());
-            }
-            Effect::OpenIfThere(paths, watch) => self.jobs.open_if_there(paths, watch),
-            Effect::OpenSession(generation, paths) => {
-                self.pictures.clear();
-                self.jobs.open_session(generation, paths, update::cells(&self.state));
-            }
-            Effect::KeepLabels(edit) => self.jobs.keep_labels(edit, self.state.operator.clone()),
-            Effect::ChangeCase(change) => self.jobs.change_case(change, self.state.operator.clone()),
-            Effect::ExportLabels => self.jobs.export_labels(),
-            Effect::ExportReport(report, picks) => {
-                let stored = self.state.labels.open && self.state.labels.read_only.is_none();
-                self.jobs.export_report(*report, stored, picks, self.state.provider, self.state.labels.own_squares());
-            }
-            Effect::ExportFhir(report) => {
-                let stored = self.state.labels.open && self.state.labels.read_only.is_none();
-                self.jobs.export_fhir(*report, stored);
-            }
-            Effect::ExportImages => self.jobs.export_images(),
-            Effect::ReviewedCells(train) => self.jobs.reviewed_cells(train),
-            Effect::KeepRanges(ranges, set_aside) => self.jobs.keep_ranges(ranges, set_aside),
-            Effect::LookAtFiles(generation) => self.jobs.look_at_files(generation),
-            Effect::AskWatch => self.jobs.ask(Ask::Watch),
-            Effect::Cancel => self.jobs.cancel(),
-            Effect::AskFolder => self.jobs.ask(Ask::Folder),
-            Effect::AskImages => self.jobs.ask(Ask::Images),
-            Effect::AskDataset => self.jobs.ask(Ask::Dataset),
-            Effect::AskEvaluation => self.jobs.ask(Ask::Evaluation),
-            Effect::Evaluate(generation, form) => self.jobs.evaluate(generation, &form, self.state.provider),
-            Effect::AskOther => self.jobs.ask(Ask::Other),
-            Effect::Compare(generation, form, found) => {
-                self.jobs.compare(generation, &form, found, self.state.provider);
-            }
-            Effect::StopEvaluation => self.jobs.stop_evaluation(),
-            Effect::Intervals(generation, revision, found) => self.jobs.intervals(generation, revision, found),
-            Effect::ExportEvaluation(found) => self.jobs.export_evaluation(found),
-            Effect::Calibrate(generation, form) => self.jobs.calibrate(generation, &form, self.state.provider),
-            Effect::KeepCorrections(changes) => self.jobs.keep_corrections(changes, self.state.operator.clone()),
-            Effect::LookAtData(generation, request) => self.jobs.look(generation, *request),
-            Effect::Train(generation, form) => self.jobs.train(generation, &form),
-            Effect::HoldTraining(on) => self.jobs.hold_training(on),
-            Effect::StopTraining => self.jobs.stop_training(),
-            Effect::ForgetRun(out) => self.jobs.forget_run(out),
-            Effect::Runs => self.jobs.runs(),
-            Effect::OpenModel(path) => self.jobs.open_model(path),
-            Effect::AskModel => self.jobs.ask(Ask::Model),
-            Effect::BundledModel => self.jobs.open_model(None),
-            Effect::AskExport => self.jobs.export(self.state.images.values().cloned().collect()),
-            Effect::Demo => self.jobs.demo(self.demo_out.clone()),
-            Effect::SelfCheck => self.jobs.self_check(),
-            Effect::Models(effect) => self.jobs.models(effect),
-            Effect::Map(generation, rows) => self.jobs.map(generation, rows),
-            Effect::StopMap => self.jobs.stop_map(),
-            Effect::Remember if !self.remembers => {}
-            Effect::Remember => self.jobs.remember(crate::workflow::Settings {
-                recent: self.state.recent.clone(),
-                theme: self.state.theme.text().to_lowercase(),
-                language: self.state.language.code().to_owned(),
-                operator: self.state.operator.clone(),
-                keys: self.state.keys.to_words(),
-                model: self.state.models.default.clone(),
-            }),
+    /// Remembers settings that changed.
+    fn remember(&mut self) {
+        let settings = self.state.settings();
+        if self.kept.as_ref().is_none_or(|kept| *kept == settings) {
+            return;
         }
+        self.kept = Some(settings.clone());
+        self.jobs.shell.spawn("settings", move |events| {
+            if let Err(e) = workflow::save_settings(&settings) {
+                events.send(shell::Event::Error(e));
+            }
+        });
     }
 
     /// Everything but drawing.
     pub fn logic(&mut self, ctx: &egui::Context) {
-        self.state.language.speak();
+        self.state.shell.language.speak();
         let now = ctx.input(|i| i.time);
-        for event in self.jobs.arrived() {
+        let rows = self.events.iter().flat_map(Receiver::try_iter);
+        let arrived: Vec<Event> = self.session_events.try_iter().chain(rows).take(TAKEN).collect();
+        for event in arrived {
             self.hear(event, now);
         }
         let dropped: Vec<PathBuf> = ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
         if !dropped.is_empty() {
-            self.input(Input::Open(dropped), now);
+            self.act(shell::Input::Open(dropped), now);
         }
         update::tick(&mut self.state, now);
-        if let Some(effect) = self.state.want_heat() {
-            self.effect(effect);
+        if let Some(effect) = self.state.review.want_heat() {
+            self.effect(effect.into());
         }
-        if self.shown_theme != Some(self.state.theme) {
-            self.shown_theme = Some(self.state.theme);
-            theme::apply(ctx, self.state.theme);
+        let State { shell, review, evaluate, train, .. } = &self.state;
+        if self.shown_theme != Some(shell.theme) {
+            self.shown_theme = Some(shell.theme);
+            theme::apply(ctx, shell.theme);
         }
-        if !self.state.toasts.is_empty()
-            || self.state.job.is_some()
-            || self.state.train.busy()
-            || self.state.evaluate.busy
-        {
-            ctx.request_repaint_after(std::time::Duration::from_millis(250));
+        if !shell.toasts.is_empty() || review.job.is_some() || train.busy() || evaluate.busy {
+            ctx.request_repaint_after(BUSY);
         }
         if ctx.input(|i| i.viewport().close_requested()) {
             // However the window is closed, what was typed is kept.
-            self.input(Input::Leave, now);
+            self.act(review::Input::Leave, now);
         }
-        if self.state.quit {
+        if self.state.shell.quit {
             ctx.send_viewport_cmd(egui::ViewportCommand::Close);
         }
+        self.remember();
     }
 
     /// Drawing, and what was asked for while drawing.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
-        self.state.language.speak();
+        self.state.shell.language.speak();
         let now = ui.input(|i| i.time);
         self.pictures.begin_frame(ui.ctx());
-        let mut asked = Asked::default();
-        panels::shortcuts(ui, &self.state, &mut asked);
-        panels::window(ui, &self.state, &mut self.view, &mut self.pictures, &mut asked, now);
-        // One-frame wishes were seen by the panels.
-        (self.state.fit, self.state.reveal, self.state.focus_filter) = (false, false, false);
-        for command in std::mem::take(&mut asked.commands) {
-            if !matches!(command, Command::Palette) && matches!(self.state.dialog, state::Dialog::Palette { .. }) {
-                self.state.dialog = state::Dialog::None;
+        let asked = draw_window(ui, &self.state, &mut self.memory, &mut self.pictures, now);
+        // One-frame wishes were seen by the page.
+        let review = &mut self.state.review;
+        (review.fit, review.reveal, review.focus_filter) = (false, false, false);
+        for command in asked.commands {
+            if command != Command::Palette && matches!(self.state.shell.dialog, shell::Dialog::Palette { .. }) {
+                self.state.shell.dialog = shell::Dialog::None;
             }
             self.command(command, now);
             ui.ctx().request_repaint();
         }
-        for input in std::mem::take(&mut asked.inputs) {
-            self.input(input, now);
+        for input in asked.inputs {
+            self.act(input, now);
             ui.ctx().request_repaint();
         }
+        self.remember();
+    }
+}
+
+/// The jobs of each page, heard through the channels.
+fn new_jobs(ctx: &egui::Context, channel: &Sender<Event>, session: &Sender<Event>, remembers: bool) -> Jobs {
+    let of_review = |event| if let Event::Review(event) = event { Some(event) } else { None };
+    let of_evaluate = |event| if let Event::Evaluate(event) = event { Some(event) } else { None };
+    Jobs {
+        shell: sender(channel, ctx, |event| if let Event::Shell(event) = event { Some(event) } else { None }),
+        review: review::Jobs::new(sender(channel, ctx, of_review), sender(session, ctx, of_review)),
+        evaluate: evaluate::Jobs::new(sender(channel, ctx, of_evaluate), remembers),
+        train: train::Jobs::new(sender(channel, ctx, |event| {
+            if let Event::Train(event) = event { Some(event) } else { None }
+        })),
+        models: models::Jobs::new(sender(channel, ctx, |event| {
+            if let Event::Models(event) = event { Some(event) } else { None }
+        })),
+    }
+}
+
+/// The cache of images for the screen. Without a place on the disk they are made again: a word in the log is enough.
+fn pictures(ctx: &egui::Context, remembers: bool) -> Pictures {
+    let disk = crate::files::cache_folder("thumbnails.sqlite").filter(|_| remembers).and_then(|place| {
+        let opened = crate::session::Thumbnails::open(&place, crate::session::THUMBNAIL_BYTES);
+        opened.map_err(|e| tracing::warn!("small pictures are not kept: {e}")).ok()
+    });
+    let wake = ctx.clone();
+    Pictures::new(disk, move || wake.request_repaint())
+}
+
+/// Takes over what a page asked for.
+fn take<I: Into<Input>>(all: &mut Asked<Input>, page: Asked<I>) {
+    all.commands.extend(page.commands);
+    all.inputs.extend(page.inputs.into_iter().map(Into::into));
+}
+
+/// Draws everything; what was asked for meanwhile.
+fn draw_window(
+    ui: &mut egui::Ui,
+    state: &State,
+    memory: &mut Memory,
+    pictures: &mut Pictures,
+    now: f64,
+) -> Asked<Input> {
+    let look = |command| update::availability(state, command);
+    let cx = Cx {
+        look: &look,
+        keys: &state.shell.keys,
+        model: &state.model,
+        operator: &state.shell.operator,
+        recent: &state.shell.recent,
+        dialog: state.shell.dialog != shell::Dialog::None || state.review.dialog != review::Dialog::None,
+        now,
+    };
+    let (mut asked, mut around) = (Asked::default(), Asked::default());
+    if !matches!(state.shell.dialog, shell::Dialog::Keyboard(Some(_))) {
+        widgets::shortcuts(ui, &cx, |pressed| match pressed {
+            Ok(command) => around.command(command),
+            Err(why) => around.input(shell::Input::Refused(why)),
+        });
+    }
+    memory.review.begin_frame(ui);
+    memory.keys_free = ui.ctx().memory(|m| m.focused().is_none());
+    shell::menu_bar(ui, &cx, &state.review.offered(), &mut around);
+    let status = shell::Status {
+        trouble: state.review.trouble.as_deref(),
+        engine: state.review.engine.as_deref(),
+        saved: state.review.labels.saved(),
+        job: state.review.job_status(now),
+        training: state.train.status(now),
+    };
+    shell::status_bar(ui, &cx, &status, &mut around);
+    shell::rail(ui, &cx, &state.shell, &mut around);
+    let mut review = Asked::default();
+    match state.shell.page {
+        Page::Review => review::page(ui, &cx, &state.review, &mut memory.review, pictures, &mut review),
+        Page::Evaluate => {
+            let mut own = Asked::default();
+            evaluate::page(ui, &cx, &state.evaluate, &mut memory.evaluate, pictures, &mut own);
+            take(&mut asked, own);
+        }
+        Page::Train => {
+            let mut own = Asked::default();
+            train::page(ui, &cx, &state.train, pictures, &mut own);
+            take(&mut asked, own);
+        }
+        Page::Models => {
+            let mut own = Asked::default();
+            models::page(ui, &cx, &state.models, &mut memory.models, &mut own);
+            take(&mut asked, own);
+        }
+    }
+    shell::dialog(ui, &cx, &state.shell, &mut around);
+    review::dialog(ui, &cx, &state.review, pictures, &mut review);
+    shell::toasts(ui, &state.shell);
+    shell::drop_veil(ui);
+    if !cx.dialog && memory.keys_free {
+        if state.shell.page == Page::Review {
+            review::keys(ui, &cx, &memory.review, &mut review);
+        } else {
+            // The matrix has its own keys.
+            shell::keys(ui, &cx, state.shell.page != Page::Evaluate, &mut around);
+        }
+    }
+    take(&mut asked, around);
+    take(&mut asked, review);
+    asked
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.jobs.review.stop();
+        self.jobs.evaluate.stop();
+        self.jobs.train.stop();
+        self.jobs.models.stop();
+        // Whoever waits for room in the channel is let go: nobody reads it any more. What must be on the disk before the program ends is
+        // waited for by its writer, when the jobs are dropped.
+        self.events = None;
     }
 }
 

@@ -1,571 +1,64 @@
-//! What the window knows. Plain values: no disk, no thread, no drawing; time is handed in.
+//! What the window knows. Plain values: no disk, no thread, no drawing.
 
-use super::case::CaseView;
-use super::evaluation::EvaluateView;
-pub use super::gallery::{Filter, GallerySort, Kind, Verdict};
-use super::heat::HeatView;
-use super::images::Images;
+use super::choice::ThemeChoice;
+use super::in_use::ModelInUse;
 use super::keys::Keymap;
-use super::labels::LabelView;
-use super::language::{Language, tr};
-use super::map::MapView;
-use super::models::ModelsView;
-use super::slides::Slides;
-use super::training::TrainView;
-use crate::domain::{CellId, CellResult, ClassSet, ImageId, ImageResult, Outcome, Status, one_spelling};
-use crate::files::FileFacts;
-use crate::inference::Provider;
-use crate::model::VettedModel;
-use crate::session::{CellKey, Edit, KeptResult};
-use crate::task::{Generation, seconds_left};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use super::language::Language;
+use super::{evaluate, models, review, shell, train};
+use crate::model::ModelCard;
+use crate::workflow::Settings;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The four places of the rail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub enum Place {
-    /// Cells and their labels.
-    #[default]
-    Review,
-    /// How good a model is.
-    Evaluate,
-    /// Make a model.
-    Train,
-    /// Which models there are.
-    Models,
-}
-
-impl Place {
-    /// All, in the order of the rail.
-    pub const ALL: [Self; 4] = [Self::Review, Self::Evaluate, Self::Train, Self::Models];
-
-    /// Its name.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Review => "Review",
-            Self::Evaluate => "Evaluate",
-            Self::Train => "Train",
-            Self::Models => "Models",
-        }
-    }
-
-    /// A sentence about it.
-    #[must_use]
-    pub fn tooltip(self) -> &'static str {
-        match self {
-            Self::Review => "See every cell and its label",
-            Self::Evaluate => "How good the model is on labelled images",
-            Self::Train => "Retrain the model on your own images",
-            Self::Models => "Models with their cards, and what runs them",
-        }
-    }
-}
-
-/// Light, dark, or as the system has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub enum ThemeChoice {
-    /// As the system.
-    #[default]
-    System,
-    /// Light.
-    Light,
-    /// Dark.
-    Dark,
-}
-
-impl ThemeChoice {
-    /// All.
-    pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
-
-    /// Its name.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::System => "System",
-            Self::Light => "Light",
-            Self::Dark => "Dark",
-        }
-    }
-
-    /// From the word in the settings.
-    #[must_use]
-    pub fn from_word(word: &str) -> Self {
-        Self::ALL.into_iter().find(|t| t.text().eq_ignore_ascii_case(word)).unwrap_or_default()
-    }
-}
-
-/// A running classification.
-#[derive(Debug, Clone)]
-pub struct Job {
-    /// Answers with another number are dropped.
-    pub generation: Generation,
-    /// What it does, for the status bar.
-    pub title: String,
-    /// Images done.
-    pub done: usize,
-    /// Images known; 0 while listing.
-    pub total: usize,
-    /// When it began, seconds.
-    pub since: f64,
-    /// Whether it was asked to stop.
-    pub stopping: bool,
-}
-
-impl Job {
-    /// Images a second and seconds left.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
-    pub fn pace(&self, now: f64) -> (f64, Option<f64>) {
-        let elapsed = (now - self.since).max(1e-3);
-        (self.done as f64 / elapsed, seconds_left(self.done, self.total, elapsed))
-    }
-}
-
-/// A word about something that happened.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Toast {
-    /// The words.
-    pub text: String,
-    /// Whether it is bad news.
-    pub error: bool,
-    /// What a key did to a cell: the next one takes its place.
-    pub feedback: bool,
-    /// When it goes, seconds.
-    pub until: f64,
-}
-
-/// Which dialog is open.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub enum Dialog {
-    /// None.
-    #[default]
-    None,
-    /// Type a path.
-    Path {
-        /// What is typed.
-        text: String,
-        /// Why it is asked, where there is a reason.
-        why: String,
-        /// The folder is to be watched.
-        watch: bool,
-    },
-    /// Find a command.
-    Palette {
-        /// What is typed.
-        query: String,
-        /// Which of the fitting commands is chosen.
-        chosen: usize,
-    },
-    /// All keys; one of them may be waiting for its new keys.
-    Keyboard(Option<super::command::Command>),
-    /// Type a label that is not offered.
-    Label(String),
-    /// Confirm so many cells that are chosen together.
-    ConfirmAll(usize),
-    /// Sign the case.
-    Sign {
-        /// Why it is signed although something is open.
-        reason: String,
-    },
-    /// Amend what was signed.
-    Amend {
-        /// Why.
-        reason: String,
-    },
-    /// The laboratory's reference ranges, as typed.
-    Ranges(Vec<super::case::RangeDraft>),
-    /// What the self-check found; `None` while it looks.
-    SelfCheck(Option<String>),
-    /// What happened.
-    Log,
-    /// Version and licences.
-    About,
-}
-
-/// Facts about the model in use.
-#[derive(Debug, Clone)]
-pub struct ModelFacts {
-    /// Its name.
-    pub name: String,
-    /// First digits of its digest.
-    pub digest: String,
-    /// Its labels.
-    pub classes: ClassSet,
-    /// Its card as text.
-    pub card: String,
-    /// Whole digest, hexadecimal.
-    pub sha256: String,
-    /// Whether it looks at the squares of cells (and not at whole pictures).
-    pub squares: bool,
-}
-
-impl ModelFacts {
-    /// Of a model.
-    #[must_use]
-    pub fn of(model: &VettedModel) -> Self {
-        let card = model.card();
-        Self {
-            name: card.name.clone(),
-            digest: card.digest.short(),
-            classes: card.classes.clone(),
-            card: card.to_text(),
-            sha256: card.digest.to_string(),
-            squares: matches!(card.preprocessing, crate::model::Preprocessing::CellSquare(_)),
-        }
-    }
-}
-
-/// Everything the window knows.
+/// Everything the window knows: what is around the pages, the model in use, and the four pages.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// Where we are.
-    pub place: Place,
-    /// Light or dark.
-    pub theme: ThemeChoice,
+    /// Which page is open, what was said, settings.
+    pub shell: shell::State,
     /// The model in use.
-    pub model: ModelFacts,
-    /// Whether it is another than the bundled one.
-    pub custom_model: bool,
-    /// The provider asked for.
-    pub provider: Provider,
-    /// What really runs, once something ran.
-    pub engine: Option<String>,
-    /// The map of cells.
-    pub map: MapView,
-    /// The Models place.
-    pub models: ModelsView,
-    /// Why nothing can be classified, where that is so.
-    pub trouble: Option<String>,
-    /// Every cell of a field, or only the most evident one.
-    pub all_cells: bool,
-    /// What was opened.
-    pub opened: Vec<PathBuf>,
-    /// Newest first.
-    pub recent: Vec<PathBuf>,
-    /// What was found of each image.
-    pub images: Images,
-    /// A tile per cell or cell-less image, in input order.
-    pub tiles: Vec<CellId>,
-    /// Grows with every change of what `tiles` are.
-    pub revision: u64,
-    /// The tiles that are shown, in the order shown.
-    pub visible: Vec<CellId>,
-    /// Whether `visible` must be made anew at once.
-    pub stale: bool,
-    /// Whether results came in since `visible` was made.
-    pub grown: bool,
-    /// When `visible` was made, seconds.
-    pub refreshed: f64,
-    /// Counts of each slide.
-    pub slides: Slides,
-    /// Files whose results were known when the folder was opened, and what they were like.
-    pub known: Arc<HashMap<PathBuf, FileFacts>>,
-    /// The session is being opened; classification waits for it.
-    pub opening: bool,
-    /// Results were replaced since tiles and counts were made.
-    pub replaced: bool,
-    /// Everything is to be classified, whatever is known.
-    pub fresh: bool,
-    /// New pictures are looked for.
-    pub watching: bool,
-    /// Confidences of all cells in twenty bins of five percent.
-    pub bins: [usize; 20],
-    /// The chosen tile.
-    pub selected: Option<CellId>,
-    /// The tile that was chosen last; chosen again when a view that hid it goes.
-    pub cursor: Option<CellId>,
-    /// Where a range that is being chosen began.
-    pub anchor: Option<CellId>,
-    /// Tiles chosen together; empty where one is.
-    pub chosen: BTreeSet<CellId>,
-    /// Images whose squares were changed, and how often: an answer to an older question is dropped.
-    pub moved: HashMap<ImageId, u64>,
-    /// A run that was stopped: images done, and all there are.
-    pub unfinished: Option<(usize, usize)>,
-    /// Results came while the case was signed: a signed session keeps those that it was signed on, so these are not on the disk.
-    pub unkept: bool,
-    /// The case was signed when this run began.
-    pub began_signed: bool,
-    /// What was opened and held no image.
-    pub nothing_in: Option<String>,
-    /// Sketch of the cell that others are likened to.
-    pub similar_to: Option<Vec<f32>>,
-    /// What is shown.
-    pub filter: Filter,
-    /// In which order.
-    pub sort: GallerySort,
-    /// Side of a tile's picture, points.
-    pub tile_size: f32,
-    /// Files in folders that are no pictures.
-    pub skipped: usize,
-    /// What runs.
-    pub job: Option<Job>,
-    /// The last job's number.
-    pub generation: Generation,
-    /// Short words on the screen.
-    pub toasts: Vec<Toast>,
-    /// Everything that was said.
-    pub log: Vec<String>,
-    /// The open dialog.
-    pub dialog: Dialog,
-    /// A person's labels of what is open.
-    pub labels: LabelView,
-    /// The case of what is open: what was entered, who signed.
-    pub case: CaseView,
-    /// Where the model looked.
-    pub heat: HeatView,
-    /// Squares can be drawn, moved and sized.
-    pub drawing: bool,
-    /// Corrections after which the hint to adapt the model was put away.
-    pub hint_seen: usize,
-    /// Initials of who sits here, for the audit trail.
-    pub operator: String,
-    /// Keys that a person has changed.
-    pub keys: Keymap,
-    /// The language of the window.
-    pub language: Language,
-    /// The Evaluate place.
-    pub evaluate: EvaluateView,
-    /// The Train place.
-    pub train: TrainView,
-    /// The model's file in use; none is the bundled one.
-    pub model_path: Option<PathBuf>,
-    /// The model before a trained one was taken into use: none, the bundled one, or a file.
-    pub model_before: Option<Option<PathBuf>>,
-    /// The cursor shall go into the filter.
-    pub focus_filter: bool,
-    /// The picture shall be fitted into its pane.
-    pub fit: bool,
-    /// The selected tile shall be scrolled to.
-    pub reveal: bool,
-    /// The window shall close.
-    pub quit: bool,
+    pub model: ModelInUse,
+    /// Cells and their labels.
+    pub review: review::State,
+    /// How good a model is.
+    pub evaluate: evaluate::State,
+    /// Make a model.
+    pub train: train::State,
+    /// Which models there are.
+    pub models: models::State,
 }
 
 impl State {
-    /// The window at its start.
+    /// The window at its start, with the settings of the last one. `path` is the model's file; none is the bundled one.
     #[must_use]
-    pub fn new(model: ModelFacts, recent: Vec<PathBuf>, theme: ThemeChoice) -> Self {
+    pub fn new(card: Arc<ModelCard>, path: Option<PathBuf>, settings: Settings) -> Self {
         Self {
-            place: Place::Review,
-            theme,
-            model,
-            custom_model: false,
-            provider: Provider::Auto,
-            engine: None,
-            map: MapView::default(),
-            models: ModelsView::default(),
-            trouble: None,
-            all_cells: true,
-            opened: Vec::new(),
-            recent,
-            images: Images::default(),
-            tiles: Vec::new(),
-            revision: 0,
-            visible: Vec::new(),
-            stale: false,
-            grown: false,
-            refreshed: 0.0,
-            slides: Slides::default(),
-            known: Arc::default(),
-            opening: false,
-            replaced: false,
-            fresh: false,
-            watching: false,
-            bins: [0; 20],
-            selected: None,
-            cursor: None,
-            anchor: None,
-            chosen: BTreeSet::new(),
-            moved: HashMap::new(),
-            unfinished: None,
-            unkept: false,
-            began_signed: false,
-            nothing_in: None,
-            similar_to: None,
-            filter: Filter::default(),
-            sort: GallerySort::Name,
-            tile_size: 132.0,
-            skipped: 0,
-            job: None,
-            generation: Generation::default(),
-            toasts: Vec::new(),
-            log: Vec::new(),
-            dialog: Dialog::None,
-            labels: LabelView::default(),
-            case: CaseView::default(),
-            heat: HeatView::default(),
-            drawing: false,
-            hint_seen: 0,
-            operator: String::new(),
-            keys: Keymap::default(),
-            language: Language::default(),
-            evaluate: EvaluateView::default(),
-            train: TrainView::default(),
-            model_path: None,
-            model_before: None,
-            focus_filter: false,
-            fit: true,
-            reveal: false,
-            quit: false,
+            shell: shell::State {
+                theme: ThemeChoice::from_word(&settings.theme),
+                language: Language::from_code(&settings.language),
+                keys: Keymap::from_words(&settings.keys),
+                operator: settings.operator,
+                recent: settings.recent,
+                ..shell::State::default()
+            },
+            review: review::State::new(card.clone()),
+            model: ModelInUse::new(card, path),
+            evaluate: evaluate::State::default(),
+            train: train::State::default(),
+            models: models::State { default: settings.model, ..models::State::default() },
         }
     }
 
-    /// Adds a result and its tiles; a file that was there before is replaced.
-    pub(super) fn add(&mut self, result: Arc<ImageResult>) -> ImageId {
-        let put = self.images.put(result);
-        if put.replaced || put.copies {
-            // Many files may have changed at once: tiles and counts are made anew together, at the next tick.
-            self.replaced = true;
-        }
-        if !put.replaced {
-            self.index(put.id);
-            self.grown = true;
-        }
-        put.id
-    }
-
-    /// Adds the tiles and counts of an image that is in `images` already.
-    fn index(&mut self, image: ImageId) {
-        let Some(result) = self.images.get(image).cloned() else { return };
-        self.revision += 1;
-        self.slides.add_image(image, &result);
-        let cells: &[CellResult] = match &result.outcome {
-            Outcome::Cells(cells) => cells,
-            Outcome::Failed(_) => &[],
-        };
-        if cells.is_empty() {
-            self.tiles.push(CellId::whole(image));
-        }
-        for cell in cells {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..20")]
-            let bin = ((cell.probabilities.top().1 * 20.0) as usize).min(19);
-            self.bins[bin] += 1;
-            let tile = CellId { image, number: cell.number };
-            self.count_tile(tile, true);
-            self.tiles.push(tile);
-        }
-    }
-
-    /// Counts a tile's cell under the label that it has, or takes it back. Copies of a file are one file.
-    fn count_tile(&mut self, tile: CellId, up: bool) {
-        let v = self.verdict(tile);
-        if !matches!(v.status, Status::Ok | Status::Unidentified) || !self.counted(tile) {
-            return;
-        }
-        let (label, reviewed) = (v.label.to_owned(), v.reviewed.is_some());
-        self.slides.count(tile.image, &label, reviewed, up);
-    }
-
-    /// Whether a cell is counted here: of copies of a file, on the first one that has it.
-    fn counted(&self, tile: CellId) -> bool {
-        let Some(digest) = self.images.get(tile.image).and_then(|i| i.digest) else { return true };
-        let same = self.images.with_digest(&digest);
-        if same.len() < 2 {
-            return true;
-        }
-        let has = |image: &&ImageId| self.cell_of(CellId { image: **image, number: tile.number }).is_some();
-        let path = |image: &&ImageId| self.images.get(**image).map(|r| r.path.clone());
-        same.iter().filter(has).min_by_key(path).is_none_or(|first| *first == tile.image)
-    }
-
-    /// Makes tiles and counts anew from the images; what is chosen stays chosen where it is still there.
-    pub(super) fn rebuild(&mut self) {
-        self.replaced = false;
-        self.tiles.clear();
-        self.slides.clear();
-        self.revision += 1;
-        self.bins = [0; 20];
-        let all: Vec<ImageId> = self.images.iter().map(|(id, _)| id).collect();
-        all.into_iter().for_each(|id| self.index(id));
-        let there: HashSet<CellId> = self.tiles.iter().copied().collect();
-        let kept = |t: &CellId| there.contains(t);
-        self.chosen.retain(kept);
-        self.anchor = self.anchor.filter(kept);
-        self.cursor = self.cursor.filter(kept);
-        // Of an image whose cells are others now, its first one.
-        self.selected = self
-            .selected
-            .and_then(|s| Some(s).filter(kept).or_else(|| self.tiles.iter().find(|t| t.image == s.image).copied()));
-        self.stale = true;
-    }
-
-    /// Takes results over that were known before.
-    pub(super) fn take_results(&mut self, mut kept: Vec<KeptResult>) {
-        let place = |r: &KeptResult| self.opened.iter().position(|root| r.result.path.starts_with(root));
-        kept.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.result.path.cmp(&b.result.path)));
-        self.known = Arc::new(kept.iter().map(|k| (k.result.path.clone(), k.facts)).collect());
-        self.images.clear();
-        for k in kept {
-            self.images.put(k.result);
-        }
-        self.rebuild();
-        self.selected = self.tiles.first().copied();
-        self.fit = true;
-    }
-
-    /// Takes files out that are gone; their labels stay in the session.
-    pub(super) fn drop_images(&mut self, gone: &HashSet<PathBuf>) {
-        self.images.remove(gone);
-        self.rebuild();
-    }
-
-    /// Takes a session's verdicts over, and counts anew.
-    pub(super) fn take_labels(&mut self, verdicts: impl IntoIterator<Item = (CellKey, crate::session::Verdict)>) {
-        self.labels.verdicts = verdicts.into_iter().collect();
-        self.labels.count_corrections();
-        self.rebuild();
-    }
-
-    /// Makes an edit on the screen: verdicts and counts. Returns images whose squares changed: these are to be classified
-    /// again.
-    pub(super) fn edit(&mut self, edit: &Edit) -> Vec<ImageId> {
-        let mut tiles: Vec<CellId> = Vec::new();
-        let mut again = BTreeSet::new();
-        for change in &edit.changes {
-            let square = |v: &Option<crate::session::Verdict>| v.as_ref().and_then(|v| v.square);
-            let moved = square(&change.before) != square(&change.after);
-            for &image in self.images.with_digest(&change.key.image) {
-                if moved {
-                    again.insert(image);
-                }
-                let tile = CellId { image, number: change.key.cell };
-                tiles.extend(self.cell_of(tile).map(|_| tile));
-            }
-        }
-        tiles.iter().for_each(|t| self.count_tile(*t, false));
-        self.case.heard.push_back(edit.clone());
-        self.labels.apply(edit);
-        tiles.iter().for_each(|t| self.count_tile(*t, true));
-        // Labels may change what is shown and in which order; only then is the gallery put in order again.
-        self.stale |= self.filter != Filter::default()
-            || !matches!(
-                self.sort,
-                GallerySort::Name
-                    | GallerySort::Similar
-                    | GallerySort::Unlike
-                    | GallerySort::LeastConfident
-                    | GallerySort::MostConfident
-            );
-        again.into_iter().collect()
-    }
-
-    /// Why no label can be given now; `None` where it can.
+    /// What is remembered for the next start.
     #[must_use]
-    pub fn label_obstacle(&self) -> Option<String> {
-        if let Some(why) = self.labels.obstacle() {
-            return Some(why.to_owned());
+    pub fn settings(&self) -> Settings {
+        let shell = &self.shell;
+        Settings {
+            recent: shell.recent.clone(),
+            theme: shell.theme.text().to_lowercase(),
+            language: shell.language.code().to_owned(),
+            operator: shell.operator.clone(),
+            keys: shell.keys.to_words(),
+            model: self.models.default.clone(),
         }
-        let signed = self.case.record.signatures.last().filter(|_| self.case.record.locked())?;
-        Some(tr!("it was signed by %{who}; amend it to change something", who = signed.operator))
-    }
-
-    /// The spelling in which a label is given: the catalogue's, else the one that it has here already.
-    #[must_use]
-    pub fn spelling(&self, label: &str) -> String {
-        let given: BTreeSet<&str> = self.labels.verdicts.values().map(|v| v.label.as_str()).collect();
-        one_spelling(label, self.model.classes.names().iter().map(String::as_str).chain(given))
     }
 }

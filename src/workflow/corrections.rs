@@ -6,9 +6,11 @@ use super::UserError;
 use crate::domain::Digest;
 use crate::files::{data_file, display_path, is_file, move_aside, read_bounded};
 use crate::session::{CellKey, Change, Edit, Store, Verdict};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The session's name in the data folder.
@@ -17,6 +19,8 @@ const NAME: &str = "references.session";
 const BEFORE: &str = "corrections.json";
 /// The largest file of that version that is read.
 const MOST: u64 = 256 << 20;
+/// Changes that wait for the writer at most.
+const WAITING: usize = 512;
 /// So long another window's writing is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -41,6 +45,67 @@ pub struct Correction {
     pub label: String,
     /// What the dataset says.
     pub was: String,
+}
+
+/// A reference that was changed: the cell's digest, its label in the dataset, and what it is (nothing takes a correction back).
+pub type ChangedReference = (Digest, String, Option<String>);
+
+/// The one thread that writes corrections, so that they reach the disk in the order in which they were made.
+pub struct CorrectionsWriter {
+    changes: Option<Sender<(Vec<ChangedReference>, String)>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CorrectionsWriter {
+    /// Starts the thread, which tells by `on_error` what a person should know; `on_error` must not wait.
+    ///
+    /// # Errors
+    /// When there can be no thread.
+    pub fn new(on_error: impl FnMut(String) + Send + 'static) -> std::io::Result<Self> {
+        let (changes, work) = bounded(WAITING);
+        let thread = std::thread::Builder::new().name("corrections".into());
+        let thread = thread.spawn(move || write_corrections(&work, on_error))?;
+        Ok(Self { changes: Some(changes), thread: Some(thread) })
+    }
+
+    /// Keeps changes of an operator; whether there was room for them.
+    #[must_use]
+    pub fn put(&self, changes: Vec<ChangedReference>, operator: String) -> bool {
+        self.changes.as_ref().is_some_and(|way| way.try_send((changes, operator)).is_ok())
+    }
+}
+
+impl Drop for CorrectionsWriter {
+    /// What was corrected a moment ago reaches the disk first.
+    fn drop(&mut self) {
+        self.changes = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Puts corrections on the disk as they come, several that wait in one go.
+fn write_corrections(work: &Receiver<(Vec<ChangedReference>, String)>, mut on_error: impl FnMut(String)) {
+    let mut store = None;
+    while let Ok((mut all, operator)) = work.recv() {
+        all.extend(work.try_iter().flat_map(|(more, _)| more));
+        if store.is_none() {
+            match Corrections::open(None) {
+                Ok((opened, said)) => {
+                    store = Some(opened);
+                    said.into_iter().for_each(&mut on_error);
+                }
+                Err(e) => {
+                    on_error(e.to_string());
+                    continue;
+                }
+            }
+        }
+        if let Some(Err(e)) = store.as_mut().map(|s| s.put(&all, &operator)) {
+            on_error(e.to_string());
+        }
+    }
 }
 
 /// The corrections of this user, as they were when they were read last.
@@ -94,7 +159,7 @@ impl Corrections {
     ///
     /// # Errors
     /// When they cannot be written; they are then not kept.
-    pub fn put(&mut self, changes: &[(Digest, String, Option<String>)], operator: &str) -> Result<(), UserError> {
+    pub fn put(&mut self, changes: &[ChangedReference], operator: &str) -> Result<(), UserError> {
         let no = |e: &dyn std::fmt::Display| UserError::new(format!("the correction cannot be kept: {e}"));
         let mut store = writable(&self.path).map_err(|e| no(&e))?;
         self.take(&store)?;

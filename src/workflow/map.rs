@@ -1,7 +1,7 @@
 //! A map of cells: those that the model sees alike lie together. As a table or a picture; the window draws its own.
 
 use super::{Request, Told, UserError, classify};
-use crate::domain::Outcome;
+use crate::domain::{CellId, Outcome};
 use crate::files::{display_path, write_atomic};
 use crate::inference::{CellFeatures, SKETCH};
 use crate::metrics::embed;
@@ -9,6 +9,29 @@ use crate::model::VettedModel;
 use crate::report::{MapPoint, map_csv, map_svg, svg_to_png};
 use crate::task::{Cancel, Progress};
 use std::path::Path;
+
+/// Fewer cells make no map.
+const LEAST: usize = 4;
+
+/// Where each cell lies on a map, in units of the embedding.
+pub type CellPlaces = Vec<(CellId, [f32; 2])>;
+
+/// Places cells by their features; those with another number of features than the first one are left out. `None` when cancelled.
+///
+/// # Errors
+/// When there are too few cells.
+pub fn place_cells(
+    rows: Vec<(CellId, Vec<f32>)>,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Option<CellPlaces>, UserError> {
+    let width = rows.first().map_or(0, |(_, f)| f.len());
+    let (cells, flat): (Vec<CellId>, Vec<Vec<f32>>) = rows.into_iter().filter(|(_, f)| f.len() == width).unzip();
+    if cells.len() < LEAST {
+        return Err(UserError::new("a map needs four cells with features; this model may give none"));
+    }
+    Ok(embed(&flat.concat(), width, cancel, progress).map(|places| cells.into_iter().zip(places).collect()))
+}
 
 /// Classifies and draws a map of the cells into `out`: `.csv`, `.svg` or `.png`. `None` when cancelled; else cells on it and cells
 /// without features.
@@ -51,7 +74,7 @@ pub fn write_map(
             model.card().name
         )));
     }
-    if cells.len() < 4 {
+    if cells.len() < LEAST {
         return Err(UserError::new(format!("{} cells; a map needs four", cells.len())));
     }
     let Some(places) = embed(&rows, SKETCH, cancel, progress) else { return Ok(None) };

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod error;
 mod evaluate;
+mod export;
 mod explain;
 mod fields;
 mod images;
@@ -24,6 +25,7 @@ mod openable;
 mod probe;
 mod quantize;
 mod recent;
+mod session_writer;
 mod sessions;
 mod strangers;
 mod train;
@@ -32,7 +34,7 @@ mod watch;
 pub use bench::{BenchReport, bench};
 pub use calibrate::{CalibrateOptions, Calibrated, calibrate};
 pub use classify::{Request, Told, Totals, classify, classify_to};
-pub use corrections::{Correction, Corrections};
+pub use corrections::{ChangedReference, Correction, Corrections, CorrectionsWriter};
 pub use demo::{DEMO_SEED, DemoSlide, draw_demo};
 pub use doctor::{DoctorReport, doctor};
 pub use error::UserError;
@@ -41,6 +43,7 @@ pub use evaluate::{
     write_evaluation,
 };
 pub use explain::{ExplainRequest, Explained, Explainer, explain, explained_png};
+pub use export::{Export, report_bytes, results_csv, session_bytes};
 pub use images::{ExportedImages, ReviewedCells, export_images, reviewed_cells};
 pub use laboratory::{
     ALIKE, METHOD, MadeWith, OTHER_FIELDS, RUN, SAME_FIELDS, SessionFiles, case_facts, case_report, case_status,
@@ -52,13 +55,14 @@ pub use library::{
     rename_model, test_itself,
 };
 pub use looked::{Pick, looked, pick_cells, session_report_looked};
-pub use map::write_map;
+pub use map::{CellPlaces, place_cells, write_map};
 pub use measure::{add_provider, fetch_destination, fetch_provider, measure, measure_one, record_text, try_provider};
 pub use models::{default_model, export_triton, open_model};
 pub use openable::openable;
 pub use probe::{LEAST, Probed, Tried, probe};
 pub use quantize::{Quantized, USUAL_LOSS, quantize};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
+pub use session_writer::{Emit, OpenedSession, ResultBatch, SessionCommand, SessionEvent, SessionWriter};
 pub use sessions::{
     Imported, ListedSession, SessionFacts, holder, import_session, list_sessions, now, session_csv, session_facts,
     session_path, verify_session, write_export,

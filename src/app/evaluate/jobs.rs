@@ -1,0 +1,203 @@
+//! The Evaluate page's work: evaluating, comparing, calibrating, keeping corrected references.
+
+use super::state::{EvaluateEvent, EvaluateForm, Which};
+use super::update::{Effect, Event};
+use crate::app::jobs::{EventSender, JobContext, no_dialog};
+use crate::inference::Provider;
+use crate::model::VettedModel;
+use crate::report::{Compared, Evaluated};
+use crate::task::{Cancel, Generation, Progress};
+use crate::workflow::{self, CorrectionsWriter, EvaluateError, EvaluateTold, UserError};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The folder of a report when no dialog can ask.
+const UNASKED_REPORT: &str = "leukoscope-report";
+
+/// Starts the page's jobs.
+pub struct Jobs {
+    events: EventSender<Event>,
+    cancel: Cancel,
+    /// None where nothing is remembered.
+    corrections: Option<CorrectionsWriter>,
+}
+
+impl Jobs {
+    /// No job yet. Without `remembers` corrections are kept until the window is closed.
+    #[must_use]
+    pub fn new(events: EventSender<Event>, remembers: bool) -> Self {
+        let writer = || {
+            let events = events.clone();
+            // Never waits for the window, which at its end waits for the writer.
+            CorrectionsWriter::new(move |text| drop(events.try_send(Event::Error(text))))
+        };
+        let corrections = if remembers { writer().ok() } else { None };
+        Self { events, cancel: Cancel::new(), corrections }
+    }
+
+    /// Does what the page wants done.
+    pub fn perform(&mut self, effect: Effect, cx: &JobContext<'_>) {
+        match effect {
+            Effect::AskDataset => self.events.spawn("dialog", |events| {
+                let dialog = rfd::FileDialog::new().set_title("A folder with a folder per class");
+                let otherwise = || no_dialog("Type or paste the path of the labelled pictures");
+                if let Some(path) = events.asked(|| dialog.pick_folder(), otherwise) {
+                    events.send(Event::Dataset(path));
+                }
+            }),
+            Effect::AskOther => self.events.spawn("dialog", |events| {
+                let dialog = rfd::FileDialog::new().set_title("Open a model").add_filter("ONNX", &["onnx"]);
+                let otherwise = || no_dialog("Type or paste the path of the other model");
+                if let Some(path) = events.asked(|| dialog.pick_file(), otherwise) {
+                    events.send(Event::Other(path));
+                }
+            }),
+            Effect::Evaluate(generation, form) => self.evaluate(generation, *form, cx),
+            Effect::Stop => self.stop(),
+            Effect::Intervals(generation, revision, mut found) => self.events.spawn("intervals", move |events| {
+                found.score();
+                events.send(Event::Job(generation, EvaluateEvent::Intervals(revision, found)));
+            }),
+            Effect::Export(found) => self.events.spawn("export-evaluation", move |events| {
+                let Some(folder) = events.folder_where_asked(UNASKED_REPORT) else { return };
+                events.send(match workflow::write_evaluation(&found, &folder) {
+                    Ok(_) => Event::Written(folder),
+                    Err(e) => Event::Error(e.to_string()),
+                });
+            }),
+            Effect::Calibrate(generation, form) => self.calibrate(generation, *form, cx),
+            Effect::Compare(generation, form, found) => self.compare(generation, *form, found, cx.provider),
+            Effect::KeepCorrections(changes) => {
+                if let Some(writer) = &self.corrections
+                    && !writer.put(changes, cx.operator.to_owned())
+                {
+                    let text = "corrections are not being kept; export the report";
+                    let _ = self.events.try_send(Event::Error(text.into()));
+                }
+            }
+        }
+    }
+
+    /// Stops evaluating or calibrating.
+    pub fn stop(&self) {
+        self.cancel.cancel();
+    }
+
+    /// What went on ends; what begins can be stopped by itself.
+    fn begin(&mut self) -> Cancel {
+        self.stop();
+        self.cancel = Cancel::new();
+        self.cancel.clone()
+    }
+
+    /// Evaluates the model in use as the form says.
+    fn evaluate(&mut self, generation: Generation, form: EvaluateForm, cx: &JobContext<'_>) {
+        let (cancel, model, provider) = (self.begin(), cx.model.clone(), cx.provider);
+        let corrected = self.corrections.is_some();
+        self.events.spawn("evaluate-job", move |events| {
+            let send = |e| events.send(Event::Job(generation, e));
+            let request = match form.request(provider) {
+                Ok(request) => workflow::EvaluateRequest { corrected, ..request },
+                Err(why) => return send(EvaluateEvent::Failed(why)),
+            };
+            let progress = Progress::default();
+            let ended = events.counting(
+                &progress,
+                |n, total| Event::Job(generation, EvaluateEvent::Progress(n, total)),
+                || workflow::evaluate(&request, &model, &cancel, &progress, &mut |told| tell(events, generation, told)),
+            );
+            match ended {
+                Ok(found) => send(EvaluateEvent::Ended(Box::new(found))),
+                Err(EvaluateError::Unknown { labels, classes }) => {
+                    send(EvaluateEvent::Unknown(Which::InUse, labels, classes));
+                }
+                Err(e) => send(EvaluateEvent::Failed(e.to_string())),
+            }
+        });
+    }
+
+    /// Calibrates the model in use on the evaluation's images, into the folder of models.
+    fn calibrate(&mut self, generation: Generation, form: EvaluateForm, cx: &JobContext<'_>) {
+        let (cancel, model, provider) = (self.begin(), cx.model.clone(), cx.provider);
+        let corrected = self.corrections.is_some();
+        self.events.spawn("calibrate-job", move |events| {
+            let progress = Progress::default();
+            let work = || -> Result<_, UserError> {
+                let request = form.request(provider).map_err(UserError::new)?;
+                let out = workflow::new_model_file("calibrated")?;
+                let mut hear = |told| tell(events, generation, told);
+                // The references as they stand on the screen.
+                let request = workflow::EvaluateRequest { corrected, ..request };
+                let target_risk = workflow::defaults::TARGET_RISK;
+                let options = workflow::CalibrateOptions { target_risk, out: &out };
+                workflow::calibrate(&model, &request, &options, &cancel, &progress, &mut hear)
+                    .map_err(|e| UserError::new(e.to_string()))
+            };
+            beside(events, generation, &progress, work, |done| EvaluateEvent::Calibrated(done.to_text(), done.path));
+        });
+    }
+
+    /// Evaluates another model on the same images, and holds it against what was found with this one.
+    fn compare(&mut self, generation: Generation, form: EvaluateForm, found: Box<Evaluated>, provider: Provider) {
+        let cancel = self.begin();
+        self.events.spawn("compare-job", move |events| {
+            let progress = Progress::default();
+            let work = || {
+                let model = workflow::open_model(Some(Path::new(form.other.trim())))?;
+                let mut hear = |told| tell(events, generation, told);
+                other_model(&form, &model, found, provider, (&cancel, &progress), &mut hear)
+            };
+            beside(events, generation, &progress, work, |event| event);
+        });
+    }
+}
+
+/// What another model says of the same images. `None` where it was stopped.
+fn other_model(
+    form: &EvaluateForm,
+    model: &VettedModel,
+    found: Box<Evaluated>,
+    provider: Provider,
+    (cancel, progress): (&Cancel, &Progress),
+    hear: &mut dyn FnMut(EvaluateTold),
+) -> Result<Option<EvaluateEvent>, UserError> {
+    let request = form.request_for_other(provider, model.card().classes.labels()).map_err(UserError::new)?;
+    let other = match workflow::evaluate(&request, model, cancel, progress, hear) {
+        Err(EvaluateError::Unknown { labels, classes }) => {
+            return Ok(Some(EvaluateEvent::Unknown(Which::Other, labels, classes)));
+        }
+        other => other.map_err(|e| UserError::new(format!("{}: {e}", model.card().name)))?,
+    };
+    Ok(other.map(|mut other| {
+        // Both are held against the references as they were corrected.
+        let truth = found.cells.iter().zip(found.sample.truth());
+        let labels: HashMap<_, _> = truth.map(|(c, t)| (c.digest, found.labels[*t].clone())).collect();
+        other.apply(|digest| labels.get(digest).cloned());
+        EvaluateEvent::Compared(Box::new(Compared::new(vec![*found, other], request.seed)))
+    }))
+}
+
+fn tell(events: &EventSender<Event>, generation: Generation, told: EvaluateTold) {
+    let doing = match told {
+        EvaluateTold::Phase(what) => what.to_owned(),
+        EvaluateTold::Started(report) => format!("ran on {}", report.to_line()),
+    };
+    events.send(Event::Job(generation, EvaluateEvent::Doing(doing)));
+}
+
+/// Does what goes on beside an evaluation, with its progress, and tells how it ended.
+fn beside<T>(
+    events: &EventSender<Event>,
+    generation: Generation,
+    progress: &Progress,
+    work: impl FnOnce() -> Result<Option<T>, UserError>,
+    done: impl FnOnce(T) -> EvaluateEvent,
+) {
+    let event = |n, total| Event::Job(generation, EvaluateEvent::Progress(n, total));
+    let ended = match events.counting(progress, event, work) {
+        Ok(Some(result)) => done(result),
+        Ok(None) => EvaluateEvent::Ended(Box::new(None)),
+        Err(e) => EvaluateEvent::Failed(e.to_string()),
+    };
+    events.send(Event::Job(generation, ended));
+}

@@ -1,0 +1,240 @@
+//! The Models page's work: opening, listing and testing models, measuring and fetching providers, asking about somebody else's model.
+
+use super::state::{ModelsEffect, ModelsEvent};
+use super::update::{Effect, Event};
+use crate::app::jobs::{EventSender, JobContext, no_dialog};
+use crate::inference::{Plugin, Provider, Record, providers_here};
+use crate::task::{Cancel, Progress};
+use crate::workflow::{self, EvaluateRequest, EvaluateTold, Foreign, UserError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What can be typed where no dialog is.
+const PASTE: &str = "Type or paste the path";
+
+fn say(events: &EventSender<Event>, event: ModelsEvent) {
+    events.send(Event::Job(Box::new(event)));
+}
+
+/// Ends what goes on, and says why it failed.
+fn ended(events: &EventSender<Event>, result: Result<(), UserError>) {
+    say(events, ModelsEvent::Ended(result.err().map(|e| e.to_string())));
+}
+
+/// Opens a model file, or says what it asks.
+fn opened(path: Option<&Path>) -> Event {
+    let found = match path {
+        None => workflow::default_model().map(workflow::Opened::Model),
+        Some(path) => workflow::look_at_model(path),
+    };
+    match found {
+        Ok(workflow::Opened::Model(model)) => Event::Opened(Box::new(model), path.map(Path::to_owned)),
+        Ok(workflow::Opened::Asks(foreign)) => Event::Job(Box::new(ModelsEvent::Asks(foreign))),
+        Err(e) => Event::Error(e.to_string()),
+    }
+}
+
+/// Starts the page's jobs.
+pub struct Jobs {
+    events: EventSender<Event>,
+    cancel: Cancel,
+}
+
+impl Jobs {
+    /// No job yet.
+    #[must_use]
+    pub fn new(events: EventSender<Event>) -> Self {
+        Self { events, cancel: Cancel::new() }
+    }
+
+    /// Stops what goes on.
+    pub fn stop(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Something long begins: what went on ends.
+    fn begin(&mut self) -> Cancel {
+        self.stop();
+        self.cancel = Cancel::new();
+        self.cancel.clone()
+    }
+
+    /// Does what the page wants done.
+    pub fn perform(&mut self, effect: Effect, cx: &JobContext<'_>) {
+        match effect {
+            Effect::Job(effect) => self.work(effect, cx),
+            Effect::Open(path) => self.events.spawn("open-model", move |events| events.send(opened(path.as_deref()))),
+            Effect::Ask => self.events.spawn("dialog", |events| {
+                let dialog = rfd::FileDialog::new().set_title("Open a model").add_filter("ONNX", &["onnx"]);
+                if let Some(path) = events.asked(|| dialog.pick_file(), || Event::NoDialog) {
+                    events.send(opened(Some(&path)));
+                }
+            }),
+        }
+    }
+
+    fn work(&mut self, effect: ModelsEffect, cx: &JobContext<'_>) {
+        match effect {
+            ModelsEffect::List => self.list(cx.remembers),
+            ModelsEffect::Look => {
+                let model = cx.model.card().digest;
+                self.events.spawn("providers", move |events| {
+                    say(events, ModelsEvent::Here(providers_here(), Record::of(model)));
+                });
+            }
+            ModelsEffect::Rename(digest, name) => {
+                self.then_list("rename", move || workflow::rename_model(digest, &name))
+            }
+            ModelsEffect::Remove(path) => self.then_list("remove", move || workflow::remove_model(&path)),
+            ModelsEffect::Install(path) => self.then_list("install", move || workflow::install_model(&path).map(drop)),
+            ModelsEffect::Export(path, name) => self.export_model(path, &name),
+            ModelsEffect::MakeFast(path, data) => self.make_fast(path, data),
+            ModelsEffect::Measure(path) => self.measure(path, cx),
+            ModelsEffect::Fetch(provider) => {
+                self.events.spawn("fetch", move |events| ended(events, workflow::fetch_provider(provider).map(drop)));
+            }
+            ModelsEffect::Point(provider) => self.point(provider),
+            ModelsEffect::Stop => self.stop(),
+            ModelsEffect::Preview(foreign, image) => {
+                self.events.spawn("preview", move |events| {
+                    let found = foreign.preview(&image).map(Arc::new).map_err(|e| e.to_string());
+                    say(events, ModelsEvent::Previewed(found));
+                });
+            }
+            ModelsEffect::Probe(foreign, data) => self.probe(*foreign, data),
+            ModelsEffect::Adopt(foreign) => {
+                self.events.spawn("adopt", move |events| match foreign.keep() {
+                    Ok(_) => say(events, ModelsEvent::Adopted(Ok(foreign.path().to_owned()))),
+                    Err(e) => say(events, ModelsEvent::Adopted(Err(e.to_string()))),
+                });
+            }
+            ModelsEffect::SaveAsOurs(foreign) => self.save_as_ours(*foreign),
+            ModelsEffect::AskImage => {
+                self.events.spawn("dialog", |events| {
+                    let dialog = rfd::FileDialog::new().set_title("A picture to look at");
+                    let dialog = dialog.add_filter("Pictures", &crate::files::PICTURE_ENDINGS);
+                    if let Some(path) = events.asked(|| dialog.pick_file(), || no_dialog(PASTE)) {
+                        say(events, ModelsEvent::Image(path));
+                    }
+                });
+            }
+            ModelsEffect::AskData => {
+                self.events.spawn("dialog", |events| {
+                    let dialog = rfd::FileDialog::new().set_title("A folder with a folder per class");
+                    if let Some(path) = events.asked(|| dialog.pick_folder(), || no_dialog(PASTE)) {
+                        say(events, ModelsEvent::Data(path));
+                    }
+                });
+            }
+        }
+    }
+
+    fn list(&self, kept: bool) {
+        self.events.spawn("models", move |events| {
+            // A window that remembers nothing shows nothing of the user's own.
+            let mut all = workflow::installed_models();
+            if !kept {
+                all.truncate(1);
+            }
+            let paths: Vec<Option<PathBuf>> = all.iter().map(|m| m.path.clone()).collect();
+            say(events, ModelsEvent::Listed(all, if kept { workflow::default_model_file() } else { None }));
+            for path in paths {
+                let tested = workflow::test_itself(path.as_deref());
+                say(events, ModelsEvent::Tested(path, tested));
+            }
+        });
+    }
+
+    /// Does something to the installed models, and lists them again.
+    fn then_list(&self, name: &str, work: impl FnOnce() -> Result<(), UserError> + Send + 'static) {
+        self.events.spawn(name, move |events| {
+            if let Err(e) = work() {
+                events.send(Event::Error(e.to_string()));
+            }
+            events.send(Event::Changed);
+        });
+    }
+
+    fn export_model(&self, path: Option<PathBuf>, name: &str) {
+        let safe: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect();
+        self.events.spawn("export-model", move |events| {
+            let Some(out) = events.file_where_asked(&format!("{safe}.onnx")) else { return };
+            events.send(match workflow::export_model(path.as_deref(), &out) {
+                Ok(()) => Event::Written(out),
+                Err(e) => Event::Error(e.to_string()),
+            });
+        });
+    }
+
+    fn make_fast(&mut self, path: Option<PathBuf>, data: PathBuf) {
+        let cancel = self.begin();
+        self.events.spawn("quantize", move |events| {
+            let made = workflow::open_model(path.as_deref()).map_err(Into::into).and_then(|model| {
+                let out = workflow::new_model_file("fast")?;
+                let request = EvaluateRequest { provider: Provider::Cpu, ..EvaluateRequest::new(data) };
+                let allowed = workflow::USUAL_LOSS;
+                workflow::quantize(
+                    &model,
+                    &request,
+                    allowed,
+                    &out,
+                    &cancel,
+                    &Progress::default(),
+                    &mut |_: EvaluateTold| {},
+                )
+            });
+            match made {
+                Ok(Some(found)) if found.path.is_some() => say(events, ModelsEvent::Fast(Ok(found.to_text()))),
+                Ok(Some(found)) => {
+                    let why = format!(
+                        "{}refused: it loses {:.2} points, {:.2} are allowed",
+                        found.to_text(),
+                        -found.change.0,
+                        found.allowed
+                    );
+                    say(events, ModelsEvent::Fast(Err(why)));
+                }
+                Ok(None) => ended(events, Ok(())),
+                Err(e) => say(events, ModelsEvent::Fast(Err(e.to_string()))),
+            }
+        });
+    }
+
+    fn measure(&mut self, path: Option<PathBuf>, cx: &JobContext<'_>) {
+        let (cancel, model) = (self.begin(), cx.model.clone());
+        self.events.spawn("measure", move |events| {
+            let done = workflow::measure(&model, path.as_deref(), &cancel, &Progress::default(), &mut |m| {
+                say(events, ModelsEvent::Measured(m.clone()));
+            });
+            ended(events, done.map(drop));
+        });
+    }
+
+    fn point(&self, provider: Provider) {
+        let Some(plugin) = Plugin::of(provider) else { return };
+        self.events.spawn("dialog", move |events| {
+            let dialog = rfd::FileDialog::new().set_title(format!("Where {} is", plugin.file_name()));
+            if let Some(path) = events.asked(|| dialog.pick_file(), || no_dialog(PASTE)) {
+                ended(events, workflow::add_provider(provider, &path).map(drop));
+            }
+        });
+    }
+
+    fn probe(&mut self, foreign: Foreign, data: PathBuf) {
+        let cancel: Cancel = self.begin();
+        self.events.spawn("probe", move |events| {
+            let found = workflow::probe(&foreign, &data, &cancel, &Progress::default());
+            say(events, ModelsEvent::Probed(found.map_err(|e| e.to_string()).transpose()));
+        });
+    }
+
+    fn save_as_ours(&self, foreign: Foreign) {
+        self.events.spawn("save-as-ours", move |events| {
+            let Some(out) = events.file_where_asked(&format!("{}-leukoscope.onnx", foreign.name())) else { return };
+            events.send(match workflow::save_as_ours(&foreign, None, &out) {
+                Ok(_) => Event::Written(out),
+                Err(e) => Event::Error(e.to_string()),
+            });
+        });
+    }
+}

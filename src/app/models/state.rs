@@ -1,0 +1,555 @@
+//! What the Models place knows, and how it answers: installed models and their cards, execution providers and what was measured of
+//! them, the wizard that opens somebody else's model. Plain values; no egui, no disk, no thread.
+
+use crate::app::language::tr;
+use crate::domain::{Digest, laboratory_labels};
+use crate::inference::{Measured, Provider, ProviderHere, Record};
+use crate::model::{Framing, Question, Scaling};
+use crate::workflow::{Foreign, InstalledModel, Preview, Probed, SelfTested};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The two pages of the place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tab {
+    /// Installed models.
+    #[default]
+    Installed,
+    /// Execution providers.
+    Providers,
+}
+
+/// What is known.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// Which page.
+    pub tab: Tab,
+    /// Installed models, the bundled one first; nothing until they were listed.
+    pub list: Vec<InstalledModel>,
+    /// Position in `list`.
+    pub chosen: usize,
+    /// The model that the window begins with; none is the bundled one.
+    pub default: Option<PathBuf>,
+    /// The name being typed for the chosen model.
+    pub renaming: Option<String>,
+    /// The chosen model is about to go to the trash.
+    pub removing: bool,
+    /// Labelled pictures for an 8-bit copy, as typed.
+    pub fast_data: String,
+    /// What an 8-bit copy came to, in words.
+    pub fast: Option<Result<String, String>>,
+    /// What goes on, in words.
+    pub busy: Option<String>,
+    /// Execution providers; nothing until they were looked at.
+    pub here: Vec<ProviderHere>,
+    /// What was measured with the model in use.
+    pub record: Record,
+    /// Providers are being measured.
+    pub measuring: bool,
+    /// The open wizard.
+    pub wizard: Option<Box<Wizard>>,
+}
+
+/// Somebody else's model, being asked about.
+#[derive(Debug, Clone)]
+pub struct Wizard {
+    /// The model, with the answers given so far.
+    pub foreign: Foreign,
+    /// What was asked at first: what is asked does not go away while it is answered.
+    pub asked: Vec<Question>,
+    /// Labels, as typed.
+    pub labels: String,
+    /// Pixels a side, as typed.
+    pub size: String,
+    /// A picture of the person's own.
+    pub image: Option<PathBuf>,
+    /// What the model makes of it, or why nothing.
+    pub preview: Option<Result<Arc<Preview>, String>>,
+    /// Labelled pictures, as typed.
+    pub dataset: String,
+    /// What trying found.
+    pub probed: Option<Result<Probed, String>>,
+    /// Something goes on.
+    pub busy: bool,
+}
+
+impl Wizard {
+    /// Begins.
+    #[must_use]
+    pub fn new(foreign: Foreign, image: Option<PathBuf>) -> Self {
+        let asked = foreign.questions();
+        Self {
+            foreign,
+            asked,
+            labels: String::new(),
+            size: String::new(),
+            image,
+            preview: None,
+            dataset: String::new(),
+            probed: None,
+            busy: false,
+        }
+    }
+
+    /// Takes what is typed as answers.
+    fn take_typed(&mut self) {
+        let labels: Vec<String> =
+            self.labels.split([',', '\n', ';']).map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()).collect();
+        // Without a word of the person's own what trying found stays.
+        if !labels.is_empty() {
+            self.foreign.answers.labels = Some(labels);
+        } else if self
+            .foreign
+            .draft()
+            .evidence
+            .iter()
+            .any(|e| e.from == crate::model::SAID && e.part == crate::model::Part::Labels)
+        {
+            self.foreign.answers.labels = None;
+        }
+        self.foreign.answers.size = self.size.trim().parse().ok().filter(|n| (16..=1024).contains(n));
+    }
+
+    /// What is still open, in words; nothing where it can be opened.
+    #[must_use]
+    pub fn open(&self) -> Vec<String> {
+        let draft = self.foreign.draft();
+        draft
+            .questions(self.foreign.facts())
+            .iter()
+            .map(|q| match q {
+                Question::Output(_) => tr!("Which output classifies"),
+                Question::Labels(_, Some(why)) => tr!("The classes' names (%{why})", why = why),
+                Question::Labels(Some(n), None) => tr!("The names of its %{n} classes", n = n),
+                Question::Labels(None, None) => tr!("The classes' names"),
+                Question::Size => tr!("The size of its pictures"),
+                Question::Scaling => tr!("The values that it takes"),
+            })
+            .collect()
+    }
+
+    /// Names that its classes may be counted as, in this laboratory.
+    #[must_use]
+    pub fn offered(&self) -> Vec<String> {
+        laboratory_labels()
+    }
+}
+
+/// What a person does in the place.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelsInput {
+    /// Goes to a page.
+    Go(Tab),
+    /// Chooses a model.
+    Choose(usize),
+    /// Classifies with the chosen model.
+    Use,
+    /// Begins with the chosen model from now on.
+    MakeDefault,
+    /// Types a name; nothing puts the field away.
+    Rename(Option<String>),
+    /// Keeps the name.
+    Renamed,
+    /// Is about to remove the chosen model, or thinks better of it.
+    Removing(bool),
+    /// Removes it.
+    Remove,
+    /// Writes a copy of it.
+    Export,
+    /// Copies the model in use into the installed ones.
+    Install,
+    /// Holds the chosen model against the one in use.
+    Compare,
+    /// Types where the labelled pictures for an 8-bit copy are.
+    FastData(String),
+    /// Makes an 8-bit copy of the chosen model.
+    MakeFast,
+    /// Measures all providers.
+    Measure,
+    /// Fetches a provider.
+    Fetch(Provider),
+    /// Points at a provider's library.
+    Point(Provider),
+    /// Stops what goes on.
+    Stop,
+    /// Types the wizard's labels.
+    Labels(String),
+    /// Says what the values are.
+    Scaling(Option<Scaling>),
+    /// Says what the model sees of a picture.
+    Framing(Framing),
+    /// Types the size.
+    Size(String),
+    /// Says which output classifies.
+    Output(String),
+    /// Says what a class counts as.
+    Map(String, String),
+    /// Asks for a picture to look at.
+    AskImage,
+    /// Asks for labelled pictures.
+    AskData,
+    /// Types where labelled pictures are.
+    Data(String),
+    /// Tries the contracts on them.
+    Probe,
+    /// Takes one that was tried, by its position.
+    Take(usize),
+    /// Opens the model as answered, and keeps the answers.
+    Adopt,
+    /// Writes a copy that says everything itself.
+    SaveAsOurs,
+    /// Puts the wizard away.
+    CloseWizard,
+}
+
+/// What happened outside.
+#[derive(Debug)]
+pub enum ModelsEvent {
+    /// The installed models, and the one to begin with.
+    Listed(Vec<InstalledModel>, Option<PathBuf>),
+    /// A model's own test.
+    Tested(Option<PathBuf>, SelfTested),
+    /// The providers, and what was measured with the model in use.
+    Here(Vec<ProviderHere>, Record),
+    /// One provider was measured.
+    Measured(Measured),
+    /// What went on ended; why it failed, where it did.
+    Ended(Option<String>),
+    /// An 8-bit copy: what it came to, or why there is none.
+    Fast(Result<String, String>),
+    /// A model asks.
+    Asks(Box<Foreign>),
+    /// What a model that asks makes of a picture.
+    Previewed(Result<Arc<Preview>, String>),
+    /// What trying found; nothing where it was stopped.
+    Probed(Option<Result<Probed, String>>),
+    /// A picture was chosen for the preview.
+    Image(PathBuf),
+    /// Labelled pictures were chosen to try on.
+    Data(PathBuf),
+    /// The answers were kept: this file opens now; or why they were not.
+    Adopted(Result<PathBuf, String>),
+}
+
+/// What shall be done outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelsEffect {
+    /// List the installed models and test each.
+    List,
+    /// Look at the providers.
+    Look,
+    /// Keep a name.
+    Rename(Digest, String),
+    /// Put a file into the trash.
+    Remove(PathBuf),
+    /// Ask where to, then write a copy.
+    Export(Option<PathBuf>, String),
+    /// Copy a file into the installed ones.
+    Install(PathBuf),
+    /// Make an 8-bit copy of a model with labelled pictures.
+    MakeFast(Option<PathBuf>, PathBuf),
+    /// Measure the model in use.
+    Measure(Option<PathBuf>),
+    /// Fetch a provider.
+    Fetch(Provider),
+    /// Ask for a provider's library.
+    Point(Provider),
+    /// Stop what goes on.
+    Stop,
+    /// Run a model that asks on a picture.
+    Preview(Box<Foreign>, PathBuf),
+    /// Try it on labelled pictures.
+    Probe(Box<Foreign>, PathBuf),
+    /// Keep the answers and open it.
+    Adopt(Box<Foreign>),
+    /// Ask where to, then write a copy that says everything itself.
+    SaveAsOurs(Box<Foreign>),
+    /// Ask for a picture.
+    AskImage,
+    /// Ask for labelled pictures.
+    AskData,
+}
+
+/// What an input leads to: effects of the place, and wishes that concern the whole window.
+#[derive(Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Effects.
+    pub effects: Vec<ModelsEffect>,
+    /// Open this model (`Some(None)`: the bundled one).
+    pub open: Option<Option<PathBuf>>,
+    /// Hold the model in use against this one.
+    pub compare: Option<PathBuf>,
+    /// Remember the settings.
+    pub remember: bool,
+}
+
+impl Answer {
+    /// One effect.
+    pub(crate) fn of(effect: ModelsEffect) -> Self {
+        Self { effects: vec![effect], ..Self::default() }
+    }
+}
+
+impl State {
+    /// The chosen model.
+    #[must_use]
+    pub fn chosen(&self) -> Option<&InstalledModel> {
+        self.list.get(self.chosen)
+    }
+
+    /// Answers a person. `in_use` is the file of the model in use.
+    pub fn input(&mut self, input: ModelsInput, in_use: Option<&PathBuf>) -> Answer {
+        let path = self.chosen().and_then(|m| m.path.clone());
+        match input {
+            ModelsInput::Go(tab) => {
+                self.tab = tab;
+                if tab == Tab::Providers && self.here.is_empty() {
+                    return Answer::of(ModelsEffect::Look);
+                }
+            }
+            ModelsInput::Choose(at) => {
+                self.chosen = at;
+                (self.renaming, self.removing, self.fast) = (None, false, None);
+            }
+            ModelsInput::Use => return Answer { open: Some(path), ..Answer::default() },
+            ModelsInput::MakeDefault => {
+                self.default = path;
+                return Answer { remember: true, ..Answer::default() };
+            }
+            ModelsInput::Rename(text) => self.renaming = text,
+            ModelsInput::Renamed => {
+                let name = self.renaming.take();
+                let digest = self.chosen().and_then(|m| m.card.as_ref().ok()).map(|c| c.digest);
+                if let Some((digest, name)) = digest.zip(name) {
+                    return Answer::of(ModelsEffect::Rename(digest, name));
+                }
+            }
+            ModelsInput::Removing(on) => self.removing = on,
+            ModelsInput::Remove => {
+                self.removing = false;
+                if let Some(path) = path {
+                    let forgotten = self.default.as_ref() == Some(&path);
+                    if forgotten {
+                        self.default = None;
+                    }
+                    self.chosen = 0;
+                    return Answer { remember: forgotten, ..Answer::of(ModelsEffect::Remove(path)) };
+                }
+            }
+            ModelsInput::Export => {
+                let name = self.chosen().map_or_else(String::new, |m| m.name.clone());
+                return Answer::of(ModelsEffect::Export(path, name));
+            }
+            ModelsInput::Install => {
+                return in_use.map_or_else(Answer::default, |p| Answer::of(ModelsEffect::Install(p.clone())));
+            }
+            ModelsInput::Compare => return Answer { compare: path, ..Answer::default() },
+            ModelsInput::FastData(text) => self.fast_data = text,
+            ModelsInput::MakeFast => {
+                self.busy = Some(tr!("Making an 8-bit copy"));
+                self.fast = None;
+                return Answer::of(ModelsEffect::MakeFast(path, PathBuf::from(self.fast_data.trim())));
+            }
+            ModelsInput::Measure => {
+                self.busy = Some(tr!("Measuring"));
+                self.measuring = true;
+                self.record.all.clear();
+                return Answer::of(ModelsEffect::Measure(in_use.cloned()));
+            }
+            ModelsInput::Fetch(provider) => {
+                self.busy = Some(tr!("Fetching %{name}", name = provider));
+                return Answer::of(ModelsEffect::Fetch(provider));
+            }
+            ModelsInput::Point(provider) => return Answer::of(ModelsEffect::Point(provider)),
+            ModelsInput::Stop => return Answer::of(ModelsEffect::Stop),
+            other => return self.wizard_input(other),
+        }
+        Answer::default()
+    }
+
+    fn wizard_input(&mut self, input: ModelsInput) -> Answer {
+        let Some(w) = &mut self.wizard else { return Answer::default() };
+        let before = w.foreign.clone();
+        match input {
+            ModelsInput::Labels(text) => w.labels = text,
+            ModelsInput::Scaling(scaling) => w.foreign.answers.scaling = scaling,
+            ModelsInput::Framing(framing) => w.foreign.answers.framing = Some(framing),
+            ModelsInput::Size(text) => w.size = text,
+            ModelsInput::Output(name) => w.foreign.answers.output = Some(name),
+            ModelsInput::Map(from, to) => {
+                w.foreign.answers.map.retain(|(f, _)| *f != from);
+                if !to.is_empty() {
+                    w.foreign.answers.map.push((from, to));
+                }
+            }
+            ModelsInput::AskImage => return Answer::of(ModelsEffect::AskImage),
+            ModelsInput::AskData => return Answer::of(ModelsEffect::AskData),
+            ModelsInput::Data(text) => w.dataset = text,
+            ModelsInput::Probe => {
+                w.busy = true;
+                w.probed = None;
+                let data = PathBuf::from(w.dataset.trim());
+                return Answer::of(ModelsEffect::Probe(Box::new(w.foreign.clone()), data));
+            }
+            ModelsInput::Take(at) => w.take(at),
+            ModelsInput::Adopt => {
+                w.busy = true;
+                return Answer::of(ModelsEffect::Adopt(Box::new(w.foreign.clone())));
+            }
+            ModelsInput::SaveAsOurs => return Answer::of(ModelsEffect::SaveAsOurs(Box::new(w.foreign.clone()))),
+            ModelsInput::CloseWizard => {
+                self.wizard = None;
+                return Answer::of(ModelsEffect::Stop);
+            }
+            _ => return Answer::default(),
+        }
+        w.take_typed();
+        if w.foreign == before { Answer::default() } else { self.preview() }
+    }
+
+    /// Hears what happened; the second value is bad or good news to say.
+    pub fn event(&mut self, event: ModelsEvent, image: impl FnOnce() -> Option<PathBuf>) -> (Answer, Option<String>) {
+        match event {
+            ModelsEvent::Listed(list, default) => {
+                let same = self.chosen().map(|m| m.path.clone());
+                self.chosen = same.and_then(|p| list.iter().position(|m| m.path == p)).unwrap_or(0);
+                (self.list, self.default) = (list, default);
+            }
+            ModelsEvent::Tested(path, test) => {
+                if let Some(model) = self.list.iter_mut().find(|m| m.path == path) {
+                    model.test = test;
+                }
+            }
+            ModelsEvent::Here(here, record) => (self.here, self.record) = (here, record),
+            ModelsEvent::Measured(measured) => self.record.all.push(measured),
+            ModelsEvent::Ended(why) => {
+                (self.busy, self.measuring) = (None, false);
+                return (Answer::of(ModelsEffect::Look), why);
+            }
+            ModelsEvent::Fast(result) => {
+                self.busy = None;
+                self.fast = Some(result);
+                return (Answer::of(ModelsEffect::List), None);
+            }
+            ModelsEvent::Asks(foreign) => {
+                self.wizard = Some(Box::new(Wizard::new(*foreign, image())));
+                return (self.preview(), None);
+            }
+            ModelsEvent::Previewed(preview) => {
+                if let Some(w) = &mut self.wizard {
+                    w.preview = Some(preview);
+                }
+            }
+            ModelsEvent::Probed(probed) => {
+                if let Some(w) = &mut self.wizard {
+                    w.busy = false;
+                    let chosen = probed.as_ref().and_then(|p| p.as_ref().ok()).and_then(|p| p.chosen);
+                    w.probed = probed;
+                    if let Some(at) = chosen {
+                        w.take(at);
+                        return (self.preview(), None);
+                    }
+                }
+            }
+            ModelsEvent::Image(path) => {
+                if let Some(w) = &mut self.wizard {
+                    w.image = Some(path);
+                    return (self.preview(), None);
+                }
+            }
+            ModelsEvent::Data(path) => match &mut self.wizard {
+                Some(w) => w.dataset = path.to_string_lossy().into_owned(),
+                None => self.fast_data = path.to_string_lossy().into_owned(),
+            },
+            ModelsEvent::Adopted(Err(why)) => {
+                // The answers stay on the screen.
+                if let Some(w) = &mut self.wizard {
+                    w.busy = false;
+                }
+                return (Answer::default(), Some(why));
+            }
+            ModelsEvent::Adopted(Ok(path)) => {
+                self.wizard = None;
+                return (Answer { open: Some(Some(path)), ..Answer::default() }, None);
+            }
+        }
+        (Answer::default(), None)
+    }
+
+    fn preview(&mut self) -> Answer {
+        let Some(w) = &mut self.wizard else { return Answer::default() };
+        match &w.image {
+            Some(image) => Answer::of(ModelsEffect::Preview(Box::new(w.foreign.clone()), image.clone())),
+            None => Answer::default(),
+        }
+    }
+}
+
+impl Wizard {
+    fn take(&mut self, at: usize) {
+        let Some(Ok(probed)) = &self.probed else { return };
+        let Some(tried) = probed.tried.get(at).cloned() else { return };
+        // What was tried replaces what was tried before; what the person typed stays.
+        let answers = &mut self.foreign.answers;
+        (answers.scaling, answers.framing) = (None, None);
+        if self.labels.trim().is_empty() {
+            answers.labels = None;
+        }
+        self.foreign.take(&tried);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn foreign(name: &str) -> Foreign {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/strangers");
+        let dir = tempfile::tempdir().expect("temp");
+        let path = dir.path().join("m.onnx");
+        std::fs::copy(root.join(name).join("model.onnx"), &path).expect("copied");
+        Foreign::read(&path).expect("a classifier")
+    }
+
+    #[test]
+    fn a_wizard_asks_until_it_can_open() {
+        let mut view = State::default();
+        let image = PathBuf::from("cell.png");
+        let (answer, _) = view.event(ModelsEvent::Asks(Box::new(foreign("rescaling"))), || Some(image.clone()));
+        assert!(matches!(&answer.effects[..], [ModelsEffect::Preview(_, of)] if *of == image));
+        assert_eq!(view.wizard.as_ref().expect("open").open().len(), 1);
+        view.input(ModelsInput::Labels("a, b, c, d".into()), None);
+        assert_eq!(view.wizard.as_ref().expect("open").open().len(), 1, "one name is missing");
+        let answer = view.input(ModelsInput::Labels("SNE, BNE, c, d, e".into()), None);
+        assert!(matches!(&answer.effects[..], [ModelsEffect::Preview(..)]), "what changed is looked at again");
+        assert_eq!(view.wizard.as_ref().expect("open").open(), Vec::<String>::new());
+        view.input(ModelsInput::Map("c".into(), "monocyte".into()), None);
+        let draft = view.wizard.as_ref().expect("open").foreign.draft();
+        assert_eq!(draft.counts_as, ["neutrophil", "band neutrophil", "monocyte", "d", "e"]);
+        view.input(ModelsInput::Labels(String::new()), None);
+        assert_eq!(view.wizard.as_ref().expect("open").open().len(), 1, "what was taken back is asked again");
+        let (answer, _) = view.event(ModelsEvent::Adopted(Ok("m.onnx".into())), || None);
+        assert!(view.wizard.is_none() && answer.open == Some(Some("m.onnx".into())));
+    }
+
+    #[test]
+    fn removing_the_default_model_forgets_that_it_was_it() {
+        let path = PathBuf::from("models/a.onnx");
+        let entry = |path: Option<PathBuf>| InstalledModel {
+            path,
+            name: "a".into(),
+            card: Err("not read".into()),
+            test: SelfTested::NotYet,
+        };
+        let mut view = State {
+            list: vec![entry(None), entry(Some(path.clone()))],
+            chosen: 1,
+            default: Some(path.clone()),
+            ..State::default()
+        };
+        let answer = view.input(ModelsInput::Remove, None);
+        assert_eq!((answer.effects, answer.remember), (vec![ModelsEffect::Remove(path)], true));
+        assert_eq!((view.default, view.chosen), (None, 0));
+    }
+}

@@ -1,0 +1,94 @@
+//! How the Models page answers: inputs and events in, effects out. No egui, no disk, no thread, no clock.
+
+pub use super::state::ModelsInput as Input;
+use super::state::{Answer, ModelsEffect, ModelsEvent, State, Tab};
+use crate::app::jobs::{PageEvent, WriteEvent};
+use crate::app::shell;
+use crate::inference::Record;
+use crate::model::VettedModel;
+use std::path::PathBuf;
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Event {
+    /// Progress or result of a job of this page.
+    Job(Box<ModelsEvent>),
+    /// A model was opened, from this file or the bundled one. The model travels with its event: two that are opened at once cannot be
+    /// mistaken.
+    Opened(Box<VettedModel>, Option<PathBuf>),
+    /// No file dialog answered.
+    NoDialog,
+    /// The installed models changed.
+    Changed,
+    /// A file was written.
+    Written(PathBuf),
+    /// Something went wrong.
+    Error(String),
+}
+
+impl PageEvent for Event {
+    fn error(text: String) -> Self {
+        Self::Error(text)
+    }
+}
+
+impl WriteEvent for Event {
+    fn written(path: PathBuf) -> Self {
+        Self::Written(path)
+    }
+}
+
+/// What shall be done outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// A job of this page.
+    Job(ModelsEffect),
+    /// Ask for a model file, then open it.
+    Ask,
+    /// Open a model file, or the bundled one.
+    Open(Option<PathBuf>),
+}
+
+/// What the page wants looked at whenever it is opened: whatever came into the folder meanwhile.
+#[must_use]
+pub fn opened() -> Vec<Effect> {
+    vec![Effect::Job(ModelsEffect::List), Effect::Job(ModelsEffect::Look)]
+}
+
+/// Another model is in use: what was measured is of the one before.
+pub fn model_changed(state: &mut State) -> Vec<Effect> {
+    state.record = Record::default();
+    vec![Effect::Job(ModelsEffect::Look)]
+}
+
+/// A model asks about itself: it is looked at in its own place.
+pub fn asks(state: &mut State) -> Vec<Effect> {
+    state.tab = Tab::Installed;
+    vec![Effect::Job(ModelsEffect::List)]
+}
+
+/// Something that happened outside, but for an opened model. `image` is what a model that asks is tried on.
+pub fn event(
+    state: &mut State,
+    shell: &mut shell::State,
+    event: Event,
+    image: impl FnOnce() -> Option<PathBuf>,
+    now: f64,
+) -> Answer {
+    match event {
+        Event::Job(event) => {
+            let (answer, said) = state.event(*event, image);
+            if let Some(said) = said {
+                shell.say(said, true, now);
+            }
+            return answer;
+        }
+        Event::NoDialog => shell.ask_path(false),
+        Event::Changed => return Answer::of(ModelsEffect::List),
+        Event::Written(path) => shell.written(&path, now),
+        Event::Error(text) => shell.say(text, true, now),
+        // What it leads to concerns every page.
+        Event::Opened(..) => {}
+    }
+    Answer::default()
+}

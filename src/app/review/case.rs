@@ -1,0 +1,273 @@
+//! What the window knows of the case: what was entered, the laboratory's ranges, who signed, how far the images were looked at; and
+//! the one way from there to the differential. Plain values; time is handed in.
+
+use super::state::State;
+use crate::domain::{Digest, SlideId};
+use crate::laboratory::{
+    CaseImage, CaseInput, DifferentialTable, OnDisk, Ranges, ReferenceRange, RunRecord, Sex, SlideReport, Snapshot,
+    Unit,
+};
+use crate::session::{CaseChange, CaseRecord, CellKey, Confirmation, Confirmations, Edit};
+use crate::workflow::{OTHER_FIELDS, SAME_FIELDS, case_facts, case_report, field_groups, groups_text, signed_snapshot};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::PathBuf;
+
+/// The shortest reason that says something.
+const LEAST_REASON: usize = 5;
+
+/// Whether a text can stand as a reason on a report: a letter that slipped in cannot.
+#[must_use]
+pub fn is_reason(text: &str) -> bool {
+    text.trim().chars().filter(|c| c.is_alphanumeric()).count() >= LEAST_REASON
+}
+
+/// The case of what is open.
+#[derive(Debug, Clone)]
+pub struct CaseView {
+    /// As the session keeps it.
+    pub record: CaseRecord,
+    /// The laboratory's ranges.
+    pub ranges: Ranges,
+    /// How each label was confirmed, as the audit trail on the disk has it.
+    pub confirmed: Confirmations,
+    /// Edits on their way to the disk, in order.
+    pub heard: VecDeque<Edit>,
+    /// How far the last run came.
+    pub run: Option<RunRecord>,
+    /// What the last look at the files found; nothing before one.
+    pub files: Option<FilesLook>,
+    /// Images that were found to look like the same field.
+    pub alike: Vec<Vec<Digest>>,
+    /// Whether the differential is shown.
+    pub shown: bool,
+    /// Who waits to sign.
+    pub signing: Option<Signing>,
+    /// What is being typed into its fields, by name, and was not left yet.
+    pub drafts: BTreeMap<&'static str, String>,
+}
+
+impl Default for CaseView {
+    fn default() -> Self {
+        Self {
+            record: CaseRecord::default(),
+            ranges: Ranges::default(),
+            confirmed: Confirmations::default(),
+            heard: VecDeque::new(),
+            run: None,
+            files: None,
+            alike: Vec::new(),
+            shown: true,
+            signing: None,
+            drafts: BTreeMap::new(),
+        }
+    }
+}
+
+impl CaseView {
+    /// Whether a cell's label was confirmed as one of many, and not by itself since.
+    #[must_use]
+    pub fn in_bulk(&self, key: CellKey) -> bool {
+        let coming = self.heard.iter().rev().find(|e| e.changes.iter().any(|c| c.key == key));
+        match coming {
+            Some(edit) => edit.in_bulk(),
+            None => self.confirmed.of(key) == Some(Confirmation::Bulk),
+        }
+    }
+}
+
+/// Whoever pressed "Sign" and waits until the files were looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signing {
+    /// Why, although something is open.
+    pub reason: String,
+    /// When, UTC.
+    pub time: String,
+    /// What was open then.
+    pub open: Vec<crate::laboratory::Obstacle>,
+}
+
+/// What a look at the files of the session found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FilesLook {
+    /// Files that are not what they were when they were looked at.
+    pub changed: HashMap<PathBuf, OnDisk>,
+}
+
+impl FilesLook {
+    /// Of what was found.
+    #[must_use]
+    pub fn new(changed: Vec<(PathBuf, OnDisk)>) -> Self {
+        Self { changed: changed.into_iter().collect() }
+    }
+}
+
+impl CaseView {
+    /// Another case, or none: nothing of the one before stays but the laboratory's own settings.
+    pub(in crate::app) fn clear(&mut self) {
+        *self = Self { ranges: self.ranges.clone(), shown: self.shown, ..Self::default() };
+    }
+
+    /// Takes over what a session holds.
+    pub(in crate::app) fn open(&mut self, record: CaseRecord, confirmed: Confirmations, run: Option<RunRecord>) {
+        (self.record, self.confirmed, self.run) = (record, confirmed, run);
+        self.heard.clear();
+    }
+
+    /// So many edits are on the disk.
+    pub(in crate::app) fn saved(&mut self, n: usize) {
+        for edit in self.heard.drain(..n.min(self.heard.len())) {
+            self.confirmed.hear(&edit);
+        }
+    }
+
+    /// The change that says whether images are of one field; nothing where that is said already.
+    #[must_use]
+    pub fn decide_fields(&self, group: &[Digest], same: bool) -> Vec<CaseChange> {
+        let mut changes = Vec::new();
+        for (entry, holds) in [(SAME_FIELDS, same), (OTHER_FIELDS, !same)] {
+            let before = field_groups(&self.record, entry);
+            let mut after: Vec<Vec<Digest>> =
+                before.iter().filter(|g| !g.iter().any(|d| group.contains(d))).cloned().collect();
+            if holds {
+                after.push(group.to_vec());
+            }
+            if after != before {
+                changes.push(CaseChange::Set(entry.into(), groups_text(&after)));
+            }
+        }
+        changes
+    }
+}
+
+impl State {
+    /// Everything that the differential is made from, as it stands.
+    #[must_use]
+    pub fn case_input(&self) -> CaseInput<'_> {
+        let record = &self.case.record;
+        let files = self.case.files.as_ref();
+        let on_disk = |path: &PathBuf| files.and_then(|f| f.changed.get(path)).copied().unwrap_or_default();
+        // A model that has no result here suggested nothing.
+        let suggested = !self.images.is_empty();
+        CaseInput {
+            images: self.images.values().map(|i| CaseImage { result: i, on_disk: on_disk(&i.path) }).collect(),
+            // Suggestions are in the spelling of the catalogue, in the window as in what a session keeps.
+            classes: if suggested { self.model.classes.names().to_vec() } else { Vec::new() },
+            model: if suggested { (self.model.name.clone(), self.model.digest.to_string()) } else { Default::default() },
+            labels: self.labels.verdicts.iter().map(|(k, v)| (*k, v)).collect(),
+            confirmations: Some(&self.case.confirmed),
+            run: self.case.run,
+            facts: case_facts(record),
+            ranges: self.case.ranges.clone(),
+            same_fields: field_groups(record, SAME_FIELDS),
+            other_fields: field_groups(record, OTHER_FIELDS),
+            alike: self.case.alike.clone(),
+        }
+    }
+
+    /// What stands now, counted: what a signature would keep.
+    #[must_use]
+    pub fn snapshot(&self, made: &str) -> Snapshot {
+        self.case_input().snapshot(made)
+    }
+
+    /// What is shown: as it was signed where it is signed, else as it stands; and whether it is the signed one.
+    ///
+    /// # Errors
+    /// When what was signed cannot be read.
+    pub fn differential(&self, made: &str) -> Result<(Snapshot, bool), String> {
+        match signed_snapshot(&self.case.record).map_err(|e| e.to_string())? {
+            Some(signed) => Ok((signed, true)),
+            None => Ok((self.snapshot(made), false)),
+        }
+    }
+
+    /// The differential of one slide, or of all together, as it stands.
+    #[must_use]
+    pub fn table(&self, slide: Option<SlideId>) -> DifferentialTable {
+        self.table_in(&self.snapshot(""), slide)
+    }
+
+    /// The same of a snapshot.
+    #[must_use]
+    pub fn table_in(&self, snapshot: &Snapshot, slide: Option<SlideId>) -> DifferentialTable {
+        let own = slide.and_then(|id| self.slides.list().iter().find(|s| s.id == id));
+        own.map_or_else(|| snapshot.table(), |s| snapshot.table_of(&s.path))
+    }
+
+    /// Images of a group by their digests, for a question about them.
+    #[must_use]
+    pub fn group_of(&self, paths: &[PathBuf]) -> Vec<Digest> {
+        let of = |path: &PathBuf| self.images.get(self.images.id_of(path)?)?.digest;
+        paths.iter().filter_map(of).collect()
+    }
+
+    /// The report: as it was signed where it is signed, else as it stands.
+    ///
+    /// # Errors
+    /// When what was signed cannot be read.
+    pub fn report(&self, made: &str) -> Result<SlideReport, String> {
+        case_report(&self.case.record, || Ok(self.snapshot(made))).map_err(|e| e.to_string())
+    }
+}
+
+/// A reference range as it is being typed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RangeDraft {
+    /// The label.
+    pub label: String,
+    /// In what.
+    pub unit: Unit,
+    /// For whom.
+    pub sex: Sex,
+    /// From this age, below this age, lower limit, upper limit; empty for none.
+    pub numbers: [String; 4],
+}
+
+impl RangeDraft {
+    /// As it is typed.
+    #[must_use]
+    pub fn of(range: &ReferenceRange) -> Self {
+        let text = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
+        let numbers = [range.from_years, range.to_years, range.low, range.high].map(text);
+        Self { label: range.label.clone(), unit: range.unit, sex: range.sex, numbers }
+    }
+
+    /// The range.
+    ///
+    /// # Errors
+    /// What is typed wrongly.
+    pub fn range(&self) -> Result<ReferenceRange, String> {
+        let number = |text: &String| match text.trim() {
+            "" => Ok(None),
+            t => t.replace(',', ".").parse().map(Some).map_err(|_| format!("\"{t}\" is no number ({})", self.label)),
+        };
+        let [from, to, low, high] = &self.numbers;
+        let range = ReferenceRange {
+            label: self.label.trim().to_owned(),
+            unit: self.unit,
+            sex: self.sex,
+            from_years: number(from)?,
+            to_years: number(to)?,
+            low: number(low)?,
+            high: number(high)?,
+        };
+        range.fault().map_or(Ok(range), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_goes_through_its_draft_unchanged_and_a_comma_is_a_point() {
+        for range in crate::laboratory::example_ranges() {
+            assert_eq!(RangeDraft::of(&range).range(), Ok(range));
+        }
+        let mut draft = RangeDraft { label: "monocyte".into(), ..RangeDraft::default() };
+        draft.numbers[3] = "0,9".into();
+        assert_eq!(draft.range().expect("a number").high, Some(0.9));
+        draft.numbers[2] = "two".into();
+        assert!(draft.range().expect_err("no number").contains("two"));
+    }
+}

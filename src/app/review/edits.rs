@@ -1,0 +1,102 @@
+//! Labels and squares as edits: made on the screen at once, on the disk as soon as the session has them. No egui, no disk, no
+//! clock.
+
+use super::message::Effect;
+use super::state::State;
+use crate::domain::{ADDED, CellId, ImageId, Square};
+use crate::session::{CellKey, Change, Edit, Verdict};
+use std::collections::BTreeSet;
+
+/// What a label was given by: the word of the audit row, from which reports count how labels came about.
+fn action(one: &str, cells: usize) -> String {
+    if cells > 1 { format!("{one}-all") } else { one.to_owned() }
+}
+
+/// Gives cells a label: on the screen at once, on the disk as soon as the session has it, as one edit.
+pub(in crate::app) fn give(state: &mut State, tiles: &[CellId], label: &str) -> Vec<Effect> {
+    let label = state.spelling(label);
+    change(state, tiles, "label", |_, _| Some(label.clone()))
+}
+
+/// Confirms what the tiles say.
+pub(in crate::app) fn accept(state: &mut State, tiles: &[CellId]) -> Vec<Effect> {
+    change(state, tiles, "accept", |state, tile| Some(state.verdict(tile).label.to_owned()))
+}
+
+fn change(
+    state: &mut State,
+    tiles: &[CellId],
+    word: &str,
+    label: impl Fn(&State, CellId) -> Option<String>,
+) -> Vec<Effect> {
+    if state.label_obstacle().is_some() {
+        return Vec::new();
+    }
+    let mut changes = Vec::new();
+    let mut seen = BTreeSet::new();
+    for tile in tiles.iter().copied() {
+        let (Some(key), Some(suggested)) = (state.key_of(tile), state.suggestion(tile)) else { continue };
+        let Some(label) = label(state, tile).filter(|l| !l.is_empty()) else { continue };
+        let before = state.labels.verdicts.get(&key).cloned();
+        let square = before.as_ref().and_then(|b| b.square);
+        let after = Verdict { label, suggested: suggested.to_owned(), square };
+        // The same image may be open twice: it is one cell.
+        // A cell that was one of many is confirmed by itself, although its label stays.
+        let looked_at = tiles.len() == 1 && state.case.in_bulk(key);
+        if (before.as_ref() != Some(&after) || looked_at) && seen.insert(key) {
+            changes.push(Change { key, before, after: Some(after) });
+        }
+    }
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    // Many at once are in bulk, even where most of them had their label already.
+    let word = action(word, tiles.len());
+    make(state, &word, changes)
+}
+
+/// A new edit: it can be undone, and what was undone before cannot be done again.
+fn make(state: &mut State, action: &str, changes: Vec<Change>) -> Vec<Effect> {
+    let edit = Edit { action: action.into(), changes, reason: String::new() };
+    state.labels.history.made(edit.clone());
+    made(state, edit)
+}
+
+/// Makes an edit on the screen, and has it made durable.
+pub(in crate::app) fn made(state: &mut State, edit: Edit) -> Vec<Effect> {
+    let again = state.edit(&edit);
+    let mut effects = vec![Effect::KeepLabels(edit)];
+    effects.extend(again.into_iter().filter_map(|image| classify_again(state, image)));
+    effects
+}
+
+/// Has an image classified again with the squares that it has now; what was asked before is out of date.
+pub(in crate::app) fn classify_again(state: &mut State, image: ImageId) -> Option<Effect> {
+    let path = state.images.get(image)?.path.clone();
+    let asked = state.moved.entry(image).or_insert(0);
+    *asked += 1;
+    Some(Effect::Again(state.generation, *asked, path))
+}
+
+pub(in crate::app) fn move_square(state: &mut State, tile: CellId, square: Square) -> Vec<Effect> {
+    let (Some(key), Some(suggested)) = (state.key_of(tile), state.suggestion(tile)) else { return Vec::new() };
+    let before = state.labels.verdicts.get(&key).cloned();
+    let mut after = before.clone().unwrap_or_else(|| Verdict { suggested: suggested.to_owned(), ..Verdict::default() });
+    after.square = Some(square);
+    square_edit(state, key, before, after, "move square")
+}
+
+pub(in crate::app) fn add_square(state: &mut State, image: ImageId, square: Square) -> Vec<Effect> {
+    let Some(digest) = state.images.get(image).and_then(|i| i.digest) else { return Vec::new() };
+    let taken = state.labels.verdicts.keys().filter(|k| k.image == digest && k.cell >= ADDED).map(|k| k.cell + 1);
+    let key = CellKey { image: digest, cell: taken.max().unwrap_or(ADDED) };
+    let after = Verdict { square: Some(square), ..Verdict::default() };
+    square_edit(state, key, None, after, "add square")
+}
+
+fn square_edit(state: &mut State, key: CellKey, before: Option<Verdict>, after: Verdict, action: &str) -> Vec<Effect> {
+    if state.label_obstacle().is_some() || before.as_ref() == Some(&after) {
+        return Vec::new();
+    }
+    make(state, action, vec![Change { key, before, after: Some(after) }])
+}

@@ -1,0 +1,420 @@
+//! The image pane: the picture with zoom and pan, its squares, the probability of every class, facts of the file.
+
+use super::page::Memory;
+use crate::app::command::Command;
+use crate::app::language::{decimal, look_up, percent, tr};
+use crate::app::textures::{Key, Look, Pictures};
+use super::state::State;
+use crate::app::in_use::looks_at_squares;
+use crate::app::theme;
+use crate::app::widgets::{Asked, Cx, command_button};
+use super::message::Input;
+use crate::domain::{CellId, CellResult, ImageResult, Outcome, Square};
+use crate::files::{display_name, display_path};
+use egui::{
+    Align2, FontId, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
+};
+
+/// Zoom and pan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    /// 1 fits the picture into the pane.
+    zoom: f32,
+    /// Middle of the pane from the middle of the picture, in shares of the fitted picture.
+    centre: Vec2,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self { zoom: 1.0, centre: Vec2::ZERO }
+    }
+}
+
+pub(super) fn pane(ui: &mut Ui, cx: &Cx<'_>, state: &State, memory: &mut Memory, pictures: &mut Pictures, asked: &mut Asked<Input>) {
+    let Some((tile, image)) = state.selected.and_then(|t| Some((t, state.image_of(t)?.clone()))) else {
+        ui.centered_and_justified(|ui| ui.weak(tr!("Choose a tile to see its image")));
+        return;
+    };
+    ui.add_space(4.0);
+    ui.horizontal(|ui| {
+        let v = state.verdict(tile);
+        ui.label(RichText::new(look_up(v.label)).size(19.0).strong());
+        if let Some(p) = v.confidence {
+            ui.label(RichText::new(percent(f64::from(p), 1)).size(19.0));
+        }
+        if let Some((at, all)) = state.place_of(tile).filter(|(_, all)| *all > 1) {
+            ui.weak(tr!("cell %{n} of %{all}", n = at, all = all));
+        }
+        // A person's label has no probability; what the model says stands beside it.
+        if let (Some(_), Some((said, p))) = (v.reviewed, v.model) {
+            ui.weak(tr!("model: %{label} %{p}", label = look_up(said), p = percent(f64::from(p), 1)));
+        }
+    });
+    let height = (ui.available_height() - 238.0).max(ui.available_height() * 0.45).max(120.0);
+    picture(ui, state, memory, pictures, asked, tile, &image, vec2(ui.available_width(), height));
+    if looks_at_squares(&state.model) {
+        ui.horizontal_wrapped(|ui| {
+            if ui
+                .add_enabled(
+                    cx.enabled(Command::DrawSquares),
+                    egui::Button::new(Command::DrawSquares.text()).selected(state.drawing),
+                )
+                .on_hover_text(Command::DrawSquares.tooltip())
+                .clicked()
+            {
+                asked.command(Command::DrawSquares);
+            }
+            command_button(ui, cx, asked, Command::NoWhiteCell);
+            heat_controls(ui, cx, state, asked, tile);
+        });
+    } else {
+        ui.horizontal_wrapped(|ui| heat_controls(ui, cx, state, asked, tile));
+    }
+    ScrollArea::vertical().id_salt("facts").auto_shrink([false, false]).show(ui, |ui| {
+        match (&image.outcome, state.cell_of(tile)) {
+            (Outcome::Failed(reason), _) => {
+                ui.colored_label(theme::error_colour(ui), reason);
+            }
+            (Outcome::Cells(_), Some(cell)) => bars(ui, state, cell),
+            _ => {
+                ui.label(tr!("Nothing in this picture looks like the nucleus of a white cell."));
+            }
+        }
+        for w in &image.warnings {
+            ui.label(RichText::new(tr!("Note: %{text}", text = w)).italics());
+        }
+        facts(ui, &image, state.cell_of(tile));
+    });
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a drawing function of one caller; a struct would be named once and taken apart once"
+)]
+fn picture(
+    ui: &mut Ui,
+    state: &State,
+    memory: &mut Memory,
+    pictures: &mut Pictures,
+    asked: &mut Asked<Input>,
+    tile: CellId,
+    image: &ImageResult,
+    size: Vec2,
+) {
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
+    let words = tr!("Image %{name}", name = display_name(&image.path));
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &words));
+    let dark = ui.visuals().dark_mode;
+    ui.painter().rect_filled(rect, 4.0, theme::picture_back(dark));
+    let Some((w, h)) = image.size else { return };
+    let view = &mut memory.view;
+    if state.fit || (response.double_clicked() && !state.drawing) {
+        *view = View::default();
+    }
+    #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+    let natural = vec2(w as f32, h as f32);
+    let fit = (rect.width() / natural.x).min(rect.height() / natural.y);
+    if response.hovered() {
+        let (wheel, pinch, pointer) = ui.input(|i| (i.smooth_scroll_delta().y, i.zoom_delta(), i.pointer.hover_pos()));
+        let factor = (wheel * 0.004).exp() * pinch;
+        if (factor - 1.0).abs() > 1e-4
+            && let Some(pointer) = pointer
+        {
+            let zoom = (view.zoom * factor).clamp(1.0, 40.0);
+            // What is under the pointer stays under it.
+            let from_middle = pointer - rect.center();
+            view.centre += from_middle / fit / view.zoom - from_middle / fit / zoom;
+            view.zoom = zoom;
+        }
+    }
+    if response.dragged() && !state.drawing {
+        view.centre -= response.drag_delta() / fit / view.zoom;
+    }
+    let limit = (natural * 0.5 * (1.0 - 1.0 / view.zoom)).max(Vec2::ZERO);
+    view.centre = view.centre.clamp(-limit, limit);
+    let scale = fit * view.zoom;
+    let origin = rect.center() - (natural * 0.5 + view.centre) * scale;
+    let place = Rect::from_min_size(origin, natural * scale);
+    let painter = ui.painter().with_clip_rect(rect);
+    let Some(digest) = image.digest else { return };
+    match pictures.get(Key::Full(digest), &image.path, None) {
+        Look::Ready(texture) => {
+            painter.image(texture.id(), place, Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0)), theme::untinted());
+        }
+        Look::Coming => {
+            // Painted, not laid out: what stands below must not jump. The small picture stands in, where it is there.
+            let square = state.cell_of(tile).map(|c| c.square);
+            let small = match pictures.get(Key::small(digest, square), &image.path, square) {
+                Look::Ready(texture) => Some(texture.id()),
+                _ => None,
+            };
+            if let (Some(texture), Some(s)) = (small, square) {
+                let at = Rect::from_min_size(origin + vec2(s.x, s.y) * scale, Vec2::splat(s.side * scale));
+                let all = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+                painter.image(texture, at, all, theme::untinted());
+            }
+            ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
+        }
+        Look::Broken => {
+            painter.text(
+                rect.center(),
+                Align2::CENTER_CENTER,
+                tr!("The file was moved or changed since it was classified: classify it again (F5)"),
+                FontId::proportional(13.0),
+                theme::error_colour(ui),
+            );
+        }
+    }
+    let Outcome::Cells(cells) = &image.outcome else { return };
+    let on_screen = |s: Square| Rect::from_min_size(origin + vec2(s.x, s.y) * scale, Vec2::splat(s.side * scale));
+    if state.drawing {
+        draw_squares(ui, state, &mut memory.drag, asked, tile, cells, &response, (origin, scale));
+    } else {
+        memory.drag = None;
+    }
+    if state.heat.shown
+        && let Some(map) = state.heat_of(tile)
+        && let Some(cell) = state.cell_of(tile)
+    {
+        let texture = heat_texture(ui, &mut memory.heat, map, state.heat.opacity);
+        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        painter.image(texture, on_screen(cell.square), whole, theme::untinted());
+    }
+    let dragged = |number: u32| memory.drag.filter(|d| d.cell == Some(number)).map(|d| d.square);
+    for cell in cells {
+        let own = CellId { image: tile.image, number: cell.number };
+        let chosen = tile == own;
+        let square = on_screen(dragged(cell.number).unwrap_or(cell.square));
+        let verdict = state.verdict(own);
+        // On a picture, whose ground is bright.
+        let colour = theme::label_colour(verdict.label, true);
+        let width = if chosen { 3.0 } else { 1.6 };
+        painter.rect_stroke(square, 3.0, Stroke::new(width + 2.0, theme::veil()), StrokeKind::Outside);
+        painter.rect_stroke(square, 3.0, Stroke::new(width, colour), StrokeKind::Outside);
+        // The name beside the colour, where there is room for it.
+        if chosen || square.width() > 64.0 {
+            let galley = painter.layout_no_wrap(look_up(verdict.label), FontId::proportional(11.5), theme::on_veil());
+            // Above the square, or inside it where the pane ends.
+            let above = square.left_top() - vec2(0.0, galley.size().y + 5.0);
+            let at = pos2(
+                above.x.clamp(rect.left() + 2.0, (rect.right() - galley.size().x - 8.0).max(rect.left() + 2.0)),
+                above.y.max(rect.top() + 2.0),
+            );
+            painter.rect_filled(Rect::from_min_size(at, galley.size() + vec2(8.0, 3.0)), 3.0, theme::veil());
+            painter.galley(at + vec2(4.0, 1.0), galley, theme::on_veil());
+        }
+    }
+    if let Some(new) = memory.drag.filter(|d| d.cell.is_none()) {
+        let stroke = Stroke::new(2.0, theme::on_veil());
+        painter.rect_stroke(on_screen(new.square), 3.0, Stroke::new(4.0, theme::veil()), StrokeKind::Outside);
+        painter.rect_stroke(on_screen(new.square), 3.0, stroke, StrokeKind::Outside);
+    }
+    if response.clicked()
+        && let Some(pointer) = response.interact_pointer_pos()
+    {
+        let hit = cells.iter().find(|c| on_screen(c.square).contains(pointer));
+        if let Some(cell) = hit {
+            asked.input(Input::Select(CellId { image: tile.image, number: cell.number }));
+        }
+    }
+}
+
+/// The heat map as a texture, of which map and with which opacity.
+#[derive(Default)]
+pub(crate) struct HeatTexture(Option<(usize, u32, egui::TextureHandle)>);
+
+impl std::fmt::Debug for HeatTexture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HeatTexture")
+    }
+}
+
+/// Pixels a side of the heat map's texture.
+const HEAT: usize = 64;
+
+/// The switch, and how much of the colour is seen.
+fn heat_controls(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>, tile: CellId) {
+    let button = egui::Button::new(Command::ToggleHeat.text()).selected(state.heat.shown);
+    if ui.add_enabled(cx.enabled(Command::ToggleHeat), button).on_hover_text(Command::ToggleHeat.tooltip()).clicked()
+    {
+        asked.command(Command::ToggleHeat);
+    }
+    if !state.heat.shown {
+        return;
+    }
+    let mut opacity = state.heat.opacity;
+    let slider = egui::Slider::new(&mut opacity, 0.0..=1.0).show_value(false);
+    let response = ui.add(slider).on_hover_text(tr!("Opacity of the heat map"));
+    response.widget_info(|| WidgetInfo::slider(true, f64::from(opacity), tr!("Opacity of the heat map")));
+    if response.changed() {
+        asked.input(Input::HeatOpacity(opacity));
+    }
+    let failed = state.heat.failed.as_ref().filter(|(of, _)| Some(of) == state.heat_key(tile).as_ref());
+    match (state.heat_of(tile), failed) {
+        (Some(map), _) => ui.weak(look_up(map.how)),
+        (None, Some((_, why))) => ui.colored_label(theme::error_colour(ui), why),
+        (None, None) => ui.weak(tr!("looking…")),
+    };
+}
+
+/// The map as a texture, made anew when map or opacity changed.
+#[expect(clippy::cast_precision_loss, reason = "shares of a small picture")]
+fn heat_texture(
+    ui: &Ui,
+    HeatTexture(kept): &mut HeatTexture,
+    map: &std::sync::Arc<crate::inference::HeatMap>,
+    opacity: f32,
+) -> egui::TextureId {
+    // The address tells maps apart as long as the state holds this one.
+    let of = (std::sync::Arc::as_ptr(map) as usize, opacity.to_bits());
+    if kept.as_ref().is_none_or(|k| (k.0, k.1) != of) {
+        let pixels = (0..HEAT * HEAT)
+            .map(|i| {
+                let share = |v: usize| (v as f32 + 0.5) / HEAT as f32;
+                let heat = crate::imaging::heat_at(&map.values, map.side, share(i % HEAT), share(i / HEAT));
+                theme::heat(crate::imaging::heat_colour(heat), opacity * heat)
+            })
+            .collect();
+        let image = egui::ColorImage::new([HEAT, HEAT], pixels);
+        *kept = Some((of.0, of.1, ui.ctx().load_texture("heat", image, egui::TextureOptions::LINEAR)));
+    }
+    kept.as_ref().map_or_else(Default::default, |k| k.2.id())
+}
+
+/// A square that is being changed on the screen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SquareDrag {
+    /// The number of the cell in its image; none for a new one.
+    cell: Option<u32>,
+    /// Whether its corner is drawn, and not the whole.
+    sizing: bool,
+    /// As it is now, pixels of the picture.
+    square: Square,
+    /// Where the drag began, pixels of the picture.
+    from: egui::Pos2,
+    /// As it was then.
+    was: Square,
+}
+
+/// Squares smaller than this many pixels are a slip of the hand.
+const SMALLEST: f32 = 8.0;
+/// So near to a corner, points, a drag sizes the square.
+const CORNER: f32 = 12.0;
+
+/// In drawing mode: a drag inside the chosen square moves it, at its lower right corner sizes it, elsewhere draws a new one.
+#[expect(clippy::too_many_arguments, reason = "a part of `picture`")]
+fn draw_squares(
+    ui: &Ui,
+    state: &State,
+    drag: &mut Option<SquareDrag>,
+    asked: &mut Asked<Input>,
+    tile: CellId,
+    cells: &[CellResult],
+    response: &egui::Response,
+    (origin, scale): (egui::Pos2, f32),
+) {
+    let pixel = |p: egui::Pos2| ((p - origin) / scale).to_pos2();
+    let pointer = ui.input(|i| i.pointer.interact_pos()).map(pixel);
+    let words =
+        tr!("Drag inside the chosen square to move it, its lower right corner to size it, elsewhere to add a cell");
+    let at = response.rect.center_bottom() - vec2(0.0, 6.0);
+    let galley = ui.painter().layout(words, FontId::proportional(12.0), theme::on_veil(), response.rect.width() - 16.0);
+    let place = Rect::from_center_size(at - vec2(0.0, galley.size().y / 2.0), galley.size() + vec2(10.0, 4.0));
+    let painter =
+        ui.ctx().layer_painter(egui::LayerId::new(egui::Order::Middle, response.id)).with_clip_rect(response.rect);
+    painter.rect_filled(place, 3.0, theme::veil());
+    painter.galley(place.min + vec2(5.0, 2.0), galley, theme::on_veil());
+    if state.label_obstacle().is_some() {
+        return;
+    }
+    if response.drag_started()
+        && let Some(from) = ui.input(|i| i.pointer.press_origin()).map(pixel)
+    {
+        let chosen = cells.iter().find(|c| c.number == tile.number).map(|c| (c.number, c.square));
+        let near = |s: Square| (from - pos2(s.x + s.side, s.y + s.side)).length() * scale < CORNER;
+        let inside = |s: Square| from.x >= s.x && from.y >= s.y && from.x <= s.x + s.side && from.y <= s.y + s.side;
+        let begin = |cell, sizing, square| SquareDrag { cell, sizing, square, from, was: square };
+        *drag = Some(match chosen {
+            Some((i, s)) if near(s) => begin(Some(i), true, s),
+            Some((i, s)) if inside(s) => begin(Some(i), false, s),
+            _ => begin(None, true, Square { x: from.x, y: from.y, side: 0.0 }),
+        });
+    }
+    let (Some(d), Some(now)) = (drag.as_mut(), pointer) else { return };
+    let by = now - d.from;
+    d.square = if d.sizing {
+        Square { side: (d.was.side + by.x.max(by.y)).max(1.0), ..d.was }
+    } else {
+        Square { x: d.was.x + by.x, y: d.was.y + by.y, ..d.was }
+    };
+    if ui.input(|i| i.pointer.any_released()) {
+        let d = *d;
+        *drag = None;
+        if d.square.side < SMALLEST || d.square == d.was {
+            return;
+        }
+        match d.cell {
+            Some(number) => asked.input(Input::MoveSquare(CellId { image: tile.image, number }, d.square)),
+            None => asked.input(Input::AddSquare(tile.image, d.square)),
+        }
+    }
+}
+
+/// The probability of every class, in clinical order.
+fn bars(ui: &mut Ui, state: &State, cell: &CellResult) {
+    ui.add_space(4.0);
+    if let Some(unlike) = cell.unlike.filter(|u| *u > 1.0) {
+        ui.colored_label(theme::error_colour(ui), tr!("Unlike the training images: its label may mean nothing"))
+            .on_hover_text(tr!(
+                "%{n} times as far from them as 95 % of the images that the model was checked with",
+                n = decimal(f64::from(unlike), 2)
+            ));
+    }
+    let top = cell.probabilities.top().0;
+    for class in state.model.classes.clinical_order() {
+        let name = state.model.classes.name(class).unwrap_or("");
+        let label = look_up(name);
+        let p = cell.probabilities.values().get(class).copied().unwrap_or(0.0);
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 19.0), Sense::hover());
+        let words = format!("{label} {}", percent(f64::from(p), 1));
+        response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, &words));
+        let painter = ui.painter();
+        let font = FontId::proportional(13.0);
+        let colour = if class == top { ui.visuals().strong_text_color() } else { ui.visuals().text_color() };
+        let middle = rect.center().y;
+        painter.text(pos2(rect.left(), middle), Align2::LEFT_CENTER, &label, font.clone(), colour);
+        let track = Rect::from_min_max(pos2(rect.left() + 96.0, middle - 5.0), pos2(rect.right() - 58.0, middle + 5.0));
+        painter.rect_filled(track, 3.0, ui.visuals().extreme_bg_color);
+        let filled = Rect::from_min_max(track.min, pos2(track.left() + track.width() * p, track.bottom()));
+        painter.rect_filled(filled, 3.0, theme::label_colour(name, ui.visuals().dark_mode));
+        painter.text(pos2(rect.right() - 4.0, middle), Align2::RIGHT_CENTER, percent(f64::from(p), 1), font, colour);
+    }
+}
+
+fn facts(ui: &mut Ui, image: &ImageResult, cell: Option<&CellResult>) {
+    ui.add_space(6.0);
+    egui::Grid::new("file").num_columns(2).spacing([14.0, 3.0]).show(ui, |ui| {
+        let mut row = |key: String, value: String| {
+            ui.weak(key);
+            ui.add(egui::Label::new(value).truncate());
+            ui.end_row();
+        };
+        row(tr!("file"), display_path(&image.path));
+        if let Some((w, h)) = image.size {
+            row(tr!("size"), tr!("%{w} × %{h} pixels", w = w, h = h));
+        }
+        if let Some(c) = cell {
+            let s = c.square;
+            row(
+                tr!("square"),
+                tr!("%{side} pixels at %{x}, %{y}", side = s.side.round(), x = s.x.round(), y = s.y.round()),
+            );
+        }
+        if let Some(d) = image.digest {
+            row("sha256".into(), d.to_string());
+        }
+        if let Some(p) = &image.provider {
+            row(tr!("provider"), p.to_string());
+        }
+    });
+}

@@ -1,0 +1,459 @@
+//! The Review page's work: classifying, the session's writer, exports, the map of cells, heat maps.
+
+use super::case::FilesLook;
+use super::heat_map::HeatKey;
+use super::state::State;
+use super::message::{Effect, Event};
+use crate::app::jobs::{EventSender, JobContext};
+use crate::domain::CellId;
+use crate::inference::{CellFeatures, Cells, OwnSquares};
+use crate::laboratory::{Ranges, ReferenceRange, RunEnd, SlideReport};
+use crate::model::VettedModel;
+use crate::task::{Cancel, Generation, Progress};
+use crate::workflow::{
+    self, Export, OpenedSession, Request, ResultBatch, SessionCommand, SessionEvent, SessionWriter, Told,
+};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Starts the page's jobs.
+pub struct Jobs {
+    events: EventSender<Event>,
+    /// What the session says comes on a way of its own: rows of a large batch must not keep it out.
+    session_events: EventSender<Event>,
+    cancel: Cancel,
+    mapping: Cancel,
+    session: Option<SessionWriter>,
+    /// Where sessions are kept, where that is not the user's data folder.
+    pub session_folder: Option<PathBuf>,
+    /// Where the demo slide is drawn, where that is not the cache.
+    pub demo_out: Option<PathBuf>,
+    /// Of each file, which question about its changed squares was the last: answers to older ones are dropped.
+    newest: Arc<Mutex<HashMap<PathBuf, u64>>>,
+}
+
+impl Jobs {
+    /// No job yet.
+    #[must_use]
+    pub fn new(events: EventSender<Event>, session_events: EventSender<Event>) -> Self {
+        Self {
+            events,
+            session_events,
+            cancel: Cancel::new(),
+            mapping: Cancel::new(),
+            session: None,
+            session_folder: None,
+            demo_out: None,
+            newest: Arc::default(),
+        }
+    }
+
+    /// Asks what runs to stop.
+    pub fn stop(&self) {
+        self.cancel.cancel();
+        self.mapping.cancel();
+    }
+
+    /// Does what the page wants done.
+    pub fn perform(&mut self, effect: Effect, state: &State, cx: &JobContext<'_>) {
+        match effect {
+            Effect::Classify(generation, paths) => {
+                let known = state.known.clone();
+                let request = Request { paths, known, watch: state.watching, ..request(state, cx) };
+                self.classify(generation, request, cx.model.clone());
+            }
+            Effect::Again(generation, asked, path) => {
+                let request = Request { paths: vec![path.clone()], ..request(state, cx) };
+                self.again(generation, asked, path, request, cx.model.clone());
+            }
+            Effect::Explain(generation, key, path) => {
+                self.explain(generation, key, path, state.labels.own_squares(), cx);
+            }
+            Effect::OpenIfThere(paths, watch) => self.open_if_there(paths, watch),
+            Effect::OpenSession(generation, paths) => self.open_session(generation, paths, state.cells(), cx),
+            Effect::KeepLabels(edit) => self.tell_session(SessionCommand::Apply(edit, cx.operator.to_owned())),
+            Effect::ChangeCase(change) => self.tell_session(SessionCommand::Case(change, cx.operator.to_owned())),
+            Effect::Export(export) => self.export(export, state, cx),
+            Effect::ReviewedCells(train) => self.reviewed_cells(train),
+            Effect::LoadRanges => self.load_ranges(),
+            Effect::KeepRanges(ranges, set_aside) => self.keep_ranges(ranges, set_aside, cx.remembers),
+            Effect::LookAtFiles(generation) => self.look_at_files(generation),
+            Effect::AskFolder | Effect::AskImages | Effect::AskWatch => self.ask(effect),
+            Effect::Cancel => self.cancel.cancel(),
+            Effect::Demo => self.demo(self.demo_out.clone()),
+            Effect::Map(generation, rows) => self.map(generation, rows),
+            Effect::StopMap => self.mapping.cancel(),
+        }
+    }
+
+    /// Asks for a folder or images, by the system's own dialog.
+    fn ask(&self, what: Effect) {
+        self.events.spawn("dialog", move |events| {
+            let dialog = rfd::FileDialog::new();
+            let watch = what == Effect::AskWatch;
+            let answer = events.asked(
+                || match what {
+                    Effect::AskImages => dialog
+                        .set_title("Open pictures")
+                        .add_filter("Pictures", &crate::files::PICTURE_ENDINGS)
+                        .add_filter("All files", &["*"])
+                        .pick_files(),
+                    Effect::AskWatch => {
+                        dialog.set_title("A folder that pictures come into").pick_folder().map(|p| vec![p])
+                    }
+                    _ => dialog.set_title("Open a folder of blood smears").pick_folder().map(|p| vec![p]),
+                },
+                || Event::NoDialog(watch),
+            );
+            match answer {
+                Some(mut paths) if watch => events.send(Event::Watch(paths.remove(0))),
+                Some(paths) => events.send(Event::Chosen(paths)),
+                None => {}
+            }
+        });
+    }
+
+    /// Classifies; results go to the session as they come, so that the folder is there at once the next time.
+    fn classify(&mut self, generation: Generation, request: Request, model: VettedModel) {
+        self.cancel.cancel();
+        self.cancel = Cancel::new();
+        let cancel = self.cancel.clone();
+        let keeper = self.session.as_ref().map(SessionWriter::commands);
+        self.events.spawn("classify-job", move |events| {
+            let made_with = workflow::MadeWith::new(model.card(), request.cells).to_text();
+            let mut kept = ResultBatch::new(keeper, generation, made_with);
+            events.send(Event::Run(generation, kept.begin(request.known.is_empty())));
+            let mut hear = |told| {
+                events.send(match told {
+                    Told::Listed(n, _) => {
+                        events.send(Event::Run(generation, kept.listed(n, !cancel.is_cancelled())));
+                        Event::Listed(generation, n)
+                    }
+                    // Paths that overlap are one list here.
+                    Told::Twice(_) => return Ok(()),
+                    Told::Started(report) => Event::Started(generation, report.to_line()),
+                    Told::Switched(report) => Event::Switched(generation, report.to_line()),
+                    Told::Gone(paths) => {
+                        kept.gone(&paths);
+                        Event::Gone(generation, paths)
+                    }
+                    Told::Looked(n) => {
+                        kept.looked();
+                        Event::Looked(generation, n)
+                    }
+                    Told::Reachable(there) => {
+                        events.send(Event::Run(generation, kept.reachable(there)));
+                        Event::Reachable(generation, there)
+                    }
+                    Told::Row(row) => {
+                        let row = Arc::new(row);
+                        kept.take(&row);
+                        Event::Row(generation, row)
+                    }
+                });
+                Ok(())
+            };
+            let ended = if request.watch {
+                workflow::watch(&request, &model, true, &cancel, &Progress::default(), &mut hear)
+            } else {
+                workflow::classify(&request, &model, &cancel, &Progress::default(), &mut hear)
+            };
+            let end = match &ended {
+                Ok(totals) if totals.cancelled && !request.watch => RunEnd::Stopped,
+                Ok(_) => RunEnd::Complete,
+                Err(_) => RunEnd::Failed,
+            };
+            events.send(Event::Run(generation, kept.ended(end)));
+            events.send(match ended {
+                Ok(totals) => Event::Finished(generation, totals.skipped, totals.cancelled && !request.watch),
+                Err(e) => Event::Failed(generation, e.to_string()),
+            });
+        });
+    }
+
+    /// Classifies one image again, beside whatever runs: its squares changed, for the so-manieth time.
+    fn again(&self, generation: Generation, asked: u64, path: PathBuf, request: Request, model: VettedModel) {
+        let keeper = self.session.as_ref().map(SessionWriter::commands);
+        let newest = self.newest.clone();
+        newest.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), asked);
+        self.events.spawn("classify-again", move |events| {
+            let made_with = workflow::MadeWith::new(model.card(), request.cells).to_text();
+            let mut kept = ResultBatch::new(keeper, generation, made_with);
+            let ended = workflow::classify(&request, &model, &Cancel::new(), &Progress::default(), &mut |told| {
+                if let Told::Row(row) = told {
+                    let row = Arc::new(row);
+                    // Held while the row is handed on, so that an older one cannot come after it.
+                    let last = newest.lock().unwrap_or_else(PoisonError::into_inner);
+                    if last.get(&path) == Some(&asked) {
+                        kept.take(&row);
+                        kept.flush();
+                        events.send(Event::Again(generation, asked, row));
+                    }
+                }
+                Ok(())
+            });
+            if let Err(e) = ended {
+                events.send(Event::Error(e.to_string()));
+            }
+        });
+    }
+
+    /// Opens paths if they are there, or were: what a session knows can be looked at while its share is away.
+    fn open_if_there(&self, paths: Vec<PathBuf>, watch: bool) {
+        let own = self.session_folder.clone();
+        self.events.spawn("open", move |events| {
+            events.send(match workflow::openable(paths, own.as_deref()) {
+                Ok((mut paths, _)) if watch => Event::Watch(paths.remove(0)),
+                Ok((paths, said)) => {
+                    said.into_iter().for_each(|s| events.send(Event::Error(s)));
+                    Event::Chosen(paths)
+                }
+                Err(e) => Event::Error(e.to_string()),
+            });
+        });
+    }
+
+    /// Finds out where the model looked in a cell.
+    fn explain(&self, generation: Generation, key: HeatKey, path: PathBuf, own: OwnSquares, cx: &JobContext<'_>) {
+        let (model, provider) = (cx.model.clone(), cx.provider);
+        self.events.spawn("explain", move |events| {
+            let request = workflow::ExplainRequest {
+                path,
+                cell: key.cell.number,
+                class: None,
+                provider,
+                own,
+                digest: Some(key.image),
+            };
+            let found = workflow::explain(&request, &model, &Cancel::new(), &Progress::default());
+            events.send(Event::Heat(
+                generation,
+                key,
+                match found {
+                    Ok(Some(explained)) => Ok(Arc::new(explained.map)),
+                    Ok(None) => Err(String::new()),
+                    Err(e) => Err(e.to_string()),
+                },
+            ));
+        });
+    }
+
+    /// Makes the map of cells.
+    fn map(&mut self, generation: Generation, rows: Vec<(CellId, Vec<f32>)>) {
+        self.mapping.cancel();
+        self.mapping = Cancel::new();
+        let cancel = self.mapping.clone();
+        self.events.spawn("map", move |events| {
+            let progress = Progress::default();
+            let found = events.counting(
+                &progress,
+                |done, total| Event::Mapping(generation, done, total),
+                || workflow::place_cells(rows, &cancel, &progress),
+            );
+            events.send(Event::Mapped(generation, found.map_err(|e| e.to_string())));
+        });
+    }
+
+    /// Draws the demo slide and opens it.
+    fn demo(&self, out: Option<PathBuf>) {
+        self.events.spawn("demo", move |events| {
+            events.send(match workflow::draw_demo(out.as_deref()) {
+                Ok(demo) => Event::Chosen(vec![demo.path]),
+                Err(e) => Event::Error(e.to_string()),
+            });
+        });
+    }
+
+    /// Opens the session of some paths; the one that was open is closed. `cells` says whose results are wanted.
+    fn open_session(&mut self, generation: Generation, paths: Vec<PathBuf>, cells: Cells, cx: &JobContext<'_>) {
+        let tell = |event| drop(self.session_events.try_send(event));
+        let place = match (&self.session_folder, cx.remembers) {
+            (Some(folder), _) => Ok(folder.join("test.session")),
+            (None, true) => workflow::session_path(&paths),
+            // A window that remembers nothing gives no labels.
+            (None, false) => return tell(Event::Session(generation, SessionEvent::None)),
+        };
+        if self.session.is_none() {
+            let events = self.session_events.clone();
+            let emit = move |generation, event| match events.try_send(Event::Session(generation, event)) {
+                Err(Event::Session(_, event)) => Err(event),
+                _ => Ok(()),
+            };
+            match SessionWriter::new(Box::new(emit)) {
+                Ok(writer) => self.session = Some(writer),
+                Err(e) => {
+                    tell(Event::Error(format!("labels cannot be kept: {e}")));
+                    return tell(Event::Session(generation, SessionEvent::None));
+                }
+            }
+        }
+        match place {
+            Ok(place) => {
+                let made_with = workflow::MadeWith::new(cx.model.card(), cells).to_text();
+                self.tell_session(SessionCommand::Open { generation, place, folders: paths, made_with });
+            }
+            Err(e) => {
+                let nothing = OpenedSession { read_only: Some(e.to_string()), ..OpenedSession::default() };
+                tell(Event::Session(generation, SessionEvent::Opened(Box::new(nothing))));
+            }
+        }
+    }
+
+    fn tell_session(&self, command: SessionCommand) {
+        if let Some(session) = &self.session {
+            session.send(command);
+        }
+    }
+
+    /// Does something with the session's file once everything given before is in it.
+    fn with_session(&self, name: &'static str, work: impl FnOnce(&EventSender<Event>, &Path) + Send + 'static) {
+        let events = self.events.clone();
+        // Not on the writer's own thread: labels go on being kept meanwhile.
+        self.tell_session(SessionCommand::WithPath(Box::new(move |path| {
+            events.spawn(name, move |events| work(events, &path));
+        })));
+    }
+
+    /// Asks where to, then writes. What is kept in a session is written as the session has it, with everything that was given before.
+    fn export(&mut self, export: Export, state: &State, cx: &JobContext<'_>) {
+        match export {
+            Export::Labels => self.with_session("export-labels", move |events, session| {
+                match workflow::session_bytes(export, session) {
+                    Ok(bytes) => events.write_where_asked(export.file_name(), &bytes),
+                    Err(e) => events.send(Event::Error(e.to_string())),
+                }
+            }),
+            Export::Images => self.export_images(),
+            Export::Table => {
+                let images: Vec<_> = state.images.values().cloned().collect();
+                let card = cx.model.card().clone();
+                self.events.spawn("export-table", move |events| {
+                    let bytes = workflow::results_csv(&images, &card.classes, card.digest.to_string());
+                    events.write_where_asked(export.file_name(), &bytes);
+                });
+            }
+            Export::ReportHtml | Export::ReportFhir => self.export_report(export, state, cx),
+        }
+    }
+
+    fn export_report(&self, export: Export, state: &State, cx: &JobContext<'_>) {
+        let shown = match state.report(&workflow::now()) {
+            Ok(report) => report,
+            Err(why) => return drop(self.events.try_send(Event::Error(why))),
+        };
+        // Heat maps go into the page while they are shown.
+        let pages = export == Export::ReportHtml && state.heat.shown;
+        let images = state.images.values().map(|i| &**i);
+        let picks = if pages { workflow::pick_cells(images, &state.model.classes) } else { Vec::new() };
+        let (model, provider, own) = (cx.model.clone(), cx.provider, state.labels.own_squares());
+        let stored = state.labels.open && state.labels.read_only.is_none();
+        self.with_report("export-report", shown, stored, move |events, mut report| {
+            if !picks.is_empty() {
+                match workflow::looked(&picks, &model, provider, &own, &Cancel::new(), &Progress::default()) {
+                    Ok(looked) => report.looked = looked,
+                    Err(e) => events.send(Event::Error(e.to_string())),
+                }
+            }
+            if let Some(bytes) = workflow::report_bytes(export, &report) {
+                events.write_where_asked(export.file_name(), &bytes);
+            }
+        });
+    }
+
+    /// Does something with the report: as the session has it, with everything that was given before, where one is kept (`stored`);
+    /// else as the window has it.
+    fn with_report(
+        &self,
+        name: &'static str,
+        shown: SlideReport,
+        stored: bool,
+        work: impl FnOnce(&EventSender<Event>, SlideReport) + Send + 'static,
+    ) {
+        if stored && self.session.is_some() {
+            self.with_session(name, move |events, session| match workflow::session_report(session) {
+                Ok(report) => work(events, report),
+                Err(e) => events.send(Event::Error(e.to_string())),
+            });
+        } else {
+            self.events.spawn(name, move |events| work(events, shown));
+        }
+    }
+
+    /// Asks for a folder, then copies the reviewed images into it.
+    fn export_images(&self) {
+        self.with_session("export-images", |events, session| {
+            let Some(folder) = events.folder_where_asked(Export::Images.file_name()) else { return };
+            events.send(match workflow::export_images(session, &folder, &Cancel::new(), &Progress::default()) {
+                Ok(done) => {
+                    done.failed.into_iter().for_each(|why| events.send(Event::Error(why)));
+                    Event::Written(folder)
+                }
+                Err(e) => Event::Error(e.to_string()),
+            });
+        });
+    }
+
+    /// Makes a dataset of the reviewed cells, and goes to Train or Evaluate with it.
+    fn reviewed_cells(&self, train: bool) {
+        let own = self.session_folder.clone();
+        self.with_session("reviewed-cells", move |events, session| {
+            let out = own.map(|folder| folder.join("reviewed.csv"));
+            events.send(match workflow::reviewed_cells(session, out.as_deref()) {
+                Ok(cells) => Event::ReviewedCells(cells.table, train),
+                Err(e) => Event::Error(e.to_string()),
+            });
+        });
+    }
+
+    /// Reads the laboratory's ranges.
+    fn load_ranges(&self) {
+        self.events.spawn("ranges", |events| {
+            let ranges = workflow::load_ranges();
+            if let Ranges::Unreadable(why) = &ranges {
+                events.send(Event::Error(why.clone()));
+            }
+            events.send(Event::Ranges(ranges));
+        });
+    }
+
+    /// Keeps the laboratory's ranges; a window that remembers nothing has them until it is closed.
+    fn keep_ranges(&self, ranges: Vec<ReferenceRange>, set_aside: bool, remembers: bool) {
+        self.events.spawn("ranges", move |events| {
+            let kept = if remembers { workflow::save_ranges(&ranges, set_aside) } else { Ok(None) };
+            events.send(match kept {
+                Ok(aside) => {
+                    aside.into_iter().for_each(|path| events.send(Event::Written(path)));
+                    Event::Ranges(Ranges::of(ranges))
+                }
+                Err(e) => Event::Error(e.to_string()),
+            });
+        });
+    }
+
+    /// Looks whether the session's files are what they were when they were looked at, and which images look like one field.
+    fn look_at_files(&self, generation: Generation) {
+        let keeper = self.session.as_ref().map(SessionWriter::commands);
+        self.with_session("look-at-files", move |events, session| match workflow::session_files(session) {
+            Ok(workflow::SessionFiles { changed, alike }) => {
+                if let Some(keeper) = keeper {
+                    let text = workflow::groups_text(&alike);
+                    let _ = keeper.send(SessionCommand::Note(generation, workflow::ALIKE, text));
+                }
+                events.send(Event::Files(generation, FilesLook::new(changed), alike));
+            }
+            Err(e) => events.send(Event::Error(e.to_string())),
+        });
+    }
+}
+
+/// What every classification in the window has in common.
+fn request(state: &State, cx: &JobContext<'_>) -> Request {
+    Request {
+        provider: cx.provider,
+        cells: state.cells(),
+        features: CellFeatures::Sketch,
+        own: Arc::new(state.labels.own_squares()),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,78 @@
+//! What the window knows of the map of cells: where each lies, and for which tiles that is so. Plain values.
+
+use super::message::Effect;
+use super::state::State;
+use crate::domain::CellId;
+use crate::workflow::CellPlaces;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Cells that are drawn at most: more cannot be told apart on a screen.
+pub const DRAWN: usize = 20_000;
+
+/// The map.
+#[derive(Debug, Clone, Default)]
+pub struct MapView {
+    /// Whether it is shown in the gallery's place.
+    pub shown: bool,
+    /// Tiles, and where each lies.
+    pub points: Option<Arc<CellPlaces>>,
+    /// What the tiles were when it was asked for.
+    pub of: u64,
+    /// It is being made: rounds done, and all.
+    pub busy: Option<(usize, usize)>,
+    /// Why there is none.
+    pub failed: Option<String>,
+}
+
+impl State {
+    /// Whether the map is of other tiles than those that are open.
+    #[must_use]
+    pub fn map_outdated(&self) -> bool {
+        self.map.points.is_some() && self.map.of != self.revision
+    }
+
+    /// Asks for a map of all cells that have features.
+    pub(in crate::app) fn ask_map(&mut self) -> Vec<Effect> {
+        let rows: Vec<(CellId, Vec<f32>)> = self
+            .tiles
+            .iter()
+            .filter_map(|tile| Some((*tile, self.cell_of(*tile)?.features.clone())))
+            .filter(|(_, features)| !features.is_empty())
+            .collect();
+        self.map.of = self.revision;
+        self.map.busy = Some((0, 0));
+        self.map.failed = None;
+        vec![Effect::Map(self.generation, rows)]
+    }
+
+    /// Tiles of the map within a closed line.
+    #[must_use]
+    pub fn within(&self, line: &[[f64; 2]]) -> BTreeSet<CellId> {
+        let points = self.map.points.as_ref().map_or(&[][..], |p| p);
+        points.iter().filter(|(_, at)| inside(at.map(f64::from), line)).map(|(tile, _)| *tile).collect()
+    }
+}
+
+/// Whether a point lies within a closed line: a ray from it crosses an odd number of edges.
+fn inside([x, y]: [f64; 2], line: &[[f64; 2]]) -> bool {
+    let edges = line.iter().zip(line.iter().cycle().skip(1));
+    let crossed =
+        edges.filter(|([ax, ay], [bx, by])| (*ay > y) != (*by > y) && x < (bx - ax) * (y - ay) / (by - ay) + ax);
+    crossed.count() % 2 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lasso_holds_what_is_within_it() {
+        let square = [[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]];
+        assert!(inside([1.0, 1.0], &square) && !inside([5.0, 1.0], &square) && !inside([-1.0, 4.5], &square));
+        // A bay in its side.
+        let bay = [[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [2.0, 1.0], [0.0, 4.0]];
+        assert!(!inside([2.0, 3.0], &bay) && inside([0.5, 2.0], &bay));
+        assert!(!inside([0.0, 0.0], &[]));
+    }
+}

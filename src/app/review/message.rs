@@ -1,0 +1,187 @@
+//! What goes in and out of the Review page: what a person did, what happened outside, and what shall be done there. Plain values.
+
+use super::case::{FilesLook, RangeDraft};
+use super::heat_map::HeatKey;
+use super::state::{Dialog, Filter};
+use crate::app::command::Command;
+use crate::app::jobs::{PageEvent, WriteEvent};
+use crate::domain::{CellId, Digest, ImageId, ImageResult, Square};
+use crate::inference::HeatMap;
+use crate::laboratory::{Ranges, ReferenceRange, RunRecord};
+use crate::session::{CaseChange, Edit};
+use crate::task::Generation;
+use crate::workflow::{CellPlaces, Export, SessionEvent};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a person did that is no command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Chose a tile.
+    Select(CellId),
+    /// Added a tile to what is chosen together, or took it out.
+    Toggle(CellId),
+    /// Chose all tiles from where a range began to this one.
+    Range(CellId),
+    /// Moved the end of the range within what is shown.
+    Extend(isize),
+    /// Chose these tiles together.
+    Choose(BTreeSet<CellId>),
+    /// Gave a label to a tile, or to those chosen together where it is one of them.
+    Drop(CellId, String),
+    /// Moved or sized the square of a cell.
+    MoveSquare(CellId, Square),
+    /// Drew a square on an image.
+    AddSquare(ImageId, Square),
+    /// Said what the cells chosen together, else this one, else the chosen one are, in any spelling.
+    SetLabel(Option<CellId>, String),
+    /// Confirmed all cells that are chosen together, having been asked.
+    AcceptAll,
+    /// Typed into a field of the case that is not left yet; nothing takes it back.
+    CaseDraft(&'static str, Option<String>),
+    /// Leaves the page, or the window: what was typed is kept.
+    Leave,
+    /// Entered something about the case.
+    Case(String, String),
+    /// Signs, for this reason where something is open; the time is UTC, RFC 3339.
+    Sign(String, String),
+    /// Says whether images that look alike are of the same field, which counts once.
+    Fields(Vec<Digest>, bool),
+    /// Opens what was signed for an amendment, for this reason.
+    Amend(String),
+    /// Keeps reference ranges.
+    Ranges(Vec<RangeDraft>),
+    /// Entered initials.
+    Operator(String),
+    /// How much of the heat map's colour is seen, 0..=1.
+    HeatOpacity(f32),
+    /// Put the hint away.
+    PutHintAway,
+    /// Moved the selection within what is shown.
+    Move(isize),
+    /// Changed the filter.
+    Filter(Filter),
+    /// Watches a folder.
+    Watch(PathBuf),
+    /// Opened paths (dropped, typed, recent).
+    Open(Vec<PathBuf>),
+    /// Changed or closed a dialog.
+    Dialog(Dialog),
+    /// Wants the map made.
+    MakeMap,
+    /// Does not want it any more.
+    StopMap,
+    /// Wants the tiles that are chosen together in the gallery, and no others.
+    ShowChosen,
+    /// Pressed the key of a command.
+    Command(Command),
+    /// Wanted something that cannot be done now, for this reason.
+    Refused(String),
+}
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Event {
+    /// So many files will be looked at.
+    Listed(Generation, usize),
+    /// This provider runs.
+    Started(Generation, String),
+    /// The provider failed on the way; this runs the rest.
+    Switched(Generation, String),
+    /// One image's result.
+    Row(Generation, Arc<ImageResult>),
+    /// Files that are not there any more.
+    Gone(Generation, Vec<PathBuf>),
+    /// What was opened cannot be read now, or can be read again.
+    Reachable(Generation, bool),
+    /// A watched folder was looked at; so many images are still being written.
+    Looked(Generation, usize),
+    /// An image was classified again after its squares changed, as it was asked for the so-manieth time.
+    Again(Generation, u64, Arc<ImageResult>),
+    /// Where the model looked in a cell, or why there is no telling.
+    Heat(Generation, HeatKey, Result<Arc<HeatMap>, String>),
+    /// The laboratory's ranges, as they are kept now.
+    Ranges(Ranges),
+    /// How far the run came; the session keeps the same.
+    Run(Generation, RunRecord),
+    /// What the look at the files before a signature found: which changed, and which images look like the same field.
+    Files(Generation, FilesLook, Vec<Vec<Digest>>),
+    /// The job ended: files skipped, whether it was stopped.
+    Finished(Generation, usize, bool),
+    /// The job could not be done.
+    Failed(Generation, String),
+    /// The session of what is open.
+    Session(Generation, SessionEvent),
+    /// The map is being made: rounds done, and all.
+    Mapping(Generation, usize, usize),
+    /// The map, or why there is none; neither where it was stopped.
+    Mapped(Generation, Result<Option<CellPlaces>, String>),
+    /// Paths to open were chosen, and are there.
+    Chosen(Vec<PathBuf>),
+    /// A folder was chosen to watch.
+    Watch(PathBuf),
+    /// No file dialog answered; whether a folder was to be watched.
+    NoDialog(bool),
+    /// A dataset of the reviewed cells was made: to train on (`true`), or to evaluate on.
+    ReviewedCells(PathBuf, bool),
+    /// A file or folder was written.
+    Written(PathBuf),
+    /// Something went wrong outside a classification.
+    Error(String),
+}
+
+impl PageEvent for Event {
+    fn error(text: String) -> Self {
+        Self::Error(text)
+    }
+}
+
+impl WriteEvent for Event {
+    fn written(path: PathBuf) -> Self {
+        Self::Written(path)
+    }
+}
+
+/// What shall be done outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Classify these, passing over what is known.
+    Classify(Generation, Vec<PathBuf>),
+    /// Open the session of these paths.
+    OpenSession(Generation, Vec<PathBuf>),
+    /// Make an edit durable.
+    KeepLabels(Edit),
+    /// Change the case, durably.
+    ChangeCase(CaseChange),
+    /// Classify an image again: its squares changed, for the so-manieth time.
+    Again(Generation, u64, PathBuf),
+    /// Find out where the model looked in a cell of a file.
+    Explain(Generation, HeatKey, PathBuf),
+    /// Open these, if they are there; the folder is to be watched.
+    OpenIfThere(Vec<PathBuf>, bool),
+    /// Ask where to, then write.
+    Export(Export),
+    /// Make a dataset of the reviewed cells, and go to Train (`true`) or Evaluate with it.
+    ReviewedCells(bool),
+    /// Read the laboratory's ranges.
+    LoadRanges,
+    /// Keep the laboratory's ranges; a file that cannot be read is set aside first (`true`), or nothing is written.
+    KeepRanges(Vec<ReferenceRange>, bool),
+    /// Look whether the files are what they were, and which images look like the same field.
+    LookAtFiles(Generation),
+    /// Ask for a folder to watch.
+    AskWatch,
+    /// Ask for a folder.
+    AskFolder,
+    /// Ask for images.
+    AskImages,
+    /// Stop the running job.
+    Cancel,
+    /// Draw the demo slide and open it.
+    Demo,
+    /// Make the map of these tiles by their features.
+    Map(Generation, Vec<(CellId, Vec<f32>)>),
+    /// Stop making it.
+    StopMap,
+}

@@ -1,0 +1,207 @@
+//! The Review page: folders, counts and filters on the left, the gallery in the middle, the image on the right.
+
+use super::message::Input;
+use super::state::{Dialog, State};
+use super::{case_form, differential, filter, first_run, gallery, inspector, map, sign_off};
+use crate::app::command::Command;
+use crate::app::language::tr;
+use crate::app::textures::Pictures;
+use crate::app::widgets::{Asked, Cx, Pressed, focus_keys, modal, pressed, take_keys};
+use crate::domain::{CellClass, CellId, NOT_A_WHITE_CELL, UNIDENTIFIED};
+use egui::{CentralPanel, Key, Panel, ScrollArea, Ui};
+
+/// What only drawing needs to remember: zoom, columns, where the pointer was.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// Zoom and pan of the image pane.
+    pub(super) view: inspector::View,
+    /// Columns of the gallery in the last frame, for the arrow keys.
+    pub(super) columns: usize,
+    /// The tile under the pointer in the last frame.
+    pub(super) hovered: Option<CellId>,
+    /// Whether the pointer was moved since the last key: only then what is under it is meant.
+    pointing: Pointing,
+    /// Keys of this frame are meant for what the pointer said before them.
+    pointed: bool,
+    /// Where the gallery was scrolled to in the last frame, points.
+    pub(super) offset: f32,
+    /// Where a rubber band began, points of the gallery's content.
+    pub(super) band: Option<egui::Pos2>,
+    /// A square that is being drawn, moved or sized.
+    pub(super) drag: Option<inspector::SquareDrag>,
+    /// The heat map as a texture, of which map and with which opacity.
+    pub(super) heat: inspector::HeatTexture,
+    /// A line that is being drawn around cells of the map.
+    pub(super) lasso: Vec<[f64; 2]>,
+}
+
+impl Memory {
+    /// A frame begins.
+    pub(crate) fn begin_frame(&mut self, ui: &Ui) {
+        self.hovered = None;
+        self.pointed = self.pointing.moved;
+        self.pointing.look(ui);
+        self.columns = self.columns.max(1);
+    }
+}
+
+/// A tile that is being dragged to a class.
+pub(crate) struct DraggedTile(pub(super) CellId);
+
+/// Which hand spoke last: a pointer that lies still labels nothing.
+#[derive(Debug, Default)]
+struct Pointing {
+    /// Where the pointer was at the last key or scroll, points of the screen.
+    rest: Option<egui::Pos2>,
+    /// It was moved away from there.
+    moved: bool,
+}
+
+/// A hand on a table trembles: less than this many points is no movement.
+const TREMBLE: f32 = 4.0;
+
+impl Pointing {
+    /// Looks at what came in this frame.
+    fn look(&mut self, ui: &Ui) {
+        let (events, now) = ui.input(|i| (i.events.clone(), i.pointer.latest_pos()));
+        for event in &events {
+            match event {
+                egui::Event::Key { pressed: true, .. } | egui::Event::MouseWheel { .. } => {
+                    (self.rest, self.moved) = (now, false);
+                }
+                egui::Event::PointerMoved(at) => match self.rest {
+                    Some(rest) if rest.distance(*at) < TREMBLE => {}
+                    _ => self.moved = true,
+                },
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Draws the page.
+pub(crate) fn page(
+    ui: &mut Ui,
+    cx: &Cx<'_>,
+    state: &State,
+    memory: &mut Memory,
+    pictures: &mut Pictures,
+    asked: &mut Asked<Input>,
+) {
+    if (state.opened.is_empty() || state.nothing_in.is_some()) && state.job.is_none() {
+        return first_run::first_run(ui, cx, state, asked);
+    }
+    Panel::left("folders").default_size(252.0).size_range(190.0..=360.0).show(ui, |ui| {
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            filter::folders(ui, cx, state, asked);
+            ui.separator();
+            filter::counts(ui, cx, state, asked);
+            ui.separator();
+            filter::confidence(ui, state, asked);
+        });
+    });
+    if state.case.shown {
+        Panel::bottom("differential")
+            .resizable(true)
+            .default_size(230.0)
+            .size_range(120.0..=420.0)
+            .show(ui, |ui| differential::panel(ui, cx, state, asked));
+    }
+    let half = (ui.available_width() * 0.46).clamp(300.0, 900.0);
+    Panel::right("image")
+        .default_size(half)
+        .size_range(280.0..=1400.0)
+        .show(ui, |ui| inspector::pane(ui, cx, state, memory, pictures, asked));
+    CentralPanel::default().show(ui, |ui| {
+        filter::bar(ui, cx, state, asked);
+        filter::hint(ui, cx, state, asked);
+        ui.separator();
+        if state.map.shown {
+            map::map(ui, state, memory, asked);
+        } else {
+            gallery::gallery(ui, state, memory, pictures, asked);
+        }
+    });
+}
+
+
+/// Arrows and the plain keys of commands. Labels go to what is chosen together, else to the tile under the pointer if it was moved last,
+/// else to the chosen one.
+pub(crate) fn keys(ui: &Ui, cx: &Cx<'_>, memory: &Memory, asked: &mut Asked<Input>) {
+    let hovered = memory.hovered.filter(|_| memory.pointed);
+    let columns = memory.columns.max(1).cast_signed();
+    for (key, by) in [(Key::ArrowRight, 1), (Key::ArrowLeft, -1), (Key::ArrowDown, columns), (Key::ArrowUp, -columns)] {
+        if ui.input_mut(|i| i.consume_key(egui::Modifiers::SHIFT, key)) {
+            asked.input(Input::Extend(by));
+        }
+    }
+    let mut tabbed = false;
+    let taken = take_keys(ui, |key, repeated| {
+        let by = match key {
+            Key::ArrowRight => Some(1),
+            Key::ArrowLeft => Some(-1),
+            Key::ArrowDown => Some(columns),
+            Key::ArrowUp => Some(-columns),
+            Key::PageDown => Some(4 * columns),
+            Key::PageUp => Some(-4 * columns),
+            Key::Home => Some(isize::MIN / 2),
+            Key::End => Some(isize::MAX / 2),
+            _ => None,
+        };
+        if let Some(by) = by {
+            return Some(Pressed::Input(Input::Move(by)));
+        }
+        Some(match (pressed(cx, key, repeated, &mut tabbed)?, hovered) {
+            (Pressed::Command(Command::Label(n)), Some(cell)) => {
+                let label = CellClass::of_key(usize::from(n)).map_or(UNIDENTIFIED, |c| c.label);
+                Pressed::Input(Input::SetLabel(Some(cell), label.to_owned()))
+            }
+            (Pressed::Command(Command::NoWhiteCell), Some(cell)) => {
+                Pressed::Input(Input::SetLabel(Some(cell), NOT_A_WHITE_CELL.to_owned()))
+            }
+            (other, _) => other,
+        })
+    });
+    for pressed in taken {
+        match pressed {
+            Pressed::Nothing => {}
+            Pressed::Input(input) => asked.input(input),
+            // As inputs, so that what was pressed first is done first.
+            Pressed::Command(command) => asked.input(Input::Command(command)),
+            Pressed::Refused(why) => asked.input(Input::Refused(why)),
+        }
+    }
+    focus_keys(ui, tabbed);
+}
+
+/// The page's dialogs.
+pub(crate) fn dialog(ui: &Ui, cx: &Cx<'_>, state: &State, pictures: &mut Pictures, asked: &mut Asked<Input>) {
+    let mut close = false;
+    match &state.dialog {
+        Dialog::None => {}
+        Dialog::Label(text) => close = modal(ui, &tr!("Other label"), |ui| case_form::label(ui, text, asked)),
+        Dialog::ConfirmAll(n) => close = modal(ui, &tr!("Confirm in bulk"), |ui| confirm_all(ui, *n, asked)),
+        Dialog::Sign { reason } => {
+            close = ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, Key::Escape));
+            sign_off::sign(ui, cx, state, pictures, reason, asked);
+        }
+        Dialog::Amend { reason } => close = modal(ui, &tr!("Amend"), |ui| sign_off::amend(ui, reason, asked)),
+        Dialog::Ranges(drafts) => {
+            close = modal(ui, &tr!("Reference ranges"), |ui| sign_off::ranges(ui, state, drafts, asked));
+        }
+    }
+    if close {
+        asked.input(Input::Dialog(Dialog::None));
+    }
+}
+
+/// Asked once before many cells are confirmed that may never have been on the screen.
+fn confirm_all(ui: &mut Ui, n: usize, asked: &mut Asked<Input>) {
+    ui.label(tr!("%{n} cells are chosen. Their labels will be confirmed as they stand.", n = n));
+    ui.label(tr!("The audit trail and the report will say that they were confirmed in bulk."));
+    ui.add_space(6.0);
+    let enter = ui.input(|i| i.key_pressed(Key::Enter));
+    if ui.button(tr!("Confirm %{n} cells", n = n)).clicked() || enter {
+        asked.input(Input::AcceptAll);
+    }
+}

@@ -1,0 +1,406 @@
+//! What the Review page knows. Plain values: no disk, no thread, no drawing; time is handed in.
+
+use super::case::{CaseView, RangeDraft};
+use super::heat_map::HeatView;
+use super::images::Images;
+use super::labels::LabelView;
+use super::map_state::MapView;
+use super::slides::Slides;
+pub use super::tiles::{Filter, Kind, Verdict};
+use crate::app::choice::GallerySort;
+use crate::app::language::{decimal, tr, whole};
+use crate::app::shell::JobStatus;
+use crate::app::widgets::duration;
+use crate::domain::{CellId, CellResult, ImageId, ImageResult, Outcome, Status, one_spelling};
+use crate::files::FileFacts;
+use crate::inference::Cells;
+use crate::model::ModelCard;
+use crate::session::{CellKey, Edit, KeptResult};
+use crate::task::{Generation, seconds_left};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A running classification.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Answers with another number are dropped.
+    pub generation: Generation,
+    /// What it does, for the status bar.
+    pub title: String,
+    /// Images done.
+    pub done: usize,
+    /// Images known; 0 while listing.
+    pub total: usize,
+    /// When it began, seconds.
+    pub since: f64,
+    /// Whether it was asked to stop.
+    pub stopping: bool,
+}
+
+impl Job {
+    /// Images a second and seconds left.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    pub fn pace(&self, now: f64) -> (f64, Option<f64>) {
+        let elapsed = (now - self.since).max(1e-3);
+        (self.done as f64 / elapsed, seconds_left(self.done, self.total, elapsed))
+    }
+}
+
+/// Which dialog of this page is open.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Dialog {
+    /// None.
+    #[default]
+    None,
+    /// Type a label that is not offered.
+    Label(String),
+    /// Confirm so many cells that are chosen together.
+    ConfirmAll(usize),
+    /// Sign the case.
+    Sign {
+        /// Why it is signed although something is open.
+        reason: String,
+    },
+    /// Amend what was signed.
+    Amend {
+        /// Why.
+        reason: String,
+    },
+    /// The laboratory's reference ranges, as typed.
+    Ranges(Vec<RangeDraft>),
+}
+
+/// What the Review page knows.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The card of the model whose answers are shown.
+    pub model: Arc<ModelCard>,
+    /// The map of cells.
+    pub map: MapView,
+    /// Why nothing can be classified, where that is so.
+    pub trouble: Option<String>,
+    /// What really runs, once something ran.
+    pub engine: Option<String>,
+    /// Every cell of a field, or only the most evident one.
+    pub all_cells: bool,
+    /// What was opened.
+    pub opened: Vec<PathBuf>,
+    /// What was found of each image.
+    pub images: Images,
+    /// A tile per cell or cell-less image, in input order.
+    pub tiles: Vec<CellId>,
+    /// Grows with every change of what `tiles` are.
+    pub revision: u64,
+    /// The tiles that are shown, in the order shown.
+    pub visible: Vec<CellId>,
+    /// Whether `visible` must be made anew at once.
+    pub stale: bool,
+    /// Whether results came in since `visible` was made.
+    pub grown: bool,
+    /// When `visible` was made, seconds.
+    pub refreshed: f64,
+    /// Counts of each slide.
+    pub slides: Slides,
+    /// Files whose results were known when the folder was opened, and what they were like.
+    pub known: Arc<HashMap<PathBuf, FileFacts>>,
+    /// The session is being opened; classification waits for it.
+    pub opening: bool,
+    /// Results were replaced since tiles and counts were made.
+    pub replaced: bool,
+    /// Everything is to be classified, whatever is known.
+    pub fresh: bool,
+    /// New pictures are looked for.
+    pub watching: bool,
+    /// Confidences of all cells in twenty bins of five percent.
+    pub bins: [usize; 20],
+    /// The chosen tile.
+    pub selected: Option<CellId>,
+    /// The tile that was chosen last; chosen again when a view that hid it goes.
+    pub cursor: Option<CellId>,
+    /// Where a range that is being chosen began.
+    pub anchor: Option<CellId>,
+    /// Tiles chosen together; empty where one is.
+    pub chosen: BTreeSet<CellId>,
+    /// Images whose squares were changed, and how often: an answer to an older question is dropped.
+    pub moved: HashMap<ImageId, u64>,
+    /// A run that was stopped: images done, and all there are.
+    pub unfinished: Option<(usize, usize)>,
+    /// Results came while the case was signed: a signed session keeps those that it was signed on, so these are not on the disk.
+    pub unkept: bool,
+    /// The case was signed when this run began.
+    pub began_signed: bool,
+    /// What was opened and held no image.
+    pub nothing_in: Option<String>,
+    /// Sketch of the cell that others are likened to.
+    pub similar_to: Option<Vec<f32>>,
+    /// What is shown.
+    pub filter: Filter,
+    /// In which order.
+    pub sort: GallerySort,
+    /// Side of a tile's picture, points.
+    pub tile_size: f32,
+    /// Files in folders that are no pictures.
+    pub skipped: usize,
+    /// What runs.
+    pub job: Option<Job>,
+    /// The last job's number.
+    pub generation: Generation,
+    /// The open dialog.
+    pub dialog: Dialog,
+    /// A person's labels of what is open.
+    pub labels: LabelView,
+    /// The case of what is open: what was entered, who signed.
+    pub case: CaseView,
+    /// Where the model looked.
+    pub heat: HeatView,
+    /// Squares can be drawn, moved and sized.
+    pub drawing: bool,
+    /// Corrections after which the hint to adapt the model was put away.
+    pub hint_seen: usize,
+    /// The cursor shall go into the filter.
+    pub focus_filter: bool,
+    /// The picture shall be fitted into its pane.
+    pub fit: bool,
+    /// The selected tile shall be scrolled to.
+    pub reveal: bool,
+}
+
+impl State {
+    /// The page at its start.
+    #[must_use]
+    pub fn new(model: Arc<ModelCard>) -> Self {
+        Self {
+            model,
+            map: MapView::default(),
+            trouble: None,
+            engine: None,
+            all_cells: true,
+            opened: Vec::new(),
+            images: Images::default(),
+            tiles: Vec::new(),
+            revision: 0,
+            visible: Vec::new(),
+            stale: false,
+            grown: false,
+            refreshed: 0.0,
+            slides: Slides::default(),
+            known: Arc::default(),
+            opening: false,
+            replaced: false,
+            fresh: false,
+            watching: false,
+            bins: [0; 20],
+            selected: None,
+            cursor: None,
+            anchor: None,
+            chosen: BTreeSet::new(),
+            moved: HashMap::new(),
+            unfinished: None,
+            unkept: false,
+            began_signed: false,
+            nothing_in: None,
+            similar_to: None,
+            filter: Filter::default(),
+            sort: GallerySort::Name,
+            tile_size: 132.0,
+            skipped: 0,
+            job: None,
+            generation: Generation::default(),
+            dialog: Dialog::None,
+            labels: LabelView::default(),
+            case: CaseView::default(),
+            heat: HeatView::default(),
+            drawing: false,
+            hint_seen: 0,
+            focus_filter: false,
+            fit: true,
+            reveal: false,
+        }
+    }
+
+    /// Adds a result and its tiles; a file that was there before is replaced.
+    pub(in crate::app) fn add(&mut self, result: Arc<ImageResult>) -> ImageId {
+        let put = self.images.put(result);
+        if put.replaced || put.copies {
+            // Many files may have changed at once: tiles and counts are made anew together, at the next tick.
+            self.replaced = true;
+        }
+        if !put.replaced {
+            self.index(put.id);
+            self.grown = true;
+        }
+        put.id
+    }
+
+    /// Adds the tiles and counts of an image that is in `images` already.
+    fn index(&mut self, image: ImageId) {
+        let Some(result) = self.images.get(image).cloned() else { return };
+        self.revision += 1;
+        self.slides.add_image(image, &result);
+        let cells: &[CellResult] = match &result.outcome {
+            Outcome::Cells(cells) => cells,
+            Outcome::Failed(_) => &[],
+        };
+        if cells.is_empty() {
+            self.tiles.push(CellId::whole(image));
+        }
+        for cell in cells {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..20")]
+            let bin = ((cell.probabilities.top().1 * 20.0) as usize).min(19);
+            self.bins[bin] += 1;
+            let tile = CellId { image, number: cell.number };
+            self.count_tile(tile, true);
+            self.tiles.push(tile);
+        }
+    }
+
+    /// Counts a tile's cell under the label that it has, or takes it back. Copies of a file are one file.
+    fn count_tile(&mut self, tile: CellId, up: bool) {
+        let v = self.verdict(tile);
+        if !matches!(v.status, Status::Ok | Status::Unidentified) || !self.counted(tile) {
+            return;
+        }
+        let (label, reviewed) = (v.label.to_owned(), v.reviewed.is_some());
+        self.slides.count(tile.image, &label, reviewed, up);
+    }
+
+    /// Whether a cell is counted here: of copies of a file, on the first one that has it.
+    fn counted(&self, tile: CellId) -> bool {
+        let Some(digest) = self.images.get(tile.image).and_then(|i| i.digest) else { return true };
+        let same = self.images.with_digest(&digest);
+        if same.len() < 2 {
+            return true;
+        }
+        let has = |image: &&ImageId| self.cell_of(CellId { image: **image, number: tile.number }).is_some();
+        let path = |image: &&ImageId| self.images.get(**image).map(|r| r.path.clone());
+        same.iter().filter(has).min_by_key(path).is_none_or(|first| *first == tile.image)
+    }
+
+    /// Makes tiles and counts anew from the images; what is chosen stays chosen where it is still there.
+    pub(in crate::app) fn rebuild(&mut self) {
+        self.replaced = false;
+        self.tiles.clear();
+        self.slides.clear();
+        self.revision += 1;
+        self.bins = [0; 20];
+        let all: Vec<ImageId> = self.images.iter().map(|(id, _)| id).collect();
+        all.into_iter().for_each(|id| self.index(id));
+        let there: HashSet<CellId> = self.tiles.iter().copied().collect();
+        let kept = |t: &CellId| there.contains(t);
+        self.chosen.retain(kept);
+        self.anchor = self.anchor.filter(kept);
+        self.cursor = self.cursor.filter(kept);
+        // Of an image whose cells are others now, its first one.
+        self.selected = self
+            .selected
+            .and_then(|s| Some(s).filter(kept).or_else(|| self.tiles.iter().find(|t| t.image == s.image).copied()));
+        self.stale = true;
+    }
+
+    /// Takes results over that were known before.
+    pub(in crate::app) fn take_results(&mut self, mut kept: Vec<KeptResult>) {
+        let place = |r: &KeptResult| self.opened.iter().position(|root| r.result.path.starts_with(root));
+        kept.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.result.path.cmp(&b.result.path)));
+        self.known = Arc::new(kept.iter().map(|k| (k.result.path.clone(), k.facts)).collect());
+        self.images.clear();
+        for k in kept {
+            self.images.put(k.result);
+        }
+        self.rebuild();
+        self.selected = self.tiles.first().copied();
+        self.fit = true;
+    }
+
+    /// Takes files out that are gone; their labels stay in the session.
+    pub(in crate::app) fn drop_images(&mut self, gone: &HashSet<PathBuf>) {
+        self.images.remove(gone);
+        self.rebuild();
+    }
+
+    /// Takes a session's verdicts over, and counts anew.
+    pub(in crate::app) fn take_labels(&mut self, verdicts: impl IntoIterator<Item = (CellKey, crate::session::Verdict)>) {
+        self.labels.verdicts = verdicts.into_iter().collect();
+        self.labels.count_corrections();
+        self.rebuild();
+    }
+
+    /// Makes an edit on the screen: verdicts and counts. Returns images whose squares changed: these are to be classified
+    /// again.
+    pub(in crate::app) fn edit(&mut self, edit: &Edit) -> Vec<ImageId> {
+        let mut tiles: Vec<CellId> = Vec::new();
+        let mut again = BTreeSet::new();
+        for change in &edit.changes {
+            let square = |v: &Option<crate::session::Verdict>| v.as_ref().and_then(|v| v.square);
+            let moved = square(&change.before) != square(&change.after);
+            for &image in self.images.with_digest(&change.key.image) {
+                if moved {
+                    again.insert(image);
+                }
+                let tile = CellId { image, number: change.key.cell };
+                tiles.extend(self.cell_of(tile).map(|_| tile));
+            }
+        }
+        tiles.iter().for_each(|t| self.count_tile(*t, false));
+        self.case.heard.push_back(edit.clone());
+        self.labels.apply(edit);
+        tiles.iter().for_each(|t| self.count_tile(*t, true));
+        // Labels may change what is shown and in which order; only then is the gallery put in order again.
+        self.stale |= self.filter != Filter::default()
+            || !matches!(
+                self.sort,
+                GallerySort::Name
+                    | GallerySort::Similar
+                    | GallerySort::Unlike
+                    | GallerySort::LeastConfident
+                    | GallerySort::MostConfident
+            );
+        again.into_iter().collect()
+    }
+
+    /// How far the running classification is, for the status bar.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    pub(crate) fn job_status(&self, now: f64) -> Option<JobStatus> {
+        let job = self.job.as_ref()?;
+        let (speed, left) = job.pace(now);
+        let share = if job.total > 0 { job.done as f32 / job.total as f32 } else { 0.0 };
+        let text = match (job.total, left) {
+            (0, _) if self.watching => job.title.clone(),
+            (0, _) => tr!("Listing files…"),
+            (total, None) => tr!("%{n} of %{all}", n = 0, all = whole(total)),
+            (total, Some(s)) => tr!(
+                "%{n} of %{all}, %{speed} images/s, %{time} left",
+                n = whole(job.done),
+                all = whole(total),
+                speed = decimal(speed, 0),
+                time = duration(s)
+            ),
+        };
+        Some(JobStatus { text, share, stopping: job.stopping })
+    }
+
+    /// Which cells the pipeline shall take.
+    #[must_use]
+    pub fn cells(&self) -> Cells {
+        if self.all_cells { Cells::ByScene } else { Cells::One }
+    }
+
+    /// Why no label can be given now; `None` where it can.
+    #[must_use]
+    pub fn label_obstacle(&self) -> Option<String> {
+        if let Some(why) = self.labels.obstacle() {
+            return Some(why.to_owned());
+        }
+        let signed = self.case.record.signatures.last().filter(|_| self.case.record.locked())?;
+        Some(tr!("it was signed by %{who}; amend it to change something", who = signed.operator))
+    }
+
+    /// The spelling in which a label is given: the catalogue's, else the one that it has here already.
+    #[must_use]
+    pub fn spelling(&self, label: &str) -> String {
+        let given: BTreeSet<&str> = self.labels.verdicts.values().map(|v| v.label.as_str()).collect();
+        one_spelling(label, self.model.classes.names().iter().map(String::as_str).chain(given))
+    }
+}

@@ -1,0 +1,152 @@
+//! The Train page's work: looking at the data, training, runs that were left unfinished.
+
+use super::state::{TrainEvent, TrainForm};
+use super::update::{Effect, Event};
+use crate::app::jobs::{EventSender, JobContext, no_dialog};
+use crate::dataset::Part;
+use crate::model::VettedModel;
+use crate::task::Generation;
+use crate::training::Stop;
+use crate::workflow::{
+    self, Prepared, TrainControl, TrainOptions, TrainOutcome, TrainRequest, UnfinishedRun, UserError,
+};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+type Slot = Arc<Mutex<Option<Prepared>>>;
+
+/// Starts the page's jobs.
+pub struct Jobs {
+    events: EventSender<Event>,
+    control: TrainControl,
+    /// What was prepared when the data were looked at; training takes it up if it is still the same request.
+    prepared: Slot,
+}
+
+impl Jobs {
+    /// No job yet.
+    #[must_use]
+    pub fn new(events: EventSender<Event>) -> Self {
+        Self { events, control: TrainControl::default(), prepared: Arc::default() }
+    }
+
+    /// Does what the page wants done.
+    pub fn perform(&mut self, effect: Effect, cx: &JobContext<'_>) {
+        match effect {
+            Effect::AskDataset => self.ask_dataset(),
+            Effect::LookAtData(generation, request) => self.look(generation, *request),
+            Effect::Train(generation, form) => self.train(generation, *form, cx.model.clone()),
+            Effect::Pause(on) => self.control.hold.set(on),
+            Effect::Stop => self.stop(),
+            Effect::ForgetRun(out) => self.events.spawn("forget-run", move |_| workflow::forget_run(&out)),
+            Effect::Runs => self.events.spawn("runs", |events| {
+                events.send(Event::Runs(workflow::unfinished_runs(), workflow::earlier_runs()));
+            }),
+        }
+    }
+
+    /// Stops training or looking at the data.
+    pub fn stop(&self) {
+        self.control.cancel.cancel();
+    }
+
+    fn ask_dataset(&self) {
+        self.events.spawn("dialog", |events| {
+            let dialog = rfd::FileDialog::new().set_title("A folder with a folder per class");
+            let otherwise = || no_dialog("Type or paste the path of the labelled pictures");
+            if let Some(path) = events.asked(|| dialog.pick_folder(), otherwise) {
+                events.send(Event::Dataset(path));
+            }
+        });
+    }
+
+    /// What went on ends; what begins has a control of its own.
+    fn begin(&mut self) -> TrainControl {
+        self.stop();
+        self.control = TrainControl::default();
+        self.control.clone()
+    }
+
+    /// Looks at labelled images, and keeps what was prepared for training.
+    fn look(&mut self, generation: Generation, request: TrainRequest) {
+        let (control, slot) = (self.begin(), self.prepared.clone());
+        self.events.spawn("look-at-data", move |events| {
+            let send = |e| events.send(Event::Job(generation, e));
+            let done = watching(events, generation, &control, || {
+                workflow::prepare_training(&request, &control.cancel, &control.progress)
+            });
+            match done {
+                Ok(Some(prepared)) => {
+                    send(TrainEvent::Looked(Box::new((request, prepared.plan().clone()))));
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
+                }
+                Ok(None) => send(TrainEvent::NotLooked(None)),
+                Err(e) => send(TrainEvent::NotLooked(Some(e.to_string()))),
+            }
+        });
+    }
+
+    /// Trains as the form says.
+    fn train(&mut self, generation: Generation, form: TrainForm, current: VettedModel) {
+        let (control, slot) = (self.begin(), self.prepared.clone());
+        self.events.spawn("train-job", move |events| {
+            let send = |e| events.send(Event::Job(generation, e));
+            let ended =
+                watching(events, generation, &control, || run(&form, current, &control, &slot, &|e| send(e)));
+            send(TrainEvent::Ended(Box::new(ended.map_err(|e| e.to_string()))));
+        });
+    }
+}
+
+fn watching<T>(
+    events: &EventSender<Event>,
+    generation: Generation,
+    control: &TrainControl,
+    work: impl FnOnce() -> T,
+) -> T {
+    events.counting(&control.progress, |n, total| Event::Job(generation, TrainEvent::Progress(n, total)), work)
+}
+
+/// Prepares, unless what was looked at is still it, and trains.
+fn run(
+    form: &TrainForm,
+    current: VettedModel,
+    control: &TrainControl,
+    slot: &Slot,
+    send: &dyn Fn(TrainEvent),
+) -> Result<TrainOutcome, UserError> {
+    let request = form.request().map_err(UserError::new)?;
+    let kept = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let prepared = match kept.filter(|p| *p.request() == request) {
+        Some(prepared) => prepared,
+        None => match workflow::prepare_training(&request, &control.cancel, &control.progress)? {
+            Some(prepared) => prepared,
+            None => return Err(UserError::new("Stopped while looking at the data")),
+        },
+    };
+    send(TrainEvent::Looked(Box::new((request.clone(), prepared.plan().clone()))));
+    // The table and the buttons for what helps are on the screen.
+    if let Some(obstacle) = &prepared.plan().obstacle {
+        let why = obstacle.why();
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
+        return Err(UserError::new(why));
+    }
+    let recipe = form.recipe(prepared.count(Part::Train));
+    let out = match form.out.trim() {
+        "" => workflow::new_model_path(&recipe)?,
+        path => PathBuf::from(path),
+    };
+    workflow::remember_run(&UnfinishedRun { request, recipe: recipe.clone(), out: out.clone() })?;
+    let name = workflow::model_name(&out);
+    let (out_path, device) = (out.clone(), form.device);
+    let options =
+        TrainOptions { recipe, out: out_path, name, threads: 0, device, fresh: false, current: Some(current) };
+    let outcome = workflow::train(&prepared, &options, control, &mut |told| send(TrainEvent::Told(told)));
+    // A run that ended by itself is finished; one that was stopped or failed can be taken up again.
+    if outcome.as_ref().is_ok_and(|o| o.stop != Stop::Cancelled) {
+        workflow::forget_run(&out);
+    }
+    // What was prepared serves the next run too.
+    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
+    outcome
+}

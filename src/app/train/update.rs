@@ -1,0 +1,158 @@
+//! How the Train page answers: commands, inputs and events in, effects out. No egui, no disk, no thread, no clock.
+
+use super::state::{Phase, State, TrainEvent, TrainForm};
+use crate::app::command::Command;
+use crate::app::jobs::PageEvent;
+use crate::app::shell;
+use crate::task::Generation;
+use crate::workflow::{EarlierRun, TrainRequest, UnfinishedRun};
+use std::path::PathBuf;
+
+/// What a person did that is no command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Changed the form.
+    Form(Box<TrainForm>),
+    /// Took what helps against an obstacle: the form with it, and the data are looked at again.
+    TakeRemedy(Box<TrainForm>),
+    /// Takes up a run that was left unfinished.
+    TakeUp(Box<UnfinishedRun>),
+    /// Forgets a run that was left unfinished.
+    Forget(PathBuf),
+}
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Event {
+    /// Progress or result of a training job; of another generation it is dropped.
+    Job(Generation, TrainEvent),
+    /// Labelled images were chosen to train on.
+    Dataset(PathBuf),
+    /// Runs that were left unfinished, and earlier ones.
+    Runs(Vec<UnfinishedRun>, Vec<EarlierRun>),
+    /// Something went wrong.
+    Error(String),
+}
+
+impl PageEvent for Event {
+    fn error(text: String) -> Self {
+        Self::Error(text)
+    }
+}
+
+/// What shall be done outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Ask for labelled images to train on.
+    AskDataset,
+    /// Look at labelled images.
+    LookAtData(Generation, Box<TrainRequest>),
+    /// Train.
+    Train(Generation, Box<TrainForm>),
+    /// Hold training, or let it go on.
+    Pause(bool),
+    /// Stop training, or looking at the data.
+    Stop,
+    /// Forget an unfinished run.
+    ForgetRun(PathBuf),
+    /// Look for unfinished and earlier runs.
+    Runs,
+}
+
+/// A command of this page.
+pub fn command(state: &mut State, command: Command) -> Vec<Effect> {
+    match command {
+        Command::ChooseDataset => vec![Effect::AskDataset],
+        Command::LookAtData => look(state),
+        Command::StartTraining => start(state),
+        Command::PauseTraining => {
+            state.held = !state.held;
+            // Time that is held does not count for the time left.
+            state.since = None;
+            vec![Effect::Pause(state.held)]
+        }
+        Command::StopTraining => {
+            state.stopping = true;
+            vec![Effect::Stop]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a command of this page makes sense now.
+#[must_use]
+pub fn enabled(state: &State, command: Command) -> bool {
+    match command {
+        Command::ChooseDataset | Command::LookAtData => !state.busy(),
+        Command::StartTraining => state.obstacle().is_none(),
+        Command::PauseTraining => state.phase == Phase::Training && !state.stopping,
+        Command::StopTraining => state.busy() && !state.stopping,
+        Command::UseTrainedModel => state.outcome.as_ref().is_some_and(|o| o.model.is_some()),
+        _ => true,
+    }
+}
+
+/// A person's other input.
+pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
+    match input {
+        Input::Form(form) => state.form = *form,
+        Input::TakeRemedy(form) => {
+            state.form = *form;
+            return look(state);
+        }
+        Input::TakeUp(run) => {
+            state.take_up(&run);
+            state.unfinished.retain(|r| r.out != run.out);
+            return start(state);
+        }
+        Input::Forget(out) => {
+            state.unfinished.retain(|r| r.out != out);
+            return vec![Effect::ForgetRun(out)];
+        }
+    }
+    Vec::new()
+}
+
+/// Something that happened outside.
+pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64) -> Vec<Effect> {
+    match event {
+        Event::Job(g, event) if g == state.generation => {
+            if let Some((text, bad)) = state.hear(event, now) {
+                shell.say(text, bad, now);
+            }
+        }
+        // An answer of a job that is no longer wanted.
+        Event::Job(..) => {}
+        Event::Dataset(path) => {
+            state.form.dataset = path.to_string_lossy().into_owned();
+            state.form.leave_out.clear();
+            return look(state);
+        }
+        Event::Runs(unfinished, earlier) => (state.unfinished, state.earlier) = (unfinished, earlier),
+        Event::Error(text) => shell.say(text, true, now),
+    }
+    Vec::new()
+}
+
+/// Looks at the data.
+fn look(state: &mut State) -> Vec<Effect> {
+    match state.form.request() {
+        Err(why) => {
+            state.error = Some(why);
+            Vec::new()
+        }
+        Ok(request) => {
+            state.begin(Phase::Looking);
+            vec![Effect::LookAtData(state.generation, Box::new(request))]
+        }
+    }
+}
+
+fn start(state: &mut State) -> Vec<Effect> {
+    if let Err(why) = state.form.request() {
+        state.error = Some(why);
+        return Vec::new();
+    }
+    state.begin(Phase::Training);
+    vec![Effect::Train(state.generation, Box::new(state.form.clone()))]
+}
