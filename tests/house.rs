@@ -128,8 +128,8 @@ fn lines_of_plots_are_never_bands() {
         });
         all.map(|(_, file, _)| file.display().to_string()).collect()
     };
-    assert_eq!(named("Line::new("), ["app/panels/mod.rs"]);
-    assert_eq!(named("allow_band(false)"), ["app/panels/mod.rs"]);
+    assert_eq!(named("Line::new("), ["app/widgets/plots.rs"]);
+    assert_eq!(named("allow_band(false)"), ["app/widgets/plots.rs"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use leukoscope::app::Window;
 use leukoscope::app::command::Command;
-use leukoscope::app::update::{Event, Input};
+use leukoscope::app::review::{Event, Input};
 use leukoscope::domain::CellClass;
 use leukoscope::laboratory::{Obstacle, SlideReport, Snapshot};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// A window on some paths, with a session in a folder of its own, once the run ended.
 fn case(paths: &[PathBuf], sessions: &Path) -> Harness<'static, Window> {
     let mut h = started(paths, sessions);
-    until(&mut h, "the rows", |w| w.state().job.is_none() && w.state().labels.open);
+    until(&mut h, "the rows", |w| w.state().review.job.is_none() && w.state().review.labels.open);
     h.run_steps(3);
     h
 }
@@ -29,12 +29,12 @@ fn started(paths: &[PathBuf], sessions: &Path) -> Harness<'static, Window> {
 }
 
 fn saved(h: &mut Harness<'_, Window>) {
-    until(h, "the disk", |w| w.state().labels.waiting == 0);
+    until(h, "the disk", |w| w.state().review.labels.waiting == 0);
 }
 
 /// Gives the cells of a file a label.
 fn label(h: &mut Harness<'_, Window>, file: &str, label: &str) {
-    let state = h.state().state();
+    let state = &h.state().state().review;
     let named = |t: &&leukoscope::domain::CellId| state.image_of(**t).is_some_and(|i| i.path.ends_with(file));
     let cell = state.tiles.iter().find(named).copied().unwrap_or_else(|| panic!("no cell in {file}"));
     h.state_mut().act(Input::SetLabel(Some(cell), label.into()), 1.0);
@@ -43,18 +43,18 @@ fn label(h: &mut Harness<'_, Window>, file: &str, label: &str) {
 
 fn fact(h: &mut Harness<'_, Window>, name: &'static str, value: &str) {
     h.state_mut().act(Input::Case(name.into(), value.into()), 1.0);
-    until(h, "the case", |w| w.state().case.record.entries.get(name).is_some_and(|v| v == value));
+    until(h, "the case", |w| w.state().review.case.record.entries.get(name).is_some_and(|v| v == value));
 }
 
 fn sign(h: &mut Harness<'_, Window>, reason: &str) {
     saved(h);
     h.state_mut().act(Input::Operator("ab".into()), 1.0);
-    let before = h.state().state().case.record.signatures.len();
+    let before = h.state().state().review.case.record.signatures.len();
     // The sheet looks at the files first, as it does for a person.
     h.state_mut().command(Command::SignOff, 1.0);
-    until(h, "the look at the files", |w| w.state().case.files.is_some());
+    until(h, "the look at the files", |w| w.state().review.case.files.is_some());
     h.state_mut().act(Input::Sign(reason.into(), "2026-01-02T03:04:05Z".into()), 1.0);
-    until(h, "the signature", |w| w.state().case.record.signatures.len() > before);
+    until(h, "the signature", |w| w.state().review.case.record.signatures.len() > before);
 }
 
 /// What `session export` of the real executable writes.
@@ -76,17 +76,17 @@ fn at_once(mut s: Snapshot) -> Snapshot {
 
 /// Holds window, script and files against each other, and returns the window's report.
 fn agree(h: &mut Harness<'_, Window>, sessions: &Path) -> SlideReport {
-    if !h.state().state().case.record.locked() {
+    if !h.state().state().review.case.record.locked() {
         // As whoever signs does: the sheet looks at the files.
-        let before = h.state().state().dialog.clone();
+        let before = h.state().state().review.dialog.clone();
         h.state_mut().command(Command::SignOff, 1.0);
-        until(h, "the look at the files", |w| w.state().case.files.is_some());
+        until(h, "the look at the files", |w| w.state().review.case.files.is_some());
         h.state_mut().act(Input::Dialog(before), 1.0);
         h.run_steps(2);
         std::thread::sleep(std::time::Duration::from_millis(300));
     }
     saved(h);
-    let shown = h.state().state().report("2026-01-01T00:00:00Z").unwrap();
+    let shown = h.state().state().review.report("2026-01-01T00:00:00Z").unwrap();
     let script = leukoscope::workflow::session_report(&sessions.join("test.session")).unwrap();
     assert_eq!(at_once(shown.snapshot.clone()), at_once(script.snapshot.clone()), "window and script count alike");
     assert_eq!((shown.status, shown.version, &shown.signed), (script.status, script.version, &script.signed));
@@ -119,7 +119,7 @@ fn agree(h: &mut Harness<'_, Window>, sessions: &Path) -> SlideReport {
     assert_eq!(observations[0]["status"], shown.status.code());
     // The table of labels has a row for each cell that a person named, and no other.
     let rows = table(&exported(sessions, "csv"));
-    assert_eq!(rows.len(), h.state().state().labels.verdicts.len());
+    assert_eq!(rows.len(), h.state().state().review.labels.verdicts.len());
     // Those that stand in the count are as many as the report has reviewed, label by label.
     for row in &shown.table.rows {
         let own = rows.iter().filter(|r| r["label"] == row.label && r["counted"] == "yes").count();
@@ -128,7 +128,7 @@ fn agree(h: &mut Harness<'_, Window>, sessions: &Path) -> SlideReport {
     let left = &shown.table.left;
     let named = rows.iter().filter(|r| !r["label"].is_empty()).count();
     let reviewed = shown.table.squares - shown.table.unreviewed;
-    if !h.state().state().case.record.locked() {
+    if !h.state().state().review.case.record.locked() {
         assert_eq!(
             named,
             reviewed + left.labels_gone + left.labels_unmatched + left.same_fields.len(),
@@ -140,7 +140,7 @@ fn agree(h: &mut Harness<'_, Window>, sessions: &Path) -> SlideReport {
 
 /// What a signature kept is what was shown when it was given.
 fn kept_as_shown(h: &Harness<'_, Window>, shown: &SlideReport) {
-    let last = h.state().state().case.record.signatures.last().unwrap();
+    let last = h.state().state().review.case.record.signatures.last().unwrap();
     let kept: Snapshot = serde_json::from_str(&last.report).unwrap();
     assert_eq!(at_once(kept), at_once(shown.snapshot.clone()), "signed as shown");
 }
@@ -240,17 +240,17 @@ fn files_that_went_or_were_written_over_do_not_count_and_their_labels_are_a_line
     // Before anybody looks again: neither the one that went nor the one that changed counts, with the script at once, in the
     // window when it is to be signed.
     h.state_mut().command(Command::SignOff, 1.0);
-    until(&mut h, "the look at the files", |w| w.state().case.files.is_some());
+    until(&mut h, "the look at the files", |w| w.state().review.case.files.is_some());
     let r = agree(&mut h, sessions.path());
     assert_eq!((r.table.left.changed, r.table.left.gone, r.table.left.labels_gone), (1, 1, 2));
     assert!(r.table.obstacles().contains(&Obstacle::Changed(1)) && r.table.obstacles().contains(&Obstacle::Gone(1)));
     assert_eq!(r.table.squares, 2);
     h.run_steps(2);
     assert!(h.query_by_label_contains("1 image changed since it was looked at").is_some(), "the sheet says it");
-    h.state_mut().act(Input::Dialog(leukoscope::app::state::Dialog::None), 1.0);
+    h.state_mut().act(Input::Dialog(leukoscope::app::review::Dialog::None), 1.0);
     // F5: the new content counts, by the model alone, and the labels of what was there before are named.
     h.state_mut().command(Command::Classify, 1.0);
-    until(&mut h, "the second run", |w| w.state().job.is_none() && !w.state().opening);
+    until(&mut h, "the second run", |w| w.state().review.job.is_none() && !w.state().review.opening);
     let r = agree(&mut h, sessions.path());
     assert_eq!((r.table.squares, r.table.unreviewed, r.table.left.labels_gone, r.table.images.0), (3, 2, 2, 3));
     assert!(r.lines().contains(&"Labels of images that are gone or changed: 2".to_owned()), "{:?}", r.lines());
@@ -261,7 +261,7 @@ fn files_that_went_or_were_written_over_do_not_count_and_their_labels_are_a_line
     drop(h);
     std::fs::write(slide.join("d.png"), &drawn(4)[..300]).unwrap();
     let mut h = case(&[slide], sessions.path());
-    assert_eq!(h.state().state().snapshot("").table().images.1, 1);
+    assert_eq!(h.state().state().review.snapshot("").table().images.1, 1);
     let signed = agree(&mut h, sessions.path());
     assert_eq!(signed.table.images.1, 0, "what was signed stays signed");
 }
@@ -284,7 +284,7 @@ fn what_is_signed_is_shown_whatever_the_model_is_and_an_amendment_is_the_next_ve
     drop(h);
     write(&slide, &[("e.png", 5), ("f.png", 6)]);
     let mut h = case(std::slice::from_ref(&slide), sessions.path());
-    assert_eq!(h.state().state().snapshot("").table().white.all, 6);
+    assert_eq!(h.state().state().review.snapshot("").table().white.all, 6);
     assert_eq!(agree(&mut h, sessions.path()).table, first.table);
     h.run_steps(3);
     assert!(h.query_by_label_contains("Signed by ab").is_some() && h.query_by_label("Signed and locked").is_some());
@@ -293,7 +293,7 @@ fn what_is_signed_is_shown_whatever_the_model_is_and_an_amendment_is_the_next_ve
     h.state_mut().act(Input::Amend("two images were missing".into()), 1.0);
     // What came while it was signed goes into the session now.
     until(&mut h, "the amendment", |w| {
-        w.state().case.record.amending.is_some() && w.state().job.is_none() && !w.state().opening
+        w.state().review.case.record.amending.is_some() && w.state().review.job.is_none() && !w.state().review.opening
     });
     h.run_steps(3);
     label(&mut h, "e.png", "blast");
@@ -324,10 +324,10 @@ fn a_run_that_was_stopped_says_what_was_not_looked_at_wherever_it_is_told() {
         std::fs::write(slide.join(format!("x{i:03}.png")), [&field[..], &i.to_le_bytes()].concat()).unwrap();
     }
     let mut h = started(std::slice::from_ref(&slide), sessions.path());
-    until(&mut h, "the first rows", |w| w.state().images.len() > 5);
+    until(&mut h, "the first rows", |w| w.state().review.images.len() > 5);
     h.state_mut().command(Command::CancelJob, 1.0);
-    until(&mut h, "the end", |w| w.state().job.is_none());
-    let seen = h.state().state().images.len();
+    until(&mut h, "the end", |w| w.state().review.job.is_none());
+    let seen = h.state().state().review.images.len();
     assert!(seen < 400, "{seen}");
     let r = agree(&mut h, sessions.path());
     assert!(r.table.obstacles().contains(&Obstacle::NotLookedAt(400 - seen, 400)), "{:?}", r.table.obstacles());
@@ -337,8 +337,8 @@ fn a_run_that_was_stopped_says_what_was_not_looked_at_wherever_it_is_told() {
     assert!(h.query_by_label_contains("of 400 images were not looked at").is_some());
     h.state_mut().act(Input::Sign(String::new(), "2026-01-02T03:04:05Z".into()), 1.0);
     h.run_steps(2);
-    assert!(h.state().state().case.record.signatures.is_empty(), "not without a reason");
-    until(&mut h, "the look at the files", |w| w.state().case.files.is_some());
+    assert!(h.state().state().review.case.record.signatures.is_empty(), "not without a reason");
+    until(&mut h, "the look at the files", |w| w.state().review.case.files.is_some());
     let r = agree(&mut h, sessions.path());
     sign(&mut h, "Urgent result, review to follow");
     kept_as_shown(&h, &r);
@@ -369,7 +369,7 @@ fn images_of_one_field_are_asked_about_before_a_signature_and_count_once_when_a_
     }
     assert_eq!(counts(&agree(&mut h, sessions.path())), [("monocyte", 5)]);
     h.state_mut().command(Command::SignOff, 1.0);
-    until(&mut h, "the look at the files", |w| w.state().case.files.is_some());
+    until(&mut h, "the look at the files", |w| w.state().review.case.files.is_some());
     h.run_steps(3);
     let asked = agree(&mut h, sessions.path());
     assert_eq!(asked.table.left.alike.iter().map(Vec::len).collect::<Vec<_>>(), [3]);
@@ -382,20 +382,20 @@ fn images_of_one_field_are_asked_about_before_a_signature_and_count_once_when_a_
         assert!(h.query_by_role_and_label(egui::accesskit::Role::Image, name).is_some(), "{name}");
     }
     h.get_by_label("Same Field: Count Once").click();
-    until(&mut h, "the decision", |w| w.state().case.record.entries.contains_key("same-fields"));
+    until(&mut h, "the decision", |w| w.state().review.case.record.entries.contains_key("same-fields"));
     h.run_steps(3);
     let once = agree(&mut h, sessions.path());
     assert_eq!((counts(&once), once.table.left.same_fields.len()), (vec![("monocyte", 3)], 2));
     assert!(once.lines().iter().any(|l| l.starts_with("2 images of a field that is counted already left out")));
     // It can be taken back, and every step is in the audit trail.
     h.get_by_label("Different Fields: Count All").click();
-    until(&mut h, "taken back", |w| !w.state().case.record.entries.contains_key("same-fields"));
+    until(&mut h, "taken back", |w| !w.state().review.case.record.entries.contains_key("same-fields"));
     h.run_steps(3);
     let all = agree(&mut h, sessions.path());
     assert_eq!((counts(&all), all.table.left.alike.len()), (vec![("monocyte", 5)], 0));
     // And that again.
     h.get_by_label("Same Field: Count Once").click();
-    until(&mut h, "once more", |w| w.state().case.record.entries.contains_key("same-fields"));
+    until(&mut h, "once more", |w| w.state().review.case.record.entries.contains_key("same-fields"));
     assert_eq!(counts(&agree(&mut h, sessions.path())), [("monocyte", 3)]);
     let shown = leukoscope()
         .args(["session", "verify", "--session"])
@@ -412,14 +412,14 @@ fn ranges_that_cannot_be_read_flag_nothing_and_are_said_in_the_window_and_by_the
     write(&slide, &[("a.png", 1), ("b.png", 2)]);
     let mut h = case(&[slide], sessions.path());
     fact(&mut h, "wbc", "55");
-    let flagged = |w: &Window| w.state().snapshot("").table().rows.iter().any(|r| r.flag.is_some());
+    let flagged = |w: &Window| w.state().review.snapshot("").table().rows.iter().any(|r| r.flag.is_some());
     assert!(flagged(h.state()), "by the examples, which are said to be examples");
     h.run_steps(2);
     assert!(h.query_by_label("Example ranges, not validated").is_some());
     h.state_mut().hear(Event::Ranges(leukoscope::laboratory::Ranges::Unreadable("line 3".into())), 1.0);
     h.run_steps(2);
     assert!(!flagged(h.state()) && h.query_by_label_contains("reference ranges cannot be read").is_some());
-    assert!(h.state().state().snapshot("").table().obstacles().contains(&Obstacle::RangesUnreadable));
+    assert!(h.state().state().review.snapshot("").table().obstacles().contains(&Obstacle::RangesUnreadable));
     h.state_mut().command(Command::EditRanges, 1.0);
     h.run_steps(3);
     assert!(h.query_by_label("Set the Old File Aside and Save").is_some() && h.query_by_label("Save").is_none());

@@ -76,11 +76,15 @@ fn every_text_has_every_language_and_the_same_places() {
     }
     assert!(texts > 300, "the texts were found: {texts}");
     assert!(missing.is_empty(), "{missing:#?}");
+    use leukoscope::app::choice::{GallerySort, Page, ThemeChoice};
     use leukoscope::app::command::Command;
     use leukoscope::app::language::Language;
-    use leukoscope::app::state::{GallerySort, Place, ThemeChoice};
-    let names = Place::ALL.iter().flat_map(|p| [p.text(), p.tooltip()]);
-    let names = names.chain(GallerySort::ALL.iter().map(|s| s.text())).chain(ThemeChoice::ALL.iter().map(|t| t.text()));
+    use leukoscope::workflow::Export;
+    use strum::IntoEnumIterator as _;
+    let names = Page::iter().flat_map(|p| [p.text(), p.tooltip()]);
+    let names =
+        names.chain(GallerySort::iter().map(GallerySort::text)).chain(ThemeChoice::iter().map(ThemeChoice::text));
+    let names = names.chain(Export::ALL.into_iter().flat_map(|e| [e.text(), e.tooltip()]));
     for name in names {
         assert!(all.contains_key(name), "{name}");
     }

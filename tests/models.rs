@@ -3,10 +3,10 @@
 use crate::common::{drawn_folder, labelled_folder, leukoscope, text};
 use crate::window::{open, until};
 use egui_kittest::kittest::Queryable;
+use leukoscope::app::choice::Page;
 use leukoscope::app::command::Command;
-use leukoscope::app::models::{ModelsInput, Tab};
-use leukoscope::app::state::Place;
-use leukoscope::app::update::Input;
+use leukoscope::app::models::state::{ModelsInput, Tab};
+use leukoscope::app::review::Input;
 use std::path::Path;
 
 fn strangers() -> std::path::PathBuf {
@@ -20,10 +20,10 @@ fn somebody_elses_model_is_asked_about_tried_and_opened() {
     std::fs::copy(strangers().join("custom-vision/model.onnx"), &model).unwrap();
     let picture = strangers().join("pictures/monocyte/03.png");
     let mut harness = open(vec![picture]);
-    until(&mut harness, "the picture", |w| w.state().job.is_none() && w.state().images.len() == 1);
+    until(&mut harness, "the picture", |w| w.state().review.job.is_none() && w.state().review.images.len() == 1);
     harness.state_mut().act(Input::Open(vec![model]), 1.0);
     until(&mut harness, "the wizard", |w| w.state().models.wizard.is_some());
-    assert_eq!(harness.state().state().place, Place::Models);
+    assert_eq!(harness.state().state().shell.page, Page::Models);
     let wizard = |w: &leukoscope::app::Window| w.state().models.wizard.clone().unwrap();
     until(
         &mut harness,
@@ -34,7 +34,7 @@ fn somebody_elses_model_is_asked_about_tried_and_opened() {
     assert!(harness.query_by_label_contains("Still open").is_some());
     // Labelled pictures answer it.
     let data = strangers().join("pictures").to_string_lossy().into_owned();
-    harness.state_mut().act(Input::Models(ModelsInput::Data(data)), 2.0);
+    harness.state_mut().act(ModelsInput::Data(data), 2.0);
     harness.run_steps(2);
     harness.get_by_label("Try").click();
     until(&mut harness, "the check", |w| matches!(&wizard(w).probed, Some(Ok(p)) if p.chosen.is_some()));
@@ -46,7 +46,7 @@ fn somebody_elses_model_is_asked_about_tried_and_opened() {
         "the new answer",
         |w| matches!(&wizard(w).preview, Some(Ok(p)) if p.answers.first().is_some_and(|a| a.0 == "monocyte" && a.1 > 0.8)),
     );
-    harness.state_mut().act(Input::Models(ModelsInput::CloseWizard), 3.0);
+    harness.state_mut().act(ModelsInput::CloseWizard, 3.0);
     harness.run_steps(2);
     assert!(harness.state().state().models.wizard.is_none());
 }
@@ -54,7 +54,7 @@ fn somebody_elses_model_is_asked_about_tried_and_opened() {
 #[test]
 fn the_models_place_shows_cards_and_providers() {
     let mut harness = open(Vec::new());
-    harness.state_mut().command(Command::Go(Place::Models), 1.0);
+    harness.state_mut().command(Command::Go(Page::Models), 1.0);
     until(&mut harness, "the bundled model's test", |w| {
         w.state().models.list.first().is_some_and(|m| m.test != leukoscope::workflow::SelfTested::NotYet)
     });
@@ -71,29 +71,29 @@ fn the_models_place_shows_cards_and_providers() {
 fn a_lasso_on_the_map_chooses_cells_for_the_gallery() {
     let data = labelled_folder(3, 8);
     let mut harness = open(vec![data.path().to_owned()]);
-    until(&mut harness, "the batch", |w| w.state().job.is_none() && w.state().images.len() == 24);
+    until(&mut harness, "the batch", |w| w.state().review.job.is_none() && w.state().review.images.len() == 24);
     harness.state_mut().command(Command::ToggleMap, 1.0);
-    until(&mut harness, "the map", |w| w.state().map.points.is_some() || w.state().map.failed.is_some());
-    assert_eq!(harness.state().state().map.failed, None);
+    until(&mut harness, "the map", |w| w.state().review.map.points.is_some() || w.state().review.map.failed.is_some());
+    assert_eq!(harness.state().state().review.map.failed, None);
     // Around the left half of what is drawn.
-    let points = harness.state().state().map.points.clone().unwrap();
+    let points = harness.state().state().review.map.points.clone().unwrap();
     assert!(harness.query_by_label_contains(&format!("Map of {} cells", points.len())).is_some());
     let mut across: Vec<f32> = points.iter().map(|p| p.1[0]).collect();
     across.sort_by(f32::total_cmp);
     let middle = f64::from((across[11] + across[12]) / 2.0);
     let line = [[-1e6, -1e6], [middle, -1e6], [middle, 1e6], [-1e6, 1e6]];
-    let within = harness.state().state().within(&line);
+    let within = harness.state().state().review.within(&line);
     assert_eq!(within.len(), 12);
     harness.state_mut().act(Input::Choose(within.clone()), 2.0);
     harness.run_steps(2);
     harness.get_by_label("Show the chosen ones in the gallery").click();
     harness.run_steps(3);
-    let state = harness.state().state();
+    let state = &harness.state().state().review;
     assert!(!state.map.shown);
     assert_eq!(state.visible.iter().copied().collect::<std::collections::BTreeSet<_>>(), within);
     harness.state_mut().command(Command::ClearFilter, 3.0);
     harness.run_steps(2);
-    assert_eq!(harness.state().state().visible.len(), harness.state().state().tiles.len());
+    assert_eq!(harness.state().state().review.visible.len(), harness.state().state().review.tiles.len());
 }
 
 #[test]

@@ -3,9 +3,9 @@
 //! what is signed stays, counts are of cells and not of files, and nothing is lost by being killed.
 
 use leukoscope::app::command::Command;
-use leukoscope::app::labels::{OpenedSession, SessionEvent};
-use leukoscope::app::state::{Filter, Kind, ModelFacts, State};
-use leukoscope::app::update::{self, Effect, Event, Input};
+use leukoscope::app::review::{self, Effect, Event, Filter, Input, Kind};
+use leukoscope::app::state::State;
+use leukoscope::app::update;
 use leukoscope::domain::{
     CellId, CellResult, ClassSet, Digest, ImageResult, Outcome, Probabilities, Square, label_key,
 };
@@ -13,6 +13,7 @@ use leukoscope::files::FileFacts;
 use leukoscope::inference::OwnSquares;
 use leukoscope::session::{CellKey, KeptResult, Store};
 use leukoscope::task::Generation;
+use leukoscope::workflow::{OpenedSession, SessionEvent};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -104,16 +105,10 @@ fn square(s: Square) -> [u32; 3] {
 
 fn window() -> State {
     let classes = ClassSet::new(vec!["Lymphocytes".into(), "neutrophil".into()]).unwrap();
-    let facts = ModelFacts {
-        name: "m".into(),
-        digest: "d".into(),
-        classes,
-        card: String::new(),
-        sha256: "d".into(),
-        squares: true,
-    };
-    let mut state = State::new(facts, vec![], Default::default());
-    state.operator = "ab".into();
+    let mut card = (**leukoscope::workflow::default_model().unwrap().card()).clone();
+    card.classes = classes;
+    let mut state = State::new(Arc::new(card), None, Default::default());
+    state.shell.operator = "ab".into();
     state
 }
 
@@ -166,7 +161,7 @@ impl World {
 
     /// Which folder is open.
     fn folder(&self) -> Option<usize> {
-        let opened = self.state.opened.first()?;
+        let opened = self.state.review.opened.first()?;
         FOLDERS.iter().position(|f| Path::new(f) == opened)
     }
 
@@ -180,7 +175,7 @@ impl World {
     }
 
     fn input(&mut self, input: Input) {
-        let effects = update::input(&mut self.state, input, self.now);
+        let effects = update::input(&mut self.state, input.into(), self.now);
         self.effects(effects);
     }
 
@@ -190,12 +185,13 @@ impl World {
     }
 
     fn event(&mut self, event: Event) {
-        let effects = update::event(&mut self.state, event, self.now);
+        let effects = update::event(&mut self.state, event.into(), self.now);
         self.effects(effects);
     }
 
-    fn effects(&mut self, effects: Vec<Effect>) {
+    fn effects(&mut self, effects: Vec<update::Effect>) {
         for effect in effects {
+            let update::Effect::Review(effect) = effect else { continue };
             match effect {
                 Effect::OpenSession(generation, paths) => {
                     // One window has one session open: it is closed before the next one.
@@ -215,8 +211,8 @@ impl World {
                     self.coming.push_back(Event::Session(generation, SessionEvent::Opened(Box::new(session))));
                 }
                 Effect::Classify(generation, paths) => {
-                    let own = self.state.labels.own_squares();
-                    let known = self.state.known.clone();
+                    let own = self.state.review.labels.own_squares();
+                    let known = self.state.review.known.clone();
                     let own_files: Vec<PathBuf> =
                         self.files.keys().filter(|f| f.starts_with(&paths[0])).cloned().collect();
                     let gone: Vec<PathBuf> = known.keys().filter(|p| !self.files.contains_key(*p)).cloned().collect();
@@ -235,7 +231,7 @@ impl World {
                     self.coming.push_back(Event::Finished(generation, 0, false));
                 }
                 Effect::Again(generation, asked, path) if self.files.contains_key(&path) => {
-                    let own = self.state.labels.own_squares();
+                    let own = self.state.review.labels.own_squares();
                     let result = Arc::new(classified(&path, self.files[&path].0, &own));
                     self.keep(&result);
                     // Answers may come in any order.
@@ -252,7 +248,7 @@ impl World {
                     self.event(event);
                 }
                 Effect::LookAtFiles(generation) => {
-                    self.event(Event::Files(generation, leukoscope::app::case::FilesLook::default(), Vec::new()));
+                    self.event(Event::Files(generation, review::case::FilesLook::default(), Vec::new()));
                 }
                 Effect::ChangeCase(change) => {
                     let (store, generation) = self.store.as_mut().unwrap();
@@ -280,17 +276,17 @@ impl World {
     }
 
     fn tile(&self, at: usize) -> Option<CellId> {
-        let all = &self.state.tiles;
+        let all = &self.state.review.tiles;
         (!all.is_empty()).then(|| all[at % all.len()])
     }
 
     /// The cells that a label goes to, and whether it may.
     fn labels_go_to(&self) -> Vec<(CellKey, String)> {
-        if !self.state.labels.open || self.state.case.record.locked() {
+        if !self.state.review.labels.open || self.state.review.case.record.locked() {
             return Vec::new();
         }
-        let one = |t: &CellId| Some((self.state.key_of(*t)?, self.state.suggestion(*t)?.to_owned()));
-        self.state.targets(None).iter().filter_map(one).collect()
+        let one = |t: &CellId| Some((self.state.review.key_of(*t)?, self.state.review.suggestion(*t)?.to_owned()));
+        self.state.review.targets(None).iter().filter_map(one).collect()
     }
 
     /// In the model: a cell gets a label, and keeps its square.
@@ -320,14 +316,14 @@ impl World {
                 self.input(Input::Choose(tiles));
             }
             Step::Label(which) => {
-                let spelling = self.state.spelling(LABELS[*which]);
+                let spelling = self.state.review.spelling(LABELS[*which]);
                 for (key, _) in self.labels_go_to() {
                     self.say(key, &spelling);
                 }
                 self.input(Input::SetLabel(None, LABELS[*which].into()));
             }
             Step::Accept => {
-                if self.state.targets(None).len() > 1 {
+                if self.state.review.targets(None).len() > 1 {
                     return;
                 }
                 for (key, suggested) in self.labels_go_to() {
@@ -339,9 +335,11 @@ impl World {
             }
             Step::Move(at, by) => {
                 let Some(tile) = self.tile(*at) else { return };
-                let (Some(key), Some(cell)) = (self.state.key_of(tile), self.state.cell_of(tile)) else { return };
+                let (Some(key), Some(cell)) = (self.state.review.key_of(tile), self.state.review.cell_of(tile)) else {
+                    return;
+                };
                 let moved = Square { x: cell.square.x + f32::from(*by), ..cell.square };
-                if self.state.label_obstacle().is_none() {
+                if self.state.review.label_obstacle().is_none() {
                     let folder = self.folder().unwrap();
                     let label = self.models[folder].labels.entry(key).or_default();
                     label.1 = Some(square(moved));
@@ -350,9 +348,9 @@ impl World {
             }
             Step::Add(at, by) => {
                 let Some(tile) = self.tile(*at) else { return };
-                let Some(digest) = self.state.image_of(tile).and_then(|i| i.digest) else { return };
+                let Some(digest) = self.state.review.image_of(tile).and_then(|i| i.digest) else { return };
                 let drawn = Square { x: f32::from(*by), y: f32::from(*by), side: 20.0 };
-                if self.state.label_obstacle().is_none() {
+                if self.state.review.label_obstacle().is_none() {
                     let folder = self.folder().unwrap();
                     let own = self.models[folder].labels.keys().filter(|k| k.image == digest).map(|k| k.cell);
                     let cell = own.filter(|c| *c >= 100_001).max().map_or(100_001, |c| c + 1);
@@ -363,12 +361,12 @@ impl World {
             }
             Step::Undo | Step::Redo => {
                 let command = if matches!(step, Step::Undo) { Command::Undo } else { Command::Redo };
-                let possible = command.enabled(&self.state);
+                let possible = update::availability(&self.state, command).enabled;
                 self.command(command);
                 // What undoing leads to is the history's own test; here the screen and the disk must agree, as always.
                 if possible {
                     let folder = self.folder().unwrap();
-                    self.models[folder].labels = plain(&self.state);
+                    self.models[folder].labels = plain(&self.state.review);
                 }
             }
             Step::Write(folder, name, content) => {
@@ -388,7 +386,7 @@ impl World {
                 self.input(Input::Filter(Filter { kind, ..Filter::default() }));
             }
             Step::Case(wbc) => {
-                if self.state.label_obstacle().is_none() {
+                if self.state.review.label_obstacle().is_none() {
                     let folder = self.folder().unwrap();
                     self.models[folder].wbc = (*wbc > 0).then(|| wbc.to_string());
                 }
@@ -398,12 +396,12 @@ impl World {
                 self.command(Command::ToggleDifferential);
             }
             Step::Sign => {
-                let was = self.state.case.record.signatures.len();
+                let was = self.state.review.case.record.signatures.len();
                 self.input(Input::Sign("there was no time for more".into(), "2026-01-01T00:00:00Z".into()));
-                if let Some(folder) = self.folder().filter(|_| self.state.labels.open) {
+                if let Some(folder) = self.folder().filter(|_| self.state.review.labels.open) {
                     let model = &mut self.models[folder];
                     (model.signed, model.locked) =
-                        (self.state.case.record.signatures.len(), self.state.case.record.locked());
+                        (self.state.review.case.record.signatures.len(), self.state.review.case.record.locked());
                     assert!(!model.locked || model.signed >= was);
                 }
             }
@@ -453,7 +451,7 @@ impl World {
     }
 
     fn check(&self) {
-        let s = &self.state;
+        let s = &self.state.review;
         // Tiles are the cells of the images, each once.
         let mut wanted = BTreeSet::new();
         for (id, image) in s.images.iter() {
@@ -515,7 +513,7 @@ impl World {
     }
 }
 
-fn plain(s: &State) -> BTreeMap<CellKey, (String, Option<[u32; 3]>)> {
+fn plain(s: &review::State) -> BTreeMap<CellKey, (String, Option<[u32; 3]>)> {
     s.labels.verdicts.iter().map(|(k, v)| (*k, (v.label.clone(), v.square.map(square)))).collect()
 }
 

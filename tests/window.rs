@@ -4,9 +4,9 @@ use crate::common::{drawn, drawn_folder};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use leukoscope::app::Window;
+use leukoscope::app::choice::{GallerySort, Page};
 use leukoscope::app::command::Command;
-use leukoscope::app::state::{GallerySort, Place};
-use leukoscope::app::update::Event;
+use leukoscope::app::review::Event;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ pub fn until(harness: &mut Harness<'_, Window>, what: &str, holds: impl Fn(&Wind
 }
 
 fn finished(w: &Window) -> bool {
-    w.state().job.is_none() && !w.state().images.is_empty()
+    w.state().review.job.is_none() && !w.state().review.images.is_empty()
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn the_first_page_offers_what_one_needs() {
     for place in ["Evaluate", "Train", "Models"] {
         harness.get_by_label(place).click();
         harness.run_steps(3);
-        assert_eq!(harness.state().state().place.text(), place);
+        assert_eq!(harness.state().state().shell.page.text(), place);
     }
     until(&mut harness, "the installed models", |w| !w.state().models.list.is_empty());
     assert!(harness.query_by_label_contains("basophil, eosinophil").is_some(), "the card is on the Models page");
@@ -59,26 +59,26 @@ fn a_folder_becomes_tiles_that_can_be_chosen_filtered_and_sorted() {
     std::fs::write(dir.path().join("broken.png"), &drawn(1)[..500]).unwrap();
     let mut harness = open(vec![dir.path().to_owned()]);
     until(&mut harness, "the batch", finished);
-    assert_eq!(harness.state().state().tiles.len(), 7);
+    assert_eq!(harness.state().state().review.tiles.len(), 7);
     assert!(
         harness.query_by_label_contains("broken.png, failed: ").is_some(),
         "a failed file is a tile with its reason"
     );
     harness.get_by_label_contains("002.png, ").click();
     harness.run_steps(3);
-    let chosen = harness.state().state().selected.unwrap();
-    assert!(harness.state().state().image_of(chosen).unwrap().path.ends_with("002.png"));
+    let chosen = harness.state().state().review.selected.unwrap();
+    assert!(harness.state().state().review.image_of(chosen).unwrap().path.ends_with("002.png"));
     harness.key_press(egui::Key::ArrowRight);
     harness.run_steps(3);
-    let next = harness.state().state().selected.unwrap();
-    assert!(harness.state().state().image_of(next).unwrap().path.ends_with("003.png"));
+    let next = harness.state().state().review.selected.unwrap();
+    assert!(harness.state().state().review.image_of(next).unwrap().path.ends_with("003.png"));
     harness.get_by_label_contains("failed, 1").click();
     harness.run_steps(3);
-    assert_eq!(harness.state().state().visible.len(), 1);
+    assert_eq!(harness.state().state().review.visible.len(), 1);
     harness.state_mut().command(Command::ClearFilter, 1.0);
     harness.state_mut().command(Command::Sort(GallerySort::LeastConfident), 1.0);
     harness.run_steps(3);
-    let state = harness.state().state();
+    let state = &harness.state().state().review;
     let sure: Vec<f32> = state.visible.iter().filter_map(|&t| state.verdict(t).confidence).collect();
     assert!(sure.len() == 6 && sure.windows(2).all(|w| w[0] <= w[1]), "{sure:?}");
 }
@@ -93,8 +93,8 @@ fn the_palette_finds_a_command_by_typing() {
     harness.run_steps(3);
     harness.key_press(egui::Key::Enter);
     harness.run_steps(3);
-    assert_eq!(harness.state().state().place, Place::Models);
-    assert_eq!(harness.state().state().dialog, leukoscope::app::state::Dialog::None);
+    assert_eq!(harness.state().state().shell.page, Page::Models);
+    assert_eq!(harness.state().state().shell.dialog, leukoscope::app::shell::Dialog::None);
     // A command that opens a page of its own.
     harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
     harness.run_steps(3);
@@ -102,7 +102,7 @@ fn the_palette_finds_a_command_by_typing() {
     harness.run_steps(3);
     harness.key_press(egui::Key::Enter);
     harness.run_steps(3);
-    assert!(matches!(harness.state().state().dialog, leukoscope::app::state::Dialog::SelfCheck(_)));
+    assert!(matches!(harness.state().state().shell.dialog, leukoscope::app::shell::Dialog::SelfCheck(_)));
 }
 
 #[test]
@@ -113,10 +113,10 @@ fn a_batch_can_be_cancelled_and_what_is_done_stays() {
         std::fs::write(dir.path().join(format!("x{i:04}.png")), &picture).unwrap();
     }
     let mut harness = open(vec![dir.path().to_owned()]);
-    until(&mut harness, "the first rows", |w| w.state().images.len() > 5);
+    until(&mut harness, "the first rows", |w| w.state().review.images.len() > 5);
     harness.get_by_label("Cancel").click();
-    until(&mut harness, "the end", |w| w.state().job.is_none());
-    let n = harness.state().state().images.len();
+    until(&mut harness, "the end", |w| w.state().review.job.is_none());
+    let n = harness.state().state().review.images.len();
     assert!(n > 5 && n < 1501, "{n}");
 }
 
@@ -125,7 +125,7 @@ fn everything_that_can_be_pressed_has_a_name() {
     let dir = drawn_folder(3);
     let mut harness = open(vec![dir.path().to_owned()]);
     until(&mut harness, "the batch", finished);
-    for place in Place::ALL {
+    for place in <Page as strum::IntoEnumIterator>::iter() {
         harness.state_mut().command(Command::Go(place), 1.0);
         harness.run_steps(3);
         let mut unnamed = Vec::new();
@@ -161,9 +161,12 @@ fn a_person_trains_from_the_window_and_uses_the_model() {
     let data = crate::common::labelled_folder(2, 8);
     let out = tempfile::tempdir().unwrap();
     let mut harness = open(Vec::new());
-    harness.state_mut().command(Command::Go(Place::Train), 1.0);
+    harness.state_mut().command(Command::Go(Page::Train), 1.0);
     harness.run_steps(3);
-    assert!(!Command::StartTraining.enabled(harness.state().state()), "there are no data yet");
+    assert!(
+        !leukoscope::app::update::availability(harness.state().state(), Command::StartTraining).enabled,
+        "there are no data yet"
+    );
     harness.get_by_label_contains("A folder with a folder per class, or a CSV").click();
     harness.run_steps(2);
     let mut form = harness.state().state().train.form.clone();
@@ -171,7 +174,7 @@ fn a_person_trains_from_the_window_and_uses_the_model() {
     form.out = out.path().join("mine.onnx").to_string_lossy().into_owned();
     form.cache = Some(out.path().join("cache"));
     (form.split, form.epochs) = ("60/20/20".into(), 3);
-    harness.state_mut().fill_train_form(form);
+    harness.state_mut().act(leukoscope::app::train::Input::Form(Box::new(form)), 0.0);
     harness.run_steps(2);
     harness.get_by_label("Head only: a new last layer, seconds, for a first look").click();
     harness.run_steps(2);
@@ -188,9 +191,9 @@ fn a_person_trains_from_the_window_and_uses_the_model() {
     assert!(harness.query_by_label_contains("Loss: training").is_some(), "the curve says its last values");
     assert!(harness.query_by_label_contains("Test part, looked at once").is_some());
     harness.get_by_label("Use This Model").click();
-    until(&mut harness, "the new model", |w| w.state().model.name == "mine");
+    until(&mut harness, "the new model", |w| w.state().model.card.name == "mine");
     harness.get_by_label("Back to the Model Before").click();
-    until(&mut harness, "the model before", |w| w.state().model.name != "mine");
+    until(&mut harness, "the model before", |w| w.state().model.card.name != "mine");
 }
 
 /// Data that cannot be split: the table stands there all the same, the class that is too small is named, a button does what helps, and
@@ -204,13 +207,13 @@ fn what_keeps_data_from_being_split_has_a_button_that_helps() {
     }
     let out = tempfile::tempdir().unwrap();
     let mut harness = open(Vec::new());
-    harness.state_mut().command(Command::Go(Place::Train), 1.0);
+    harness.state_mut().command(Command::Go(Page::Train), 1.0);
     harness.run_steps(2);
     let mut form = harness.state().state().train.form.clone();
     form.dataset = data.path().to_string_lossy().into_owned();
     form.out = out.path().join("mine.onnx").to_string_lossy().into_owned();
     form.cache = Some(out.path().join("cache"));
-    harness.state_mut().fill_train_form(form);
+    harness.state_mut().act(leukoscope::app::train::Input::Form(Box::new(form)), 0.0);
     harness.run_steps(2);
     harness.get_by_label("Look at the Data").click();
     until(&mut harness, "the plan", |w| w.state().train.plan.is_some() && !w.state().train.busy());
@@ -227,13 +230,16 @@ fn what_keeps_data_from_being_split_has_a_button_that_helps() {
     assert_eq!(options(&harness), Vec::<String>::new());
     assert!(harness.query_by_label_contains("eosinophil (images: 1, groups: 1)").is_some());
     assert!(harness.query_by_label_contains("neutrophil").is_some(), "the table stands there");
-    assert!(!Command::StartTraining.enabled(harness.state().state()), "Start says why instead");
+    assert!(
+        !leukoscope::app::update::availability(harness.state().state(), Command::StartTraining).enabled,
+        "Start says why instead"
+    );
     harness.get_by_label("Leave out eosinophil").click();
     until(&mut harness, "the other plan", |w| {
         !w.state().train.busy() && w.state().train.plan.as_ref().is_some_and(|(_, p)| p.obstacle.is_none())
     });
     assert_eq!(harness.state().state().train.form.leave_out, ["eosinophil"]);
-    assert!(Command::StartTraining.enabled(harness.state().state()));
+    assert!(leukoscope::app::update::availability(harness.state().state(), Command::StartTraining).enabled);
     assert_eq!(options(&harness), Vec::<String>::new());
 }
 
@@ -254,20 +260,26 @@ fn a_comparison_asks_about_labels_that_the_other_model_does_not_know() {
         .unwrap();
     assert_eq!(trained.status.code(), Some(0), "{}", crate::common::text(&trained.stderr));
     let mut harness = open(Vec::new());
-    harness.state_mut().command(Command::Go(Place::Evaluate), 1.0);
+    harness.state_mut().command(Command::Go(Page::Evaluate), 1.0);
     let mut form = harness.state().state().evaluate.form.clone();
     form.dataset = data.path().to_string_lossy().into_owned();
     form.other = model.to_string_lossy().into_owned();
-    harness.state_mut().fill_evaluate_form(form);
+    harness.state_mut().act(leukoscope::app::evaluate::Input::Form(Box::new(form)), 0.0);
     harness.run_steps(2);
     harness.get_by_label("Start Evaluating").click();
     until(&mut harness, "the evaluation", |w| w.state().evaluate.found.is_some() && !w.state().evaluate.pending);
     harness.get_by_label("Compare Models").click();
     until(&mut harness, "the question", |w| w.state().evaluate.unknown.is_some() && !w.state().evaluate.busy);
     assert!(harness.query_by_label("The other model does not know these labels").is_some());
-    assert!(!Command::CompareModels.enabled(harness.state().state()), "every label needs an answer");
-    assert!(Command::Evaluate.enabled(harness.state().state()), "the model in use knows them");
-    harness.state_mut().answer_unknown_label(0, None);
+    assert!(
+        !leukoscope::app::update::availability(harness.state().state(), Command::CompareModels).enabled,
+        "every label needs an answer"
+    );
+    assert!(
+        leukoscope::app::update::availability(harness.state().state(), Command::Evaluate).enabled,
+        "the model in use knows them"
+    );
+    harness.state_mut().act(leukoscope::app::evaluate::Input::Answer(0, None), 0.0);
     harness.run_steps(2);
     harness.get_by_label("Compare Models").click();
     until(&mut harness, "the comparison", |w| w.state().evaluate.compared.is_some());
@@ -287,12 +299,15 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
     let one = std::fs::read_dir(data.path().join("lymphocyte")).unwrap().next().unwrap().unwrap().path();
     std::fs::rename(&one, data.path().join("neutrophil/wrong.png")).unwrap();
     let mut harness = open(Vec::new());
-    harness.state_mut().command(Command::Go(Place::Evaluate), 1.0);
+    harness.state_mut().command(Command::Go(Page::Evaluate), 1.0);
     harness.run_steps(3);
-    assert!(!Command::Evaluate.enabled(harness.state().state()), "there are no data yet");
+    assert!(
+        !leukoscope::app::update::availability(harness.state().state(), Command::Evaluate).enabled,
+        "there are no data yet"
+    );
     let mut form = harness.state().state().evaluate.form.clone();
     form.dataset = data.path().to_string_lossy().into_owned();
-    harness.state_mut().fill_evaluate_form(form.clone());
+    harness.state_mut().act(leukoscope::app::evaluate::Input::Form(Box::new(form.clone())), 0.0);
     harness.run_steps(2);
     harness.get_by_label("Start Evaluating").click();
     until(&mut harness, "the evaluation", |w| w.state().evaluate.found.is_some());
@@ -328,7 +343,7 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
     let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let file = std::fs::read_dir(models).unwrap().map(|e| e.unwrap().path());
     form.other = file.into_iter().find(|p| p.extension().is_some_and(|e| e == "onnx")).unwrap().display().to_string();
-    harness.state_mut().fill_evaluate_form(form.clone());
+    harness.state_mut().act(leukoscope::app::evaluate::Input::Form(Box::new(form.clone())), 0.0);
     harness.run_steps(2);
     harness.get_by_label("Compare Models").click();
     until(&mut harness, "the comparison", |w| w.state().evaluate.compared.is_some());
@@ -339,9 +354,12 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
     std::fs::rename(data.path().join("eosinophil"), data.path().join("pale")).unwrap();
     harness.get_by_label("Start Evaluating").click();
     until(&mut harness, "the question", |w| w.state().evaluate.unknown.is_some());
-    assert!(!Command::Evaluate.enabled(harness.state().state()), "every label needs an answer");
+    assert!(
+        !leukoscope::app::update::availability(harness.state().state(), Command::Evaluate).enabled,
+        "every label needs an answer"
+    );
     harness.get_by_label_contains("pale (5)");
-    harness.state_mut().answer_unknown_label(0, Some(1));
+    harness.state_mut().act(leukoscope::app::evaluate::Input::Answer(0, Some(1)), 0.0);
     harness.run_steps(2);
     harness.get_by_label("Start Evaluating").click();
     until(&mut harness, "the second evaluation", |w| {
@@ -357,21 +375,21 @@ fn labels_are_given_by_keys_kept_and_found_again() {
         let mut harness = open(Vec::new());
         harness.state_mut().keep_sessions_in(sessions.path().to_owned());
         harness.state_mut().hear(Event::Chosen(vec![dir.path().to_owned()]), 1.0);
-        until(&mut harness, "the rows", |w| w.state().job.is_none() && w.state().labels.open);
+        until(&mut harness, "the rows", |w| w.state().review.job.is_none() && w.state().review.labels.open);
         harness.run_steps(3);
         harness
     };
     let mut harness = window();
     let label = |h: &Harness<'_, Window>, tile: usize| {
-        let state = h.state().state();
+        let state = &h.state().state().review;
         (state.verdict(state.tiles[tile]).label.to_owned(), state.verdict(state.tiles[tile]).reviewed)
     };
     let first = label(&harness, 0).0;
-    assert_eq!(harness.state().state().labels.obstacle(), None);
+    assert_eq!(harness.state().state().review.labels.obstacle(), None);
     // Another class than the model's, by its key; the number of that class goes up.
-    let classes = harness.state().state().model.classes.labels().to_vec();
+    let classes = harness.state().state().model.card.classes.labels().to_vec();
     let other = (0..classes.len()).find(|c| classes[*c] != first).unwrap();
-    let count = |h: &Harness<'_, Window>, label: &str| h.state().state().slides.counts(None).of(label).all;
+    let count = |h: &Harness<'_, Window>, label: &str| h.state().state().review.slides.counts(None).of(label).all;
     let before = count(&harness, &classes[other]);
     let key =
         leukoscope::domain::CellClass::find(&classes[other]).and_then(leukoscope::domain::CellClass::key).unwrap();
@@ -384,7 +402,7 @@ fn labels_are_given_by_keys_kept_and_found_again() {
     harness.key_press(egui::Key::Space);
     harness.run_steps(2);
     assert_eq!(label(&harness, 1).1, Some(true));
-    assert_eq!(harness.state().state().selected, Some(harness.state().state().tiles[2]));
+    assert_eq!(harness.state().state().review.selected, Some(harness.state().state().review.tiles[2]));
     harness.key_press(egui::Key::Num0);
     harness.run_steps(2);
     assert_eq!(label(&harness, 2), ("unidentified".to_owned(), Some(false)));
@@ -396,18 +414,18 @@ fn labels_are_given_by_keys_kept_and_found_again() {
     harness.run_steps(2);
     assert_eq!(label(&harness, 2).1, Some(false), "done again");
     harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Z);
-    until(&mut harness, "the disk", |w| w.state().labels.waiting == 0);
+    until(&mut harness, "the disk", |w| w.state().review.labels.waiting == 0);
     assert!(harness.query_by_label("2 labels saved").is_some());
     // A second window on the same session only reads, and says who has it.
     let second = window();
-    assert!(second.state().state().labels.obstacle().is_some_and(|why| why.contains("Leukoscope, process")));
+    assert!(second.state().state().review.labels.obstacle().is_some_and(|why| why.contains("Leukoscope, process")));
     assert_eq!(label(&second, 0).0, classes[other]);
     drop((harness, second));
     let mut third = window();
-    assert_eq!(third.state().state().labels.obstacle(), None);
+    assert_eq!(third.state().state().review.labels.obstacle(), None);
     assert_eq!((label(&third, 0), label(&third, 1).1), ((classes[other].clone(), Some(false)), Some(true)));
-    assert_eq!(third.state().state().slides.counts(None).squares().reviewed, 2);
+    assert_eq!(third.state().state().review.slides.counts(None).squares().reviewed, 2);
     third.get_by_label_contains("to review, 2").click();
     third.run_steps(3);
-    assert_eq!(third.state().state().visible.len(), 2);
+    assert_eq!(third.state().state().review.visible.len(), 2);
 }

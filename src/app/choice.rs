@@ -1,7 +1,9 @@
 //! What commands choose among: pages, orders of the gallery, light or dark. Plain values that name nothing else of the window.
 
+use strum::{EnumIter, IntoEnumIterator as _, IntoStaticStr};
+
 /// The four pages of the rail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, EnumIter, IntoStaticStr)]
 pub enum Page {
     /// Cells and their labels.
     #[default]
@@ -15,9 +17,6 @@ pub enum Page {
 }
 
 impl Page {
-    /// All, in the order of the rail.
-    pub const ALL: [Self; 4] = [Self::Review, Self::Evaluate, Self::Train, Self::Models];
-
     /// Its name.
     #[must_use]
     pub fn text(self) -> &'static str {
@@ -42,7 +41,7 @@ impl Page {
 }
 
 /// Order of the gallery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, EnumIter, IntoStaticStr)]
 pub enum GallerySort {
     /// As listed: by name within each folder.
     #[default]
@@ -51,10 +50,10 @@ pub enum GallerySort {
     LeastConfident,
     /// Most sure first.
     MostConfident,
-    /// By class in clinical order, least sure first within a class.
-    Class,
     /// What nobody has looked at and is most likely wrong first.
     MostLikelyWrong,
+    /// By class in clinical order, least sure first within a class.
+    Class,
     /// What is least like the model's training images first.
     Unlike,
     /// What looks most like the chosen cell first.
@@ -62,17 +61,6 @@ pub enum GallerySort {
 }
 
 impl GallerySort {
-    /// All.
-    pub const ALL: [Self; 7] = [
-        Self::Name,
-        Self::LeastConfident,
-        Self::MostConfident,
-        Self::MostLikelyWrong,
-        Self::Class,
-        Self::Unlike,
-        Self::Similar,
-    ];
-
     /// Its name.
     #[must_use]
     pub fn text(self) -> &'static str {
@@ -89,7 +77,7 @@ impl GallerySort {
 }
 
 /// Light, dark, or as the system has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, EnumIter, IntoStaticStr)]
 pub enum ThemeChoice {
     /// As the system.
     #[default]
@@ -101,9 +89,6 @@ pub enum ThemeChoice {
 }
 
 impl ThemeChoice {
-    /// All.
-    pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
-
     /// Its name.
     #[must_use]
     pub fn text(self) -> &'static str {
@@ -117,6 +102,6 @@ impl ThemeChoice {
     /// From the word in the settings.
     #[must_use]
     pub fn from_word(word: &str) -> Self {
-        Self::ALL.into_iter().find(|t| t.text().eq_ignore_ascii_case(word)).unwrap_or_default()
+        Self::iter().find(|t| t.text().eq_ignore_ascii_case(word)).unwrap_or_default()
     }
 }

@@ -7,9 +7,10 @@ use crate::domain::{CellClass, KEYED, UNIDENTIFIED};
 use crate::inference::Provider;
 use crate::workflow::Export;
 use egui::{Key, KeyboardShortcut, Modifiers};
+use strum::{EnumIter, IntoEnumIterator as _, IntoStaticStr};
 
 /// What a person can ask the window to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 pub enum Command {
     /// Choose a folder.
     OpenFolder,
@@ -21,10 +22,6 @@ pub enum Command {
     DemoSlide,
     /// Choose a folder, and classify pictures as they come into it.
     WatchFolder,
-    /// Ask where to, then write what the session holds.
-    Export(Export),
-    /// Close the window.
-    Quit,
     /// Choose a model file.
     OpenModel,
     /// Go back to the model inside the program.
@@ -35,12 +32,12 @@ pub enum Command {
     CancelJob,
     /// Go on with a run that was stopped.
     Resume,
-    /// Give the label of this number: from 1 the classes of the catalogue that have keys, 0 unidentified.
-    Label(u8),
-    /// Type a label that is not offered.
-    OtherLabel,
+    /// Switch between every cell of a field and the most evident one.
+    ToggleCells,
     /// The label shown is right; on to the next.
     Accept,
+    /// Type a label that is not offered.
+    OtherLabel,
     /// Go to the next cell that nobody has looked at.
     NextUnreviewed,
     /// Go to the next cell that wants eyes.
@@ -101,28 +98,30 @@ pub enum Command {
     UseTrainedModel,
     /// Go back to the model before it.
     PreviousModel,
-    /// Switch between every cell of a field and the most evident one.
-    ToggleCells,
-    /// Ask for an execution provider.
-    UseProvider(Provider),
-    /// Go to a page.
-    Go(Page),
-    /// Larger tiles.
-    LargerTiles,
-    /// Smaller tiles.
-    SmallerTiles,
-    /// Light, dark, or as the system.
-    Theme(ThemeChoice),
-    /// The language of the window.
-    Speak(Language),
-    /// Order of the gallery.
-    Sort(GallerySort),
     /// Show everything again.
     ClearFilter,
     /// Put the cursor into the filter.
     FocusFilter,
     /// Fit the picture into its pane.
     FitImage,
+    /// Larger tiles.
+    LargerTiles,
+    /// Smaller tiles.
+    SmallerTiles,
+    /// Give the label of this number: from 1 the classes of the catalogue that have keys, 0 unidentified.
+    Label(u8),
+    /// Ask where to, then write what the session holds.
+    Export(Export),
+    /// Go to a page.
+    Go(Page),
+    /// Order of the gallery.
+    Sort(GallerySort),
+    /// Light, dark, or as the system.
+    Theme(ThemeChoice),
+    /// The language of the window.
+    Speak(Language),
+    /// Ask for an execution provider.
+    UseProvider(Provider),
     /// Find a command by name.
     Palette,
     /// The keyboard's page.
@@ -133,6 +132,8 @@ pub enum Command {
     Log,
     /// Version, model, licences.
     About,
+    /// Close the window.
+    Quit,
 }
 
 /// Who answers a command.
@@ -156,69 +157,44 @@ const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
 
 impl Command {
-    /// All of them, in the order of the palette.
+    /// All of them, in the order of the palette: a variant that is added is in it.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        use Command as C;
-        let mut all = vec![
-            C::OpenFolder,
-            C::OpenImage,
-            C::OpenPath,
-            C::DemoSlide,
-            C::WatchFolder,
-            C::OpenModel,
-            C::UseBundledModel,
-            C::Classify,
-            C::CancelJob,
-            C::Resume,
-            C::ToggleCells,
-            C::Accept,
-            C::OtherLabel,
-            C::NextUnreviewed,
-            C::NextFlagged,
-            C::SelectAll,
-            C::DrawSquares,
-            C::ToggleMap,
-            C::ToggleHeat,
-            C::NoWhiteCell,
-            C::ToggleDifferential,
-            C::SignOff,
-            C::Amend,
-            C::EditRanges,
-            C::TrainOnReviewed,
-            C::EvaluateOnReviewed,
-            C::Undo,
-            C::Redo,
-            C::ChooseEvaluation,
-            C::Evaluate,
-            C::StopEvaluation,
-            C::ExportEvaluation,
-            C::Calibrate,
-            C::UseCalibratedModel,
-            C::ChooseOther,
-            C::CompareModels,
-            C::ChooseDataset,
-            C::LookAtData,
-            C::StartTraining,
-            C::PauseTraining,
-            C::StopTraining,
-            C::UseTrainedModel,
-            C::PreviousModel,
-            C::ClearFilter,
-            C::FocusFilter,
-            C::FitImage,
-            C::LargerTiles,
-            C::SmallerTiles,
-        ];
-        all.extend((0..=KEYED).filter_map(|n| u8::try_from(n).ok()).map(C::Label));
-        all.extend(Export::ALL.map(C::Export));
-        all.extend(Page::ALL.map(C::Go));
-        all.extend(GallerySort::ALL.map(C::Sort));
-        all.extend(ThemeChoice::ALL.map(C::Theme));
-        all.extend(Language::ALL.map(C::Speak));
-        all.extend(Provider::ALL.map(C::UseProvider));
-        all.extend([C::Palette, C::Keyboard, C::SelfCheck, C::Log, C::About, C::Quit]);
-        all
+        Self::iter().flat_map(Self::each).collect()
+    }
+
+    /// The commands of a variant, whatever it holds.
+    fn each(self) -> Vec<Self> {
+        match self {
+            Self::Label(_) => (0..=KEYED).filter_map(|n| u8::try_from(n).ok()).map(Self::Label).collect(),
+            Self::Export(_) => Export::ALL.map(Self::Export).to_vec(),
+            Self::Go(_) => Page::iter().map(Self::Go).collect(),
+            Self::Sort(_) => GallerySort::iter().map(Self::Sort).collect(),
+            Self::Theme(_) => ThemeChoice::iter().map(Self::Theme).collect(),
+            Self::Speak(_) => Language::iter().map(Self::Speak).collect(),
+            Self::UseProvider(_) => Provider::ALL.map(Self::UseProvider).to_vec(),
+            other => vec![other],
+        }
+    }
+
+    /// Its word in the settings, as version 0.1.0 wrote it: read in any case.
+    #[must_use]
+    pub fn word(self) -> String {
+        let name: &'static str = self.into();
+        match self {
+            Self::Export(Export::Labels) => "ExportCsv".into(),
+            Self::Export(Export::Table) => "ExportTable".into(),
+            Self::Export(Export::ReportHtml) => "ExportReport".into(),
+            Self::Export(Export::ReportFhir) => "ExportFhir".into(),
+            Self::Export(Export::Images) => "ExportImages".into(),
+            Self::Label(n) => format!("{name}({n})"),
+            Self::Go(page) => format!("{name}({})", <&str>::from(page)),
+            Self::Sort(order) => format!("{name}({})", <&str>::from(order)),
+            Self::Theme(theme) => format!("{name}({})", <&str>::from(theme)),
+            Self::Speak(language) => format!("{name}({})", <&str>::from(language)),
+            Self::UseProvider(provider) => format!("{name}({})", provider.as_str()),
+            _ => name.into(),
+        }
     }
 
     /// The words in menus and the palette.

@@ -48,15 +48,15 @@ impl Keymap {
     /// As settings keep it: a command's own name, and keys or nothing.
     #[must_use]
     pub fn to_words(&self) -> BTreeMap<String, String> {
-        self.0.iter().map(|(c, k)| (format!("{c:?}"), k.map_or_else(String::new, words))).collect()
+        self.0.iter().map(|(c, k)| (c.word(), k.map_or_else(String::new, words))).collect()
     }
 
     /// From settings; what is not understood is left out.
     #[must_use]
     pub fn from_words(kept: &BTreeMap<String, String>) -> Self {
-        let all: HashMap<String, Command> = Command::all().into_iter().map(|c| (format!("{c:?}"), c)).collect();
+        let all: HashMap<String, Command> = Command::all().into_iter().map(|c| (c.word().to_lowercase(), c)).collect();
         let one = |(name, keys): (&String, &String)| {
-            let command = *all.get(name)?;
+            let command = *all.get(&name.to_lowercase())?;
             if keys.is_empty() { Some((command, None)) } else { parse(keys).map(|k| (command, Some(k))) }
         };
         Self(kept.iter().filter_map(one).collect())
@@ -104,6 +104,14 @@ mod tests {
         assert_eq!(map.bind(Command::Redo, keys), Some(Command::Undo));
         assert_eq!((map.of(Command::Redo), map.of(Command::Undo)), (Some(keys), None));
         assert_eq!(Keymap::from_words(&map.to_words()), map);
+        // As version 0.1.0 wrote it.
+        let before = BTreeMap::from([
+            ("UseProvider(DirectMl)".to_owned(), "F9".to_owned()),
+            ("ExportCsv".to_owned(), String::new()),
+        ]);
+        let read = Keymap::from_words(&before);
+        assert_eq!(read.of(Command::UseProvider(crate::inference::Provider::DirectMl)).map(words), Some("F9".into()));
+        assert_eq!(read.of(Command::Export(crate::workflow::Export::Labels)), None);
         let odd =
             BTreeMap::from([("Nothing".to_owned(), "Ctrl+Q".to_owned()), ("Undo".to_owned(), "Hyper+X".to_owned())]);
         assert_eq!(Keymap::from_words(&odd), Keymap::default());

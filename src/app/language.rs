@@ -1,14 +1,15 @@
 //! The language of the window: every text goes through [`tr!`], which looks its English words up in the one catalogue,
-//! `assets/languages.yml`. Numbers and dates as the language writes them; never in files.
+//! `assets/locales/app.yml`. Numbers and dates as the language writes them; never in files.
 //!
 //! The language is that of the thread that draws: state and view models hand texts on and know no language of their own.
 
 use std::cell::Cell;
+use strum::{EnumIter, IntoEnumIterator as _, IntoStaticStr};
 
 rust_i18n::i18n!("assets/locales", fallback = "en");
 
 /// A language of the window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, EnumIter, IntoStaticStr)]
 pub enum Language {
     /// English.
     #[default]
@@ -22,9 +23,6 @@ thread_local! {
 }
 
 impl Language {
-    /// All, in the order of the menu.
-    pub const ALL: [Self; 2] = [Self::English, Self::Indonesian];
-
     /// Its name in itself.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -46,7 +44,7 @@ impl Language {
     /// From the word in the settings.
     #[must_use]
     pub fn from_code(code: &str) -> Self {
-        Self::ALL.into_iter().find(|l| l.code() == code).unwrap_or_default()
+        Self::iter().find(|l| l.code() == code).unwrap_or_default()
     }
 
     /// The language of this thread from now on.

@@ -321,9 +321,13 @@ fn new_jobs(ctx: &egui::Context, channel: &Sender<Event>, session: &Sender<Event
         shell: sender(channel, ctx, |event| if let Event::Shell(event) = event { Some(event) } else { None }),
         review: review::Jobs::new(sender(channel, ctx, of_review), sender(session, ctx, of_review)),
         evaluate: evaluate::Jobs::new(sender(channel, ctx, of_evaluate), remembers),
-        train: train::Jobs::new(sender(channel, ctx, |event| {
-            if let Event::Train(event) = event { Some(event) } else { None }
-        })),
+        train: train::Jobs::new(sender(
+            channel,
+            ctx,
+            |event| {
+                if let Event::Train(event) = event { Some(event) } else { None }
+            },
+        )),
         models: models::Jobs::new(sender(channel, ctx, |event| {
             if let Event::Models(event) = event { Some(event) } else { None }
         })),

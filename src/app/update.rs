@@ -45,8 +45,7 @@ pub fn availability(state: &State, command: Command) -> Availability {
         _ => shell::checked(&state.shell, command).or_else(|| review::checked(&state.review, command)),
     };
     let amend = || state.shell.keys.of(Command::Amend).map_or_else(|| Command::Amend.text(), keys::words);
-    let refusal =
-        if review_open && !enabled { review::refusal(&state.review, command, amend) } else { None };
+    let refusal = if review_open && !enabled { review::refusal(&state.review, command, amend) } else { None };
     Availability { enabled, checked, refusal }
 }
 

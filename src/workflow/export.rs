@@ -1,9 +1,9 @@
 //! What a review session is written out as: one row per format, which the window's menu and the command line share. Nothing is drawn or
 //! asked here.
 
+use super::UserError;
 use super::laboratory::{report_fhir, report_html, session_report};
 use super::sessions::session_csv;
-use super::UserError;
 use crate::domain::{ClassSet, ImageResult};
 use crate::laboratory::SlideReport;
 use crate::report::{RowFormat, RowWriter, Stamp};
@@ -11,9 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What can be written out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Export {
     /// The labels that people gave, as a table.
+    #[default]
     Labels,
     /// The case's report as a page.
     ReportHtml,

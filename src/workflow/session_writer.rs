@@ -398,13 +398,19 @@ mod tests {
         for n in 0..20 {
             let after = Verdict { label: "monocyte".into(), ..Verdict::default() };
             let changes = vec![Change { key: key(n), before: None, after: Some(after) }];
-            writer.send(SessionCommand::Apply(Edit { action: "label".into(), changes, reason: String::new() }, "ab".into()));
+            writer.send(SessionCommand::Apply(
+                Edit { action: "label".into(), changes, reason: String::new() },
+                "ab".into(),
+            ));
         }
         drop(writer);
         drop(held);
         let saved = events.iter().filter(|e| matches!(e, SessionEvent::Saved(1))).count();
         assert_eq!(saved, 20);
         let labels = Store::open(&place, "the test").expect("opens").store.labels().expect("reads");
-        assert_eq!(labels.keys().copied().collect::<Vec<_>>(), (0..20).map(key).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+        assert_eq!(
+            labels.keys().copied().collect::<Vec<_>>(),
+            (0..20).map(key).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+        );
     }
 }

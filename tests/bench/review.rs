@@ -11,7 +11,7 @@
 )]
 
 use leukoscope::app::Window;
-use leukoscope::app::update::Event;
+use leukoscope::app::review::Event;
 use leukoscope::domain::{CellResult, Digest, ImageResult, Outcome, Probabilities, Square};
 use leukoscope::files::{digest_of, facts};
 use leukoscope::inference::Cells;
@@ -41,12 +41,12 @@ fn main() {
     harness.run_steps(5);
     let begun = Instant::now();
     harness.state_mut().hear(Event::Chosen(vec![slides.path().to_owned()]), 1.0);
-    while harness.state().state().visible.len() < n {
+    while harness.state().state().review.visible.len() < n {
         harness.step();
         std::thread::sleep(Duration::from_millis(2));
     }
     println!("{n} images known before: on the screen after {:.2} s", begun.elapsed().as_secs_f64());
-    while harness.state().state().job.is_some() {
+    while harness.state().state().review.job.is_some() {
         harness.step();
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -129,7 +129,7 @@ fn hands(harness: &mut egui_kittest::Harness<'_, Window>) {
         let begun = Instant::now();
         harness.step();
         seen.push(begun.elapsed().as_secs_f64() * 1e3);
-        while harness.state().state().labels.waiting > 0 {
+        while harness.state().state().review.labels.waiting > 0 {
             std::thread::sleep(Duration::from_micros(300));
             harness.step();
         }

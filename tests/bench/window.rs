@@ -10,10 +10,10 @@
 )]
 
 use leukoscope::app::Window;
+use leukoscope::app::choice::Page;
 use leukoscope::app::command::Command;
-use leukoscope::app::state::Place;
-use leukoscope::app::training::TrainEvent;
-use leukoscope::app::update::Event;
+use leukoscope::app::review::Event;
+use leukoscope::app::train::state::TrainEvent;
 use leukoscope::domain::{CellResult, ImageResult, Outcome, Probabilities, Square};
 use leukoscope::model::{embedded_bytes, read_network, vet_graph};
 use leukoscope::task::Generation;
@@ -69,7 +69,7 @@ fn main() {
     std::thread::spawn(move || train(&tell));
     told.recv().unwrap();
     frames(&mut harness, "gallery while every core trains", Some(&told));
-    harness.state_mut().command(Command::Go(Place::Train), 0.0);
+    harness.state_mut().command(Command::Go(Page::Train), 0.0);
     frames(&mut harness, "curves while every core trains", Some(&told));
 }
 

@@ -1,22 +1,12 @@
 //! Another model beside the one in use.
 
-use crate::app::command::Command;
-use super::state::{Curve, EvaluateForm, EvaluateInput, Pick, Shares, Showing, State, Tab, Which};
-use crate::app::language::{decimal, look_up, tr};
-use crate::app::textures::{Key, Look, Pictures};
-use crate::app::theme;
 use super::matrix::in_order;
 use super::scores::score;
-use crate::app::widgets::{Asked, Cx, command_button, duration, line, paint_fitted, still_plot};
-use crate::domain::clinical_rank;
-use crate::files::display_path;
-use crate::metrics::Estimate;
-use crate::report::{Evaluated, facts, kept_line, other_scores, percent};
-use egui::{
-    Align2, Button, CentralPanel, CollapsingHeader, ComboBox, FontId, Grid, Panel, Rect, RichText, Role, ScrollArea,
-    Sense, Slider, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
-};
-use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
+use super::state::{EvaluateInput, Showing, State};
+use crate::app::language::{look_up, tr};
+use crate::app::widgets::Asked;
+use crate::report::percent;
+use egui::{Grid, RichText, Ui};
 
 /// The other model's scores and matrix, and the images on which exactly one is right.
 pub(super) fn compared(ui: &mut Ui, state: &State, asked: &mut Asked<EvaluateInput>) {

@@ -1,19 +1,11 @@
 //! Curves, and the share that is wrong against the share that is kept.
 
-use crate::app::command::Command;
-use super::state::{Curve, EvaluateForm, EvaluateInput, Pick, Shares, Showing, State, Tab, Which};
-use crate::app::language::{decimal, look_up, tr};
-use crate::app::textures::{Key, Look, Pictures};
+use super::state::{Curve, EvaluateInput, State};
+use crate::app::language::tr;
 use crate::app::theme;
-use crate::app::widgets::{Asked, Cx, command_button, duration, line, paint_fitted, still_plot};
-use crate::domain::clinical_rank;
-use crate::files::display_path;
-use crate::metrics::Estimate;
-use crate::report::{Evaluated, facts, kept_line, other_scores, percent};
-use egui::{
-    Align2, Button, CentralPanel, CollapsingHeader, ComboBox, FontId, Grid, Panel, Rect, RichText, Role, ScrollArea,
-    Sense, Slider, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
-};
+use crate::app::widgets::{Asked, line, still_plot};
+use crate::report::{Evaluated, kept_line};
+use egui::{Role, Slider, Ui, WidgetInfo, vec2};
 use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
 
 pub(super) fn unit_plot<'a>(name: &'a str, axes: (&'a str, &'a str), size: egui::Vec2) -> Plot<'a> {

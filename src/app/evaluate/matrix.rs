@@ -1,20 +1,12 @@
 //! The confusion matrix: every number of it can be chosen, and its images are shown.
 
-use crate::app::command::Command;
-use super::state::{Curve, EvaluateForm, EvaluateInput, Pick, Shares, Showing, State, Tab, Which};
+use super::state::{EvaluateInput, Shares, Showing, State};
 use crate::app::language::{decimal, look_up, tr};
-use crate::app::textures::{Key, Look, Pictures};
 use crate::app::theme;
-use crate::app::widgets::{Asked, Cx, command_button, duration, line, paint_fitted, still_plot};
+use crate::app::widgets::Asked;
 use crate::domain::clinical_rank;
-use crate::files::display_path;
-use crate::metrics::Estimate;
-use crate::report::{Evaluated, facts, kept_line, other_scores, percent};
-use egui::{
-    Align2, Button, CentralPanel, CollapsingHeader, ComboBox, FontId, Grid, Panel, Rect, RichText, Role, ScrollArea,
-    Sense, Slider, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
-};
-use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
+use crate::report::Evaluated;
+use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 /// The places of classes in the order in which a laboratory reads them, whatever the model's is.
 pub(super) fn in_order(labels: &[String]) -> Vec<usize> {

@@ -12,6 +12,7 @@ pub mod state;
 mod update;
 
 pub(crate) use jobs::Jobs;
-pub(crate) use page::{Memory, page};
+pub(crate) use page::page;
+pub(crate) use references::Memory;
 pub use state::State;
 pub use update::{Effect, Event, Input, command, enabled, event, input};

@@ -3,34 +3,20 @@
 //!
 //! It draws what the state says and asks for commands and inputs; nothing is computed here but positions on the screen.
 
-use crate::app::command::Command;
-use super::state::{Curve, EvaluateForm, EvaluateInput, Pick, Shares, Showing, State, Tab, Which};
-use crate::app::language::{decimal, look_up, tr};
-use crate::app::textures::{Key, Look, Pictures};
-use crate::app::theme;
 use super::compare::compared;
 use super::curves::{curves, risk};
 use super::matrix::matrix;
-use super::references::images;
+use super::references::{Memory, images};
 use super::scores::{report, scores};
 use super::setup::{about, data};
-use crate::app::widgets::{Asked, Cx, command_button, duration, label_key, line, paint_fitted, still_plot, take_keys};
-use crate::domain::clinical_rank;
+use super::state::{EvaluateInput, Pick, State, Tab};
+use crate::app::language::tr;
+use crate::app::textures::Pictures;
+use crate::app::theme;
+use crate::app::widgets::{Asked, Cx, label_key, take_keys};
 use crate::files::display_path;
-use crate::metrics::Estimate;
-use crate::report::{Evaluated, facts, kept_line, other_scores, percent};
-use egui::{
-    Align2, Button, CentralPanel, CollapsingHeader, ComboBox, FontId, Grid, Panel, Rect, RichText, Role, ScrollArea,
-    Sense, Slider, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
-};
-use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
-
-/// What only drawing needs to remember.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    /// Columns of the images in the last frame, for the arrow keys.
-    pub(super) columns: usize,
-}
+use crate::report::Evaluated;
+use egui::{CentralPanel, Panel, RichText, ScrollArea, Ui};
 
 /// Draws the page.
 pub(crate) fn page(
@@ -165,7 +151,14 @@ fn tabs(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked<Evaluat
             true,
         ),
         Tab::Roc => {
-            curves(ui, "ROC", (&tr!("false positive rate"), &tr!("true positive rate")), &state.curves.roc, true, false);
+            curves(
+                ui,
+                "ROC",
+                (&tr!("false positive rate"), &tr!("true positive rate")),
+                &state.curves.roc,
+                true,
+                false,
+            );
         }
         Tab::PrecisionRecall => {
             curves(
@@ -179,7 +172,10 @@ fn tabs(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked<Evaluat
         }
         Tab::Risk => risk(ui, state, found, asked),
         Tab::Compared => {
-            ScrollArea::both().id_salt("compared").auto_shrink([false, false]).show(ui, |ui| compared(ui, state, asked));
+            ScrollArea::both()
+                .id_salt("compared")
+                .auto_shrink([false, false])
+                .show(ui, |ui| compared(ui, state, asked));
         }
     }
 }

@@ -1,22 +1,23 @@
 //! The images behind a number, and the correction of their references.
 
-use crate::app::command::Command;
-use super::state::{Curve, EvaluateForm, EvaluateInput, Pick, Shares, Showing, State, Tab, Which};
+use super::matrix::in_order;
+use super::state::{EvaluateInput, Pick, Showing, State};
 use crate::app::language::{decimal, look_up, tr};
 use crate::app::textures::{Key, Look, Pictures};
 use crate::app::theme;
-use super::matrix::in_order;
-use super::page::Memory;
-use crate::app::widgets::{Asked, Cx, command_button, duration, label_key, line, paint_fitted, still_plot};
-use crate::domain::clinical_rank;
-use crate::files::display_path;
-use crate::metrics::Estimate;
-use crate::report::{Evaluated, facts, kept_line, other_scores, percent};
+use crate::app::widgets::{Asked, Cx, label_key, paint_fitted};
+use crate::report::Evaluated;
 use egui::{
-    Align2, Button, CentralPanel, CollapsingHeader, ComboBox, FontId, Grid, Panel, Rect, RichText, Role, ScrollArea,
-    Sense, Slider, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
+    Align2, Button, FontId, Grid, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2,
+    vec2,
 };
-use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
+
+/// What only drawing needs to remember.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// Columns of the images in the last frame, for the arrow keys.
+    pub(super) columns: usize,
+}
 
 /// Height of the words under an image.
 const CAPTION: f32 = 34.0;

@@ -1,21 +1,11 @@
 //! Scores with their intervals, and the classification report.
 
-use crate::app::command::Command;
-use super::state::{Curve, EvaluateForm, EvaluateInput, Pick, Shares, Showing, State, Tab, Which};
-use crate::app::language::{decimal, look_up, tr};
-use crate::app::textures::{Key, Look, Pictures};
-use crate::app::theme;
 use super::matrix::in_order;
-use crate::app::widgets::{Asked, Cx, command_button, duration, line, paint_fitted, still_plot};
-use crate::domain::clinical_rank;
-use crate::files::display_path;
+use super::state::State;
+use crate::app::language::{look_up, tr};
 use crate::metrics::Estimate;
-use crate::report::{Evaluated, facts, kept_line, other_scores, percent};
-use egui::{
-    Align2, Button, CentralPanel, CollapsingHeader, ComboBox, FontId, Grid, Panel, Rect, RichText, Role, ScrollArea,
-    Sense, Slider, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
-};
-use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
+use crate::report::{Evaluated, other_scores};
+use egui::{Grid, RichText, Ui};
 
 /// "0.62" with its interval beside it, small.
 pub(super) fn score(ui: &mut Ui, e: &Estimate) {

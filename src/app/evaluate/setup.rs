@@ -1,20 +1,12 @@
 //! The form of the Evaluate page: data, unknown labels, and what can be done with a result.
 
+use super::state::{EvaluateForm, EvaluateInput, State, Which};
 use crate::app::command::Command;
-use super::state::{Curve, EvaluateForm, EvaluateInput, Pick, Shares, Showing, State, Tab, Which};
-use crate::app::language::{decimal, look_up, tr};
-use crate::app::textures::{Key, Look, Pictures};
+use crate::app::language::{look_up, tr};
 use crate::app::theme;
-use crate::app::widgets::{Asked, Cx, command_button, duration, line, paint_fitted, still_plot};
-use crate::domain::clinical_rank;
-use crate::files::display_path;
-use crate::metrics::Estimate;
-use crate::report::{Evaluated, facts, kept_line, other_scores, percent};
-use egui::{
-    Align2, Button, CentralPanel, CollapsingHeader, ComboBox, FontId, Grid, Panel, Rect, RichText, Role, ScrollArea,
-    Sense, Slider, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
-};
-use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
+use crate::app::widgets::{Asked, Cx, command_button, duration};
+use crate::report::{Evaluated, facts};
+use egui::{Button, CollapsingHeader, ComboBox, Grid, RichText, TextEdit, Ui, vec2};
 
 pub(super) fn data(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<EvaluateInput>) {
     ui.add_space(6.0);

@@ -630,6 +630,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Digest;
     use crate::report::evaluated::tests::small;
 
     fn shown() -> State {

@@ -1,7 +1,7 @@
 //! How the Evaluate page answers: commands, inputs and events in, effects out. No egui, no disk, no thread, no clock.
 
-use super::state::{EvaluateEvent, EvaluateForm, State, Which};
 pub use super::state::EvaluateInput as Input;
+use super::state::{EvaluateEvent, EvaluateForm, State, Which};
 use crate::app::command::Command;
 use crate::app::jobs::{PageEvent, WriteEvent};
 use crate::app::language::{look_up, tr};
@@ -102,9 +102,7 @@ pub fn enabled(state: &State, command: Command) -> bool {
         Command::Undo => !state.edits.is_empty(),
         Command::Redo => !state.undone.is_empty(),
         Command::ChooseEvaluation | Command::ChooseOther => !state.busy,
-        Command::Evaluate => {
-            !state.busy && !state.form.dataset.trim().is_empty() && state.answered(Which::InUse)
-        }
+        Command::Evaluate => !state.busy && !state.form.dataset.trim().is_empty() && state.answered(Which::InUse),
         Command::StopEvaluation => state.busy,
         Command::ExportEvaluation => state.found.is_some() && !state.pending,
         Command::Calibrate => state.found.is_some() && !state.busy,
@@ -127,13 +125,7 @@ pub fn input(state: &mut State, shell: &mut shell::State, input: Input, now: f64
 }
 
 /// Something that happened outside. `provider` is the one asked for.
-pub fn event(
-    state: &mut State,
-    shell: &mut shell::State,
-    event: Event,
-    provider: Provider,
-    now: f64,
-) -> Vec<Effect> {
+pub fn event(state: &mut State, shell: &mut shell::State, event: Event, provider: Provider, now: f64) -> Vec<Effect> {
     match event {
         Event::Job(g, event) if g == state.generation => {
             let again = matches!(event, EvaluateEvent::Intervals(..));

@@ -1,10 +1,10 @@
 //! The wizard that opens somebody else's model: what is known and from where, what is left to be asked, what the model makes of the
 //! person's own picture, and a check on labelled pictures.
 
-use crate::app::language::{percent, tr, whole};
 use super::state::{ModelsInput, Wizard};
+use crate::app::language::{percent, tr, whole};
 use crate::app::theme;
-use crate::app::widgets::{Asked};
+use crate::app::widgets::Asked;
 use crate::domain::laboratory_class;
 use crate::files::display_name;
 use crate::model::{Framing, Question, Scaling};
@@ -198,7 +198,8 @@ fn classes(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
                 for choice in choices {
                     if ui.selectable_label(choice == *counts, &choice).clicked() {
                         let usual = laboratory_class(label).unwrap_or(label) == choice;
-                        asked.input(ModelsInput::Map(label.clone(), if usual { String::new() } else { choice.clone() }));
+                        asked
+                            .input(ModelsInput::Map(label.clone(), if usual { String::new() } else { choice.clone() }));
                     }
                 }
             });

@@ -1,12 +1,12 @@
 //! The Models place: what is installed with its cards, and the execution providers.
 
+use super::state::State;
+use super::state::{ModelsInput, Tab};
 use super::{import, providers};
 use crate::app::command::Command;
 use crate::app::language::tr;
-use super::state::{ModelsInput, Tab};
-use super::state::State;
 use crate::app::theme;
-use crate::app::widgets::{Asked, command_button, Cx};
+use crate::app::widgets::{Asked, Cx, command_button};
 use crate::files::display_path;
 use crate::model::ModelCard;
 use crate::workflow::{InstalledModel, SelfTested};
@@ -239,7 +239,7 @@ fn facts(ui: &mut Ui, card: &ModelCard) {
 }
 
 /// The 8-bit copy: from which pictures, and what it came to.
-fn fast(ui: &mut Ui, cx: &Cx<'_>, state: &State, card: &ModelCard, asked: &mut Asked<ModelsInput>) {
+fn fast(ui: &mut Ui, _cx: &Cx<'_>, state: &State, card: &ModelCard, asked: &mut Asked<ModelsInput>) {
     if card.operators.iter().any(|(op, _)| op == "QuantizeLinear") {
         return;
     }

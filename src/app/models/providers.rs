@@ -1,9 +1,9 @@
 //! The execution providers of this machine: what there is, what is missing and the one step to get it, what was measured.
 
-use crate::app::command::Command;
-use crate::app::language::{decimal, tr, whole};
 use super::state::ModelsInput;
 use super::state::State;
+use crate::app::command::Command;
+use crate::app::language::{decimal, tr, whole};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx};
 use crate::inference::{FAITHFUL, Measured, Plugin, Provider, ProviderHere};
@@ -83,7 +83,7 @@ fn table(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<ModelsInput>
     });
 }
 
-fn what(ui: &mut Ui, cx: &Cx<'_>, state: &State, here: &ProviderHere, asked: &mut Asked<ModelsInput>) {
+fn what(ui: &mut Ui, _cx: &Cx<'_>, state: &State, here: &ProviderHere, asked: &mut Asked<ModelsInput>) {
     ui.vertical(|ui| {
         ui.set_max_width(360.0);
         let Some(missing) = &here.missing else {

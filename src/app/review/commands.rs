@@ -170,11 +170,7 @@ pub fn refusal(state: &State, command: Command, amend: impl FnOnce() -> String) 
         return Some(tr!("Labels cannot be given: %{why}", why = why));
     }
     let signed = state.case.record.signatures.last().filter(|_| state.case.record.locked())?;
-    Some(tr!(
-        "Signed by %{who}: nothing can be changed. Press %{keys} to amend",
-        who = signed.operator,
-        keys = amend()
-    ))
+    Some(tr!("Signed by %{who}: nothing can be changed. Press %{keys} to amend", who = signed.operator, keys = amend()))
 }
 
 /// Whether a command of this page makes sense now; `open`: the page is on the screen.
@@ -192,9 +188,7 @@ pub fn enabled(state: &State, command: Command, open: bool) -> bool {
         Command::ToggleMap => open && !state.tiles.is_empty(),
         Command::ToggleHeat => open && state.selected.is_some(),
         Command::DrawSquares => looks_at_squares(&state.model) && open && state.selected.is_some(),
-        Command::SignOff => {
-            open && state.label_obstacle().is_none() && !state.images.is_empty() && state.job.is_none()
-        }
+        Command::SignOff => open && state.label_obstacle().is_none() && !state.images.is_empty() && state.job.is_none(),
         Command::Amend => state.case.record.locked() && state.labels.open && state.labels.read_only.is_none(),
         Command::Classify => !state.opened.is_empty() && state.job.is_none(),
         Command::CancelJob => state.job.is_some(),

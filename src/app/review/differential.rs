@@ -2,16 +2,16 @@
 //! what was signed is shown, whatever the model or the files are now.
 
 use super::case_form::{entry, left_out, number, ranges_said, target, written};
-use crate::app::command::Command;
-use crate::app::language::{as_written, date, decimal, look_up, percent, tr, whole};
+use super::message::Input;
 use super::state::State;
+use crate::app::command::Command;
+use crate::app::language::{as_written, date, look_up, percent, tr, whole};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button};
-use super::message::Input;
 use crate::domain::{Differential, Digest, SlideId};
 use crate::files::display_name;
 use crate::laboratory::{
-    DifferentialTable, Flag, Ranges, ReportStatus, Rounded, Row, RunRecord, Sex, SlideReport, Snapshot, Unit,
+    DifferentialTable, Flag, Ranges, ReportStatus, Row, RunRecord, Sex, SlideReport, Snapshot, Unit,
 };
 use crate::workflow::{METHOD, case_facts, case_status, to_local};
 use egui::{Color32, Grid, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
@@ -403,13 +403,14 @@ fn facts(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
     let facts = case_facts(&state.case.record);
     let free = state.label_obstacle().is_none();
     Grid::new("case-facts").num_columns(2).spacing([8.0, 4.0]).show(ui, |ui| {
-        let row = |ui: &mut Ui, asked: &mut Asked<Input>, name: &'static str, label: String, hint: &str, about: String| {
-            let kept = state.case.record.entries.get(name).map_or("", String::as_str);
-            let label = ui.label(label).on_hover_text(about);
-            let keep = &mut |value| Input::Case(name.into(), value);
-            entry(ui, &state.case.drafts, asked, name, kept, hint, free, label.id, keep);
-            ui.end_row();
-        };
+        let row =
+            |ui: &mut Ui, asked: &mut Asked<Input>, name: &'static str, label: String, hint: &str, about: String| {
+                let kept = state.case.record.entries.get(name).map_or("", String::as_str);
+                let label = ui.label(label).on_hover_text(about);
+                let keep = &mut |value| Input::Case(name.into(), value);
+                entry(ui, &state.case.drafts, asked, name, kept, hint, free, label.id, keep);
+                ui.end_row();
+            };
         row(
             ui,
             asked,

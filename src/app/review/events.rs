@@ -36,7 +36,8 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
         }
         Event::Row(g, result) if current(state, g) => effects.extend(row(state, shell, result)),
         Event::Gone(g, paths) if current(state, g) => {
-            shell.say(tr!("%{n} files are not there any more; their labels are kept", n = whole(paths.len())),
+            shell.say(
+                tr!("%{n} files are not there any more; their labels are kept", n = whole(paths.len())),
                 false,
                 now,
             );
@@ -173,11 +174,9 @@ fn finished(state: &mut State, shell: &mut shell::State, skipped: usize, stopped
     let d = state.slides.counts(None);
     let images = if d.images == 1 { tr!("1 image") } else { tr!("%{n} images", n = whole(d.images)) };
     let mut text = tr!("%{n} cells in %{images}", n = whole(d.squares().all), images = images);
-    for (n, what) in [
-        (d.failed, "%{n} failed"),
-        (d.no_cell, "%{n} without a white cell"),
-        (skipped, "%{n} other files skipped"),
-    ] {
+    for (n, what) in
+        [(d.failed, "%{n} failed"), (d.no_cell, "%{n} without a white cell"), (skipped, "%{n} other files skipped")]
+    {
         if n > 0 {
             text = format!("{text}, {}", tr!(what, n = whole(n)));
         }
@@ -269,24 +268,51 @@ fn begin(state: &mut State) -> Vec<Effect> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::state::ModelFacts;
+    use super::super::message::Input;
+    use super::super::state::{Filter, Kind};
+    use super::super::{commands, update};
     use super::*;
+    use crate::app::choice::GallerySort;
+    use crate::app::command::Command;
     use crate::domain::{CellResult, ClassSet, Outcome, Probabilities, Square};
+    use crate::workflow::Export;
 
-    fn state() -> State {
+    /// The page, and what it says aloud.
+    struct Page(State, shell::State);
+
+    impl std::ops::Deref for Page {
+        type Target = State;
+        fn deref(&self) -> &State {
+            &self.0
+        }
+    }
+
+    fn state() -> Page {
         let classes = ClassSet::new(vec!["lymphocyte".into(), "neutrophil".into()]).expect("classes");
-        State::new(
-            ModelFacts {
-                name: "m".into(),
-                digest: "d".into(),
-                classes,
-                card: String::new(),
-                sha256: "d".into(),
-                squares: true,
-            },
-            vec![],
-            Default::default(),
-        )
+        let model = crate::workflow::default_model().expect("bundled");
+        let mut card = (**model.card()).clone();
+        card.classes = classes;
+        Page(State::new(Arc::new(card)), shell::State::default())
+    }
+
+    fn input(s: &mut Page, input: Input, now: f64) -> Vec<Effect> {
+        update::input(&mut s.0, &mut s.1, input, now)
+    }
+
+    fn event(s: &mut Page, event: Event, now: f64) -> Vec<Effect> {
+        super::event(&mut s.0, &mut s.1, event, now)
+    }
+
+    fn command(s: &mut Page, command: Command, now: f64) -> Vec<Effect> {
+        if !commands::enabled(&s.0, command, true) {
+            return Vec::new();
+        }
+        commands::command(&mut s.0, &mut s.1, command, now)
+    }
+
+    fn tick(s: &mut Page, now: f64) {
+        s.1.tick(now);
+        update::tick(&mut s.0, now);
     }
 
     fn row(index: usize, outcome: Outcome) -> Arc<ImageResult> {
@@ -317,7 +343,7 @@ mod tests {
         )
     }
 
-    fn opened() -> State {
+    fn opened() -> Page {
         let mut s = state();
         let effects = input(&mut s, Input::Open(vec!["/slides".into()]), 1.0);
         assert_eq!(
@@ -348,11 +374,11 @@ mod tests {
         event(&mut s, Event::Finished(Generation(1), 2, false), 3.0);
         assert!(
             s.job.is_none()
-                && s.toasts[0].text.contains("3 cells in 4 images")
-                && s.toasts[0].text.contains("2 other files")
+                && s.1.toasts[0].text.contains("3 cells in 4 images")
+                && s.1.toasts[0].text.contains("2 other files")
         );
         tick(&mut s, 60.0);
-        assert!(s.toasts.is_empty());
+        assert!(s.1.toasts.is_empty());
     }
 
     #[test]
@@ -377,11 +403,11 @@ mod tests {
     }
 
     /// Places of the tiles that are shown among all of them.
-    fn places(s: &State) -> Vec<usize> {
+    fn places(s: &Page) -> Vec<usize> {
         s.visible.iter().map(|v| s.tiles.iter().position(|t| t == v).expect("a tile")).collect()
     }
 
-    fn place(s: &State) -> Option<usize> {
+    fn place(s: &Page) -> Option<usize> {
         s.tiles.iter().position(|t| Some(*t) == s.selected)
     }
 
@@ -421,7 +447,7 @@ mod tests {
         let mut s = opened();
         event(&mut s, Event::Failed(Generation(1), "no ONNX Runtime".into()), 4.0);
         assert_eq!(s.trouble.as_deref(), Some("no ONNX Runtime"));
-        assert!(s.job.is_none() && s.toasts.iter().any(|t| t.error));
+        assert!(s.job.is_none() && s.1.toasts.iter().any(|t| t.error));
     }
 
     #[test]
@@ -431,6 +457,6 @@ mod tests {
         let mut s = opened();
         assert_eq!(command(&mut s, Command::CancelJob, 3.0), [Effect::Cancel]);
         assert!(s.job.as_ref().is_some_and(|j| j.stopping));
-        assert!(command(&mut s, Command::ExportTable, 3.0).is_empty());
+        assert!(command(&mut s, Command::Export(Export::Table), 3.0).is_empty());
     }
 }

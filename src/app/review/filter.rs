@@ -1,20 +1,21 @@
 //! Folders, counts and filters on the left of the Review page, and the bar over its gallery.
 
 use super::case_form::written;
-use super::page::DraggedTile;
+use super::memory::DraggedTile;
+use super::message::Input;
 use super::state::{Filter, Kind, State};
 use super::{differential, map};
+use crate::app::choice::GallerySort;
 use crate::app::command::Command;
 use crate::app::language::{look_up, tr, whole};
-use crate::app::choice::GallerySort;
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button, label_key};
-use super::message::Input;
 use crate::domain::UNIDENTIFIED;
 use crate::files::{display_name, display_path};
 use crate::laboratory::Row;
-use egui::{CentralPanel, Panel, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo};
+use egui::{RichText, Role, Sense, Ui, WidgetInfo};
 use egui_plot::{Bar, BarChart, Plot};
+use strum::IntoEnumIterator as _;
 
 /// Corrections after which adapting the model is offered.
 const ADAPT_AFTER: [usize; 3] = [20, 50, 100];
@@ -219,7 +220,7 @@ pub(super) fn bar(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Inp
         }
         let order =
             egui::ComboBox::from_id_salt("sort").selected_text(tr!(state.sort.text())).width(150.0).show_ui(ui, |ui| {
-                for sort in GallerySort::ALL {
+                for sort in GallerySort::iter() {
                     if ui.selectable_label(state.sort == sort, tr!(sort.text())).clicked() {
                         asked.command(Command::Sort(sort));
                     }

@@ -1,12 +1,12 @@
 //! The gallery: only the rows on the screen are laid out, pictures come when they are ready.
 
-use super::page::{DraggedTile, Memory};
+use super::memory::{DraggedTile, Memory};
+use super::message::Input;
+use super::state::{State, Verdict};
 use crate::app::language::{look_up, percent, tr};
 use crate::app::textures::{Key, Look, Pictures};
-use super::state::{State, Verdict};
 use crate::app::theme;
 use crate::app::widgets::{Asked, paint_fitted};
-use super::message::Input;
 use crate::domain::{CellId, Status};
 use crate::files::display_name;
 use egui::{Align2, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
@@ -16,7 +16,13 @@ const CAPTION: f32 = 40.0;
 const GAP: f32 = 8.0;
 const SCROLL_BAR: f32 = 12.0;
 
-pub(super) fn gallery(ui: &mut Ui, state: &State, memory: &mut Memory, pictures: &mut Pictures, asked: &mut Asked<Input>) {
+pub(super) fn gallery(
+    ui: &mut Ui,
+    state: &State,
+    memory: &mut Memory,
+    pictures: &mut Pictures,
+    asked: &mut Asked<Input>,
+) {
     if state.visible.is_empty() {
         ui.vertical_centered(|ui| {
             ui.add_space(ui.available_height() * 0.3);

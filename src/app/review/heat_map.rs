@@ -1,7 +1,5 @@
 //! What the window knows of where the model looked. Plain values: one question at a time, the newest cell's.
 
-use super::message::Effect;
-use super::state::State;
 use crate::domain::{CellId, Digest};
 use crate::inference::HeatMap;
 use std::sync::Arc;
@@ -13,7 +11,7 @@ pub struct HeatKey {
     pub cell: CellId,
     /// The bytes that were looked at.
     pub image: Digest,
-    square: [u32; 3],
+    pub(super) square: [u32; 3],
 }
 
 /// The heat map of the chosen cell.
@@ -34,39 +32,5 @@ pub struct HeatView {
 impl Default for HeatView {
     fn default() -> Self {
         Self { shown: false, opacity: crate::imaging::HEAT_OPACITY, map: None, asked: None, failed: None }
-    }
-}
-
-impl State {
-    /// The cell of a tile, as heat maps are known by.
-    #[must_use]
-    pub fn heat_key(&self, tile: CellId) -> Option<HeatKey> {
-        let s = self.cell_of(tile)?.square;
-        let square = [s.x, s.y, s.side].map(f32::to_bits);
-        Some(HeatKey { cell: tile, image: self.images.get(tile.image)?.digest?, square })
-    }
-
-    /// The heat map of a tile, where it is there.
-    #[must_use]
-    pub fn heat_of(&self, tile: CellId) -> Option<&Arc<HeatMap>> {
-        let key = self.heat_key(tile)?;
-        self.heat.map.as_ref().filter(|(of, _)| *of == key).map(|(_, map)| map)
-    }
-
-    /// Asks for the heat map of the chosen cell, unless it is there, or another is being made.
-    pub(in crate::app) fn want_heat(&mut self) -> Option<Effect> {
-        if !self.heat.shown || self.heat.asked.is_some() {
-            return None;
-        }
-        let tile = self.selected?;
-        let key = self.heat_key(tile)?;
-        let known = self.heat.map.as_ref().is_some_and(|(of, _)| *of == key);
-        let failed = self.heat.failed.as_ref().is_some_and(|(of, _)| *of == key);
-        if known || failed {
-            return None;
-        }
-        let path = self.images.get(tile.image)?.path.clone();
-        self.heat.asked = Some(key);
-        Some(Effect::Explain(self.generation, key, path))
     }
 }

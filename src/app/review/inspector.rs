@@ -1,36 +1,28 @@
 //! The image pane: the picture with zoom and pan, its squares, the probability of every class, facts of the file.
 
-use super::page::Memory;
+use super::memory::{HeatTexture, Memory, SquareDrag, View};
+use super::message::Input;
+use super::state::State;
 use crate::app::command::Command;
+use crate::app::in_use::looks_at_squares;
 use crate::app::language::{decimal, look_up, percent, tr};
 use crate::app::textures::{Key, Look, Pictures};
-use super::state::State;
-use crate::app::in_use::looks_at_squares;
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button};
-use super::message::Input;
 use crate::domain::{CellId, CellResult, ImageResult, Outcome, Square};
 use crate::files::{display_name, display_path};
 use egui::{
     Align2, FontId, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
-/// Zoom and pan.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct View {
-    /// 1 fits the picture into the pane.
-    zoom: f32,
-    /// Middle of the pane from the middle of the picture, in shares of the fitted picture.
-    centre: Vec2,
-}
-
-impl Default for View {
-    fn default() -> Self {
-        Self { zoom: 1.0, centre: Vec2::ZERO }
-    }
-}
-
-pub(super) fn pane(ui: &mut Ui, cx: &Cx<'_>, state: &State, memory: &mut Memory, pictures: &mut Pictures, asked: &mut Asked<Input>) {
+pub(super) fn pane(
+    ui: &mut Ui,
+    cx: &Cx<'_>,
+    state: &State,
+    memory: &mut Memory,
+    pictures: &mut Pictures,
+    asked: &mut Asked<Input>,
+) {
     let Some((tile, image)) = state.selected.and_then(|t| Some((t, state.image_of(t)?.clone()))) else {
         ui.centered_and_justified(|ui| ui.weak(tr!("Choose a tile to see its image")));
         return;
@@ -219,24 +211,13 @@ fn picture(
     }
 }
 
-/// The heat map as a texture, of which map and with which opacity.
-#[derive(Default)]
-pub(crate) struct HeatTexture(Option<(usize, u32, egui::TextureHandle)>);
-
-impl std::fmt::Debug for HeatTexture {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HeatTexture")
-    }
-}
-
 /// Pixels a side of the heat map's texture.
 const HEAT: usize = 64;
 
 /// The switch, and how much of the colour is seen.
 fn heat_controls(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>, tile: CellId) {
     let button = egui::Button::new(Command::ToggleHeat.text()).selected(state.heat.shown);
-    if ui.add_enabled(cx.enabled(Command::ToggleHeat), button).on_hover_text(Command::ToggleHeat.tooltip()).clicked()
-    {
+    if ui.add_enabled(cx.enabled(Command::ToggleHeat), button).on_hover_text(Command::ToggleHeat.tooltip()).clicked() {
         asked.command(Command::ToggleHeat);
     }
     if !state.heat.shown {
@@ -279,21 +260,6 @@ fn heat_texture(
         *kept = Some((of.0, of.1, ui.ctx().load_texture("heat", image, egui::TextureOptions::LINEAR)));
     }
     kept.as_ref().map_or_else(Default::default, |k| k.2.id())
-}
-
-/// A square that is being changed on the screen.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SquareDrag {
-    /// The number of the cell in its image; none for a new one.
-    cell: Option<u32>,
-    /// Whether its corner is drawn, and not the whole.
-    sizing: bool,
-    /// As it is now, pixels of the picture.
-    square: Square,
-    /// Where the drag began, pixels of the picture.
-    from: egui::Pos2,
-    /// As it was then.
-    was: Square,
 }
 
 /// Squares smaller than this many pixels are a slip of the hand.

@@ -2,8 +2,8 @@
 
 use super::case::FilesLook;
 use super::heat_map::HeatKey;
-use super::state::State;
 use super::message::{Effect, Event};
+use super::state::State;
 use crate::app::jobs::{EventSender, JobContext};
 use crate::domain::CellId;
 use crate::inference::{CellFeatures, Cells, OwnSquares};
@@ -318,12 +318,14 @@ impl Jobs {
     /// Asks where to, then writes. What is kept in a session is written as the session has it, with everything that was given before.
     fn export(&mut self, export: Export, state: &State, cx: &JobContext<'_>) {
         match export {
-            Export::Labels => self.with_session("export-labels", move |events, session| {
-                match workflow::session_bytes(export, session) {
-                    Ok(bytes) => events.write_where_asked(export.file_name(), &bytes),
-                    Err(e) => events.send(Event::Error(e.to_string())),
-                }
-            }),
+            Export::Labels => {
+                self.with_session("export-labels", move |events, session| {
+                    match workflow::session_bytes(export, session) {
+                        Ok(bytes) => events.write_where_asked(export.file_name(), &bytes),
+                        Err(e) => events.send(Event::Error(e.to_string())),
+                    }
+                })
+            }
             Export::Images => self.export_images(),
             Export::Table => {
                 let images: Vec<_> = state.images.values().cloned().collect();

@@ -1,13 +1,13 @@
 //! The map of cells in the gallery's place: a lasso chooses, a click shows one.
 
-use super::page::Memory;
+use super::map_state::DRAWN;
+use super::memory::Memory;
+use super::message::Input;
+use super::state::State;
 use crate::app::command::Command;
 use crate::app::language::{look_up, percent, tr, whole};
-use super::map_state::DRAWN;
-use super::state::State;
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, line};
-use super::message::Input;
 use crate::domain::{CellClass, Shape};
 use crate::files::display_name;
 use egui::{Ui, Vec2b};
@@ -159,7 +159,7 @@ fn lasso(
 }
 
 /// The switch between gallery and map.
-pub(super) fn switch(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
+pub(super) fn switch(ui: &mut Ui, _cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
     let text = Command::ToggleMap.text();
     if ui.selectable_label(state.map.shown, text).on_hover_text(Command::ToggleMap.tooltip()).clicked() {
         asked.command(Command::ToggleMap);

@@ -1,10 +1,6 @@
 //! What the window knows of the map of cells: where each lies, and for which tiles that is so. Plain values.
 
-use super::message::Effect;
-use super::state::State;
-use crate::domain::CellId;
 use crate::workflow::CellPlaces;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Cells that are drawn at most: more cannot be told apart on a screen.
@@ -25,37 +21,8 @@ pub struct MapView {
     pub failed: Option<String>,
 }
 
-impl State {
-    /// Whether the map is of other tiles than those that are open.
-    #[must_use]
-    pub fn map_outdated(&self) -> bool {
-        self.map.points.is_some() && self.map.of != self.revision
-    }
-
-    /// Asks for a map of all cells that have features.
-    pub(in crate::app) fn ask_map(&mut self) -> Vec<Effect> {
-        let rows: Vec<(CellId, Vec<f32>)> = self
-            .tiles
-            .iter()
-            .filter_map(|tile| Some((*tile, self.cell_of(*tile)?.features.clone())))
-            .filter(|(_, features)| !features.is_empty())
-            .collect();
-        self.map.of = self.revision;
-        self.map.busy = Some((0, 0));
-        self.map.failed = None;
-        vec![Effect::Map(self.generation, rows)]
-    }
-
-    /// Tiles of the map within a closed line.
-    #[must_use]
-    pub fn within(&self, line: &[[f64; 2]]) -> BTreeSet<CellId> {
-        let points = self.map.points.as_ref().map_or(&[][..], |p| p);
-        points.iter().filter(|(_, at)| inside(at.map(f64::from), line)).map(|(tile, _)| *tile).collect()
-    }
-}
-
 /// Whether a point lies within a closed line: a ray from it crosses an odd number of edges.
-fn inside([x, y]: [f64; 2], line: &[[f64; 2]]) -> bool {
+pub(super) fn inside([x, y]: [f64; 2], line: &[[f64; 2]]) -> bool {
     let edges = line.iter().zip(line.iter().cycle().skip(1));
     let crossed =
         edges.filter(|([ax, ay], [bx, by])| (*ay > y) != (*by > y) && x < (bx - ax) * (y - ay) / (by - ay) + ax);

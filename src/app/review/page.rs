@@ -1,5 +1,6 @@
 //! The Review page: folders, counts and filters on the left, the gallery in the middle, the image on the right.
 
+use super::memory::Memory;
 use super::message::Input;
 use super::state::{Dialog, State};
 use super::{case_form, differential, filter, first_run, gallery, inspector, map, sign_off};
@@ -7,77 +8,8 @@ use crate::app::command::Command;
 use crate::app::language::tr;
 use crate::app::textures::Pictures;
 use crate::app::widgets::{Asked, Cx, Pressed, focus_keys, modal, pressed, take_keys};
-use crate::domain::{CellClass, CellId, NOT_A_WHITE_CELL, UNIDENTIFIED};
+use crate::domain::{CellClass, NOT_A_WHITE_CELL, UNIDENTIFIED};
 use egui::{CentralPanel, Key, Panel, ScrollArea, Ui};
-
-/// What only drawing needs to remember: zoom, columns, where the pointer was.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    /// Zoom and pan of the image pane.
-    pub(super) view: inspector::View,
-    /// Columns of the gallery in the last frame, for the arrow keys.
-    pub(super) columns: usize,
-    /// The tile under the pointer in the last frame.
-    pub(super) hovered: Option<CellId>,
-    /// Whether the pointer was moved since the last key: only then what is under it is meant.
-    pointing: Pointing,
-    /// Keys of this frame are meant for what the pointer said before them.
-    pointed: bool,
-    /// Where the gallery was scrolled to in the last frame, points.
-    pub(super) offset: f32,
-    /// Where a rubber band began, points of the gallery's content.
-    pub(super) band: Option<egui::Pos2>,
-    /// A square that is being drawn, moved or sized.
-    pub(super) drag: Option<inspector::SquareDrag>,
-    /// The heat map as a texture, of which map and with which opacity.
-    pub(super) heat: inspector::HeatTexture,
-    /// A line that is being drawn around cells of the map.
-    pub(super) lasso: Vec<[f64; 2]>,
-}
-
-impl Memory {
-    /// A frame begins.
-    pub(crate) fn begin_frame(&mut self, ui: &Ui) {
-        self.hovered = None;
-        self.pointed = self.pointing.moved;
-        self.pointing.look(ui);
-        self.columns = self.columns.max(1);
-    }
-}
-
-/// A tile that is being dragged to a class.
-pub(crate) struct DraggedTile(pub(super) CellId);
-
-/// Which hand spoke last: a pointer that lies still labels nothing.
-#[derive(Debug, Default)]
-struct Pointing {
-    /// Where the pointer was at the last key or scroll, points of the screen.
-    rest: Option<egui::Pos2>,
-    /// It was moved away from there.
-    moved: bool,
-}
-
-/// A hand on a table trembles: less than this many points is no movement.
-const TREMBLE: f32 = 4.0;
-
-impl Pointing {
-    /// Looks at what came in this frame.
-    fn look(&mut self, ui: &Ui) {
-        let (events, now) = ui.input(|i| (i.events.clone(), i.pointer.latest_pos()));
-        for event in &events {
-            match event {
-                egui::Event::Key { pressed: true, .. } | egui::Event::MouseWheel { .. } => {
-                    (self.rest, self.moved) = (now, false);
-                }
-                egui::Event::PointerMoved(at) => match self.rest {
-                    Some(rest) if rest.distance(*at) < TREMBLE => {}
-                    _ => self.moved = true,
-                },
-                _ => {}
-            }
-        }
-    }
-}
 
 /// Draws the page.
 pub(crate) fn page(
@@ -123,7 +55,6 @@ pub(crate) fn page(
         }
     });
 }
-
 
 /// Arrows and the plain keys of commands. Labels go to what is chosen together, else to the tile under the pointer if it was moved last,
 /// else to the chosen one.

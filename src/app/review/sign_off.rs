@@ -49,14 +49,7 @@ pub(super) fn sign(
     }
 }
 
-fn sheet(
-    ui: &mut Ui,
-    cx: &Cx<'_>,
-    state: &State,
-    pictures: &mut Pictures,
-    reason: &str,
-    asked: &mut Asked<Input>,
-) {
+fn sheet(ui: &mut Ui, cx: &Cx<'_>, state: &State, pictures: &mut Pictures, reason: &str, asked: &mut Asked<Input>) {
     let shown = super::differential::shown(ui, state);
     let r = &shown.report;
     let obstacles = r.table.obstacles();

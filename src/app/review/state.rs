@@ -6,12 +6,11 @@ use super::images::Images;
 use super::labels::LabelView;
 use super::map_state::MapView;
 use super::slides::Slides;
-pub use super::tiles::{Filter, Kind, Verdict};
 use crate::app::choice::GallerySort;
 use crate::app::language::{decimal, tr, whole};
 use crate::app::shell::JobStatus;
 use crate::app::widgets::duration;
-use crate::domain::{CellId, CellResult, ImageId, ImageResult, Outcome, Status, one_spelling};
+use crate::domain::{CellId, CellResult, ImageId, ImageResult, Outcome, SlideId, Status, one_spelling};
 use crate::files::FileFacts;
 use crate::inference::Cells;
 use crate::model::ModelCard;
@@ -20,6 +19,66 @@ use crate::task::{Generation, seconds_left};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Which tiles are shown, by what they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// Everything.
+    #[default]
+    All,
+    /// One label, whatever the model calls its classes.
+    Label(String),
+    /// Below the abstain threshold.
+    Unidentified,
+    /// Images without a white cell.
+    NoCell,
+    /// Images that failed.
+    Failed,
+    /// Cells that nobody has looked at.
+    Unreviewed,
+    /// Cells that want eyes: see [`State::flagged`].
+    Flagged,
+}
+
+/// Which tiles are shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter {
+    /// By what they are.
+    pub kind: Kind,
+    /// Confidence at least, percent.
+    pub from: u8,
+    /// Confidence at most, percent.
+    pub to: u8,
+    /// Part of the file's name, any case.
+    pub name: String,
+    /// One slide alone.
+    pub slide: Option<SlideId>,
+    /// These cells alone, chosen on the map.
+    pub only: Option<Arc<BTreeSet<CellId>>>,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self { kind: Kind::All, from: 0, to: 100, name: String::new(), slide: None, only: None }
+    }
+}
+
+/// What a tile says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict<'a> {
+    /// The label, or what stands for it.
+    pub label: &'a str,
+    /// The model's probability of the label, 0..=1; none where a person gave the label: a person's has no probability.
+    pub confidence: Option<f32>,
+    /// What the model says of the cell, and how sure it is, 0..=1.
+    pub model: Option<(&'a str, f32)>,
+    /// The status of the contract.
+    pub status: Status,
+    /// Why it failed.
+    pub reason: &'a str,
+    /// Whether a person confirmed the model's label or gave another one; nothing where nobody looked yet.
+    pub reviewed: Option<bool>,
+}
 
 /// A running classification.
 #[derive(Debug, Clone)]
@@ -320,7 +379,10 @@ impl State {
     }
 
     /// Takes a session's verdicts over, and counts anew.
-    pub(in crate::app) fn take_labels(&mut self, verdicts: impl IntoIterator<Item = (CellKey, crate::session::Verdict)>) {
+    pub(in crate::app) fn take_labels(
+        &mut self,
+        verdicts: impl IntoIterator<Item = (CellKey, crate::session::Verdict)>,
+    ) {
         self.labels.verdicts = verdicts.into_iter().collect();
         self.labels.count_corrections();
         self.rebuild();

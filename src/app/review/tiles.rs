@@ -1,10 +1,9 @@
 //! The gallery's model: tiles, filters, orders, and what each tile says. Plain values; nothing is drawn.
 
-use super::state::State;
+use super::state::{Filter, Kind, State, Verdict};
 use crate::app::choice::GallerySort;
 use crate::domain::{
-    CLASSES, CellId, NOT_A_WHITE_CELL, NUCLEATED_RED_CELL, Outcome, SlideId, Status, UNIDENTIFIED, clinical_rank,
-    same_label,
+    CLASSES, CellId, NOT_A_WHITE_CELL, NUCLEATED_RED_CELL, Outcome, Status, UNIDENTIFIED, clinical_rank, same_label,
 };
 use crate::files::display_name;
 use crate::inference::likeness;
@@ -18,66 +17,6 @@ const UNSURE: f32 = 0.5;
 
 /// Classes beside the five of a differential that always have a row.
 const ALWAYS_LISTED: [&str; 3] = [NUCLEATED_RED_CELL, "smudge cell", NOT_A_WHITE_CELL];
-
-/// Which tiles are shown, by what they are.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Kind {
-    /// Everything.
-    #[default]
-    All,
-    /// One label, whatever the model calls its classes.
-    Label(String),
-    /// Below the abstain threshold.
-    Unidentified,
-    /// Images without a white cell.
-    NoCell,
-    /// Images that failed.
-    Failed,
-    /// Cells that nobody has looked at.
-    Unreviewed,
-    /// Cells that want eyes: see [`State::flagged`].
-    Flagged,
-}
-
-/// Which tiles are shown.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Filter {
-    /// By what they are.
-    pub kind: Kind,
-    /// Confidence at least, percent.
-    pub from: u8,
-    /// Confidence at most, percent.
-    pub to: u8,
-    /// Part of the file's name, any case.
-    pub name: String,
-    /// One slide alone.
-    pub slide: Option<SlideId>,
-    /// These cells alone, chosen on the map.
-    pub only: Option<Arc<BTreeSet<CellId>>>,
-}
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self { kind: Kind::All, from: 0, to: 100, name: String::new(), slide: None, only: None }
-    }
-}
-
-/// What a tile says.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Verdict<'a> {
-    /// The label, or what stands for it.
-    pub label: &'a str,
-    /// The model's probability of the label, 0..=1; none where a person gave the label: a person's has no probability.
-    pub confidence: Option<f32>,
-    /// What the model says of the cell, and how sure it is, 0..=1.
-    pub model: Option<(&'a str, f32)>,
-    /// The status of the contract.
-    pub status: Status,
-    /// Why it failed.
-    pub reason: &'a str,
-    /// Whether a person confirmed the model's label or gave another one; nothing where nobody looked yet.
-    pub reviewed: Option<bool>,
-}
 
 impl State {
     /// The image of a tile.

@@ -20,7 +20,12 @@ use std::sync::Arc;
 /// A person's other input.
 pub fn input(state: &mut State, shell: &mut shell::State, input: Input, now: f64) -> Vec<Effect> {
     match input {
-        Input::Select(_) | Input::Toggle(_) | Input::Range(_) | Input::Extend(_) | Input::Choose(_) | Input::Move(_) => {
+        Input::Select(_)
+        | Input::Toggle(_)
+        | Input::Range(_)
+        | Input::Extend(_)
+        | Input::Choose(_)
+        | Input::Move(_) => {
             select(state, input);
         }
         Input::Drop(..) | Input::SetLabel(..) | Input::AcceptAll => return label_input(state, shell, input, now),
@@ -245,7 +250,13 @@ pub(super) fn keep_drafts(state: &mut State, shell: &mut shell::State, now: f64)
 }
 
 /// Gives a label to the cells chosen together, else to `cell`, else to the chosen one.
-pub(super) fn set_label(state: &mut State, shell: &mut shell::State, cell: Option<CellId>, label: &str, now: f64) -> Vec<Effect> {
+pub(super) fn set_label(
+    state: &mut State,
+    shell: &mut shell::State,
+    cell: Option<CellId>,
+    label: &str,
+    now: f64,
+) -> Vec<Effect> {
     let targets = state.targets(cell);
     // What a label was given to is what is looked at from now on.
     if let (Some(cell), true) = (cell, targets.len() == 1) {
@@ -256,13 +267,7 @@ pub(super) fn set_label(state: &mut State, shell: &mut shell::State, cell: Optio
 }
 
 /// Gives cells a label, and says which cell got which.
-fn label_cells(
-    state: &mut State,
-    shell: &mut shell::State,
-    targets: &[CellId],
-    label: &str,
-    now: f64,
-) -> Vec<Effect> {
+fn label_cells(state: &mut State, shell: &mut shell::State, targets: &[CellId], label: &str, now: f64) -> Vec<Effect> {
     let effects = give(state, targets, label);
     if !effects.is_empty() {
         let label = look_up(&state.spelling(label));

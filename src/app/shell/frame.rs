@@ -1,10 +1,10 @@
 //! What is around every place: menu bar, rail, status bar, toasts.
 
+use super::state::State;
 use super::update::Input;
+use crate::app::choice::{GallerySort, Page, ThemeChoice};
 use crate::app::command::Command;
 use crate::app::language::{Language, look_up, tr};
-use super::state::State;
-use crate::app::choice::{GallerySort, Page, ThemeChoice};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, label_key};
 use crate::domain::UNIDENTIFIED;
@@ -12,6 +12,7 @@ use crate::files::display_path;
 use crate::inference::Provider;
 use crate::workflow::Export;
 use egui::{Align, Button, Layout, Panel, RichText, Ui};
+use strum::IntoEnumIterator as _;
 
 /// A menu's entry.
 fn entry(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<Input>, command: Command) {
@@ -122,7 +123,7 @@ pub(crate) fn menu_bar(ui: &mut Ui, cx: &Cx<'_>, offered: &[&str], asked: &mut A
                 });
             });
             ui.menu_button(tr!("View"), |ui| {
-                for page in Page::ALL {
+                for page in Page::iter() {
                     entry(ui, cx, asked, Command::Go(page));
                 }
                 ui.separator();
@@ -131,18 +132,18 @@ pub(crate) fn menu_bar(ui: &mut Ui, cx: &Cx<'_>, offered: &[&str], asked: &mut A
                     entry_as(ui, cx, asked, Command::SmallerTiles, &tr!("Smaller"));
                 });
                 ui.menu_button(tr!("Sort"), |ui| {
-                    for sort in GallerySort::ALL {
+                    for sort in GallerySort::iter() {
                         entry_as(ui, cx, asked, Command::Sort(sort), &tr!(sort.text()));
                     }
                 });
                 entry(ui, cx, asked, Command::FitImage);
                 ui.menu_button(tr!("Theme"), |ui| {
-                    for t in ThemeChoice::ALL {
+                    for t in ThemeChoice::iter() {
                         entry_as(ui, cx, asked, Command::Theme(t), &tr!(t.text()));
                     }
                 });
                 ui.menu_button(tr!("Language"), |ui| {
-                    for l in Language::ALL {
+                    for l in Language::iter() {
                         entry_as(ui, cx, asked, Command::Speak(l), l.name());
                     }
                 });
@@ -165,7 +166,7 @@ pub(crate) fn menu_bar(ui: &mut Ui, cx: &Cx<'_>, offered: &[&str], asked: &mut A
 pub(crate) fn rail(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
     Panel::left("rail").resizable(false).exact_size(92.0).show(ui, |ui| {
         ui.add_space(8.0);
-        for page in Page::ALL {
+        for page in Page::iter() {
             let command = Command::Go(page);
             let chosen = state.page == page;
             let text = RichText::new(tr!(page.text())).size(14.0);

@@ -91,8 +91,7 @@ impl Jobs {
         let (control, slot) = (self.begin(), self.prepared.clone());
         self.events.spawn("train-job", move |events| {
             let send = |e| events.send(Event::Job(generation, e));
-            let ended =
-                watching(events, generation, &control, || run(&form, current, &control, &slot, &|e| send(e)));
+            let ended = watching(events, generation, &control, || run(&form, current, &control, &slot, &|e| send(e)));
             send(TrainEvent::Ended(Box::new(ended.map_err(|e| e.to_string()))));
         });
     }

@@ -2,13 +2,13 @@
 //!
 //! It draws what the state says and asks for commands; nothing is computed here but positions on the screen.
 
+use super::state::{Phase, State, TrainForm};
+use super::update::Input;
 use crate::app::command::Command;
 use crate::app::language::{decimal, look_up, tr};
 use crate::app::textures::{Key, Pictures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button, duration, line, pictured, still_plot};
-use super::state::{Phase, State, TrainForm};
-use super::update::Input;
 use crate::dataset::Grouping;
 use crate::domain::{EpochRow, clinical_rank, same_label};
 use crate::files::{display_name, display_path};
@@ -181,7 +181,14 @@ fn obstacle(ui: &mut Ui, state: &State, form: &TrainForm, obstacle: &Obstacle, a
     });
 }
 
-fn data(ui: &mut Ui, cx: &Cx<'_>, state: &State, form: &mut TrainForm, pictures: &mut Pictures, asked: &mut Asked<Input>) {
+fn data(
+    ui: &mut Ui,
+    cx: &Cx<'_>,
+    state: &State,
+    form: &mut TrainForm,
+    pictures: &mut Pictures,
+    asked: &mut Asked<Input>,
+) {
     ui.add_space(6.0);
     ui.heading(tr!("Data"));
     ui.add_enabled_ui(!state.busy(), |ui| {
