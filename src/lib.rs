@@ -1,29 +1,24 @@
-//! Leukoscope finds, classifies and counts the white blood cells of stained smears. This is the map of its house.
+//! The library of Leukoscope: its map, its invariants, its modules in reading order. The map is `src/README.md`.
 //!
-//! Read in the order of the modules below; data runs down this list and never up.
-//!
-//! | layer | modules | what they are |
-//! | --- | --- | --- |
-//! | 0 | [`domain`], [`task`] | what things are: pure values, no disk, no threads, no clock |
-//! | 1 | [`files`], [`imaging`], [`metrics`], [`model`] | one craft each, knowing layer 0 alone, never each other |
-//! | 2 | [`dataset`], [`inference`], [`session`], [`laboratory`], [`report`] | labelled pictures and splits; running the network; a person's labels; the differential; results as bytes |
-//! | 3 | [`training`] | learning: arithmetic, recipes, the loop, checkpoints |
-//! | 4 | [`workflow`] | what one can do, headless: the API of both faces |
-//! | 5 | [`cli`], `app` | two thin faces that do not know each other |
+#![doc = include_str!("README.md")]
 //!
 //! # Invariants
 //! 1. Nothing below `app` names egui; `cargo build --no-default-features` gives the headless tool.
 //! 2. Only [`files`] opens or writes files (and ort its own library); only [`inference`] names ort; only [`imaging`] names
 //!    image codecs; only [`training`] names a library of matrix products, only [`session`] SQLite.
-//! 3. What one face can do, the other can: both call [`workflow`].
-//! 4. [`domain`], [`metrics`], [`report`] and the window's `update` are pure: time, seed and locale are parameters.
+//! 3. What one face can do, the other can: both call [`workflow`], and neither does the work itself.
+//! 4. [`domain`], [`metrics`], [`laboratory`], [`report`] and the window's `update` are pure: time, seed and locale are parameters.
 //! 5. No pixel reaches a model without the bounded decoder ([`imaging::decode`]), no model file reaches ort without
 //!    [`model::vet`]: a session takes a [`model::VettedModel`].
-//! 6. Source images are never opened for writing.
+//! 6. Source images are never opened for writing. Nothing is written onto what was read, whatever it is called.
 //! 7. What is written is written by one atomic writer ([`files::AtomicFile`]), or by SQLite ([`session::Store`]).
 //! 8. A result carries the image's digest, the model's digest and the execution provider that really ran.
 //! 9. A file that fails is a row with an error: never a missing row, never a stopped batch.
 //! 10. An exporter returns bytes; the writer writes them.
+//! 11. Identity is an id or a digest, never a position: positions live only inside the function that draws or sorts.
+//! 12. Meaning is a type, never a text: no control flow on messages, no `Debug` output on the disk.
+//! 13. One question, one function: window, script, report and signature take a differential from the same call.
+//! 14. No network connection is opened unless a person asked for that very thing, nor by a library.
 //!
 //! `tests/house.rs` holds the arrows and the homes of the libraries.
 
