@@ -1,10 +1,43 @@
 //! What was entered about a case, and where it came from in the session's entries. Pure.
 
-use super::ranges::Sex;
 use serde::{Deserialize, Serialize};
 
 /// Cells to count that laboratories use.
 pub const TARGETS: [usize; 3] = [100, 200, 400];
+
+/// For whom a reference range holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sex {
+    /// Everybody, or nobody said.
+    #[default]
+    Any,
+    /// Women and girls.
+    Female,
+    /// Men and boys.
+    Male,
+}
+
+impl Sex {
+    /// All, in the order in which they are offered.
+    pub const ALL: [Self; 3] = [Self::Any, Self::Female, Self::Male];
+
+    /// The word in files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Female => "female",
+            Self::Male => "male",
+        }
+    }
+
+    /// From the word in files; anything else is [`Self::Any`].
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        Self::ALL.into_iter().find(|s| s.as_str() == word).unwrap_or_default()
+    }
+}
 
 /// What was entered about a case. No name, no number of a patient: a sample id alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,42 +1,8 @@
 //! Reference ranges: for whom they hold, in which unit, and how a value lies to them. Pure; no file is read here.
 
-use super::case::CaseFacts;
+use super::case::{CaseFacts, Sex};
 use crate::domain::same_label;
 use serde::{Deserialize, Serialize};
-
-/// For whom a reference range holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sex {
-    /// Everybody, or nobody said.
-    #[default]
-    Any,
-    /// Women and girls.
-    Female,
-    /// Men and boys.
-    Male,
-}
-
-impl Sex {
-    /// All, in the order in which they are offered.
-    pub const ALL: [Self; 3] = [Self::Any, Self::Female, Self::Male];
-
-    /// The word in files.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::Female => "female",
-            Self::Male => "male",
-        }
-    }
-
-    /// From the word in files; anything else is [`Self::Any`].
-    #[must_use]
-    pub fn from_word(word: &str) -> Self {
-        Self::ALL.into_iter().find(|s| s.as_str() == word).unwrap_or_default()
-    }
-}
 
 /// What a reference range is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

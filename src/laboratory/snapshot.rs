@@ -6,7 +6,7 @@ use super::confirmation::Confirmed;
 use super::naming::{cannot_name, cannot_name_sentence};
 use super::ranges::{RangeSource, ReferenceRange, example_ranges};
 use super::run::RunRecord;
-use super::table::DifferentialTable;
+use super::table::{DifferentialTable, LeftOut};
 use super::text::{listed, number_of, plain_text};
 use crate::domain::Differential;
 use crate::session::Anchor;
@@ -15,26 +15,6 @@ use std::path::{Path, PathBuf};
 
 /// How many files a line of the report names.
 const NAMED: usize = 10;
-
-/// What was left out of the count, and why.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LeftOut {
-    /// Files with the same content as another one that counts.
-    pub copies: Vec<PathBuf>,
-    /// Images of a field that another image shows too, as a person agreed.
-    pub same_fields: Vec<PathBuf>,
-    /// Images that look like the same field and all count: nobody has decided.
-    pub alike: Vec<Vec<PathBuf>>,
-    /// Files that changed since they were looked at.
-    pub changed: usize,
-    /// Files that are gone since they were looked at.
-    pub gone: usize,
-    /// Labels of images that are gone or changed.
-    pub labels_gone: usize,
-    /// Labels of cells that are not found in their images now.
-    pub labels_unmatched: usize,
-}
 
 /// All that a signature has to keep.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

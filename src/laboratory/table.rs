@@ -8,12 +8,13 @@ use super::obstacle::Obstacle;
 use super::ranges::{Flag, RangeSource, ReferenceRange, Unit, WBC, flag, range_for};
 use super::rounding::Rounded;
 use super::run::RunRecord;
-use super::snapshot::LeftOut;
 use super::text::plain_text;
 use crate::domain::{
     CLASSES, CellClass, Count, Differential, NUCLEATED_RED_CELL, Role, clinical_rank, role, same_label,
 };
 use crate::metrics::exact;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The count of a label in whatever spelling it was counted.
 #[must_use]
@@ -24,6 +25,26 @@ pub fn count_of(d: &Differential, label: &str) -> Count {
         sum.reviewed += count.reviewed;
     }
     sum
+}
+
+/// What was left out of the count, and why.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LeftOut {
+    /// Files with the same content as another one that counts.
+    pub copies: Vec<PathBuf>,
+    /// Images of a field that another image shows too, as a person agreed.
+    pub same_fields: Vec<PathBuf>,
+    /// Images that look like the same field and all count: nobody has decided.
+    pub alike: Vec<Vec<PathBuf>>,
+    /// Files that changed since they were looked at.
+    pub changed: usize,
+    /// Files that are gone since they were looked at.
+    pub gone: usize,
+    /// Labels of images that are gone or changed.
+    pub labels_gone: usize,
+    /// Labels of cells that are not found in their images now.
+    pub labels_unmatched: usize,
 }
 
 /// A row of the 100 %.

@@ -5,51 +5,10 @@
 
 use super::confusion::{ClassScores, Confusion, share};
 use super::curves::{Binning, calibration_error, precision_recall, reliability, risk_coverage, roc};
-use super::interval::{Interval, wilson};
+use super::interval::{Estimate, How, Interval, LEAST_POSITIVES, wilson};
 use super::probability::{brier, in_top_two, log_loss, mean};
-use super::resample::{ROUNDS, Resampled, Values};
+use super::resample::{Resampled, Values};
 use super::sample::Sample;
-
-/// Where an interval comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    /// Wilson's score interval: a proportion of independent cells.
-    Wilson,
-    /// Bootstrap over so many groups.
-    Bootstrap(usize),
-    /// There is none: fewer than [`LEAST_POSITIVES`] cells stand behind the score.
-    Few,
-    /// There is none: it has not been computed yet, or there is but one group.
-    None,
-}
-
-/// Cells of a class that its scores need for an interval: a share of fewer says next to nothing, and an interval that is
-/// nearly everything reads as if it did.
-pub const LEAST_POSITIVES: usize = 5;
-
-impl How {
-    /// In words, beside the number.
-    #[must_use]
-    pub fn text(self) -> String {
-        match self {
-            Self::Wilson => "Wilson".into(),
-            Self::Bootstrap(groups) => format!("bootstrap over {groups} groups, {ROUNDS} draws"),
-            Self::Few => format!("no interval: fewer than {LEAST_POSITIVES} cells"),
-            Self::None => "no interval: one group".into(),
-        }
-    }
-}
-
-/// A score, its 95 % interval, and where that comes from.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
-    /// The score.
-    pub value: f64,
-    /// Its 95 % interval.
-    pub interval: Option<Interval>,
-    /// Where the interval comes from.
-    pub how: How,
-}
 
 /// One class' scores.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,6 +12,50 @@ pub struct Interval {
     pub high: f64,
 }
 
+/// Resamples behind an interval.
+pub const ROUNDS: usize = 2000;
+
+/// Where an interval comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Wilson's score interval: a proportion of independent cells.
+    Wilson,
+    /// Bootstrap over so many groups.
+    Bootstrap(usize),
+    /// There is none: fewer than [`LEAST_POSITIVES`] cells stand behind the score.
+    Few,
+    /// There is none: it has not been computed yet, or there is but one group.
+    None,
+}
+
+/// Cells of a class that its scores need for an interval: a share of fewer says next to nothing, and an interval that is
+/// nearly everything reads as if it did.
+pub const LEAST_POSITIVES: usize = 5;
+
+impl How {
+    /// In words, beside the number.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Self::Wilson => "Wilson".into(),
+            Self::Bootstrap(groups) => format!("bootstrap over {groups} groups, {ROUNDS} draws"),
+            Self::Few => format!("no interval: fewer than {LEAST_POSITIVES} cells"),
+            Self::None => "no interval: one group".into(),
+        }
+    }
+}
+
+/// A score, its 95 % interval, and where that comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The score.
+    pub value: f64,
+    /// Its 95 % interval.
+    pub interval: Option<Interval>,
+    /// Where the interval comes from.
+    pub how: How,
+}
+
 /// Wilson's score interval for `hits` of `n` (Wilson, JASA 22 (1927) 209); 0 to 1 where `n` is 0.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts")]

@@ -8,7 +8,7 @@
 
 use super::confusion::Confusion;
 use super::curves::{BINS, Binning, bins};
-use super::interval::Interval;
+use super::interval::{Interval, ROUNDS};
 use super::probability::{brier, in_top_two, log_loss};
 use super::sample::Sample;
 use rayon::prelude::*;
@@ -17,8 +17,6 @@ use rayon::prelude::*;
 const UNITS: usize = 400;
 /// Numbers kept for all units together, nearly.
 const BUDGET: usize = 1 << 20;
-/// Resamples behind an interval.
-pub const ROUNDS: usize = 2000;
 
 /// Scores of one (re)sample. Each is `None` where the sample does not define it.
 #[derive(Debug, Clone, PartialEq, Default)]

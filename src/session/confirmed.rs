@@ -4,7 +4,7 @@
 
 use super::audit::AuditRow;
 use super::edit::{CellKey, Edit, Verdict};
-use super::store::key_of;
+use super::rows::key_of;
 use std::collections::{BTreeMap, HashMap};
 
 /// How a label was confirmed.
@@ -136,7 +136,7 @@ impl Cell {
 mod tests {
     use super::*;
     use crate::domain::Digest;
-    use crate::session::store::object;
+    use crate::session::rows::object;
 
     fn walk(rows: &[(u8, &str, &str, &str)]) -> Vec<(u8, Confirmation)> {
         let rows: Vec<AuditRow> = rows

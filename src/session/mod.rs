@@ -7,22 +7,28 @@ pub mod audit;
 mod case;
 mod confirmed;
 mod edit;
+mod fault;
+mod open;
 mod opening;
 mod places;
+mod record;
 mod rescue;
 mod results;
+mod rows;
 mod store;
 mod thumbnails;
 mod verify;
 
 pub use audit::{Anchor, AuditRow};
-pub use case::{CaseChange, CaseRecord, Signature};
 pub use confirmed::{Confirmation, Confirmations};
 pub use edit::{CellKey, Change, Edit, History, Verdict};
+pub use fault::{Fault, SignedPart};
+pub use open::Opened;
+pub use record::{CaseChange, CaseRecord, Signature};
 pub use results::KeptResult;
-pub use store::{Opened, Seen, Store, StoreError};
+pub use store::{Seen, Store, StoreError};
 pub use thumbnails::{THUMBNAIL_BYTES, Thumbnails};
-pub use verify::{Fault, SignedPart, Verification};
+pub use verify::Verification;
 
 /// The time of a row that no person asked for, UTC, RFC 3339.
 fn now() -> String {

@@ -1,17 +1,14 @@
 //! Where the images of a session were seen, and the folders that it is of: absolute paths, with a digest of all of them in
 //! the audit trail that is carried along from change to change.
 
-use super::store::{Noted, Seen, Store, StoreError, note};
+use super::rows::{Noted, PLACES, SEE, note};
+use super::store::{Seen, Store, StoreError};
 use crate::domain::Digest;
 use crate::files::{absolute, display_path, is_file};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
-/// What the trail calls it, and the name among what is known of a session.
-pub(super) const PLACES: &str = "places";
-/// The word for the audit row.
-pub(super) const SEE: &str = "see";
 const FOLDERS: &str = "folders";
 
 /// A sum over a set, whatever the order in which its members come and go: SHA-256 of each, added up as a number of 256 bits.
@@ -97,7 +94,7 @@ pub(super) fn counted(c: &Connection) -> rusqlite::Result<String> {
 /// Notes in the trail of a session of an older version what was seen by then.
 pub(super) fn carried_over(c: &Connection) -> rusqlite::Result<()> {
     let seen: i64 = c.query_row("SELECT count(*) FROM seen", [], |r| r.get(0))?;
-    super::store::note_end(c)?;
+    super::rows::note_end(c)?;
     if seen == 0 {
         return Ok(());
     }

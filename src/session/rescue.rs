@@ -2,9 +2,9 @@
 //! part of the trail vouches for. The damaged file itself is only read.
 
 use super::audit::{AuditRow, altered};
-use super::case::{CaseRecord, Signature, brought_over};
 use super::edit::{CellKey, Verdict};
-use super::store::{Noted, audit_of, key_of, note, object, put_label};
+use super::record::{CaseRecord, Signature, brought_over};
+use super::rows::{Noted, audit_of, key_of, note, object, put_label};
 use crate::files::{display_path, write_private};
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ pub(super) fn rescue(damaged: &Path, new: &mut Connection) -> String {
                 reason: format!("from {}", display_path(damaged)),
             });
         }
-        rows.extend(super::case::recover(c, &case, &format!("from {}", display_path(damaged)))?);
+        rows.extend(super::record::recover(c, &case, &format!("from {}", display_path(damaged)))?);
         note(c, rows, "", &last)
     };
     let done = new.transaction().and_then(|c| put(&c).and_then(|()| c.commit()));

@@ -4,21 +4,15 @@
 //! one transaction. Nothing here knows a window.
 
 use super::audit::{Anchor, AuditRow};
-use super::case::{Told, locked, told};
 use super::confirmed::{Confirmation, Confirmations, audited, confirmations};
 use super::edit::{CellKey, Change, Edit, Verdict};
-use super::opening::{Kind, Trouble, kind, network_note, read_only, writing};
-use super::rescue::rescue;
-use crate::domain::{Digest, Square};
-use crate::files::{
-    Lock, ScratchFolder, absolute, create_folder, display_path, is_file, keep_private, make_private, move_aside,
-};
+use super::record::{Told, locked};
+use super::rows::{Noted, anchor, audit_of, note, object, put_label, verdict_of};
+use crate::domain::Digest;
+use crate::files::{Lock, ScratchFolder, display_path};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// The name, among what is known of a session, of where its trail ends.
-pub(super) const TRAIL: &str = "trail";
 
 /// Why a session cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -43,26 +37,6 @@ pub enum StoreError {
     Sqlite(String, String),
 }
 
-/// An opened session, and what a person should know about how it was opened.
-#[derive(Debug)]
-pub struct Opened {
-    /// The session.
-    pub store: Store,
-    /// What was said: set aside, read-only and why, signed things that were changed.
-    pub said: Vec<String>,
-    /// Where a damaged file was put, where there was one.
-    pub set_aside: Option<PathBuf>,
-}
-
-/// What is done about a damaged session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OnDamage {
-    /// It is put aside and a new one begun with what can be read of it.
-    SetAside,
-    /// Nothing is opened, and the file left where it is.
-    Refuse,
-}
-
 /// Where an image was last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
@@ -78,144 +52,16 @@ pub struct Store {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
     /// Why nothing can be written, where that is so.
-    read_only: Option<String>,
+    pub(super) read_only: Option<String>,
     /// What the trail says about the case.
     pub(super) told: Told,
     /// Where a copy is read, where the file itself cannot be.
-    _scratch: Option<ScratchFolder>,
+    pub(super) _scratch: Option<ScratchFolder>,
     /// Held as long as the session is open for writing.
-    _lock: Option<Lock>,
+    pub(super) _lock: Option<Lock>,
 }
 
 impl Store {
-    /// Opens or makes a session. `who` is shown to whoever opens it meanwhile. A damaged session is set aside and a new one
-    /// begun; one that somebody else has open, that may only be read, or of a newer version, is opened for reading alone.
-    /// Each is said.
-    ///
-    /// # Errors
-    /// [`StoreError::Foreign`] for a file that never was a session; when it can neither be opened nor made.
-    pub fn open(path: &Path, who: &str) -> Result<Opened, StoreError> {
-        Self::open_as(path, who, OnDamage::SetAside)
-    }
-
-    /// As [`Store::open`], but a damaged session is left alone.
-    ///
-    /// # Errors
-    /// Also [`StoreError::Damaged`].
-    pub fn open_undamaged(path: &Path, who: &str) -> Result<Opened, StoreError> {
-        Self::open_as(path, who, OnDamage::Refuse)
-    }
-
-    fn open_as(path: &Path, who: &str, on_damage: OnDamage) -> Result<Opened, StoreError> {
-        let path = &absolute(path);
-        let shown = display_path(path);
-        let no = |e: &dyn std::fmt::Display| StoreError::Sqlite(shown.clone(), e.to_string());
-        let reading = |why: String| {
-            let mut store = Self::reading(path, why.clone())?;
-            let mut said = vec![format!("This session is opened for reading only: {why}")];
-            said.extend(store.doubts()?);
-            Ok(Opened { store, said, set_aside: None })
-        };
-        // Looked at before anything is made beside it.
-        let was = kind(path);
-        if let Kind::Foreign(what) = was {
-            return Err(StoreError::Foreign(shown, what));
-        }
-        if let Some(folder) = path.parent() {
-            create_folder(folder).map_err(|e| no(&e))?;
-        }
-        let lock = match Lock::hold(&path.with_extension("lock"), who) {
-            Ok(lock) => lock,
-            // Nobody else: the folder itself cannot be written to.
-            Err(holder) if !crate::files::can_write_beside(path) => {
-                return reading(format!("its folder cannot be written to ({holder})"));
-            }
-            Err(_) if is_file(path) && !crate::files::can_write(path) => {
-                return reading("you may not write to its file".into());
-            }
-            Err(holder) => return reading(format!("{holder} has it open")),
-        };
-        let mut said = Vec::new();
-        let mut set_aside = None;
-        make_private(path).map_err(|e| no(&e))?;
-        for ending in ["", "-wal", "-shm", "-journal"] {
-            let mut name = path.as_os_str().to_owned();
-            name.push(ending);
-            keep_private(Path::new(&name));
-        }
-        let opened = match was {
-            Kind::Damaged(e) => Err(Trouble::Damaged(e)),
-            _ => writing(path).map(|(c, _)| c),
-        };
-        let connection = match opened {
-            Ok(connection) => connection,
-            Err(Trouble::Newer(version)) => {
-                return reading(format!(
-                    "it was written by a newer version of the program (its tables are of version {version})"
-                ));
-            }
-            Err(Trouble::ReadOnly(_)) => return reading("you may not write to its file".into()),
-            Err(Trouble::Damaged(e)) if on_damage == OnDamage::Refuse => return Err(StoreError::Damaged(shown, e)),
-            Err(Trouble::Damaged(e)) => {
-                let aside = move_aside(path, "damaged").map_err(|e| no(&e))?;
-                make_private(path).map_err(|e| no(&e))?;
-                let (mut connection, _) = writing(path).map_err(|e| no(&e))?;
-                let rescued = rescue(&aside, &mut connection);
-                said.push(format!(
-                    "The session {shown} is damaged ({e}). It was set aside as {}, and a new one was begun. {rescued}",
-                    display_path(&aside)
-                ));
-                set_aside = Some(aside);
-                connection
-            }
-            Err(e) => return Err(no(&e)),
-        };
-        let told = told(&connection).map_err(|e| no(&e))?;
-        let mut store =
-            Self { connection, path: path.to_owned(), read_only: None, told, _scratch: None, _lock: Some(lock) };
-        said.extend(store.doubts()?);
-        said.extend(network_note(path));
-        Ok(Opened { store, said, set_aside })
-    }
-
-    /// What a person should know of a session whose case is not what its trail says.
-    fn doubts(&mut self) -> Result<Option<String>, StoreError> {
-        let faults = self.case()?.faults;
-        let words: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        Ok((!words.is_empty()).then(|| {
-            format!(
-                "The case of this session was changed by something else than this program: {}. What was signed stays locked",
-                words.join("; ")
-            )
-        }))
-    }
-
-    /// Opens a session for looking at it, whoever has it.
-    ///
-    /// # Errors
-    /// When it is not there or no session.
-    pub fn look(path: &Path) -> Result<Self, StoreError> {
-        let shown = display_path(path);
-        match kind(path) {
-            Kind::Foreign(what) => return Err(StoreError::Foreign(shown, what)),
-            Kind::Damaged(e) => return Err(StoreError::Damaged(shown, e)),
-            Kind::New if is_file(path) => return Err(StoreError::Foreign(shown, "nothing is in it".into())),
-            Kind::New | Kind::Session => {}
-        }
-        Self::reading(path, "it was opened for looking at it".into())
-    }
-
-    fn reading(path: &Path, why: String) -> Result<Self, StoreError> {
-        let no = |e: rusqlite::Error| match Trouble::from(e) {
-            Trouble::Damaged(e) => StoreError::Damaged(display_path(path), e),
-            e => StoreError::Sqlite(display_path(path), e.to_string()),
-        };
-        let (connection, scratch) = read_only(path).map_err(no)?;
-        connection.query_row("SELECT count(*) FROM label", [], |_| Ok(())).map_err(no)?;
-        let told = told(&connection).map_err(no)?;
-        Ok(Self { connection, path: path.to_owned(), read_only: Some(why), told, _scratch: scratch, _lock: None })
-    }
-
     pub(super) fn no(&self, e: &dyn std::fmt::Display) -> StoreError {
         StoreError::Sqlite(display_path(&self.path), e.to_string())
     }
@@ -353,151 +199,6 @@ impl Store {
     pub fn anchor(&self) -> Result<Anchor, StoreError> {
         anchor(&self.connection).map_err(|e| self.no(&e))
     }
-}
-
-/// Where the audit trail ends.
-pub(super) fn anchor(c: &Connection) -> rusqlite::Result<Anchor> {
-    let last = "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1";
-    let read = |r: &rusqlite::Row<'_>| Ok(Anchor { rows: r.get::<_, i64>(0)?.unsigned_abs(), last_hash: r.get(1)? });
-    Ok(c.query_row(last, [], read).optional()?.unwrap_or_default())
-}
-
-/// What happened, without who, when and after what.
-pub(super) struct Noted {
-    pub(super) action: String,
-    pub(super) object: String,
-    pub(super) old: String,
-    pub(super) new: String,
-    pub(super) reason: String,
-}
-
-/// Puts rows at the end of the audit trail. Time never goes back in it: a clock that does is noted as the reason.
-pub(super) fn note(c: &Connection, rows: Vec<Noted>, operator: &str, time: &str) -> rusqlite::Result<()> {
-    let last = "SELECT number, hash, time FROM audit ORDER BY number DESC LIMIT 1";
-    let (mut number, mut previous, before): (u64, String, String) = c
-        .query_row(last, [], |r| Ok((r.get::<_, i64>(0)?.unsigned_abs(), r.get(1)?, r.get(2)?)))
-        .optional()?
-        .unwrap_or_default();
-    // RFC 3339 in UTC without fractions: the order of the words is that of the times.
-    let back = time < before.as_str();
-    let mut put = c.prepare_cached("INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
-    for Noted { action, object, old, new, reason } in rows {
-        number += 1;
-        let reason = if back { clock_words(&reason, time) } else { reason };
-        let row = AuditRow {
-            number,
-            time: if back { before.clone() } else { time.into() },
-            operator: operator.into(),
-            action,
-            object,
-            old,
-            new,
-            reason,
-            version: env!("CARGO_PKG_VERSION").into(),
-            previous,
-        };
-        let hash = row.hash();
-        put.execute(params![
-            row.number.cast_signed(),
-            row.time,
-            row.operator,
-            row.action,
-            row.object,
-            row.old,
-            row.new,
-            row.reason,
-            row.version,
-            row.previous,
-            hash
-        ])?;
-        previous = hash;
-    }
-    drop(put);
-    note_end(c)
-}
-
-/// The reason of a row that was written when the clock had gone back to `time`.
-pub(super) fn clock_words(reason: &str, time: &str) -> String {
-    let end = if time.is_empty() { "" } else { ")" };
-    format!("{reason} (the clock went back: it says {time}{end}").trim().into()
-}
-
-/// Where a trail ends, as the session itself has it.
-pub(super) fn end_words(end: &Anchor) -> String {
-    if end.rows == 0 { String::new() } else { format!("{} {}", end.rows, end.last_hash) }
-}
-
-/// Notes where the trail ends: a tail that was cut off is missed.
-pub(super) fn note_end(c: &Connection) -> rusqlite::Result<()> {
-    let end = anchor(c)?;
-    if end.rows > 0 {
-        c.execute("INSERT OR REPLACE INTO about (name, value) VALUES (?1, ?2)", params![TRAIL, end_words(&end)])?;
-    }
-    Ok(())
-}
-
-/// Where the trail ended when something was written last.
-pub(super) fn trail_end(c: &Connection) -> rusqlite::Result<Option<String>> {
-    c.query_row("SELECT value FROM about WHERE name = ?1", [TRAIL], |r| r.get(0)).optional()
-}
-
-/// Writes a verdict, or takes it away.
-pub(super) fn put_label(c: &Connection, key: CellKey, verdict: Option<&Verdict>) -> rusqlite::Result<()> {
-    match verdict {
-        Some(v) => c
-            .prepare_cached(
-                "INSERT OR REPLACE INTO label (image, cell, label, suggested, x, y, side) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?
-            .execute(params![
-                key.image.0,
-                key.cell,
-                v.label,
-                v.suggested,
-                v.square.map(|s| s.x),
-                v.square.map(|s| s.y),
-                v.square.map(|s| s.side)
-            ])?,
-        None => c
-            .prepare_cached("DELETE FROM label WHERE image = ?1 AND cell = ?2")?
-            .execute(params![key.image.0, key.cell])?,
-    };
-    Ok(())
-}
-
-/// Reads label, suggested, x, y, side.
-pub(super) fn verdict_of(r: &rusqlite::Row<'_>) -> rusqlite::Result<Verdict> {
-    let square = match (r.get(2)?, r.get(3)?, r.get(4)?) {
-        (Some(x), Some(y), Some(side)) => Some(Square { x, y, side }),
-        _ => None,
-    };
-    Ok(Verdict { label: r.get(0)?, suggested: r.get(1)?, square })
-}
-
-pub(super) fn object(key: CellKey) -> String {
-    format!("{} {}", key.image, key.cell)
-}
-
-pub(super) fn key_of(object: &str) -> Option<CellKey> {
-    let (digest, cell) = object.split_once(' ')?;
-    Some(CellKey { image: digest.parse().ok()?, cell: cell.parse().ok()? })
-}
-
-/// Reads a row of the audit trail and the hash that was stored with it.
-pub(super) fn audit_of(r: &rusqlite::Row<'_>) -> rusqlite::Result<(AuditRow, String)> {
-    let row = AuditRow {
-        // No row has a number below 1; one that does is no row of ours.
-        number: u64::try_from(r.get::<_, i64>(0)?).unwrap_or(0),
-        time: r.get(1)?,
-        operator: r.get(2)?,
-        action: r.get(3)?,
-        object: r.get(4)?,
-        old: r.get(5)?,
-        new: r.get(6)?,
-        reason: r.get(7)?,
-        version: r.get(8)?,
-        previous: r.get(9)?,
-    };
-    Ok((row, r.get(10)?))
 }
 
 #[cfg(test)]

@@ -2,94 +2,18 @@
 //! images were seen, the tables themselves. Changes nothing; what cannot be read is a finding, not an error.
 
 use super::audit::{Anchor, AuditRow, altered};
-use super::case::{CaseRecord, Signature, case_faults};
 use super::edit::{CellKey, Verdict};
+use super::fault::Fault;
 use super::opening::{MIGRATIONS, SCHEMA, marked};
-use super::places::{PLACES, SEE, counted};
-use super::store::{Store, StoreError, key_of, object, trail_end};
+use super::places::counted;
+use super::record::{CaseRecord, Signature, SignedOn, case_faults, state};
+use super::rows::{PLACES, SEE, key_of, object, trail_end};
+use super::store::{Store, StoreError};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// So many of the database's own complaints are told.
 const COMPLAINTS: usize = 20;
-
-/// Something that is not what it was when this program wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// SQLite's own check of the file.
-    #[error("the file is damaged: {0}")]
-    Damaged(String),
-    /// A table, index, view or trigger that does not belong there, is missing, or is another than it was.
-    #[error("the {0} was added, removed or changed by another program")]
-    Schema(String),
-    /// The version or the mark in the file's header.
-    #[error("the header of the file was changed: {0}")]
-    Header(String),
-    /// Values of another type than the program writes.
-    #[error("the table {table} holds values in the column {column} that this program does not write")]
-    Type {
-        /// Which table.
-        table: &'static str,
-        /// Which column.
-        column: &'static str,
-    },
-    /// A table that cannot be read.
-    #[error("the table {0} cannot be read: {1}")]
-    Unreadable(&'static str, String),
-    /// The trail does not end where the session says that it does.
-    #[error(
-        "the audit trail does not end where it did: rows were cut off, added or written anew (then: {noted}; now: {found})"
-    )]
-    End {
-        /// As it was noted.
-        noted: String,
-        /// As it is.
-        found: Anchor,
-    },
-    /// A row that could not have been written at that moment.
-    #[error(
-        "row {0} of the audit trail changes something while the case was signed, or signs or amends what could not be"
-    )]
-    Order(u64),
-    /// A signature that the trail does not know.
-    #[error("version {0} is signed, but the audit trail knows no such signature")]
-    Unaudited(u32),
-    /// A signature that is gone.
-    #[error("version {0} was signed, but its signature is gone")]
-    Missing(u32),
-    /// A signature that is not the one in the trail.
-    #[error("the signature of version {0} is not what was signed: {1}")]
-    Signature(u32, SignedPart),
-    /// What is known of the case is not what was entered.
-    #[error("the entry \"{0}\" of the case is not what the audit trail says was entered")]
-    Entry(String),
-    /// Something among what is known of a session that this program does not write.
-    #[error("the entry \"{0}\" of the session is none that this program writes")]
-    Stranger(String),
-    /// Whether the case is being amended is not what the trail says.
-    #[error("whether the case is being amended is not what the audit trail says")]
-    Amending,
-    /// Where images were seen.
-    #[error("the paths of images, or the folders of the session, are not what the audit trail says")]
-    Places,
-    /// Something in the session is not what it was when it was signed.
-    #[error("labels, suggestions, results, paths or entries are not those that version {0} was signed on")]
-    State(u32),
-}
-
-/// Which part of a signature differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SignedPart {
-    /// The report.
-    #[error("the report was changed")]
-    Report,
-    /// Who, when or why.
-    #[error("who signed, when, or why was changed")]
-    Signer,
-    /// The audit trail's end at signing.
-    #[error("the audit trail before it is another one")]
-    Anchor,
-}
 
 /// What checking a session found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -323,7 +247,7 @@ fn end(c: &Connection, found: &Anchor) -> Option<Fault> {
         Ok(noted) => noted.unwrap_or_default(),
         Err(e) => return Some(Fault::Unreadable("about", e.to_string())),
     };
-    (noted != super::store::end_words(found)).then(|| Fault::End { noted, found: found.clone() })
+    (noted != super::rows::end_words(found)).then(|| Fault::End { noted, found: found.clone() })
 }
 
 fn places(c: &Connection, rows: &[(AuditRow, String)]) -> Option<Fault> {
@@ -352,51 +276,9 @@ fn signed_state(c: &Connection, record: &CaseRecord, anchors: &BTreeMap<u32, Sig
     }
 }
 
-/// What a version was signed on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SignedOn {
-    /// The trail's end before the row about the signature.
-    pub(super) anchor: Anchor,
-    /// Digest of what was in the session.
-    pub(super) state: String,
-}
-
-/// A digest of all that a report can be made from, apart from the trail itself.
-pub(super) fn state(c: &Connection) -> rusqlite::Result<String> {
-    use rusqlite::types::ValueRef;
-    use sha2::{Digest as _, Sha256};
-    let mut hash = Sha256::new();
-    for query in [
-        "SELECT name, value FROM about WHERE name NOT IN ('trail', 'case.amending') ORDER BY name",
-        "SELECT image, path FROM seen ORDER BY image",
-        "SELECT image, cell, label, suggested, x, y, side FROM label ORDER BY image, cell",
-        "SELECT path, bytes, modified, image, width, height, cells, error, warnings, provider FROM result ORDER BY path",
-    ] {
-        let mut all = c.prepare(query)?;
-        let columns = all.column_count();
-        let mut rows = all.query([])?;
-        while let Some(row) = rows.next()? {
-            for i in 0..columns {
-                let (kind, bytes): (u8, Vec<u8>) = match row.get_ref(i)? {
-                    ValueRef::Null => (0, Vec::new()),
-                    ValueRef::Integer(n) => (1, n.to_le_bytes().to_vec()),
-                    ValueRef::Real(r) => (2, r.to_le_bytes().to_vec()),
-                    ValueRef::Text(t) => (3, t.to_vec()),
-                    ValueRef::Blob(b) => (4, b.to_vec()),
-                };
-                hash.update([kind]);
-                hash.update((bytes.len() as u64).to_le_bytes());
-                hash.update(bytes);
-            }
-        }
-        hash.update([0xff]);
-    }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
-}
-
 /// Entries of a session that no version of the program writes.
 fn strangers(c: &Connection) -> Vec<Fault> {
-    let known = [PLACES, "folders", "results of", super::store::TRAIL, "noted.run", "noted.alike"];
+    let known = [PLACES, "folders", "results of", super::rows::TRAIL, "noted.run", "noted.alike"];
     let read = || -> rusqlite::Result<Vec<String>> {
         let mut all = c.prepare("SELECT name FROM about")?;
         all.query_map([], |r| r.get(0))?.collect()

@@ -88,20 +88,6 @@ pub enum TrainingDevice {
     Gpu,
 }
 
-/// The graphics card for layers `first..` of a network; `software` also takes one that the processor only imitates.
-///
-/// # Errors
-/// Why there is none, and what to do.
-pub fn gpu_engine(net: &Net, first: usize, software: bool) -> Result<Box<dyn GradientEngine>, String> {
-    #[cfg(feature = "gpu")]
-    return Ok(Box::new(super::tensor::TensorEngine::gpu(net.clone(), first, software)?));
-    #[cfg(not(feature = "gpu"))]
-    {
-        let _ = (net, first, software);
-        Err("this build trains on the processor only; one built with `--features gpu` can use a graphics card".into())
-    }
-}
-
 /// The processor as training engine.
 #[derive(Debug)]
 pub struct CpuEngine {
@@ -267,6 +253,8 @@ fn cross_entropy(logits: &[f32], targets: &[f32], classes: usize, total: usize) 
 mod tests {
     use super::*;
     use crate::model::{Layer, LayerKind, Network};
+    #[cfg(feature = "gpu")]
+    use crate::training::gpu_engine;
 
     fn layer(kind: LayerKind, inputs: usize, outputs: usize, stride: usize, relu6: bool, skip: Option<usize>) -> Layer {
         let pad = usize::from(kind != LayerKind::Pointwise);

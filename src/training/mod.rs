@@ -5,6 +5,7 @@
 
 mod augment;
 mod checkpoint;
+mod device;
 mod engine;
 mod familiarity;
 mod features;
@@ -18,7 +19,8 @@ mod trainer;
 
 pub use augment::{Augmentation, augment};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use engine::{Batch, BatchResult, CpuEngine, GradientEngine, TrainingDevice, fitting_batch, gpu_engine};
+pub use device::gpu_engine;
+pub use engine::{Batch, BatchResult, CpuEngine, GradientEngine, TrainingDevice, fitting_batch};
 pub use familiarity::{LEAST_CELLS, fit_familiarity, with_threshold};
 pub use features::{Activations, CellSource, Scaling};
 pub use network::{Net, Workspace};

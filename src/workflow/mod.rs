@@ -29,11 +29,10 @@ mod session_writer;
 mod sessions;
 mod strangers;
 mod train;
-mod watch;
 
 pub use bench::{BenchReport, bench};
 pub use calibrate::{CalibrateOptions, Calibrated, calibrate};
-pub use classify::{Request, Told, Totals, classify, classify_to};
+pub use classify::{Request, Told, Totals, classify, classify_to, watch};
 pub use corrections::{ChangedReference, Correction, Corrections, CorrectionsWriter};
 pub use demo::{DEMO_SEED, DemoSlide, draw_demo};
 pub use doctor::{DoctorReport, doctor};
@@ -74,4 +73,3 @@ pub use train::{
     earlier_runs, forget_run, load_start, model_name, new_model_file, new_model_path, prepare_training, remember_run,
     train, unfinished_runs,
 };
-pub use watch::watch;

@@ -4,12 +4,12 @@
 //! write to, tell nothing. A file is taken once two looks found it the same, so a half-written one waits. A folder that
 //! cannot be reached is waited for.
 
-use super::UserError;
-use super::classify::{Request, Run, Told, Totals, round};
+use super::run::{Request, Run, Told, Totals, round};
 use crate::domain::{Digest, ImageResult, Outcome};
 use crate::files::{self, Entry, FileFacts, walk};
 use crate::model::VettedModel;
 use crate::task::{Cancel, Progress};
+use crate::workflow::UserError;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
