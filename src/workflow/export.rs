@@ -2,13 +2,18 @@
 //! asked here.
 
 use super::UserError;
-use super::laboratory::{report_fhir, report_html, session_report};
-use super::sessions::session_csv;
-use crate::domain::{ClassSet, ImageResult};
+use super::laboratory::{counted, report_fhir, report_html, session_report};
+use super::sessions::{RESEARCH, look};
+use crate::domain::{ClassSet, Digest, ImageResult};
 use crate::laboratory::SlideReport;
-use crate::report::{RowFormat, RowWriter, Stamp};
+use crate::report::{RowFormat, RowWriter, Stamp, csv_text};
+use crate::session::{CellKey, Verdict};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Columns of an exported table.
+const COLUMNS: [&str; 10] = ["sha256", "cell", "label", "suggested", "path", "x", "y", "side", "use", "counted"];
 
 /// What can be written out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -98,4 +103,43 @@ pub fn results_csv(images: &[Arc<ImageResult>], classes: &ClassSet, model: Strin
         bytes.extend(writer.image(image));
     }
     bytes
+}
+
+/// A session's labels as CSV: `sha256,cell,label,suggested,path,x,y,side,use,counted`, by path and cell; a square is given where a person
+/// drew or moved it.
+///
+/// # Errors
+/// When it is not there, or no session.
+pub fn session_csv(path: &Path) -> Result<Vec<u8>, UserError> {
+    let store = look(path)?;
+    let say = |e: crate::session::StoreError| UserError::new(e.to_string());
+    let seen: BTreeMap<Digest, String> =
+        store.seen().map_err(say)?.into_iter().map(|s| (s.image, s.path.to_string_lossy().into_owned())).collect();
+    let became = counted(&store, &store.case().map_err(say)?)?.1;
+    let mut rows: Vec<(String, CellKey, Verdict)> = store
+        .labels()
+        .map_err(say)?
+        .into_iter()
+        .map(|(key, v)| (seen.get(&key.image).cloned().unwrap_or_default(), key, v))
+        .collect();
+    rows.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut w = csv::Writer::from_writer(Vec::new());
+    // Writing to memory does not fail.
+    let _ = w.write_record(COLUMNS);
+    for (path, key, v) in rows {
+        let fields = [
+            key.image.to_string(),
+            key.cell.to_string(),
+            csv_text(&v.label).into_owned(),
+            csv_text(&v.suggested).into_owned(),
+            csv_text(&path).into_owned(),
+            v.square.map_or_else(String::new, |s| s.x.to_string()),
+            v.square.map_or_else(String::new, |s| s.y.to_string()),
+            v.square.map_or_else(String::new, |s| s.side.to_string()),
+            RESEARCH.to_owned(),
+            became.get(&key).map_or("", |c| c.as_str()).to_owned(),
+        ];
+        let _ = w.write_record(&fields);
+    }
+    Ok(w.into_inner().unwrap_or_default())
 }

@@ -42,7 +42,7 @@ pub use evaluate::{
     write_evaluation,
 };
 pub use explain::{ExplainRequest, Explained, Explainer, explain, explained_png};
-pub use export::{Export, report_bytes, results_csv, session_bytes};
+pub use export::{Export, report_bytes, results_csv, session_bytes, session_csv};
 pub use images::{ExportedImages, ReviewedCells, export_images, reviewed_cells};
 pub use laboratory::{
     ALIKE, METHOD, MadeWith, OTHER_FIELDS, RUN, SAME_FIELDS, SessionFiles, case_facts, case_report, case_status,
@@ -58,15 +58,15 @@ pub use map::{CellPlaces, place_cells, write_map};
 pub use measure::{add_provider, fetch_destination, fetch_provider, measure, measure_one, record_text, try_provider};
 pub use models::{default_model, export_triton, open_model};
 pub use openable::openable;
-pub use probe::{LEAST, Probed, Tried, probe};
+pub use probe::{LEAST, Probed, probe};
 pub use quantize::{Quantized, USUAL_LOSS, quantize};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use session_writer::{Emit, OpenedSession, ResultBatch, SessionCommand, SessionEvent, SessionWriter};
 pub use sessions::{
-    Imported, ListedSession, SessionFacts, holder, import_session, list_sessions, now, session_csv, session_facts,
-    session_path, verify_session, write_export,
+    Imported, ListedSession, SessionFacts, holder, import_session, list_sessions, now, session_facts, session_path,
+    verify_session, write_export,
 };
-pub use strangers::{Foreign, Opened, Preview, forget_answer, look_at_model, save_as_ours};
+pub use strangers::{Foreign, Opened, Preview, Tried, forget_answer, look_at_model, save_as_ours};
 pub use train::{
     ClassCount, Current, EarlierRun, Held, Lookalike, LookalikeCell, Lookalikes, Obstacle, Picture, Prepared, Remedy,
     Short, Start, TrainControl, TrainOptions, TrainOutcome, TrainPlan, TrainRequest, TrainTold, UnfinishedRun, Why,

@@ -2,13 +2,13 @@
 //! gets right. Shown with intervals; a contract that no figures speak for is never taken.
 
 use super::UserError;
-use super::strangers::Foreign;
+use super::strangers::{Foreign, Tried, framed};
 use crate::dataset::{Item, scan};
-use crate::domain::{Square, TensorSpec, same_label};
+use crate::domain::{TensorSpec, same_label};
 use crate::files::display_path;
 use crate::imaging::{self, RgbImage};
 use crate::inference::{Engine, Provider, decode_file};
-use crate::metrics::{Interval, mcnemar, wilson};
+use crate::metrics::{mcnemar, wilson};
 use crate::model::{Framing, Scaling};
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
@@ -24,31 +24,6 @@ const MOST: usize = 200;
 const BEST: usize = 10;
 /// Cells a run.
 const BATCH: usize = 8;
-
-/// One contract, tried.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Tried {
-    /// What the values are.
-    pub scaling: Scaling,
-    /// What of a picture the model sees.
-    pub framing: Framing,
-    /// Labels of the outputs, where they were found by trying, too.
-    pub labels: Option<Vec<String>>,
-    /// Pictures seen.
-    pub n: usize,
-    /// Pictures right; one without a cell to cut is wrong.
-    pub right: usize,
-    /// Of the share right, Wilson 95 %.
-    pub interval: Interval,
-}
-
-impl Tried {
-    /// The share right.
-    #[must_use]
-    pub fn accuracy(&self) -> f64 {
-        crate::metrics::share(self.right, self.n)
-    }
-}
 
 /// What trying found.
 #[derive(Debug, Clone, PartialEq)]
@@ -339,14 +314,6 @@ impl Cuts {
         }
         let at = self.0.iter().position(|(f, _)| f == framing).unwrap_or(0);
         &self.0[at].1
-    }
-}
-
-/// What a model sees of a picture; nothing where there is no cell to cut.
-pub(super) fn framed(picture: &RgbImage, framing: &Framing, square: Option<Square>, size: usize) -> Option<RgbImage> {
-    match framing {
-        Framing::Whole(how) => Some(imaging::whole(picture, *how, size)),
-        Framing::Cell(how) => imaging::cut_cell(picture, square, how, size),
     }
 }
 

@@ -5,15 +5,12 @@ use super::UserError;
 use crate::dataset::{MAX_TABLE, Table, plain_field, table_text};
 use crate::domain::{Digest, label_fault, one_spelling};
 use crate::files::{data_file, digest_of, display_name, display_path, read_bounded, walk, write_atomic};
-use crate::report::csv_text;
 use crate::session::{CellKey, Change, Edit, Store, Verdict, Verification};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The ending of a session's file.
 const ENDING: &str = "session";
-/// Columns of an exported table.
-const COLUMNS: [&str; 10] = ["sha256", "cell", "label", "suggested", "path", "x", "y", "side", "use", "counted"];
 /// Stands in every row: what a table is for goes where the table goes.
 pub(super) const RESEARCH: &str = "research use only";
 
@@ -95,45 +92,6 @@ pub(super) fn look(path: &Path) -> Result<Store, UserError> {
         return Err(UserError::new(format!("there is no session {}", display_path(path))));
     }
     Store::look(path).map_err(|e| UserError::new(e.to_string()))
-}
-
-/// A session's labels as CSV: `sha256,cell,label,suggested,path,x,y,side,use,counted`, by path and cell; a square is given where a person
-/// drew or moved it.
-///
-/// # Errors
-/// When it is not there, or no session.
-pub fn session_csv(path: &Path) -> Result<Vec<u8>, UserError> {
-    let store = look(path)?;
-    let say = |e: crate::session::StoreError| UserError::new(e.to_string());
-    let seen: BTreeMap<Digest, String> =
-        store.seen().map_err(say)?.into_iter().map(|s| (s.image, s.path.to_string_lossy().into_owned())).collect();
-    let became = super::laboratory::counted(&store, &store.case().map_err(say)?)?.1;
-    let mut rows: Vec<(String, CellKey, Verdict)> = store
-        .labels()
-        .map_err(say)?
-        .into_iter()
-        .map(|(key, v)| (seen.get(&key.image).cloned().unwrap_or_default(), key, v))
-        .collect();
-    rows.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)));
-    let mut w = csv::Writer::from_writer(Vec::new());
-    // Writing to memory does not fail.
-    let _ = w.write_record(COLUMNS);
-    for (path, key, v) in rows {
-        let fields = [
-            key.image.to_string(),
-            key.cell.to_string(),
-            csv_text(&v.label).into_owned(),
-            csv_text(&v.suggested).into_owned(),
-            csv_text(&path).into_owned(),
-            v.square.map_or_else(String::new, |s| s.x.to_string()),
-            v.square.map_or_else(String::new, |s| s.y.to_string()),
-            v.square.map_or_else(String::new, |s| s.side.to_string()),
-            RESEARCH.to_owned(),
-            became.get(&key).map_or("", |c| c.as_str()).to_owned(),
-        ];
-        let _ = w.write_record(&fields);
-    }
-    Ok(w.into_inner().unwrap_or_default())
 }
 
 /// Writes an export to a file, whole or not at all.

@@ -2,14 +2,16 @@
 //! what is left as questions. The answer is kept beside the program by the file's digest; the file itself is never changed.
 
 use super::UserError;
-use super::probe::{Tried, framed};
 use crate::domain::Digest;
+use crate::domain::Square;
 use crate::files::{create_folder, data_file, display_path, read_bounded, remove_file, same_file, write_atomic};
+use crate::imaging;
 use crate::imaging::RgbImage;
 use crate::inference::{Engine, Provider, decode_file, self_test_tensor};
+use crate::metrics::Interval;
 use crate::model::{
-    Answers, Draft, Facts, MAX_MODEL_BYTES, Manifest, Part, Question, SAID, SIDECARS, Scaling, SelfTest, Sidecar,
-    Stranger, VetError, VettedModel, vet, vet_as, with_manifest,
+    Answers, Draft, Facts, Framing, MAX_MODEL_BYTES, Manifest, Part, Question, SAID, SIDECARS, Scaling, SelfTest,
+    Sidecar, Stranger, VetError, VettedModel, vet, vet_as, with_manifest,
 };
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,31 @@ use std::path::{Path, PathBuf};
 const MAX_SIDECAR: u64 = 4 << 20;
 /// Probabilities of a copy's self-test may differ by this much, over providers and versions of the runtime.
 const TOLERANCE: f32 = 0.02;
+
+/// One contract, tried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tried {
+    /// What the values are.
+    pub scaling: Scaling,
+    /// What of a picture the model sees.
+    pub framing: Framing,
+    /// Labels of the outputs, where they were found by trying, too.
+    pub labels: Option<Vec<String>>,
+    /// Pictures seen.
+    pub n: usize,
+    /// Pictures right; one without a cell to cut is wrong.
+    pub right: usize,
+    /// Of the share right, Wilson 95 %.
+    pub interval: Interval,
+}
+
+impl Tried {
+    /// The share right.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        crate::metrics::share(self.right, self.n)
+    }
+}
 
 /// What became of opening a file.
 #[derive(Debug, Clone)]
@@ -208,7 +235,7 @@ impl Foreign {
             let model = self.stand_in(width)?;
             let mut engine = Engine::load(&model, Provider::Cpu, 1).map_err(|e| UserError::new(e.to_string()))?;
             let mut tensor = Vec::new();
-            crate::imaging::tensor(&picture, &scaling.tensor(size, self.facts().channels_first), &mut tensor);
+            imaging::tensor(&picture, &scaling.tensor(size, self.facts().channels_first), &mut tensor);
             let found = engine.run(tensor, 1).map_err(|e| UserError::new(e.to_string()))?;
             if let Some(p) = found.first() {
                 answers = model.card().classes.labels().iter().cloned().zip(p.values().iter().copied()).collect();
@@ -326,4 +353,12 @@ fn kept_answer(digest: Digest) -> Option<Manifest> {
 
 pub(super) fn refused(path: &Path, e: &dyn std::fmt::Display) -> UserError {
     UserError::new(format!("the model {} is refused: {e}", display_path(path)))
+}
+
+/// What a model sees of a picture; nothing where there is no cell to cut.
+pub(super) fn framed(picture: &RgbImage, framing: &Framing, square: Option<Square>, size: usize) -> Option<RgbImage> {
+    match framing {
+        Framing::Whole(how) => Some(imaging::whole(picture, *how, size)),
+        Framing::Cell(how) => imaging::cut_cell(picture, square, how, size),
+    }
 }

@@ -1,7 +1,7 @@
 //! What a trained model says of itself: the manifest inside the file and `report.json` beside it.
 
 use super::plan::Prepared;
-use super::run::{Held, TrainOptions};
+use super::request::{Held, TrainOptions};
 use crate::domain::EpochRow;
 use crate::metrics::Scores;
 use crate::model::{self, Familiarity, ManifestPreprocessing, SelfTest, TrainingRecord};

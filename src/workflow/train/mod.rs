@@ -5,14 +5,16 @@
 mod manifest;
 mod obstacle;
 mod plan;
+mod request;
 mod run;
 mod runs;
 mod start;
 
 pub use obstacle::{Obstacle, Remedy, Short, Why};
-pub use plan::{ClassCount, Lookalike, LookalikeCell, Lookalikes, Prepared, TrainPlan, TrainRequest, prepare_training};
+pub use plan::{Lookalike, LookalikeCell, Lookalikes, Prepared, TrainPlan, prepare_training};
 pub(super) use plan::{digest_of_lines, likeness_square};
-pub use run::{Current, Held, TrainControl, TrainOptions, TrainOutcome, TrainTold, train};
+pub use request::{ClassCount, Current, Held, TrainOptions, TrainRequest};
+pub use run::{TrainControl, TrainOutcome, TrainTold, train};
 pub use runs::{
     EarlierRun, UnfinishedRun, earlier_runs, forget_run, model_name, new_model_file, new_model_path, remember_run,
     unfinished_runs,

@@ -1,7 +1,7 @@
 //! Why a dataset cannot be split as it is, and what helps: only what was tried and works is named. Words for the command
 //! line are here; the window has its own for the same facts.
 
-use super::plan::{ClassCount, TrainRequest};
+use super::request::{ClassCount, TrainRequest};
 use crate::dataset::{Grouping, Groups, Item, LEAST, Likenesses, Part, Ratio, SplitError, group, split};
 
 /// What helps.

@@ -1,18 +1,17 @@
 //! What a person sees before Start: classes, what failed, groups, parts. Nothing is learnt here.
 
-use super::super::{UserError, defaults};
+use super::super::UserError;
 use super::obstacle::{Obstacle, obstacle};
-use super::start::{Picture, Start, load_start, usual_square};
+use super::request::{ClassCount, TrainRequest};
+use super::start::{Start, load_start, usual_square};
 use crate::dataset::{
-    Alike, AlikePair, CellCache, CellState, CutCell, Grouping, Groups, Item, LEAST, Likenesses, Part, Parted, Ratio,
-    View, group, near_duplicates, scan, split_together,
+    Alike, AlikePair, CellCache, CellState, CutCell, Grouping, Groups, Item, LEAST, Likenesses, Part, Parted, View,
+    group, near_duplicates, scan, split_together,
 };
 use crate::domain::{ClassSet, Digest, Square, same_label};
 use crate::files::{digest_of, display_path};
 use crate::model::Preprocessing;
 use crate::task::{Cancel, Progress};
-use crate::training::RecipeKind;
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Side of the squares on which near-duplicates are looked for, whatever the network sees and at whatever size: how alike
@@ -22,71 +21,6 @@ const LIKENESS_SIDE: usize = 128;
 const PRINTED_PAIRS: usize = 5;
 /// Pairs of lookalikes that are kept for a person to look at, those on different sides first.
 const SHOWN_PAIRS: usize = 400;
-
-/// What to train on, from and into.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrainRequest {
-    /// A folder per class, or a CSV.
-    pub dataset: PathBuf,
-    /// The recipe's kind.
-    pub kind: RecipeKind,
-    /// The model to start from; the bundled one without.
-    pub init: Option<PathBuf>,
-    /// What the network sees of a picture; as the starting model has it without.
-    pub picture: Option<Picture>,
-    /// Pixels a side; as the starting model has it without.
-    pub side: Option<usize>,
-    /// Shares of the parts.
-    pub ratio: Ratio,
-    /// How images are grouped.
-    pub grouping: Grouping,
-    /// Labels to leave out.
-    pub leave_out: Vec<String>,
-    /// Of everything drawn by chance.
-    pub seed: u64,
-    /// Where cut cells and activations are cached; the user's cache folder without.
-    pub cache: Option<PathBuf>,
-}
-
-impl TrainRequest {
-    /// The usual request for a dataset.
-    #[must_use]
-    pub fn new(dataset: PathBuf) -> Self {
-        Self {
-            dataset,
-            kind: RecipeKind::Blocks(defaults::BLOCKS.into()),
-            init: None,
-            picture: None,
-            side: None,
-            ratio: Ratio::default(),
-            grouping: Grouping::Auto,
-            leave_out: Vec::new(),
-            seed: defaults::SEED,
-            cache: None,
-        }
-    }
-}
-
-/// One class of the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ClassCount {
-    /// Its label.
-    pub label: String,
-    /// Labelled images.
-    pub images: usize,
-    /// Of these, images without a white cell.
-    pub no_cell: usize,
-    /// Of these, images that failed.
-    pub failed: usize,
-    /// Groups of those with a cell.
-    pub groups: usize,
-    /// Cells in training, validation and test.
-    pub parts: [usize; 3],
-    /// Whether the person leaves it out.
-    pub left_out: bool,
-    /// Whether it has too few images or groups to be split.
-    pub too_small: bool,
-}
 
 /// One of two cells that look alike.
 #[derive(Debug, Clone, PartialEq)]

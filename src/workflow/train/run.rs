@@ -3,6 +3,7 @@
 use super::super::UserError;
 use super::manifest::Facts;
 use super::plan::{Prepared, likeness};
+use super::request::{Current, Held, TrainOptions};
 use crate::dataset::{Alike, CellCache, CellState, CutCell, Part, View};
 use crate::domain::{Digest, EpochRow, Probabilities, TensorSpec, same_label};
 use crate::files::{
@@ -11,13 +12,13 @@ use crate::files::{
 };
 use crate::imaging;
 use crate::inference::{Answer, Engine, Provider, self_test_tensor};
-use crate::metrics::{Interval, Scores, wilson};
+use crate::metrics::{Scores, wilson};
 use crate::model::{Familiarity, LIKENESS, SelfTest, TrainingRecord, VettedModel, vet, write_network};
 use crate::report::history_csv;
 use crate::task::{Cancel, Hold, Progress};
 use crate::training::{
-    Activations, CellSource, Checkpoint, CpuEngine, Go, Net, Observer, Recipe, RecipeKind, Scaling, Source, StepNews,
-    Stop, TrainState, Trainer, TrainingDevice, fit_familiarity, fitting_batch, gpu_engine, logits_of, with_threshold,
+    Activations, CellSource, Checkpoint, CpuEngine, Go, Net, Observer, RecipeKind, Scaling, Source, StepNews, Stop,
+    TrainState, Trainer, TrainingDevice, fit_familiarity, fitting_batch, gpu_engine, logits_of, with_threshold,
 };
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -35,25 +36,6 @@ const AGREEMENT: f32 = 1e-4;
 const FAMILIAR: usize = 1500;
 /// Tolerance of the self-test's probabilities: other providers compute a little differently.
 const SELF_TEST_TOLERANCE: f32 = 2e-3;
-
-/// What the person chose beside the data.
-#[derive(Debug, Clone)]
-pub struct TrainOptions {
-    /// The recipe with all its numbers; its kind must be the request's.
-    pub recipe: Recipe,
-    /// Where the model goes; history, report and checkpoint lie beside it.
-    pub out: PathBuf,
-    /// What the model is called.
-    pub name: String,
-    /// Threads; 0 is one per core.
-    pub threads: usize,
-    /// Where the gradients are computed.
-    pub device: TrainingDevice,
-    /// Whether a checkpoint that is there is thrown away.
-    pub fresh: bool,
-    /// The model to compare with on the test part.
-    pub current: Option<VettedModel>,
-}
 
 /// How a run is stopped and held.
 #[derive(Debug, Clone, Default)]
@@ -79,30 +61,6 @@ pub enum TrainTold {
     Epoch(EpochRow, bool),
     /// Something to know.
     Note(String),
-}
-
-/// The other model on the test part.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Current {
-    /// Its name.
-    pub name: String,
-    /// Its digest.
-    pub digest: String,
-    /// Cells.
-    pub n: usize,
-    /// Share right.
-    pub accuracy: f64,
-    /// 95 % interval.
-    pub interval: Interval,
-}
-
-/// The held-out result.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Held {
-    /// Scores on the test part.
-    pub scores: Scores,
-    /// The current model's share right on the same images.
-    pub current: Option<Current>,
 }
 
 /// What came out.

@@ -1,0 +1,118 @@
+//! What a training run is asked for, and what it gives beside the model.
+
+use super::start::Picture;
+use crate::dataset::{Grouping, Ratio};
+use crate::metrics::{Interval, Scores};
+use crate::model::VettedModel;
+use crate::training::{Recipe, RecipeKind, TrainingDevice};
+use crate::workflow::defaults;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What to train on, from and into.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainRequest {
+    /// A folder per class, or a CSV.
+    pub dataset: PathBuf,
+    /// The recipe's kind.
+    pub kind: RecipeKind,
+    /// The model to start from; the bundled one without.
+    pub init: Option<PathBuf>,
+    /// What the network sees of a picture; as the starting model has it without.
+    pub picture: Option<Picture>,
+    /// Pixels a side; as the starting model has it without.
+    pub side: Option<usize>,
+    /// Shares of the parts.
+    pub ratio: Ratio,
+    /// How images are grouped.
+    pub grouping: Grouping,
+    /// Labels to leave out.
+    pub leave_out: Vec<String>,
+    /// Of everything drawn by chance.
+    pub seed: u64,
+    /// Where cut cells and activations are cached; the user's cache folder without.
+    pub cache: Option<PathBuf>,
+}
+
+impl TrainRequest {
+    /// The usual request for a dataset.
+    #[must_use]
+    pub fn new(dataset: PathBuf) -> Self {
+        Self {
+            dataset,
+            kind: RecipeKind::Blocks(defaults::BLOCKS.into()),
+            init: None,
+            picture: None,
+            side: None,
+            ratio: Ratio::default(),
+            grouping: Grouping::Auto,
+            leave_out: Vec::new(),
+            seed: defaults::SEED,
+            cache: None,
+        }
+    }
+}
+
+/// One class of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClassCount {
+    /// Its label.
+    pub label: String,
+    /// Labelled images.
+    pub images: usize,
+    /// Of these, images without a white cell.
+    pub no_cell: usize,
+    /// Of these, images that failed.
+    pub failed: usize,
+    /// Groups of those with a cell.
+    pub groups: usize,
+    /// Cells in training, validation and test.
+    pub parts: [usize; 3],
+    /// Whether the person leaves it out.
+    pub left_out: bool,
+    /// Whether it has too few images or groups to be split.
+    pub too_small: bool,
+}
+
+/// What the person chose beside the data.
+#[derive(Debug, Clone)]
+pub struct TrainOptions {
+    /// The recipe with all its numbers; its kind must be the request's.
+    pub recipe: Recipe,
+    /// Where the model goes; history, report and checkpoint lie beside it.
+    pub out: PathBuf,
+    /// What the model is called.
+    pub name: String,
+    /// Threads; 0 is one per core.
+    pub threads: usize,
+    /// Where the gradients are computed.
+    pub device: TrainingDevice,
+    /// Whether a checkpoint that is there is thrown away.
+    pub fresh: bool,
+    /// The model to compare with on the test part.
+    pub current: Option<VettedModel>,
+}
+
+/// The other model on the test part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Current {
+    /// Its name.
+    pub name: String,
+    /// Its digest.
+    pub digest: String,
+    /// Cells.
+    pub n: usize,
+    /// Share right.
+    pub accuracy: f64,
+    /// 95 % interval.
+    pub interval: Interval,
+}
+
+/// The held-out result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// Scores on the test part.
+    pub scores: Scores,
+    /// The current model's share right on the same images.
+    pub current: Option<Current>,
+}
