@@ -31,6 +31,7 @@ pub mod metrics;
 pub mod model;
 
 pub mod dataset;
+pub mod evaluation;
 pub mod inference;
 pub mod laboratory;
 pub mod report;

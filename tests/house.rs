@@ -46,10 +46,12 @@ fn the_arrows_point_down() {
         "inference",
         "session",
         "laboratory",
+        "evaluation",
         "report",
     ][..];
     let laboratory = [l2, &["dataset", "session"]].concat();
-    let report = [l2, &["laboratory"]].concat();
+    let evaluation = [l2, &["dataset", "session"]].concat();
+    let report = [l2, &["laboratory", "evaluation"]].concat();
     let l4 = [l3, &["training"]].concat();
     let l5 = [&l4[..], &["workflow"]].concat();
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
@@ -63,6 +65,7 @@ fn the_arrows_point_down() {
         ("inference", l2),
         ("session", l2),
         ("laboratory", &laboratory),
+        ("evaluation", &evaluation),
         ("report", &report),
         ("training", l3),
         ("workflow", &l4),

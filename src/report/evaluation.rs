@@ -10,10 +10,10 @@
 //! does not define are null.
 
 use super::escape::{csv_text, xml_text};
-use super::evaluated::Evaluated;
 use super::learning::{UNDEFINED, hundredths, rounded};
 use super::picture::svg_to_png;
 use super::svg::{Chart, PALETTE, Series, confusion_svg};
+use crate::evaluation::evaluated::Evaluated;
 use crate::metrics::{
     Binning, Estimate, Evaluation, at_hits, kept, precision_recall, reliability, risk_coverage, roc, share, thinned,
     wilson,
@@ -500,8 +500,8 @@ pub fn evaluation_html(e: &Evaluated) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::evaluated::tests::small;
     use super::*;
+    use crate::evaluation::evaluated::tests::small;
 
     #[test]
     fn the_json_has_what_the_contract_names() {

@@ -2,7 +2,6 @@
 
 mod compared;
 mod escape;
-pub(crate) mod evaluated;
 mod evaluation;
 mod fhir;
 mod learning;
@@ -12,9 +11,8 @@ mod rows;
 mod slide;
 mod svg;
 
-pub use compared::{Compared, Pair, comparison_files, comparison_text, p_value};
+pub use compared::{comparison_files, comparison_text, p_value};
 pub use escape::{csv_text, xml_text};
-pub use evaluated::{Evaluated, EvaluatedCell, Learnt, Unanswered};
 pub use evaluation::{
     evaluation_files, evaluation_html, evaluation_json, evaluation_scores, evaluation_text, facts, kept_line, number,
     or_dash, other_scores, percent, predictions_csv,

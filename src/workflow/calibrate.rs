@@ -6,6 +6,7 @@ use super::UserError;
 use super::evaluate::{EvaluateError, EvaluateRequest, EvaluateTold, answer};
 use super::models::rewritten;
 use crate::domain::{Digest, logarithms};
+use crate::evaluation::Evaluated;
 use crate::files::{Content, display_path, probe_output, write_atomic};
 use crate::inference::{Engine, Provider};
 use crate::metrics::{
@@ -13,7 +14,6 @@ use crate::metrics::{
     fit_vector, share,
 };
 use crate::model::{Calibration, Familiarity, LOGARITHMS, VettedModel, manifest_text};
-use crate::report::Evaluated;
 use crate::task::{Cancel, Progress};
 use crate::training::{fit_familiarity, with_threshold};
 use std::collections::BTreeMap;

@@ -8,11 +8,12 @@ use crate::dataset::{
     Alike, CellCache, CellState, Grouping, Item, Likenesses, Scanned, cell_digest, group, kept_distance, scan,
 };
 use crate::domain::{Digest, Outcome, same_label};
+use crate::evaluation::{Compared, Evaluated, EvaluatedCell, Learnt, Unanswered};
 use crate::files::{AtomicFile, Content, Entry, create_folder, display_path, may_replace, write_atomic};
 use crate::inference::{self, CellFeatures, Cells, EngineReport, Options, Provider, UNUSABLE};
 use crate::metrics::{Evaluation, Sample};
 use crate::model::{TrainingRecord, VettedModel};
-use crate::report::{Compared, Evaluated, EvaluatedCell, Learnt, Unanswered, comparison_files, evaluation_files};
+use crate::report::{comparison_files, evaluation_files};
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
 use std::collections::HashMap;

@@ -5,13 +5,13 @@ use super::UserError;
 use super::evaluate::{EvaluateError, EvaluateRequest, EvaluateTold, answer};
 use super::models::rewritten;
 use crate::domain::Digest;
+use crate::evaluation::{Evaluated, EvaluatedCell, Learnt};
 use crate::files::{Content, Entry, display_path, probe_output, write_atomic};
 use crate::inference::{Cells, Engine, OwnSquares, Provider, prepare, self_test_tensor, value_ranges};
 use crate::metrics::{Interval, ROUNDS, bootstrap, share, wilson};
 use crate::model::{
     LOGARITHMS, OutputKind, Preprocessing, SelfTest, VettedModel, manifest_text, quantizable, quantized, with_outputs,
 };
-use crate::report::{Evaluated, EvaluatedCell, Learnt};
 use crate::task::{Cancel, Progress};
 use serde_json::json;
 use std::collections::BTreeSet;

@@ -4,7 +4,8 @@ use super::state::{Curve, EvaluateInput, State};
 use crate::app::language::tr;
 use crate::app::theme;
 use crate::app::widgets::{Asked, line, still_plot};
-use crate::report::{Evaluated, kept_line};
+use crate::evaluation::Evaluated;
+use crate::report::kept_line;
 use egui::{Role, Slider, Ui, WidgetInfo, vec2};
 use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, Plot, PlotPoints, Points, VLine};
 

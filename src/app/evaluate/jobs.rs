@@ -3,9 +3,9 @@
 use super::state::{EvaluateEvent, EvaluateForm, Which};
 use super::update::{Effect, Event};
 use crate::app::jobs::{EventSender, JobContext, no_dialog};
+use crate::evaluation::{Compared, Evaluated};
 use crate::inference::Provider;
 use crate::model::VettedModel;
-use crate::report::{Compared, Evaluated};
 use crate::task::{Cancel, Generation, Progress};
 use crate::workflow::{self, CorrectionsWriter, EvaluateError, EvaluateTold, UserError};
 use std::collections::HashMap;

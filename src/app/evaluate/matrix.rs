@@ -5,7 +5,7 @@ use crate::app::language::{decimal, look_up, tr};
 use crate::app::theme;
 use crate::app::widgets::Asked;
 use crate::domain::clinical_rank;
-use crate::report::Evaluated;
+use crate::evaluation::Evaluated;
 use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 /// The places of classes in the order in which a laboratory reads them, whatever the model's is.

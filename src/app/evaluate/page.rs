@@ -14,8 +14,8 @@ use crate::app::language::tr;
 use crate::app::textures::Pictures;
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, label_key, take_keys};
+use crate::evaluation::Evaluated;
 use crate::files::display_path;
-use crate::report::Evaluated;
 use egui::{CentralPanel, Panel, RichText, ScrollArea, Ui};
 
 /// Draws the page.

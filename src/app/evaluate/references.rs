@@ -6,7 +6,7 @@ use crate::app::language::{decimal, look_up, tr};
 use crate::app::textures::{Key, Look, Pictures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, label_key, paint_fitted};
-use crate::report::Evaluated;
+use crate::evaluation::Evaluated;
 use egui::{
     Align2, Button, FontId, Grid, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2,
     vec2,

@@ -3,8 +3,9 @@
 use super::matrix::in_order;
 use super::state::State;
 use crate::app::language::{look_up, tr};
+use crate::evaluation::Evaluated;
 use crate::metrics::Estimate;
-use crate::report::{Evaluated, other_scores};
+use crate::report::other_scores;
 use egui::{Grid, RichText, Ui};
 
 /// "0.62" with its interval beside it, small.

@@ -5,7 +5,8 @@ use crate::app::command::Command;
 use crate::app::language::{look_up, tr};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button, duration};
-use crate::report::{Evaluated, facts};
+use crate::evaluation::Evaluated;
+use crate::report::facts;
 use egui::{Button, CollapsingHeader, ComboBox, Grid, RichText, TextEdit, Ui, vec2};
 
 pub(super) fn data(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<EvaluateInput>) {

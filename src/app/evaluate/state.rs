@@ -4,10 +4,10 @@
 use crate::app::language::tr;
 use crate::dataset::Grouping;
 use crate::domain::{clinical_rank, same_label};
+use crate::evaluation::{Compared, Evaluated, Learnt};
 use crate::metrics::{
     Binning, CurvePoint, Evaluation, Sample, at_hits, precision_recall, reliability, risk_coverage, roc, thinned,
 };
-use crate::report::{Compared, Evaluated, Learnt};
 use crate::task::Generation;
 use crate::workflow::{ChangedReference, EvaluateRequest};
 use std::borrow::Cow;
@@ -631,7 +631,7 @@ impl State {
 mod tests {
     use super::*;
     use crate::domain::Digest;
-    use crate::report::evaluated::tests::small;
+    use crate::evaluation::evaluated::tests::small;
 
     fn shown() -> State {
         let mut view = State::default();
