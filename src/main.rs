@@ -23,7 +23,7 @@ fn install_panic_hook() {
         let worker =
             std::thread::current().name().is_some_and(|n| n.starts_with("classify-") || n.starts_with("thumbnails-"));
         if !worker {
-            cli::complain(&format!("Leukoscope stumbled: {info}. Please report it."));
+            cli::eprint_line(&format!("internal error: {info}. Please report it."));
         }
     }));
 }
@@ -33,7 +33,7 @@ fn window(paths: Vec<std::path::PathBuf>, demo: Option<Option<std::path::PathBuf
     match leukoscope::app::run(paths, demo.clone()) {
         Ok(()) => Exit::Fine,
         Err(reason) => {
-            cli::complain(&reason);
+            cli::eprint_line(&reason);
             match demo {
                 Some(out) => cli::demo_in_terminal(out),
                 None => Exit::Nothing,
@@ -44,6 +44,6 @@ fn window(paths: Vec<std::path::PathBuf>, demo: Option<Option<std::path::PathBuf
 
 #[cfg(not(feature = "app"))]
 fn window(_: Vec<std::path::PathBuf>, _: Option<Option<std::path::PathBuf>>) -> Exit {
-    cli::complain("this build has no window; see leukoscope --help for the commands");
+    cli::eprint_line("this build has no window; see leukoscope --help for the commands");
     Exit::Nothing
 }

@@ -37,12 +37,12 @@ fn every_shape_batch_and_run_gives_the_same_bytes() {
         assert_eq!(text(&classify(&[path, "--cells", "all", "--batch", batch]).stdout), text(&first), "batch {batch}");
     }
     // The GPU's shape on the processor: the same labels, the same squares, probabilities within rounding.
-    use leukoscope::inference::{Cells, Options, Shape, run};
+    use leukoscope::inference::{Cells, Options, Schedule, run};
     use leukoscope::task::{Cancel, Progress};
     let model = leukoscope::workflow::default_model().unwrap();
     let listing = leukoscope::files::walk(&[dir.path().to_owned()], &|| false);
     let all = |shape| {
-        let options = Options { shape: Some(shape), cells: Cells::All, ..Options::default() };
+        let options = Options { schedule: Some(shape), cells: Cells::All, ..Options::default() };
         let mut rows = Vec::new();
         run(&listing.entries, &model, &options, &Cancel::new(), &Progress::default(), &mut |_| (), &mut |r| {
             rows.push(r);
@@ -51,7 +51,7 @@ fn every_shape_batch_and_run_gives_the_same_bytes() {
         .unwrap();
         rows
     };
-    let (a, b) = (all(Shape::PerCore), all(Shape::Batched));
+    let (a, b) = (all(Schedule::PerCore), all(Schedule::Batched));
     assert_eq!(a.len(), 9);
     for (a, b) in a.iter().zip(&b) {
         assert_eq!((a.index, &a.path, a.digest), (b.index, &b.path, b.digest));
@@ -176,7 +176,7 @@ fn the_demo_shows_the_classes_that_it_draws() {
     let dir = tempfile::tempdir().unwrap();
     let demo = leukoscope::workflow::draw_demo(Some(dir.path())).unwrap();
     let model = leukoscope::workflow::default_model().unwrap();
-    let request = leukoscope::workflow::Request {
+    let request = leukoscope::workflow::ClassifyRequest {
         paths: vec![demo.path],
         cells: leukoscope::inference::Cells::All,
         ..Default::default()
@@ -184,7 +184,7 @@ fn the_demo_shows_the_classes_that_it_draws() {
     let mut right = 0;
     let mut found = 0;
     leukoscope::workflow::classify(&request, &model, &Default::default(), &Default::default(), &mut |told| {
-        if let leukoscope::workflow::Told::Row(row) = told
+        if let leukoscope::workflow::ClassifyEvent::Row(row) = told
             && let Outcome::Cells(cells) = row.outcome
         {
             for c in cells {

@@ -4,17 +4,17 @@ use crate::common::real_images;
 use leukoscope::domain::Outcome;
 use leukoscope::imaging::{Limits, decode, find_cells};
 use leukoscope::inference::Cells;
-use leukoscope::workflow::{Request, Told, classify, default_model};
+use leukoscope::workflow::{ClassifyEvent, ClassifyRequest, classify, default_model};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Share of images whose folder's name is their label.
 fn accuracy(folder: &Path) -> (usize, f64) {
     let model = default_model().unwrap();
-    let request = Request { paths: vec![folder.to_owned()], cells: Cells::One, ..Request::default() };
+    let request = ClassifyRequest { paths: vec![folder.to_owned()], cells: Cells::One, ..ClassifyRequest::default() };
     let (mut n, mut right) = (0, 0);
     classify(&request, &model, &Default::default(), &Default::default(), &mut |told| {
-        if let Told::Row(row) = told {
+        if let ClassifyEvent::Row(row) = told {
             n += 1;
             let truth = row.path.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
             match &row.outcome {
@@ -86,7 +86,9 @@ fn fields_are_found_as_promised() {
 /// The hashes that a model keeps of its training images know copies, and take no other laboratory's cell for one.
 #[test]
 fn kept_hashes_know_copies_and_no_strangers() {
-    use leukoscope::dataset::{Alike, CellCache, CellState, Item, View, kept_distance, near_duplicates, scan};
+    use leukoscope::dataset::{
+        CellCache, CellState, Item, PerceptualHash, View, near_duplicates, quantized_distance, scan,
+    };
     use leukoscope::domain::CellPreprocessing;
     use leukoscope::model::Preprocessing;
     use leukoscope::task::{Cancel, Progress};
@@ -101,9 +103,9 @@ fn kept_hashes_know_copies_and_no_strangers() {
     let view = View { preprocessing: Preprocessing::CellSquare(how), size: 128 };
     let cells = CellCache::open(view, Some(cache.path())).unwrap();
     let (cancel, progress) = (Cancel::new(), Progress::default());
-    let read = |items: &[Item]| -> Vec<Option<Alike>> {
+    let read = |items: &[Item]| -> Vec<Option<PerceptualHash>> {
         let states = cells.cut(items, &cancel, &progress).unwrap();
-        states.iter().map(|s: &CellState| Some(Alike::of(&cells.picture(s.cell()?).unwrap()))).collect()
+        states.iter().map(|s: &CellState| Some(PerceptualHash::of(&cells.picture(s.cell()?).unwrap()))).collect()
     };
     let every = |path: &Path, n: usize| {
         let items = scan(path, &|| false).unwrap().items;
@@ -111,8 +113,9 @@ fn kept_hashes_know_copies_and_no_strangers() {
     };
     let aug = read(&every(&copies.join("bccd_aug.csv"), 2));
     let pairs = near_duplicates(&aug, &cancel, &progress);
-    let distance =
-        |a: &Option<Alike>, b: &Option<Alike>| kept_distance(&a.as_ref().unwrap().kept(), &b.as_ref().unwrap().kept());
+    let distance = |a: &Option<PerceptualHash>, b: &Option<PerceptualHash>| {
+        quantized_distance(&a.as_ref().unwrap().kept(), &b.as_ref().unwrap().kept())
+    };
     let of_pairs: Vec<f32> = pairs.iter().map(|p| distance(&aug[p.pair.0], &aug[p.pair.1])).collect();
     let train = read(&every(&known.join("train.csv"), 3));
     let nearest: Vec<f32> = [strangers.join("tecom300"), strangers.join("cellavision100")]

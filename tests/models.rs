@@ -119,10 +119,10 @@ fn a_report_shows_where_the_model_looked() {
     let data = drawn_folder(4);
     let model = leukoscope::workflow::default_model().unwrap();
     let mut rows = Vec::new();
-    let request = leukoscope::workflow::Request { paths: vec![data.path().to_owned()], ..Default::default() };
+    let request = leukoscope::workflow::ClassifyRequest { paths: vec![data.path().to_owned()], ..Default::default() };
     let (cancel, progress) = (leukoscope::task::Cancel::new(), leukoscope::task::Progress::default());
     leukoscope::workflow::classify(&request, &model, &cancel, &progress, &mut |told| {
-        if let leukoscope::workflow::Told::Row(row) = told {
+        if let leukoscope::workflow::ClassifyEvent::Row(row) = told {
             rows.push(row);
         }
         Ok(())
@@ -132,7 +132,8 @@ fn a_report_shows_where_the_model_looked() {
     assert!(!picks.is_empty() && picks.len() <= 4);
     let provider = leukoscope::inference::Provider::Cpu;
     let found =
-        leukoscope::workflow::looked(&picks, &model, provider, &Default::default(), &cancel, &progress).unwrap();
+        leukoscope::workflow::heat_map_examples(&picks, &model, provider, &Default::default(), &cancel, &progress)
+            .unwrap();
     assert_eq!(found.len(), picks.len());
     assert!(found.iter().all(|c| c.jpeg.starts_with(&[0xff, 0xd8]) && c.how == "class activation map"));
 }

@@ -2,7 +2,7 @@
 //! where this machine has an adapter (in software, too).
 
 use crate::common::{drawn_folder, leukoscope, table, text};
-use leukoscope::inference::{Options, Provider, Shape, run};
+use leukoscope::inference::{Options, Provider, Schedule, run};
 use leukoscope::task::{Cancel, Progress};
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn a_provider_that_fails_in_the_middle_is_replaced_and_it_is_said() {
     let listing = leukoscope::files::walk(&[dir.path().to_owned()], &|| false);
     let options = Options {
         provider: Provider::Cpu,
-        shape: Some(Shape::Batched),
+        schedule: Some(Schedule::Batched),
         batch: Some(2),
         fails_after: Some((2, "a card")),
         ..Options::default()

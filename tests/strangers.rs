@@ -3,24 +3,24 @@
 
 use crate::common::{leukoscope, table, text};
 use leukoscope::domain::{Filter, WholePreprocessing};
-use leukoscope::model::{Answers, Framing, Question, Scaling, manifest_text, with_manifest};
+use leukoscope::model::{Answers, Crop, Question, Scaling, manifest_text, with_manifest};
 use leukoscope::task::{Cancel, Progress};
-use leukoscope::workflow::{Foreign, Opened, look_at_model, probe};
+use leukoscope::workflow::{ModelImport, Opened, look_at_model, probe};
 use std::path::{Path, PathBuf};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/strangers")
 }
 
-fn whole(crop: Option<f64>) -> Framing {
-    Framing::Whole(WholePreprocessing { crop, filter: Filter::Bilinear })
+fn whole(crop: Option<f64>) -> Crop {
+    Crop::Whole(WholePreprocessing { crop, filter: Filter::Bilinear })
 }
 
 const ALPHABETICAL: [&str; 5] = ["basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"];
 const BY_TAG: [&str; 5] = ["neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil"];
 
 /// Six exporters' layouts, and what each was trained through (`tests/fixtures/strangers/make.py`).
-fn layouts() -> [(&'static str, bool, Scaling, Framing, [&'static str; 5]); 6] {
+fn layouts() -> [(&'static str, bool, Scaling, Crop, [&'static str; 5]); 6] {
     [
         ("torchvision", true, Scaling::IMAGENET, whole(Some(0.875)), ALPHABETICAL),
         ("keras-mobilenet", false, Scaling::SYMMETRIC, whole(None), ALPHABETICAL),
@@ -72,7 +72,7 @@ fn with_its_sidecars_each_layout_opens_with_the_right_contract_and_no_question()
 fn alone_each_layout_asks_for_its_labels_and_nothing_else() {
     for (name, ..) in layouts() {
         let (_dir, path) = alone(name);
-        let Opened::Asks(foreign) = look_at_model(&path).unwrap() else { panic!("{name} does not ask") };
+        let Opened::NeedsInput(foreign) = look_at_model(&path).unwrap() else { panic!("{name} does not ask") };
         assert_eq!(foreign.questions(), [Question::Labels(Some(5), None)], "{name}");
         let error = leukoscope::workflow::open_model(Some(&path)).err().map(|e| e.to_string()).unwrap();
         assert!(error.contains("What are its 5 classes called") && !error.contains("values"), "{error}");
@@ -83,7 +83,7 @@ fn alone_each_layout_asks_for_its_labels_and_nothing_else() {
 fn alone_with_labelled_pictures_each_layout_finds_contract_and_labels_by_itself() {
     for (name, _, scaling, framing, labels) in layouts() {
         let (_dir, path) = alone(name);
-        let mut foreign = Foreign::read(&path).unwrap();
+        let mut foreign = ModelImport::read(&path).unwrap();
         let found =
             probe(&foreign, &fixtures().join("pictures"), &Cancel::new(), &Progress::default()).unwrap().unwrap();
         let best = &found.tried[found.chosen.expect(&found.why)];
@@ -102,7 +102,7 @@ fn figures_overrule_what_is_usual() {
     // What the exporter usually does is wrong here: the model was trained through something else.
     for (name, wrong) in [("keras-caffe", Scaling::SYMMETRIC), ("keras-mobilenet", Scaling::CAFFE)] {
         let (_dir, path) = alone(name);
-        let mut foreign = Foreign::read(&path).unwrap();
+        let mut foreign = ModelImport::read(&path).unwrap();
         let labels = Some(ALPHABETICAL.map(str::to_owned).to_vec());
         foreign.answers = Answers { scaling: Some(wrong), labels, ..Answers::default() };
         let found =
@@ -125,7 +125,7 @@ fn where_no_figures_speak_for_any_contract_none_is_taken() {
             std::fs::copy(from, dir.path().join(class).join(format!("{n}.png"))).unwrap();
         }
     }
-    let foreign = Foreign::read(&fixtures().join("rescaling/model.onnx")).unwrap();
+    let foreign = ModelImport::read(&fixtures().join("rescaling/model.onnx")).unwrap();
     let found = probe(&foreign, dir.path(), &Cancel::new(), &Progress::default()).unwrap().unwrap();
     assert_eq!(found.chosen, None, "{}", found.why);
     assert!(found.why.contains("none works"), "{}", found.why);

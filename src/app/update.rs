@@ -183,7 +183,7 @@ pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
         Event::Models(event) => {
             // A model that asks is looked at in its own place, with the person's own image.
             let mut done = Vec::new();
-            if matches!(&event, models::Event::Job(job) if matches!(**job, ModelsEvent::Asks(_))) {
+            if matches!(&event, models::Event::Job(job) if matches!(**job, ModelsEvent::NeedsInput(_))) {
                 shell.page = Page::Models;
                 done.extend(effects(models::asks(models)));
             }

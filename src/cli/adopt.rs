@@ -3,18 +3,18 @@
 
 use super::args::Adopt;
 use super::evaluate::watched;
-use super::{Exit, complain, say};
+use super::{Exit, eprint_line, say};
 use crate::files::display_path;
 use crate::model::{Answers, Question};
-use crate::workflow::{self, Foreign, Probed, UserError};
+use crate::workflow::{self, ModelImport, Probed, UserError};
 
 pub(super) fn adopt(a: &Adopt) -> Result<Exit, UserError> {
     if a.forget {
         let there = workflow::forget_answer(&a.model)?;
-        complain(if there { "what was answered of it is forgotten" } else { "nothing was answered of it" });
+        eprint_line(if there { "what was answered of it is forgotten" } else { "nothing was answered of it" });
         return Ok(Exit::Fine);
     }
-    let mut foreign = Foreign::read(&a.model)?;
+    let mut foreign = ModelImport::read(&a.model)?;
     foreign.answers = Answers {
         labels: a.labels.clone(),
         map: a.map.clone(),
@@ -29,27 +29,27 @@ pub(super) fn adopt(a: &Adopt) -> Result<Exit, UserError> {
         };
         say(&table(&probed))?;
         let Some(chosen) = probed.chosen else { return Err(UserError::new(probed.why)) };
-        complain(&format!("taken: {}", probed.why));
+        eprint_line(&format!("taken: {}", probed.why));
         foreign.take(&probed.tried[chosen]);
     }
     let open = foreign.questions();
     if !open.is_empty() {
-        complain(&format!("{} is a classifier; before it can be used:", display_path(&a.model)));
-        open.iter().map(Question::to_text).for_each(|q| complain(&format!("  {q}")));
+        eprint_line(&format!("{} is a classifier; before it can be used:", display_path(&a.model)));
+        open.iter().map(Question::to_text).for_each(|q| eprint_line(&format!("  {q}")));
         if a.data.is_none() {
-            complain("  or name a folder of labelled pictures, and it is tried (--data DATASET)");
+            eprint_line("  or name a folder of labelled pictures, and it is tried (--data DATASET)");
         }
         return Ok(Exit::Nothing);
     }
     let model = match &a.out {
         Some(out) => {
             let copy = workflow::save_as_ours(&foreign, a.name.as_deref(), out)?;
-            complain(&format!("written: {}", display_path(out)));
+            eprint_line(&format!("written: {}", display_path(out)));
             copy
         }
         None => {
             let model = foreign.keep()?;
-            complain("kept: this file opens without a question from now on");
+            eprint_line("kept: this file opens without a question from now on");
             model
         }
     };

@@ -2,7 +2,7 @@
 
 use crate::dataset::{Grouping, Ratio};
 use crate::inference::Provider;
-use crate::model::{Framing, Scaling};
+use crate::model::{Crop, Scaling};
 use crate::workflow::defaults;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -91,7 +91,7 @@ pub(super) struct Adopt {
     pub(super) scaling: Option<Scaling>,
     /// What it sees of a picture: stretch, centre, centre-SHARE, cell, cell-plain
     #[arg(long, value_name = "HOW")]
-    pub(super) framing: Option<Framing>,
+    pub(super) framing: Option<Crop>,
     /// Pixels a side, where the file does not say
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=1024))]
     pub(super) size: Option<u32>,

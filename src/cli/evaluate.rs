@@ -2,12 +2,12 @@
 
 use super::args::{Calibrate, Compare, Evaluate, Labelled, Labels, Quantize};
 use super::show::Bar;
-use super::{Exit, cancel_on_interrupt, complain, say};
+use super::{Exit, cancel_on_interrupt, eprint_line, say};
 use crate::files::display_path;
 use crate::inference::Provider;
 use crate::report::{comparison_text, evaluation_text};
 use crate::task::{Cancel, Progress};
-use crate::workflow::{self, EvaluateRequest, EvaluateTold, UserError};
+use crate::workflow::{self, EvaluateProgress, EvaluateRequest, UserError};
 use std::path::Path;
 
 fn request(dataset: &Path, labels: &Labels, provider: Provider) -> EvaluateRequest {
@@ -28,7 +28,7 @@ fn request_of(a: &Labelled) -> EvaluateRequest {
 
 /// Shows what is told, and a bar beside, while `work` runs; nothing where it was interrupted, which is then said.
 pub(super) fn watched<T, E: std::fmt::Display>(
-    work: impl FnOnce(&Cancel, &Progress, &mut dyn FnMut(EvaluateTold)) -> Result<Option<T>, E>,
+    work: impl FnOnce(&Cancel, &Progress, &mut dyn FnMut(EvaluateProgress)) -> Result<Option<T>, E>,
 ) -> Result<Option<T>, UserError> {
     let (cancel, progress) = (Cancel::new(), Progress::default());
     cancel_on_interrupt(&cancel);
@@ -50,15 +50,15 @@ pub(super) fn watched<T, E: std::fmt::Display>(
             }
         });
         let out = work(&cancel, &progress, &mut |told| match told {
-            EvaluateTold::Phase(what) => locked().line(&format!("{what} …")),
-            EvaluateTold::Started(report) => {
+            EvaluateProgress::Phase(what) => locked().line(&format!("{what} …")),
+            EvaluateProgress::Started(report) => {
                 locked().line(&format!("provider {} → {}", report.requested, report.to_line()));
             }
         });
         done.cancel();
         locked().end();
         if matches!(out, Ok(None)) {
-            complain("interrupted; nothing was written");
+            eprint_line("interrupted; nothing was written");
         }
         out.map_err(|e| UserError::new(e.to_string()))
     })
@@ -67,15 +67,16 @@ pub(super) fn watched<T, E: std::fmt::Display>(
 pub(super) fn evaluate(a: &Evaluate) -> Result<Exit, UserError> {
     let model = super::open_model(a.model.as_deref())?;
     workflow::can_write_into(&a.out)?;
-    let found =
-        watched(|cancel, progress, hear| workflow::evaluate(&request_of(&a.data), &model, cancel, progress, hear));
+    let found = watched(|cancel, progress, on_event| {
+        workflow::evaluate(&request_of(&a.data), &model, cancel, progress, on_event)
+    });
     let Some(found) = found? else { return Ok(Exit::Interrupted) };
     for path in workflow::write_evaluation(&found, &a.out)? {
-        complain(&format!("written: {}", display_path(&path)));
+        eprint_line(&format!("written: {}", display_path(&path)));
     }
     say(&evaluation_text(&found))?;
     for u in found.unanswered.iter().filter(|u| u.error.is_some()).take(20) {
-        complain(&format!("failed: {}: {}", u.path, u.error.as_deref().unwrap_or("")));
+        eprint_line(&format!("failed: {}: {}", u.path, u.error.as_deref().unwrap_or("")));
     }
     Ok(if found.missing().0 > 0 { Exit::SomeFailed } else { Exit::Fine })
 }
@@ -85,9 +86,9 @@ pub(super) fn calibrate(a: &Calibrate) -> Result<Exit, UserError> {
     if crate::files::same_file(&a.model, &a.out) {
         return Err(UserError::new("--out is the model itself; the old one stays, so name another file"));
     }
-    let done = watched(|cancel, progress, hear| {
+    let done = watched(|cancel, progress, on_event| {
         let options = workflow::CalibrateOptions { target_risk: a.target_risk, out: &a.out };
-        workflow::calibrate(&model, &request_of(&a.data), &options, cancel, progress, hear)
+        workflow::calibrate(&model, &request_of(&a.data), &options, cancel, progress, on_event)
     });
     let Some(done) = done? else { return Ok(Exit::Interrupted) };
     say(&done.to_text())
@@ -96,18 +97,19 @@ pub(super) fn calibrate(a: &Calibrate) -> Result<Exit, UserError> {
 pub(super) fn compare(a: &Compare) -> Result<Exit, UserError> {
     let mut models = Vec::new();
     if a.models.len() == 1 {
-        complain("one model was named: it is held against the embedded one");
+        eprint_line("one model was named: it is held against the embedded one");
         models.push(workflow::default_model()?);
     }
     for path in &a.models {
         models.push(super::open_model(Some(path))?);
     }
     workflow::can_write_into(&a.out)?;
-    let found =
-        watched(|cancel, progress, hear| workflow::compare(&request_of(&a.data), &models, cancel, progress, hear));
+    let found = watched(|cancel, progress, on_event| {
+        workflow::compare(&request_of(&a.data), &models, cancel, progress, on_event)
+    });
     let Some(found) = found? else { return Ok(Exit::Interrupted) };
     for path in workflow::write_comparison(&found, &a.out)? {
-        complain(&format!("written: {}", display_path(&path)));
+        eprint_line(&format!("written: {}", display_path(&path)));
     }
     say(&comparison_text(&found))?;
     let failed: usize = found.models.iter().map(|m| m.missing().0).sum();
@@ -117,14 +119,14 @@ pub(super) fn compare(a: &Compare) -> Result<Exit, UserError> {
 pub(super) fn quantize(a: &Quantize) -> Result<Exit, UserError> {
     let model = super::open_model(Some(&a.model))?;
     let request = request(&a.data, &a.labels, Provider::Cpu);
-    let done = watched(|cancel, progress, hear| {
-        workflow::quantize(&model, &request, a.allow, &a.out, cancel, progress, hear)
+    let done = watched(|cancel, progress, on_event| {
+        workflow::quantize(&model, &request, a.allow, &a.out, cancel, progress, on_event)
     })?;
     let Some(found) = done else { return Ok(Exit::Interrupted) };
     say(&found.to_text())?;
     match &found.path {
         Some(path) => {
-            complain(&format!("written: {}", display_path(path)));
+            eprint_line(&format!("written: {}", display_path(path)));
             Ok(Exit::Fine)
         }
         None => Err(UserError::new(format!(

@@ -1,7 +1,7 @@
 //! `leukoscope explain`: where the model looked, as a picture.
 
 use super::args::Explain;
-use super::{Exit, cancel_on_interrupt, complain, say};
+use super::{Exit, cancel_on_interrupt, eprint_line, say};
 use crate::files::display_path;
 use crate::task::{Cancel, Progress};
 use crate::workflow::{self, ExplainRequest, UserError};
@@ -26,13 +26,13 @@ pub(super) fn explain(a: &Explain) -> Result<Exit, UserError> {
         digest: None,
     };
     let Some(found) = workflow::explain(&request, &model, &cancel, &Progress::default())? else {
-        complain("interrupted; nothing was written");
+        eprint_line("interrupted; nothing was written");
         return Ok(Exit::Interrupted);
     };
     workflow::write_export(&a.out, &workflow::explained_png(&a.image, &found, a.opacity)?)?;
     let label = |class: usize| model.card().classes.label(class).unwrap_or("");
     let (top, p) = found.probabilities.top();
-    complain(&format!("written: {}", display_path(&a.out)));
+    eprint_line(&format!("written: {}", display_path(&a.out)));
     say(&format!(
         "cell {} is called {} ({:.1} %); {} for {}, {:.0} % of it in the middle half of the square\n",
         a.cell,

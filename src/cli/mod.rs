@@ -15,7 +15,7 @@ mod train;
 use crate::model::ASSUMED;
 use crate::report::RowFormat;
 use crate::task::{Cancel, Progress};
-use crate::workflow::{self, Request, Told, UserError};
+use crate::workflow::{self, ClassifyEvent, ClassifyRequest, UserError};
 use args::{Cli, Command};
 use clap::Parser;
 use std::io::Write;
@@ -87,7 +87,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         Some(Command::Train(a)) => train::train(&a),
         Some(Command::ExportTriton { model, out }) => {
             open_model(Some(&model)).and_then(|m| workflow::export_triton(&m, &out)).map(|folder| {
-                complain(&format!("written: {}", crate::files::display_path(&folder)));
+                eprint_line(&format!("written: {}", crate::files::display_path(&folder)));
                 Exit::Fine
             })
         }
@@ -103,7 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         }
     };
     Next::Exit(done.unwrap_or_else(|e| {
-        complain(&e.to_string());
+        eprint_line(&e.to_string());
         Exit::Nothing
     }))
 }
@@ -112,7 +112,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
 #[must_use]
 pub fn demo_in_terminal(out: Option<PathBuf>) -> Exit {
     demo(out).unwrap_or_else(|e| {
-        complain(&e.to_string());
+        eprint_line(&e.to_string());
         Exit::Nothing
     })
 }
@@ -120,10 +120,14 @@ pub fn demo_in_terminal(out: Option<PathBuf>) -> Exit {
 fn demo(out: Option<PathBuf>) -> Result<Exit, UserError> {
     let demo = workflow::draw_demo(out.as_deref())?;
     let model = workflow::default_model()?;
-    let request = Request { paths: vec![demo.path.clone()], cells: crate::inference::Cells::All, ..Request::default() };
+    let request = ClassifyRequest {
+        paths: vec![demo.path.clone()],
+        cells: crate::inference::Cells::All,
+        ..ClassifyRequest::default()
+    };
     let mut table = String::new();
     let totals = workflow::classify(&request, &model, &Cancel::new(), &Progress::default(), &mut |told| {
-        if let Told::Row(row) = told {
+        if let ClassifyEvent::Row(row) = told {
             table.push_str(&show::cell_table(&row, &model.card().classes));
         }
         Ok(())
@@ -143,14 +147,14 @@ fn demo(out: Option<PathBuf>) -> Result<Exit, UserError> {
 
 fn classify(a: &args::Classify) -> Result<Exit, UserError> {
     let model = open_model(a.model.as_deref())?;
-    let request = Request {
+    let request = ClassifyRequest {
         paths: a.paths.clone(),
         provider: a.provider,
         cells: if a.cells == args::CellsArg::All { crate::inference::Cells::All } else { crate::inference::Cells::One },
         batch: a.batch.map(|b| b as usize),
         shard: a.shard,
         watch: a.watch,
-        ..Request::default()
+        ..ClassifyRequest::default()
     };
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
@@ -162,20 +166,22 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
     let mut started = false;
     let totals =
         workflow::classify_to(&request, &model, format, a.out.as_deref(), &cancel, &progress, &mut |told| match told {
-            Told::Listed(n, _) if a.watch => {
+            ClassifyEvent::Listed(n, _) if a.watch => {
                 if *n > 0 {
                     bar.line(&format!("{n} new pictures"));
                 }
             }
-            Told::Listed(n, _) => bar.begin(*n),
-            Told::Looked(_) | Told::Gone(_) => {}
-            Told::Reachable(true) => bar.line("the folder can be read again"),
-            Told::Reachable(false) => bar.line("the folder cannot be read now; waiting for it"),
-            Told::Started(_) if std::mem::replace(&mut started, true) => {}
-            Told::Twice(n) => bar.line(&format!("note: {n} files were named twice; each is looked at once")),
-            Told::Switched(report) => bar.line(&format!("provider: {}", report.to_line())),
-            Told::Started(report) => bar.line(&format!("{name}, provider {} → {}", report.requested, report.to_line())),
-            Told::Row(row) => {
+            ClassifyEvent::Listed(n, _) => bar.begin(*n),
+            ClassifyEvent::Looked(_) | ClassifyEvent::Gone(_) => {}
+            ClassifyEvent::Reachable(true) => bar.line("the folder can be read again"),
+            ClassifyEvent::Reachable(false) => bar.line("the folder cannot be read now; waiting for it"),
+            ClassifyEvent::Started(_) if std::mem::replace(&mut started, true) => {}
+            ClassifyEvent::Twice(n) => bar.line(&format!("note: {n} files were named twice; each is looked at once")),
+            ClassifyEvent::Switched(report) => bar.line(&format!("provider: {}", report.to_line())),
+            ClassifyEvent::Started(report) => {
+                bar.line(&format!("{name}, provider {} → {}", report.requested, report.to_line()))
+            }
+            ClassifyEvent::Row(row) => {
                 bar.step(&progress);
                 for w in &row.warnings {
                     warned += 1;
@@ -187,21 +193,21 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
         });
     bar.end();
     let totals = totals?;
-    complain(&totals.to_line(&model));
+    eprint_line(&totals.to_line(&model));
     if warned > 20 {
-        complain(&format!("{} more notes; --format json has them all", warned - 20));
+        eprint_line(&format!("{} more notes; --format json has them all", warned - 20));
     }
     Ok(if totals.cancelled {
         match &totals.partial {
-            Some(partial) => complain(&format!(
+            Some(partial) => eprint_line(&format!(
                 "interrupted; the rows so far are in {}, each of them whole; an older table is as it was",
                 crate::files::display_path(partial)
             )),
-            None => complain("interrupted; the rows that were written are complete"),
+            None => eprint_line("interrupted; the rows that were written are complete"),
         }
         Exit::Interrupted
     } else if totals.differential.images == 0 && request.shard.is_none() {
-        complain("there is no picture to classify in what was named");
+        eprint_line("there is no picture to classify in what was named");
         Exit::Nothing
     } else if totals.differential.images > 0 && totals.nothing_done() {
         Exit::Nothing
@@ -222,13 +228,13 @@ fn map(
     let cells = if cells == args::CellsArg::All { crate::inference::Cells::All } else { crate::inference::Cells::One };
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
-    let request = Request { paths, cells, ..Request::default() };
+    let request = ClassifyRequest { paths, cells, ..ClassifyRequest::default() };
     let Some((n, without)) = workflow::write_map(&request, &model, out, &cancel, &Progress::default())? else {
-        complain("interrupted; nothing was written");
+        eprint_line("interrupted; nothing was written");
         return Ok(Exit::Interrupted);
     };
     let more = if without > 0 { format!("; {without} without features") } else { String::new() };
-    complain(&format!("written: {} ({n} cells{more})", crate::files::display_path(out)));
+    eprint_line(&format!("written: {} ({n} cells{more})", crate::files::display_path(out)));
     Ok(Exit::Fine)
 }
 
@@ -236,7 +242,10 @@ fn map(
 fn open_model(path: Option<&std::path::Path>) -> Result<crate::model::VettedModel, UserError> {
     let model = workflow::open_model(path)?;
     for line in model.card().evidence.iter().filter(|l| l.contains(ASSUMED)) {
-        complain(&format!("note: {}: {line}; \"leukoscope adopt\" tries it on labelled pictures", model.card().name));
+        eprint_line(&format!(
+            "note: {}: {line}; \"leukoscope adopt\" tries it on labelled pictures",
+            model.card().name
+        ));
     }
     Ok(model)
 }
@@ -266,7 +275,7 @@ fn say(text: &str) -> Result<Exit, UserError> {
 }
 
 /// Writes a line to the standard error.
-pub fn complain(text: &str) {
+pub fn eprint_line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 

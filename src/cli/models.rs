@@ -1,7 +1,7 @@
 //! `leukoscope models`: what is installed, as the window's Models place shows it.
 
 use super::args::Models;
-use super::{Exit, complain, say};
+use super::{Exit, eprint_line, say};
 use crate::files::display_path;
 use crate::workflow::{self, InstalledModel, SelfTested, UserError};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ const BUNDLED: &str = "bundled";
 
 pub(super) fn models(a: &Models) -> Result<Exit, UserError> {
     if let Some(path) = &a.install {
-        complain(&format!("installed: {}", display_path(&workflow::install_model(path)?)));
+        eprint_line(&format!("installed: {}", display_path(&workflow::install_model(path)?)));
     }
     if let Some((file, name)) = &a.rename {
         let model = workflow::open_model(path_of(file).as_deref())?;
@@ -19,7 +19,7 @@ pub(super) fn models(a: &Models) -> Result<Exit, UserError> {
     }
     if let Some(path) = &a.remove {
         workflow::remove_model(path)?;
-        complain(&format!("in the trash: {}", display_path(path)));
+        eprint_line(&format!("in the trash: {}", display_path(path)));
     }
     if let Some(word) = &a.default {
         let path = path_of(word);

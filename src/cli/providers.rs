@@ -1,9 +1,9 @@
 //! `leukoscope providers`: what there is, what is missing, how fast it is.
 
 use super::args::Providers;
-use super::{Exit, complain, say};
+use super::{Exit, eprint_line, say};
 use crate::files::display_path;
-use crate::inference::{Provider, ProviderHere, Record, providers_here};
+use crate::inference::{Provider, ProviderStatus, Record, provider_statuses};
 use crate::task::{Cancel, Progress};
 use crate::workflow::{self, UserError};
 use serde_json::json;
@@ -12,30 +12,30 @@ pub(super) fn providers(a: &Providers) -> Result<Exit, UserError> {
     if let Some((word, file)) = &a.add {
         let provider: Provider = word.parse().map_err(UserError::new)?;
         let path = workflow::add_provider(provider, std::path::Path::new(file))?;
-        complain(&format!("{provider} is here now: {}", display_path(&path)));
+        eprint_line(&format!("{provider} is here now: {}", display_path(&path)));
     }
     if let Some(provider) = a.fetch {
         // Said before it goes there.
-        complain(&format!("network: {}", workflow::fetch_destination(provider)?));
+        eprint_line(&format!("network: {}", workflow::fetch_destination(provider)?));
         let path = workflow::fetch_provider(provider)?;
-        complain(&format!("{provider} is here now: {}", display_path(&path)));
+        eprint_line(&format!("{provider} is here now: {}", display_path(&path)));
     }
     let model = super::open_model(a.model.as_deref())?;
     let record = if a.measure {
         let cancel = Cancel::new();
         super::cancel_on_interrupt(&cancel);
         let done = workflow::measure(&model, a.model.as_deref(), &cancel, &Progress::default(), &mut |m| {
-            complain(&format!("{} measured", m.provider));
+            eprint_line(&format!("{} measured", m.provider));
         })?;
         let Some(record) = done else {
-            complain("interrupted; nothing was kept");
+            eprint_line("interrupted; nothing was kept");
             return Ok(Exit::Interrupted);
         };
         record
     } else {
         Record::of(model.card().digest)
     };
-    let here = providers_here();
+    let here = provider_statuses();
     if a.json {
         let list: Vec<_> = here
             .iter()
@@ -62,7 +62,7 @@ pub(super) fn providers(a: &Providers) -> Result<Exit, UserError> {
     say(&text)
 }
 
-fn line(p: &ProviderHere) -> String {
+fn line(p: &ProviderStatus) -> String {
     match &p.missing {
         None => format!("{:<10}ready    {}\n", p.provider.as_str(), p.what),
         Some(m) => {

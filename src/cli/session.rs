@@ -1,7 +1,7 @@
 //! `leukoscope session`: the same store as the window's, by script.
 
 use super::args::{SessionCommand, SessionFormat, SessionWhere};
-use super::{Exit, complain, say};
+use super::{Exit, eprint_line, say};
 use crate::files::display_path;
 use crate::task::{Cancel, Progress};
 use crate::workflow::{self, UserError};
@@ -24,8 +24,8 @@ pub(super) fn session(command: &SessionCommand) -> Result<Exit, UserError> {
         }
         SessionCommand::Import { repair, table, operator, at } => {
             let done = workflow::import_session(&file(at)?, table, &at.folder, operator, *repair)?;
-            done.said.iter().for_each(|s| complain(s));
-            complain(&match done.changed {
+            done.said.iter().for_each(|s| eprint_line(s));
+            eprint_line(&match done.changed {
                 1 => "1 cell changed".to_owned(),
                 n => format!("{n} cells changed"),
             });
@@ -49,15 +49,15 @@ fn verify(path: &Path, expect: Option<&str>) -> Result<Exit, UserError> {
     let mut findings = v.findings();
     if let Some(hash) = expect {
         match v.find(hash) {
-            Some((_, 0)) => complain("the hash is that of the last row"),
-            Some((row, after)) => complain(&format!("the hash is that of row {row}; rows after it: {after}")),
+            Some((_, 0)) => eprint_line("the hash is that of the last row"),
+            Some((row, after)) => eprint_line(&format!("the hash is that of row {row}; rows after it: {after}")),
             None => findings.push(format!(
                 "the audit trail does not hold the hash {}: rows were cut off or written anew, or it is of another session",
                 hash.chars().take(80).collect::<String>().escape_debug()
             )),
         }
     }
-    findings.iter().for_each(|f| complain(f));
+    findings.iter().for_each(|f| eprint_line(f));
     if findings.is_empty() {
         say(&format!("{} rows, none altered; every label is what they say\n{}\n", v.rows, v.anchor()))
     } else {
@@ -80,7 +80,7 @@ fn export(
                 Some(model) => {
                     let cancel = Cancel::new();
                     super::cancel_on_interrupt(&cancel);
-                    workflow::session_report_looked(session, model, &cancel, &Progress::default())?
+                    workflow::session_report_with_heat_maps(session, model, &cancel, &Progress::default())?
                 }
                 None => workflow::session_report(session)?,
             };
@@ -92,9 +92,9 @@ fn export(
             let cancel = Cancel::new();
             super::cancel_on_interrupt(&cancel);
             let done = workflow::export_images(session, out, &cancel, &Progress::default())?;
-            done.failed.iter().for_each(|why| complain(why));
+            done.failed.iter().for_each(|why| eprint_line(why));
             let counts: Vec<String> = done.counts.iter().map(|(label, n)| format!("{label} {n}")).collect();
-            complain(&format!("written to {}: {}", display_path(out), counts.join(", ")));
+            eprint_line(&format!("written to {}: {}", display_path(out), counts.join(", ")));
             return Ok(if done.cancelled {
                 Exit::Interrupted
             } else if done.failed.is_empty() {
@@ -106,10 +106,10 @@ fn export(
     };
     // Noted elsewhere, it tells later whether the trail was cut or written anew.
     let v = workflow::verify_session(session)?;
-    complain(&v.anchor().to_string());
+    eprint_line(&v.anchor().to_string());
     let exit = put(out, &bytes)?;
     let findings = v.findings();
-    findings.iter().for_each(|f| complain(&format!("warning: {f}")));
+    findings.iter().for_each(|f| eprint_line(&format!("warning: {f}")));
     Ok(if findings.is_empty() { exit } else { Exit::SomeFailed })
 }
 
@@ -118,7 +118,7 @@ fn put(out: Option<&Path>, bytes: &[u8]) -> Result<Exit, UserError> {
     match out {
         Some(out) => {
             workflow::write_export(out, bytes)?;
-            complain(&format!("written: {}", display_path(out)));
+            eprint_line(&format!("written: {}", display_path(out)));
             Ok(Exit::Fine)
         }
         None => say(&String::from_utf8_lossy(bytes)),
@@ -138,7 +138,7 @@ fn file(at: &SessionWhere) -> Result<PathBuf, UserError> {
 fn list() -> Result<Exit, UserError> {
     let sessions = workflow::list_sessions()?;
     if sessions.is_empty() {
-        complain("there is no session yet");
+        eprint_line("there is no session yet");
         return Ok(Exit::Fine);
     }
     let mut t = String::new();
@@ -151,7 +151,7 @@ fn list() -> Result<Exit, UserError> {
             }
             Err(e) => {
                 failed = true;
-                complain(&format!("{}: {e}", display_path(&path)));
+                eprint_line(&format!("{}: {e}", display_path(&path)));
             }
         }
     }

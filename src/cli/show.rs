@@ -98,14 +98,19 @@ impl Bar {
         } else if self.told.elapsed() > Duration::from_secs(10) {
             self.told = Instant::now();
             let left = seconds_left(progress.done(), progress.total(), self.begun.elapsed().as_secs_f64());
-            super::complain(&format!("{} of {}, {:.0} s left", progress.done(), progress.total(), left.unwrap_or(0.0)));
+            super::eprint_line(&format!(
+                "{} of {}, {:.0} s left",
+                progress.done(),
+                progress.total(),
+                left.unwrap_or(0.0)
+            ));
         }
     }
 
     pub(super) fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| super::complain(text)),
-            None => super::complain(text),
+            Some(bar) => bar.suspend(|| super::eprint_line(text)),
+            None => super::eprint_line(text),
         }
     }
 

@@ -3,14 +3,14 @@
 
 use super::args::{DeviceArg, KeepArg, PictureArg, RecipeArg, Train};
 use super::show::Bar;
-use super::{Exit, cancel_on_interrupt, complain, say};
+use super::{Exit, cancel_on_interrupt, eprint_line, say};
 use crate::dataset::Part;
 use crate::report::scores_text;
 use crate::task::Progress;
 use crate::training::{Recipe, RecipeKind, Stop, TrainingDevice};
 use crate::workflow::{
-    Picture, TrainControl, TrainOptions, TrainOutcome, TrainRequest, TrainTold, UserError, default_model, model_name,
-    prepare_training, train as run,
+    Picture, TrainControl, TrainOptions, TrainOutcome, TrainProgress, TrainRequest, UserError, default_model,
+    model_name, prepare_training, train as run,
 };
 
 pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
@@ -33,10 +33,10 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
     let control = TrainControl::default();
     cancel_on_interrupt(&control.cancel);
     let Some(prepared) = prepare_training(&request, &control.cancel, &control.progress)? else {
-        complain("interrupted while looking at the data; what was cut is cached");
+        eprint_line("interrupted while looking at the data; what was cut is cached");
         return Ok(Exit::Interrupted);
     };
-    complain(prepared.plan().to_text().trim_end());
+    eprint_line(prepared.plan().to_text().trim_end());
     prepared.ready()?;
     if a.dry_run {
         return Ok(if prepared.plan().excluded.is_empty() { Exit::Fine } else { Exit::SomeFailed });
@@ -67,10 +67,10 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
     let progress = Progress::default();
     let mut begun = false;
     let outcome = run(&prepared, &options, &control, &mut |told| match told {
-        TrainTold::Phase(what) => bar.line(&format!("{what} …")),
-        TrainTold::Note(what) => bar.line(&format!("note: {what}")),
-        TrainTold::Resumed(rows) => rows.iter().for_each(|r| bar.line(&line(r, false))),
-        TrainTold::Step(news) => {
+        TrainProgress::Phase(what) => bar.line(&format!("{what} …")),
+        TrainProgress::Note(what) => bar.line(&format!("note: {what}")),
+        TrainProgress::Resumed(rows) => rows.iter().for_each(|r| bar.line(&line(r, false))),
+        TrainProgress::Step(news) => {
             if !begun {
                 begun = true;
                 bar.begin(news.steps);
@@ -81,7 +81,7 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
             }
             bar.step(&progress);
         }
-        TrainTold::Epoch(row, best) => bar.line(&line(&row, best)),
+        TrainProgress::Epoch(row, best) => bar.line(&line(&row, best)),
     });
     bar.end();
     finish(&outcome?, &prepared.plan().excluded)
@@ -103,12 +103,12 @@ fn line(r: &crate::domain::EpochRow, best: bool) -> String {
 fn finish(outcome: &TrainOutcome, excluded: &[(String, String)]) -> Result<Exit, UserError> {
     match &outcome.stop {
         Stop::Finished => {}
-        Stop::Early => complain("ended early: no better validation loss"),
-        Stop::Cancelled => complain("interrupted; the same command goes on from the checkpoint"),
-        Stop::Diverged(why) => complain(why),
+        Stop::Early => eprint_line("ended early: no better validation loss"),
+        Stop::Cancelled => eprint_line("interrupted; the same command goes on from the checkpoint"),
+        Stop::Diverged(why) => eprint_line(why),
     }
     let Some((path, digest)) = &outcome.model else {
-        complain("no epoch was finished: there is no model yet");
+        eprint_line("no epoch was finished: there is no model yet");
         return Ok(Exit::Interrupted);
     };
     let mut t = String::new();

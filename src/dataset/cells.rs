@@ -144,7 +144,7 @@ impl CellCache {
                     }
                     let state = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.one(item)))
                         .unwrap_or_else(|_| {
-                            Ok(CellState::Failed("the program stumbled over this file; please report it".into()))
+                            Ok(CellState::Failed("internal error on this file; please report it".into()))
                         });
                     progress.step();
                     state

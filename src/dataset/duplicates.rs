@@ -32,7 +32,7 @@ const KEPT_SCALE: f32 = 160.0;
 
 /// A picture's rings and hash.
 #[derive(Debug, Clone)]
-pub struct Alike {
+pub struct PerceptualHash {
     rings: Vec<f32>,
     hash: [f32; HASH],
 }
@@ -65,7 +65,7 @@ fn body(grey: &[f32], n: usize) -> ((f32, f32), f32) {
     (c, (spread * 2.6).min(middle))
 }
 
-impl Alike {
+impl PerceptualHash {
     /// Reads a cut picture.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
@@ -125,7 +125,7 @@ impl Alike {
         Self { rings, hash }
     }
 
-    /// The hash in a byte a number, for keeping: near-duplicates differ by [`kept_distance`].
+    /// The hash in a byte a number, for keeping: near-duplicates differ by [`quantized_distance`].
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
     pub fn kept(&self) -> [u8; HASH] {
@@ -175,17 +175,17 @@ impl Alike {
     }
 }
 
-/// How far apart two kept hashes are, in the unit of [`Alike::distance`].
+/// How far apart two kept hashes are, in the unit of [`PerceptualHash::distance`].
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a small sum")]
-pub fn kept_distance(a: &[u8; HASH], b: &[u8; HASH]) -> f32 {
+pub fn quantized_distance(a: &[u8; HASH], b: &[u8; HASH]) -> f32 {
     let sum: u32 = a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum();
     (sum as f32 / RINGS as f32).sqrt() / KEPT_SCALE
 }
 
 /// Two pictures that look like the same cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AlikePair {
+pub struct NearDuplicatePair {
     /// Their positions, the smaller one first.
     pub pair: (usize, usize),
     /// How much their rings correlate, at most 1.
@@ -195,7 +195,11 @@ pub struct AlikePair {
 /// Pairs of near-duplicates among `pictures`, the most alike first and then by position: the same pictures give the same
 /// list whatever the threads do. Every pair is compared; 12,000 pictures take seconds.
 #[must_use]
-pub fn near_duplicates(pictures: &[Option<Alike>], cancel: &Cancel, progress: &Progress) -> Vec<AlikePair> {
+pub fn near_duplicates(
+    pictures: &[Option<PerceptualHash>],
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Vec<NearDuplicatePair> {
     // Sorted by the mean of the innermost ring, only a window has to be compared: the hash is at least that far apart.
     let mut order: Vec<(f32, usize)> =
         pictures.iter().enumerate().filter_map(|(i, p)| p.as_ref().map(|p| (p.hash[0], i))).collect();
@@ -203,7 +207,7 @@ pub fn near_duplicates(pictures: &[Option<Alike>], cancel: &Cancel, progress: &P
     #[expect(clippy::cast_precision_loss, reason = "a small count")]
     let window = NEAR * (RINGS as f32).sqrt();
     progress.set_total(progress.total() + order.len());
-    let mut pairs: Vec<AlikePair> = (0..order.len())
+    let mut pairs: Vec<NearDuplicatePair> = (0..order.len())
         .into_par_iter()
         .flat_map_iter(|k| {
             let (mean, i) = order[k];
@@ -217,7 +221,7 @@ pub fn near_duplicates(pictures: &[Option<Alike>], cancel: &Cancel, progress: &P
                 }
                 // Which of the two is turned changes the last digits: always the later one.
                 let correlation = if i < j { a.correlation(b) } else { b.correlation(a) };
-                (correlation >= CORRELATION).then_some(AlikePair { pair: (i.min(j), i.max(j)), correlation })
+                (correlation >= CORRELATION).then_some(NearDuplicatePair { pair: (i.min(j), i.max(j)), correlation })
             })
         })
         .collect();
@@ -264,7 +268,7 @@ mod tests {
             let copy = turned(&pictures[i], degrees, i % 2 == 1);
             pictures.push(copy);
         }
-        let alike: Vec<_> = pictures.iter().map(|p| Some(Alike::of(p))).collect();
+        let alike: Vec<_> = pictures.iter().map(|p| Some(PerceptualHash::of(p))).collect();
         let found = near_duplicates(&alike, &Cancel::new(), &Progress::default());
         assert!(found.windows(2).all(|w| w[0].correlation >= w[1].correlation), "{found:?}");
         let pairs: Vec<(usize, usize)> = found.iter().map(|p| p.pair).collect();

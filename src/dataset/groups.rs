@@ -2,7 +2,7 @@
 //! says anything are put with their lookalikes. What was read from the names is kept in words, for a person to look at.
 //! Nothing is split here.
 
-use super::duplicates::AlikePair;
+use super::duplicates::NearDuplicatePair;
 use super::scan::Item;
 use crate::domain::Digest;
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ pub struct Groups {
     /// Lookalikes without a declared group that were joined: how much fewer groups there are by it.
     pub joined: usize,
     /// Lookalikes that lie in different groups all the same, the most alike first: they are told, not joined.
-    pub across: Vec<AlikePair>,
+    pub across: Vec<NearDuplicatePair>,
 }
 
 impl Groups {
@@ -85,7 +85,7 @@ pub struct Likenesses<'a> {
     /// Of each image (and its square): equal ones are the same picture.
     pub digests: &'a [Digest],
     /// Near-duplicates, the most alike first.
-    pub pairs: &'a [AlikePair],
+    pub pairs: &'a [NearDuplicatePair],
 }
 
 /// A group of lookalikes holds at most this part of its class' images (and may always hold [`ALWAYS`]): copies of one
@@ -164,7 +164,7 @@ fn join_lookalikes(heaps: &mut Heaps, items: &[Item], free: &[bool], alike: Like
     items.iter().for_each(|i| most[i.class] += 1);
     most.iter_mut().for_each(|n| *n = (*n / MOST).max(ALWAYS));
     let known: HashSet<(usize, usize)> = alike.pairs.iter().map(|p| p.pair).collect();
-    for &AlikePair { pair: (i, j), .. } in alike.pairs {
+    for &NearDuplicatePair { pair: (i, j), .. } in alike.pairs {
         if !free[i] || !free[j] || heaps.same(i, j) || apart(heaps, i, j) {
             continue;
         }
@@ -402,11 +402,11 @@ mod tests {
         assert_eq!(pattern(&names), (Pattern::Alone, 20));
     }
 
-    fn pair(i: usize, j: usize) -> AlikePair {
-        AlikePair { pair: (i.min(j), i.max(j)), correlation: 0.9 }
+    fn pair(i: usize, j: usize) -> NearDuplicatePair {
+        NearDuplicatePair { pair: (i.min(j), i.max(j)), correlation: 0.9 }
     }
 
-    fn alike(pairs: &[AlikePair]) -> Likenesses<'_> {
+    fn alike(pairs: &[NearDuplicatePair]) -> Likenesses<'_> {
         Likenesses { digests: &[], pairs }
     }
 
@@ -425,11 +425,11 @@ mod tests {
     fn a_chain_of_lookalikes_makes_no_heap() {
         let names: Vec<String> = (0..40).map(|i| format!("q{i}x.png")).collect();
         let all = items(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        let chain: Vec<AlikePair> = (0..39).map(|i| pair(i, i + 1)).collect();
+        let chain: Vec<NearDuplicatePair> = (0..39).map(|i| pair(i, i + 1)).collect();
         let g = group(&all, Grouping::Auto, alike(&chain));
         assert_eq!((g.count, g.joined, g.across.len()), (20, 20, 19));
         // Everything like everything: a group holds a quarter at most.
-        let clique: Vec<AlikePair> = (0..40).flat_map(|i| (i + 1..40).map(move |j| pair(i, j))).collect();
+        let clique: Vec<NearDuplicatePair> = (0..40).flat_map(|i| (i + 1..40).map(move |j| pair(i, j))).collect();
         let g = group(&all, Grouping::Auto, alike(&clique));
         let largest = (0..g.count).map(|k| g.of.iter().filter(|o| **o == k).count()).max();
         assert!(g.count >= 4 && largest == Some(10), "{} groups, {largest:?}", g.count);
@@ -473,7 +473,7 @@ mod tests {
         ) {
             let names: Vec<String> = (0..30).map(|i| format!("q{i}x.png")).collect();
             let all = items(&names.iter().map(String::as_str).collect::<Vec<_>>());
-            let mut pairs: Vec<AlikePair> =
+            let mut pairs: Vec<NearDuplicatePair> =
                 pairs.into_iter().filter(|(i, j)| i != j).map(|(i, j)| pair(i, j)).collect();
             pairs.sort_by_key(|p| p.pair);
             pairs.dedup();

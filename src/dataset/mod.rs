@@ -11,7 +11,7 @@ mod split;
 mod table;
 
 pub use cells::{CellCache, CellState, CutCell, View, cell_digest};
-pub use duplicates::{Alike, AlikePair, kept_distance, near_duplicates};
+pub use duplicates::{NearDuplicatePair, PerceptualHash, near_duplicates, quantized_distance};
 pub use groups::{Grouping, Groups, Likenesses, Pattern, group};
 pub use scan::{DatasetError, Item, Scanned, scan};
 pub use sides::{Parted, split_together};

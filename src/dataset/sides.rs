@@ -3,7 +3,7 @@
 //! Groups are never merged by it: they stay what they are in tables and intervals. Where lookalikes cannot be kept
 //! together they are named, and nothing is refused for it.
 
-use super::duplicates::AlikePair;
+use super::duplicates::NearDuplicatePair;
 use super::groups::{Groups, Heaps};
 use super::split::{Part, Ratio, Split, SplitError, split};
 
@@ -18,7 +18,7 @@ pub struct Parted {
     /// The part of each item.
     pub split: Split,
     /// Pairs on different sides.
-    pub apart: Vec<AlikePair>,
+    pub apart: Vec<NearDuplicatePair>,
 }
 
 /// Splits as [`split`] does, with lookalikes of different groups on one side where that leaves each class at least half of
@@ -34,7 +34,7 @@ pub fn split_together(
     seed: u64,
 ) -> Result<Parted, SplitError> {
     let parted = |split: Split| {
-        let away = |p: &&AlikePair| split.parts[p.pair.0] != split.parts[p.pair.1];
+        let away = |p: &&NearDuplicatePair| split.parts[p.pair.0] != split.parts[p.pair.1];
         Parted { apart: groups.across.iter().filter(away).copied().collect(), split }
     };
     let mut best = parted(split(classes, &groups.of, fixed, ratio, seed)?);
@@ -109,12 +109,12 @@ fn together(classes: &[usize], groups: &Groups, fixed: &[Option<Part>], ratio: R
 mod tests {
     use super::*;
 
-    fn pair(i: usize, j: usize, correlation: f32) -> AlikePair {
-        AlikePair { pair: (i, j), correlation }
+    fn pair(i: usize, j: usize, correlation: f32) -> NearDuplicatePair {
+        NearDuplicatePair { pair: (i, j), correlation }
     }
 
     /// Two classes of 100 in groups of 4; `across` as given.
-    fn data(across: Vec<AlikePair>) -> (Vec<usize>, Groups) {
+    fn data(across: Vec<NearDuplicatePair>) -> (Vec<usize>, Groups) {
         let classes = (0..200).map(|i| i / 100).collect();
         (classes, Groups { of: (0..200).map(|i| i / 4).collect(), count: 50, across, ..Groups::default() })
     }

@@ -1,6 +1,6 @@
 //! Models held against each other on the same labelled cells: differences, their intervals, and how often exactly one is right.
 
-use super::evaluated::{Evaluated, Learnt};
+use super::evaluated::{Evaluated, TrainOverlap};
 use crate::domain::{Square, same_label};
 use crate::metrics::{Estimate, Evaluation, How, Interval, Sample, bootstrap, mcnemar, share};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +70,8 @@ fn judged(e: &Evaluated) -> BTreeMap<CellKey, Judged> {
     let square = |s: Option<Square>| s.map(|s| [s.x, s.y, s.side].map(f32::to_bits));
     let answered = e.cells.iter().enumerate().map(|(row, c)| {
         let (right, group) = (e.sample.right(row), Some(e.sample.groups()[row]));
-        let judged = Judged { right, learnt: c.learnt != Learnt::No, group, path: c.path.clone(), row: Some(row) };
+        let judged =
+            Judged { right, learnt: c.learnt != TrainOverlap::No, group, path: c.path.clone(), row: Some(row) };
         (c.file_digest.to_string(), square(c.given), judged)
     });
     let unanswered = e.unanswered.iter().map(|u| {

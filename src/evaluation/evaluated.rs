@@ -23,38 +23,38 @@ pub struct EvaluatedCell {
     /// The reference class as the dataset has it, whatever was corrected since.
     pub original: usize,
     /// Whether this very image, or a near-duplicate, was learnt from.
-    pub learnt: Learnt,
+    pub learnt: TrainOverlap,
     /// How unlike the training images it is, as a share of the model's threshold.
     pub unlike: Option<f32>,
 }
 
 /// Whether an image was in the model's training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Learnt {
+pub enum TrainOverlap {
     /// Not, or not known.
     #[default]
     No,
     /// This very file.
-    Same,
+    Exact,
     /// A near-duplicate of it.
-    Alike,
+    NearDuplicate,
 }
 
-impl Learnt {
+impl TrainOverlap {
     /// The word in `predictions.csv`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::No => "no",
-            Self::Same => "same",
-            Self::Alike => "alike",
+            Self::Exact => "same",
+            Self::NearDuplicate => "alike",
         }
     }
 }
 
 /// A labelled image without an answer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Unanswered {
+pub struct Unscored {
     /// The file, as it is shown.
     pub path: String,
     /// Digest of the file's bytes; none where it could not be read.
@@ -101,7 +101,7 @@ pub struct Evaluated {
     /// Whether it began from a model that does not: then it learnt from more images than are recorded.
     pub partial_record: bool,
     /// Labelled images without an answer.
-    pub unanswered: Vec<Unanswered>,
+    pub unanswered: Vec<Unscored>,
     /// The model's abstain threshold; 0 without.
     pub threshold: f64,
     /// Seed of the intervals.
@@ -112,8 +112,8 @@ impl Evaluated {
     /// Cells that were in the training: the same file, and near-duplicates.
     #[must_use]
     pub fn learnt(&self) -> (usize, usize) {
-        let count = |l: Learnt| self.cells.iter().filter(|c| c.learnt == l).count();
-        (count(Learnt::Same), count(Learnt::Alike))
+        let count = |l: TrainOverlap| self.cells.iter().filter(|c| c.learnt == l).count();
+        (count(TrainOverlap::Exact), count(TrainOverlap::NearDuplicate))
     }
 
     /// The scores to judge by: of images that were not in the model's training, as far as its record says. None where it
@@ -231,7 +231,7 @@ impl Evaluated {
     /// The sample without cells that were in the training; `None` where there is none of them.
     #[must_use]
     pub fn without_learnt(&self) -> Option<Sample> {
-        let rows: Vec<usize> = (0..self.cells.len()).filter(|&r| self.cells[r].learnt == Learnt::No).collect();
+        let rows: Vec<usize> = (0..self.cells.len()).filter(|&r| self.cells[r].learnt == TrainOverlap::No).collect();
         if rows.len() == self.cells.len() || rows.is_empty() {
             return None;
         }
@@ -290,7 +290,7 @@ pub(crate) mod tests {
                 given: None,
                 square: Square { x: 1.0, y: 2.0, side: 30.0 },
                 original: *t,
-                learnt: if i == 0 { Learnt::Same } else { Learnt::No },
+                learnt: if i == 0 { TrainOverlap::Exact } else { TrainOverlap::No },
                 unlike: Some(0.5),
             })
             .collect();
@@ -310,7 +310,7 @@ pub(crate) mod tests {
             unseen: None,
             recorded: true,
             partial_record: false,
-            unanswered: vec![Unanswered {
+            unanswered: vec![Unscored {
                 path: "no.png".into(),
                 file_digest: None,
                 given: None,
@@ -336,13 +336,13 @@ pub(crate) mod tests {
         );
         let small = e.contaminated_line().expect("some were learnt");
         assert!(small.contains("66.7 % right of 6 (16.7 % of them in training)"), "{small}");
-        e.cells.iter_mut().for_each(|c| c.learnt = Learnt::Same);
+        e.cells.iter_mut().for_each(|c| c.learnt = TrainOverlap::Exact);
         e.score();
         assert!(e.judged().is_none() && e.title().contains("it learnt from all 6"), "{}", e.title());
-        e.cells.iter_mut().for_each(|c| c.learnt = Learnt::No);
+        e.cells.iter_mut().for_each(|c| c.learnt = TrainOverlap::No);
         e.score();
         assert!(e.title().ends_with("· n 6") && e.contaminated_line().is_none());
-        e.cells[0].learnt = Learnt::Same;
+        e.cells[0].learnt = TrainOverlap::Exact;
         e.score();
         e.sample.correct(2, 1);
         e.score();

@@ -5,4 +5,4 @@ mod compared;
 pub(crate) mod evaluated;
 
 pub use compared::{Compared, Pair};
-pub use evaluated::{Evaluated, EvaluatedCell, Learnt, Unanswered};
+pub use evaluated::{Evaluated, EvaluatedCell, TrainOverlap, Unscored};

@@ -3,7 +3,7 @@
 //! A record holds for the very model file, library, driver and device that it was made with. Without one, `auto` tries what is
 //! usual for the system.
 
-use super::here::provider_here;
+use super::availability::provider_status;
 use super::provider::Provider;
 use crate::domain::Digest;
 use crate::files::{create_folder, data_file, read_bounded, write_atomic};
@@ -93,7 +93,7 @@ pub(super) fn measured_choice(model: Digest) -> Option<(Provider, String)> {
         return None;
     }
     record.best(|provider| {
-        let here = provider_here(provider);
+        let here = provider_status(provider);
         here.missing.is_none().then_some(here.identity)
     })
 }

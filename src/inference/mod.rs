@@ -3,10 +3,10 @@
 //! The only place that names ort. A provider is never changed without a word: what was asked for, what was tried and
 //! what really ran are all part of the answer.
 
+mod availability;
 mod choice;
 mod engine;
 mod heat;
-mod here;
 mod pipeline;
 mod plugins;
 mod prepare;
@@ -16,11 +16,11 @@ mod ranges;
 mod runtime;
 mod sketch;
 
+pub use availability::{Missing, ProviderStatus, provider_status, provider_statuses};
 pub use choice::{FAITHFUL, Measured, Record};
 pub use engine::{Answer, Engine, EngineError, EngineReport, UNUSABLE, difference, self_test_tensor};
 pub use heat::{HeatMap, activation_map, occlusion_map};
-pub use here::{Missing, ProviderHere, provider_here, providers_here};
-pub use pipeline::{CellFeatures, Options, PipelineError, Shape, Summary, run};
+pub use pipeline::{CellFeatures, Options, PipelineError, Schedule, Summary, run};
 pub use plugins::{Plugin, try_plugin};
 pub use prepare::{Cells, OwnSquares, Prepared, Skip, decode_file, prepare};
 pub use probe::run_graph;

@@ -25,7 +25,7 @@ const WINDOW: usize = 1024;
 
 /// Who does what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum Schedule {
     /// A session a worker: processors.
     PerCore,
     /// One session fed with batches: GPUs.
@@ -60,7 +60,7 @@ pub struct Options {
     /// Squares that a person drew or moved.
     pub own: Arc<OwnSquares>,
     /// Only for tests and measurements: a shape other than the provider's own.
-    pub shape: Option<Shape>,
+    pub schedule: Option<Schedule>,
     /// Only for tests: the provider calls itself by this name, and fails after so many runs.
     pub fails_after: Option<(usize, &'static str)>,
 }
@@ -74,7 +74,7 @@ impl Default for Options {
             workers: None,
             features: CellFeatures::None,
             own: Arc::default(),
-            shape: None,
+            schedule: None,
             fails_after: None,
         }
     }
@@ -135,10 +135,11 @@ pub fn run(
         report.actual = name.into();
     }
     started(&report);
-    let shape = options.shape.unwrap_or(if &*report.actual == "cpu" { Shape::PerCore } else { Shape::Batched });
-    let batch = options.batch.unwrap_or(if shape == Shape::PerCore { 4 } else { 32 }).max(1);
+    let schedule =
+        options.schedule.unwrap_or(if &*report.actual == "cpu" { Schedule::PerCore } else { Schedule::Batched });
+    let batch = options.batch.unwrap_or(if schedule == Schedule::PerCore { 4 } else { 32 }).max(1);
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(workers + usize::from(shape == Shape::Batched))
+        .num_threads(workers + usize::from(schedule == Schedule::Batched))
         .thread_name(|i| format!("classify-{i}"))
         .build()
         .map_err(|e| PipelineError::Threads(e.to_string()))?;
@@ -160,8 +161,8 @@ pub fn run(
     let mut skipped = 0;
     let mut failure = None;
     pool.in_place_scope(|scope| {
-        match shape {
-            Shape::PerCore => {
+        match schedule {
+            Schedule::PerCore => {
                 let mut first = Some(engine);
                 for _ in 0..workers {
                     let (take, give, context, stopped) = (take.clone(), give.clone(), &context, &stopped);
@@ -169,7 +170,7 @@ pub fn run(
                     scope.spawn(move |_| context.per_core(own, model, &take, &give, stopped));
                 }
             }
-            Shape::Batched => {
+            Schedule::Batched => {
                 let (hand, receive) = bounded::<(usize, Prepared)>(2 * batch);
                 for _ in 0..workers {
                     let (take, give, hand, context, stopped) =
@@ -292,12 +293,12 @@ impl Context<'_> {
             let answers = if prepared.squares.is_empty() { Ok(Vec::new()) } else { finish(&mut prepared) };
             Ok(self.row(index, prepared, answers, &self.actual))
         }));
-        outcome.unwrap_or_else(|_| Ok(self.stumbled(index)))
+        outcome.unwrap_or_else(|_| Ok(self.internal_error(index)))
     }
 
     /// The row of a file over which a decoder panicked.
-    fn stumbled(&self, index: usize) -> ImageResult {
-        let reason = "the program stumbled over this file; the others are not affected. Please report it";
+    fn internal_error(&self, index: usize) -> ImageResult {
+        let reason = "internal error on this file; the others are not affected. Please report it";
         self.row(index, Prepared::failed(None, reason.into()), Ok(Vec::new()), &self.actual)
     }
 
@@ -364,7 +365,7 @@ impl Context<'_> {
                     give.send(Done::Row(index, Ok(self.row(index, prepared, Ok(Vec::new()), &self.actual)))).is_ok()
                 }
                 Ok(Ok(prepared)) => hand.send((index, prepared)).is_ok(),
-                Err(_) => give.send(Done::Row(index, Ok(self.stumbled(index)))).is_ok(),
+                Err(_) => give.send(Done::Row(index, Ok(self.internal_error(index)))).is_ok(),
             };
             if !sent {
                 break;

@@ -24,6 +24,6 @@ pub use obstacle::Obstacle;
 pub use ranges::{Flag, RangeSource, Ranges, ReferenceRange, Unit, WBC, example_ranges, flag};
 pub use rounding::{RULE, Rounded};
 pub use run::{RunEnd, RunRecord};
-pub use snapshot::{LookedCell, ReportStatus, SlideReport, Snapshot};
+pub use snapshot::{HeatMapExample, ReportStatus, SlideReport, Snapshot};
 pub use table::{DifferentialTable, LeftOut, Row, count_of};
 pub use text::{listed, number_of, plain_text};

@@ -138,12 +138,12 @@ pub struct SlideReport {
     /// The session's audit trail as it stood when the report was made, where there is one.
     pub anchor: Option<Anchor>,
     /// Where the model looked in some cells, where that was asked for; no part of what is signed.
-    pub looked: Vec<LookedCell>,
+    pub heat_maps: Vec<HeatMapExample>,
 }
 
 /// A cell with its heat map.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LookedCell {
+pub struct HeatMapExample {
     /// The class that the model gives.
     pub label: String,
     /// The image's name.
@@ -169,7 +169,7 @@ impl SlideReport {
     ) -> Self {
         let table = snapshot.table();
         let status = if table.unreviewed > 0 { ReportStatus::Preliminary } else { status };
-        Self { table, snapshot, status, version, signed, anchor: None, looked: Vec::new() }
+        Self { table, snapshot, status, version, signed, anchor: None, heat_maps: Vec::new() }
     }
 
     /// "302 counted (target 100 reached)".

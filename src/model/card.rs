@@ -4,7 +4,7 @@
 //! what the manifest does not say is not assumed.
 
 use super::calibration::Calibration;
-use super::familiarity::{Familiarity, TrainingRecord};
+use super::ood::{OodDetector, TrainingRecord};
 use super::selftest::SelfTest;
 use crate::domain::{CellPreprocessing, ClassSet, Digest, EpochRow, Filter, TensorSpec, WholePreprocessing};
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ pub struct Manifest {
     pub calibration: Option<Calibration>,
     /// What the training images' features are like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub familiarity: Option<Familiarity>,
+    pub familiarity: Option<OodDetector>,
     /// The images that it learnt from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training_record: Option<TrainingRecord>,
@@ -229,7 +229,7 @@ pub struct ModelCard {
     /// The output that holds the pooled features.
     pub features: Option<String>,
     /// What the training images' features are like, where the model carries it.
-    pub familiarity: Option<Familiarity>,
+    pub familiarity: Option<OodDetector>,
     /// The images that it learnt from, where the model carries them.
     pub trained_on: Option<TrainingRecord>,
     /// Other outputs by meaning, for the card.
@@ -448,7 +448,7 @@ impl ModelCard {
             &self
                 .familiarity
                 .as_ref()
-                .map_or_else(|| "none: it cannot tell what is unlike its training images".into(), Familiarity::to_line),
+                .map_or_else(|| "none: it cannot tell what is unlike its training images".into(), OodDetector::to_line),
         );
         line(
             "learnt from",

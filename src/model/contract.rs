@@ -4,9 +4,9 @@
 //! Labels are never guessed. What rests on a custom alone is said to be assumed; what rests on nothing is a question.
 
 use super::card::{Manifest, ManifestInput, ManifestOutputs, ManifestPreprocessing};
-use super::framing::{Framing, Scaling};
+use super::input_view::{Crop, Scaling};
 use super::sidecar::{Sidecar, names_property, size_property};
-use super::stranger::{Ending, Facts, Family, InGraph};
+use super::third_party::{BuiltInScaling, Ending, Facts, Family};
 use super::vet::OutputKind;
 use crate::domain::{ClassSet, Filter, WholePreprocessing, laboratory_class};
 use std::fmt;
@@ -26,7 +26,7 @@ pub struct Answers {
     /// What the values are.
     pub scaling: Option<Scaling>,
     /// What of a picture the model sees.
-    pub framing: Option<Framing>,
+    pub framing: Option<Crop>,
     /// Pixels a side.
     pub size: Option<usize>,
     /// The classifying output.
@@ -45,7 +45,7 @@ pub enum Part {
     /// What the values are.
     Scaling,
     /// What of a picture the model sees.
-    Framing,
+    Crop,
 }
 
 impl fmt::Display for Part {
@@ -55,7 +55,7 @@ impl fmt::Display for Part {
             Self::Labels => "labels",
             Self::Size => "size",
             Self::Scaling => "values",
-            Self::Framing => "picture",
+            Self::Crop => "picture",
         })
     }
 }
@@ -124,7 +124,7 @@ pub struct Draft {
     /// What the values are.
     pub scaling: Option<Scaling>,
     /// What of a picture the model sees.
-    pub framing: Framing,
+    pub framing: Crop,
     /// What each part rests on.
     pub evidence: Vec<Evidence>,
     /// Labels that were found and do not fit.
@@ -135,7 +135,7 @@ impl Draft {
     /// Puts together what is known.
     #[must_use]
     pub fn of(facts: &Facts, sidecars: &[Sidecar], answers: &Answers) -> Self {
-        let mut weighed = Weighing { facts, sidecars, answers, evidence: Vec::new() };
+        let mut weighed = DraftBuilder { facts, sidecars, answers, evidence: Vec::new() };
         let ending = weighed.ending();
         let size = weighed.size();
         let (labels, misfit) = weighed.labels(ending.as_ref().and_then(|e| e.width));
@@ -227,14 +227,14 @@ fn counts_as(labels: &[String], map: &[(String, String)]) -> Vec<String> {
     labels.iter().map(|l| own(l).or_else(|| laboratory_class(l)).unwrap_or(l.trim()).to_owned()).collect()
 }
 
-struct Weighing<'a> {
+struct DraftBuilder<'a> {
     facts: &'a Facts,
     sidecars: &'a [Sidecar],
     answers: &'a Answers,
     evidence: Vec<Evidence>,
 }
 
-impl Weighing<'_> {
+impl DraftBuilder<'_> {
     fn rests(&mut self, part: Part, what: impl Into<String>, from: impl Into<String>, assumed: bool) {
         self.evidence.push(Evidence { part, what: what.into(), from: from.into(), assumed });
     }
@@ -340,7 +340,7 @@ impl Weighing<'_> {
         } else if let Some(keyed) = keyed {
             (keyed, "the file's own \"Image.NominalPixelRange\"".to_owned(), false)
         } else if let Some(inside) = self.facts.in_graph {
-            let plain = if inside == InGraph::Bytes { Scaling::BYTES } else { Scaling::UNIT };
+            let plain = if inside == BuiltInScaling::Bytes { Scaling::BYTES } else { Scaling::UNIT };
             (order(plain), "scaled by the graph's first nodes".to_owned(), false)
         } else if let Some((scaling, file)) = beside {
             (scaling, file, false)
@@ -354,8 +354,8 @@ impl Weighing<'_> {
         Some(scaling)
     }
 
-    fn framing(&mut self) -> Framing {
-        let whole = |crop| Framing::Whole(WholePreprocessing { crop, filter: Filter::Bilinear });
+    fn framing(&mut self) -> Crop {
+        let whole = |crop| Crop::Whole(WholePreprocessing { crop, filter: Filter::Bilinear });
         let beside = self.sidecars.iter().find_map(|s| Some((s.framing.clone()?, s.file.clone())));
         let usual = self.sidecars.iter().find_map(|s| s.usual.as_ref().map(|(tool, _, f)| (*tool, f.clone())));
         let (framing, from, assumed) = if let Some(said) = &self.answers.framing {
@@ -371,7 +371,7 @@ impl Weighing<'_> {
         } else {
             (whole(None), "usual for Keras and others".to_owned(), true)
         };
-        self.rests(Part::Framing, framing.word(), from, assumed);
+        self.rests(Part::Crop, framing.word(), from, assumed);
         framing
     }
 }
@@ -415,7 +415,7 @@ mod tests {
     fn what_stands_nowhere_is_said_to_be_assumed() {
         let draft = Draft::of(&facts(), &[], &Answers::default());
         let assumed: Vec<Part> = draft.evidence.iter().filter(|e| e.assumed).map(|e| e.part).collect();
-        assert_eq!(assumed, [Part::Scaling, Part::Framing]);
+        assert_eq!(assumed, [Part::Scaling, Part::Crop]);
         let said = Answers { scaling: Some(Scaling::CAFFE), ..Answers::default() };
         let draft = Draft::of(&facts(), &[], &said);
         assert_eq!(draft.scaling, Some(Scaling::CAFFE));

@@ -2,23 +2,23 @@
 //!
 //! Nothing here runs a network. What passes [`vet`] is a [`VettedModel`], the only thing that reaches the runtime.
 
-mod amounts;
 mod calibration;
 mod card;
 mod contract;
 mod embedded;
-mod familiarity;
-mod framing;
 mod head;
+mod input_view;
+mod limits;
 mod network;
 #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
 mod onnx;
+mod ood;
 mod quantize;
 mod rewrite;
 mod scan;
 mod selftest;
 mod sidecar;
-mod stranger;
+mod third_party;
 mod triton;
 mod vet;
 
@@ -26,17 +26,17 @@ pub use calibration::{Calibration, LOGARITHMS};
 pub use card::{MANIFEST_KEY, Manifest, ManifestPreprocessing, ModelCard, Preprocessing};
 pub use contract::{ASSUMED, Answers, Draft, Evidence, Part, Question, SAID};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
-pub use familiarity::{Familiarity, LIKENESS, TrainingRecord};
-pub use framing::{Framing, Scaling};
 pub use head::Head;
+pub use input_view::{Crop, Scaling};
 pub use network::{
     FEATURE_MAP, FEATURES, INPUT, LOGITS, Layer, LayerKind, Network, NetworkError, ReadNetwork, read_network,
     write_network,
 };
+pub use ood::{HASH_BYTES, OodDetector, TrainingRecord};
 pub use quantize::{QuantizeError, quantizable, quantized, with_outputs};
 pub use rewrite::{manifest_text, with_manifest};
 pub use selftest::{SelfTest, self_test_picture};
 pub use sidecar::{SIDECARS, Sidecar};
-pub use stranger::{Ending, Facts, Family, InGraph, Stranger};
+pub use third_party::{BuiltInScaling, Ending, Facts, Family, OnnxFacts};
 pub use triton::{TritonModel, triton_files};
 pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedGraph, VettedModel, vet, vet_as, vet_graph};

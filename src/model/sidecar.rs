@@ -2,7 +2,7 @@
 //!
 //! A pure reading of bytes that were bounded by whoever read the file. A file that is not understood says nothing.
 
-use super::framing::{Framing, Scaling};
+use super::input_view::{Crop, Scaling};
 use crate::domain::{Filter, WholePreprocessing};
 use serde_json::Value;
 
@@ -30,9 +30,9 @@ pub struct Sidecar {
     /// What the values are.
     pub scaling: Option<Scaling>,
     /// How pictures are cut.
-    pub framing: Option<Framing>,
+    pub framing: Option<Crop>,
     /// What follows from the tool that writes such a file, where the file itself does not say it.
-    pub usual: Option<(&'static str, Scaling, Framing)>,
+    pub usual: Option<(&'static str, Scaling, Crop)>,
 }
 
 impl Sidecar {
@@ -57,7 +57,7 @@ impl Sidecar {
                             .and_then(Value::as_str)
                             .is_some_and(|p| p.eq_ignore_ascii_case("onnx"));
                         if onnx {
-                            let stretch = Framing::Whole(WholePreprocessing { crop: None, filter: Filter::Bilinear });
+                            let stretch = Crop::Whole(WholePreprocessing { crop: None, filter: Filter::Bilinear });
                             found.usual = Some(("Custom Vision", Scaling::BYTES_BGR, stretch));
                         }
                     }
@@ -134,7 +134,7 @@ impl Sidecar {
         let shape = value.get("inputs").and_then(|i| i.get("Image")).and_then(|i| i.get("shape"));
         self.size = shape.and_then(Value::as_array).filter(|a| a.len() == 4).and_then(|a| side(a.get(1)));
         if self.labels.is_some() {
-            let centre = Framing::Whole(WholePreprocessing { crop: Some(1.0), filter: Filter::Bilinear });
+            let centre = Crop::Whole(WholePreprocessing { crop: Some(1.0), filter: Filter::Bilinear });
             self.usual = Some(("Lobe", Scaling::UNIT, centre));
         }
     }
@@ -146,14 +146,14 @@ impl Sidecar {
         }
         self.labels = value.get("labels").and_then(names);
         self.size = side(value.get("imageSize"));
-        let centre = Framing::Whole(WholePreprocessing { crop: Some(1.0), filter: Filter::Bilinear });
+        let centre = Crop::Whole(WholePreprocessing { crop: Some(1.0), filter: Filter::Bilinear });
         self.usual = Some(("Teachable Machine", Scaling::SYMMETRIC, centre));
     }
 }
 
-fn whole(crop: Option<f64>, filter: Filter) -> Option<Framing> {
+fn whole(crop: Option<f64>, filter: Filter) -> Option<Crop> {
     let fine = crop.is_none_or(|c| (0.1..=1.0).contains(&c));
-    fine.then_some(Framing::Whole(WholePreprocessing { crop, filter }))
+    fine.then_some(Crop::Whole(WholePreprocessing { crop, filter }))
 }
 
 fn filter(word: Option<&str>) -> Filter {
@@ -273,10 +273,7 @@ mod tests {
             "input_size": [3, 288, 288], "crop_pct": 0.95, "interpolation": "bicubic"}}"#;
         let timm = read("config.json", timm).expect("timm");
         assert_eq!((timm.labels, timm.size, timm.scaling), (abc.clone(), Some(288), Some(Scaling::SYMMETRIC)));
-        assert_eq!(
-            timm.framing,
-            Some(Framing::Whole(WholePreprocessing { crop: Some(0.95), filter: Filter::Bicubic }))
-        );
+        assert_eq!(timm.framing, Some(Crop::Whole(WholePreprocessing { crop: Some(0.95), filter: Filter::Bicubic })));
         let processor = r#"{"do_center_crop": true, "crop_size": {"height": 224, "width": 224}, "size": {"shortest_edge": 256},
             "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "rescale_factor": 0.00392156862745098}"#;
         let processor = read("preprocessor_config.json", processor).expect("processor");

@@ -3,11 +3,11 @@
 //! ONNX Runtime would follow external data (also through hard links) and read sparse initialisers from the current
 //! folder; here such files are refused, and the very bytes that were vetted are handed on from memory.
 
-use super::amounts::{Constants, excess, shape};
 use super::card::{MANIFEST_KEY, Manifest, ModelCard, NEWEST_SCHEMA};
 use super::embedded::embedded_self_test;
-use super::familiarity::{Familiarity, TrainingRecord};
+use super::limits::{Constants, exceeded_limit, shape};
 use super::onnx::{ModelProto, TensorProto, tensor_proto, type_proto};
+use super::ood::{OodDetector, TrainingRecord};
 use super::scan::{ScanError, scan};
 use super::selftest::SelfTest;
 use crate::domain::{ClassSet, Digest};
@@ -175,7 +175,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
     ];
     let checks = [
         manifest.calibration.as_ref().map_or(Ok(()), |c| c.check(classes.len())),
-        manifest.familiarity.as_ref().map_or(Ok(()), Familiarity::check),
+        manifest.familiarity.as_ref().map_or(Ok(()), OodDetector::check),
         manifest.training_record.as_ref().map_or(Ok(()), TrainingRecord::check),
     ];
     checks.into_iter().collect::<Result<(), String>>().map_err(VetError::Manifest)?;
@@ -379,7 +379,7 @@ fn check_nodes(model: &ModelProto) -> Result<Vec<(String, usize)>, VetError> {
     let mut counts = BTreeMap::<String, usize>::new();
     for node in &graph.node {
         let op = node.op_type();
-        if let Some(what) = excess(node, &constants) {
+        if let Some(what) = exceeded_limit(node, &constants) {
             return Err(VetError::Excess(op.into(), what));
         }
         if !DOMAINS.contains(&node.domain()) {

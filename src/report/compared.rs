@@ -203,7 +203,7 @@ mod tests {
     use super::*;
     use crate::domain::Square;
     use crate::evaluation::evaluated::tests::small;
-    use crate::evaluation::{EvaluatedCell, Learnt};
+    use crate::evaluation::{EvaluatedCell, TrainOverlap};
     use crate::metrics::{Sample, mcnemar};
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_comparison_on_training_cells_alone_gives_no_p() {
         let mut first = small();
-        first.cells.iter_mut().for_each(|c| c.learnt = Learnt::Same);
+        first.cells.iter_mut().for_each(|c| c.learnt = TrainOverlap::Exact);
         first.unanswered.clear();
         let mut other = small();
         other.unanswered.clear();
@@ -252,7 +252,7 @@ mod tests {
             let cells = 40;
             let p: Vec<f64> = (0..cells).flat_map(|i| if i < wrong { [0.1, 0.9] } else { [0.8, 0.2] }).collect();
             e.sample = Sample::new(2, vec![0; cells], &p, (0..cells).map(|i| i / 4).collect()).expect("fits");
-            let template = EvaluatedCell { learnt: Learnt::No, original: 0, ..e.cells[1].clone() };
+            let template = EvaluatedCell { learnt: TrainOverlap::No, original: 0, ..e.cells[1].clone() };
             e.cells = (0..cells)
                 .map(|i| {
                     let square = Square { x: f32::from(u8::try_from(i % 4).expect("small")), y: 0.0, side: 9.0 };
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn macro_averages_are_over_the_same_classes() {
         let mut first = small();
-        first.cells.iter_mut().for_each(|c| c.learnt = Learnt::No);
+        first.cells.iter_mut().for_each(|c| c.learnt = TrainOverlap::No);
         first.score();
         // The other model knows a third class that no cell has, and calls one cell so.
         let mut other = first.clone();

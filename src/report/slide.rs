@@ -126,11 +126,11 @@ fn slides_html(t: &mut String, r: &SlideReport) {
 }
 
 fn looked_html(t: &mut String, r: &SlideReport) {
-    if r.looked.is_empty() {
+    if r.heat_maps.is_empty() {
         return;
     }
     t.push_str("<h2>Where the model looked</h2>\n<p>Of each class the surest cells and the least sure one: the cell, and beside it what spoke for the class. Made for this page; no part of what is signed.</p>\n<div class=\"looked\">");
-    for c in &r.looked {
+    for c in &r.heat_maps {
         let _ = writeln!(
             t,
             "<figure><img alt=\"{0}, and where the model looked\" src=\"data:image/jpeg;base64,{1}\"><figcaption>{0} {2:.1} %<br><small>{3}, cell {4}; {5}</small></figcaption></figure>",

@@ -3,10 +3,10 @@
 
 use super::audit::Anchor;
 use super::record::{
-    AMENDING, CaseChange, CaseRecord, PREFIX, Signature, SignedOn, Told, case_faults, case_rows, entry, locked, set,
-    sign_words, state, told,
+    AMENDING, CaseChange, CaseRecord, PREFIX, Signature, SignedOn, TrailState, case_faults, case_rows, entry, locked,
+    set, sign_words, state, told,
 };
-use super::rows::{Noted, anchor, note};
+use super::rows::{AuditEntry, anchor, append_audit};
 use super::store::{Store, StoreError};
 use rusqlite::{TransactionBehavior, params};
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ impl Store {
     pub fn case(&self) -> Result<CaseRecord, StoreError> {
         let (mut record, anchors) = self.case_as_stored()?;
         let rows = case_rows(&self.connection).map_err(|e| self.no(&e))?;
-        let told = Told::of(&rows);
+        let told = TrailState::of(&rows);
         record.faults = case_faults(&record, &anchors, &rows);
         record.sealed = told.sealed;
         Ok(record)
@@ -98,7 +98,7 @@ impl Store {
         let no = |e: rusqlite::Error| StoreError::Sqlite(shown.clone(), e.to_string());
         let c = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(no)?;
         let is_locked = locked(&c, &self.told).map_err(no)?;
-        let noted = |action: &str, object: &str, old: &str, new: &str, reason: &str| Noted {
+        let noted = |action: &str, object: &str, old: &str, new: &str, reason: &str| AuditEntry {
             action: action.into(),
             object: object.into(),
             old: old.into(),
@@ -154,7 +154,7 @@ impl Store {
                 noted("sign", "case", "", &sign_words(version, &report, Some(&on)), &reason)
             }
         };
-        note(&c, vec![row], operator, time).map_err(no)?;
+        append_audit(&c, vec![row], operator, time).map_err(no)?;
         c.commit().map_err(no)?;
         self.told = told(&self.connection).map_err(|e| self.no(&e))?;
         Ok(())

@@ -1,7 +1,7 @@
 //! Where the images of a session were seen, and the folders that it is of: absolute paths, with a digest of all of them in
 //! the audit trail that is carried along from change to change.
 
-use super::rows::{Noted, PLACES, SEE, note};
+use super::rows::{AuditEntry, PLACES, SEE, append_audit};
 use super::store::{Seen, Store, StoreError};
 use crate::domain::Digest;
 use crate::files::{absolute, display_path, is_file};
@@ -105,9 +105,14 @@ pub(super) fn carried_over(c: &Connection) -> rusqlite::Result<()> {
 /// What is noted of the places, and the row about it.
 fn put(c: &Connection, old: &str, new: &str) -> rusqlite::Result<()> {
     c.execute("INSERT OR REPLACE INTO about (name, value) VALUES (?1, ?2)", [PLACES, new])?;
-    let row =
-        Noted { action: SEE.into(), object: PLACES.into(), old: old.into(), new: new.into(), reason: String::new() };
-    note(c, vec![row], "", &super::now())
+    let row = AuditEntry {
+        action: SEE.into(),
+        object: PLACES.into(),
+        old: old.into(),
+        new: new.into(),
+        reason: String::new(),
+    };
+    append_audit(c, vec![row], "", &super::now())
 }
 
 /// Notes where images were seen, with a row in the trail where that is new.

@@ -3,7 +3,7 @@
 
 use super::audit::{Anchor, AuditRow};
 use super::fault::{Fault, SignedPart};
-use super::rows::{Noted, SEE, audit_of, clock_words};
+use super::rows::{AuditEntry, SEE, audit_of, clock_words};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +65,7 @@ pub enum CaseChange {
 
 /// What the rows of a trail say about whether the case is signed, and what was signed by whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct TrailState {
     /// Signed, and not being amended since.
     pub(super) sealed: bool,
     /// Why it is being amended.
@@ -76,7 +76,7 @@ pub(super) struct Told {
     by: (String, String),
 }
 
-impl Told {
+impl TrailState {
     /// What some rows come to.
     pub(super) fn of(rows: &[AuditRow]) -> Self {
         let mut told = Self::default();
@@ -141,7 +141,7 @@ pub(super) fn case_faults<'a>(
     anchors: &BTreeMap<u32, SignedOn>,
     rows: impl IntoIterator<Item = &'a AuditRow>,
 ) -> Vec<Fault> {
-    let (mut told, mut faults) = (Told::default(), Vec::new());
+    let (mut told, mut faults) = (TrailState::default(), Vec::new());
     let mut entries: BTreeMap<&str, &str> = BTreeMap::new();
     let mut signed: BTreeMap<u32, &AuditRow> = BTreeMap::new();
     let mut amended: Option<&AuditRow> = None;
@@ -274,7 +274,7 @@ pub(super) fn brought_over<'a>(
     rows: impl IntoIterator<Item = &'a AuditRow>,
     signatures: &[Signature],
 ) -> (CaseRecord, bool) {
-    let (mut told, mut record, mut lost) = (Told::default(), CaseRecord::default(), false);
+    let (mut told, mut record, mut lost) = (TrailState::default(), CaseRecord::default(), false);
     for row in rows {
         told.take(row);
         match (row.action.as_str(), row.object.as_str()) {
@@ -305,8 +305,8 @@ pub(super) fn brought_over<'a>(
 }
 
 /// Writes a case that was brought over, and says what the trail is to have of it.
-pub(super) fn recover(c: &Connection, case: &CaseRecord, from: &str) -> rusqlite::Result<Vec<Noted>> {
-    let noted = |action: &str, object: String, old: &str, new: String, reason: &str| Noted {
+pub(super) fn recover(c: &Connection, case: &CaseRecord, from: &str) -> rusqlite::Result<Vec<AuditEntry>> {
+    let noted = |action: &str, object: String, old: &str, new: String, reason: &str| AuditEntry {
         action: action.into(),
         object,
         old: old.into(),
@@ -346,13 +346,13 @@ pub(super) fn case_rows(c: &Connection) -> rusqlite::Result<Vec<AuditRow>> {
 }
 
 /// What the trail says about the case.
-pub(super) fn told(c: &Connection) -> rusqlite::Result<Told> {
-    Ok(Told::of(&case_rows(c)?))
+pub(super) fn told(c: &Connection) -> rusqlite::Result<TrailState> {
+    Ok(TrailState::of(&case_rows(c)?))
 }
 
 /// Why nothing of a signed session can be changed, where that is so: the trail says that it is signed, or the tables do and
 /// the trail does not say that it is being amended.
-pub(super) fn locked(c: &Connection, told: &Told) -> rusqlite::Result<Option<String>> {
+pub(super) fn locked(c: &Connection, told: &TrailState) -> rusqlite::Result<Option<String>> {
     let last = "SELECT operator, time FROM signature ORDER BY version DESC LIMIT 1";
     let signed: Option<(String, String)> = c.query_row(last, [], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
     let amending = told.amending.is_some() && entry(c, AMENDING)?.is_some();

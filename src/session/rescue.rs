@@ -4,7 +4,7 @@
 use super::audit::{AuditRow, altered};
 use super::edit::{CellKey, Verdict};
 use super::record::{CaseRecord, Signature, brought_over};
-use super::rows::{Noted, audit_of, key_of, note, object, put_label};
+use super::rows::{AuditEntry, append_audit, audit_of, key_of, object, put_label};
 use crate::files::{display_path, write_private};
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ pub(super) fn rescue(damaged: &Path, new: &mut Connection) -> String {
         let mut rows = Vec::new();
         for (key, verdict) in &labels {
             put_label(c, *key, Some(verdict))?;
-            rows.push(Noted {
+            rows.push(AuditEntry {
                 action: "recover".into(),
                 object: object(*key),
                 old: String::new(),
@@ -52,7 +52,7 @@ pub(super) fn rescue(damaged: &Path, new: &mut Connection) -> String {
             });
         }
         rows.extend(super::record::recover(c, &case, &format!("from {}", display_path(damaged)))?);
-        note(c, rows, "", &last)
+        append_audit(c, rows, "", &last)
     };
     let done = new.transaction().and_then(|c| put(&c).and_then(|()| c.commit()));
     let CaseRecord { signatures, .. } = &case;

@@ -21,7 +21,7 @@ pub(super) fn anchor(c: &Connection) -> rusqlite::Result<Anchor> {
 }
 
 /// What happened, without who, when and after what.
-pub(super) struct Noted {
+pub(super) struct AuditEntry {
     pub(super) action: String,
     pub(super) object: String,
     pub(super) old: String,
@@ -30,7 +30,7 @@ pub(super) struct Noted {
 }
 
 /// Puts rows at the end of the audit trail. Time never goes back in it: a clock that does is noted as the reason.
-pub(super) fn note(c: &Connection, rows: Vec<Noted>, operator: &str, time: &str) -> rusqlite::Result<()> {
+pub(super) fn append_audit(c: &Connection, rows: Vec<AuditEntry>, operator: &str, time: &str) -> rusqlite::Result<()> {
     let last = "SELECT number, hash, time FROM audit ORDER BY number DESC LIMIT 1";
     let (mut number, mut previous, before): (u64, String, String) = c
         .query_row(last, [], |r| Ok((r.get::<_, i64>(0)?.unsigned_abs(), r.get(1)?, r.get(2)?)))
@@ -39,7 +39,7 @@ pub(super) fn note(c: &Connection, rows: Vec<Noted>, operator: &str, time: &str)
     // RFC 3339 in UTC without fractions: the order of the words is that of the times.
     let back = time < before.as_str();
     let mut put = c.prepare_cached("INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
-    for Noted { action, object, old, new, reason } in rows {
+    for AuditEntry { action, object, old, new, reason } in rows {
         number += 1;
         let reason = if back { clock_words(&reason, time) } else { reason };
         let row = AuditRow {

@@ -6,8 +6,8 @@
 use super::audit::{Anchor, AuditRow};
 use super::confirmed::{Confirmation, Confirmations, audited, confirmations};
 use super::edit::{CellKey, Change, Edit, Verdict};
-use super::record::{Told, locked};
-use super::rows::{Noted, anchor, audit_of, note, object, put_label, verdict_of};
+use super::record::{TrailState, locked};
+use super::rows::{AuditEntry, anchor, append_audit, audit_of, object, put_label, verdict_of};
 use crate::domain::Digest;
 use crate::files::{Lock, ScratchFolder, display_path};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
@@ -54,7 +54,7 @@ pub struct Store {
     /// Why nothing can be written, where that is so.
     pub(super) read_only: Option<String>,
     /// What the trail says about the case.
-    pub(super) told: Told,
+    pub(super) told: TrailState,
     /// Where a copy is read, where the file itself cannot be.
     pub(super) _scratch: Option<ScratchFolder>,
     /// Held as long as the session is open for writing.
@@ -131,7 +131,7 @@ impl Store {
             }
             put_label(&change, *key, after.as_ref()).map_err(no)?;
             let word = |v: &Option<Verdict>| v.as_ref().map_or(String::new(), Verdict::to_words);
-            rows.push(Noted {
+            rows.push(AuditEntry {
                 action: action.clone(),
                 object: object(*key),
                 old: word(before),
@@ -139,7 +139,7 @@ impl Store {
                 reason: edit.reason.clone(),
             });
         }
-        note(&change, rows, operator, time).map_err(no)?;
+        append_audit(&change, rows, operator, time).map_err(no)?;
         change.commit().map_err(no)
     }
 

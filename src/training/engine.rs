@@ -94,7 +94,7 @@ pub struct CpuEngine {
     net: Net,
     first: usize,
     pool: rayon::ThreadPool,
-    rooms: Mutex<Vec<Workspace>>,
+    free_workspaces: Mutex<Vec<Workspace>>,
     pieces: Vec<Vec<f32>>,
 }
 
@@ -109,7 +109,7 @@ impl CpuEngine {
             .thread_name(|i| format!("train-{i}"))
             .build()
             .map_err(|e| format!("no training thread could be started: {e}"))?;
-        Ok(Self { net, first, pool, rooms: Mutex::new(Vec::new()), pieces: Vec::new() })
+        Ok(Self { net, first, pool, free_workspaces: Mutex::new(Vec::new()), pieces: Vec::new() })
     }
 
     /// The network's layout.
@@ -124,13 +124,13 @@ impl CpuEngine {
         &self.pool
     }
 
-    fn room(&self) -> Workspace {
-        let free = self.rooms.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    fn workspace(&self) -> Workspace {
+        let free = self.free_workspaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
         free.unwrap_or_else(|| self.net.workspace(self.first, PIECE))
     }
 
-    fn leave(&self, room: Workspace) {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).push(room);
+    fn return_workspace(&self, workspace: Workspace) {
+        self.free_workspaces.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }
 
     /// Mean loss and logits of a batch; `gradient` is set to the mean loss' gradient by the numbers from
@@ -154,12 +154,12 @@ impl CpuEngine {
                     let inputs = &batch.inputs[i * PIECE * one..][..images * one];
                     let targets = &batch.targets[i * PIECE * classes..][..images * classes];
                     let keep = (!batch.keep.is_empty()).then(|| &batch.keep[i * PIECE * f..][..images * f]);
-                    let mut room = this.room();
-                    this.net.forward(values, this.first, inputs, images, keep, &mut room);
-                    let logits = room.logits()[..images * classes].to_vec();
+                    let mut workspace = this.workspace();
+                    this.net.forward(values, this.first, inputs, images, keep, &mut workspace);
+                    let logits = workspace.logits()[..images * classes].to_vec();
                     let (loss, dlogits) = cross_entropy(&logits, targets, classes, n);
-                    this.net.backward(values, this.first, inputs, images, keep, &dlogits, &mut room, piece);
-                    this.leave(room);
+                    this.net.backward(values, this.first, inputs, images, keep, &dlogits, &mut workspace, piece);
+                    this.return_workspace(workspace);
                     (loss, logits)
                 })
                 .collect()
@@ -181,9 +181,9 @@ impl CpuEngine {
     #[must_use]
     pub fn logits(&self, values: &[f32], inputs: &[f32]) -> Vec<f32> {
         let classes = self.net.network().classes;
-        self.each_piece(self.first, inputs, |x, images, room| {
-            self.net.forward(values, self.first, x, images, None, room);
-            room.logits()[..images * classes].to_vec()
+        self.each_piece(self.first, inputs, |x, images, workspace| {
+            self.net.forward(values, self.first, x, images, None, workspace);
+            workspace.logits()[..images * classes].to_vec()
         })
     }
 
@@ -192,11 +192,15 @@ impl CpuEngine {
     #[must_use]
     pub fn prefix(&self, values: &[f32], first: usize, inputs: &[f32]) -> Vec<f32> {
         let last = self.net.network().layers.len();
-        self.each_piece(0, inputs, |x, images, room| {
+        self.each_piece(0, inputs, |x, images, workspace| {
             if first == last {
-                return self.net.pool(values, x, images, room).to_vec();
+                return self.net.pool(values, x, images, workspace).to_vec();
             }
-            if first == 0 { x.to_vec() } else { self.net.convolutions(values, (0, first), x, images, room).to_vec() }
+            if first == 0 {
+                x.to_vec()
+            } else {
+                self.net.convolutions(values, (0, first), x, images, workspace).to_vec()
+            }
         })
     }
 
@@ -211,9 +215,9 @@ impl CpuEngine {
             inputs
                 .par_chunks(PIECE * one)
                 .map(|x| {
-                    let mut room = self.room();
-                    let out = work(x, x.len() / one, &mut room);
-                    self.leave(room);
+                    let mut workspace = self.workspace();
+                    let out = work(x, x.len() / one, &mut workspace);
+                    self.return_workspace(workspace);
                     out
                 })
                 .collect()

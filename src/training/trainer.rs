@@ -23,7 +23,7 @@ pub trait Source: Sync {
 
 /// What one step came to.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StepNews {
+pub struct StepMetrics {
     /// From 1.
     pub epoch: usize,
     /// From 1, over all epochs.
@@ -40,11 +40,11 @@ pub struct StepNews {
 
 /// What shall happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Go {
+pub enum Control {
     /// On.
-    On,
+    Continue,
     /// Save and go on.
-    Save,
+    Checkpoint,
     /// Stop; the best so far is kept.
     Stop,
 }
@@ -52,7 +52,7 @@ pub enum Go {
 /// Who hears how it goes, and may stop it.
 pub trait Observer {
     /// After each step; also asked while the validation part is looked at. May block (a pause).
-    fn step(&mut self, news: &StepNews) -> Go;
+    fn step(&mut self, news: &StepMetrics) -> Control;
     /// After each epoch; `best` is whether it is the best so far.
     fn epoch(&mut self, row: &EpochRow, best: bool);
     /// The state shall be saved.
@@ -232,7 +232,7 @@ impl<'a> Trainer<'a> {
                 state.sums[2] += n;
                 state.step += 1;
                 state.seconds = before + begun.elapsed().as_secs_f64();
-                let news = StepNews {
+                let news = StepMetrics {
                     epoch: state.epoch + 1,
                     step: state.epoch * steps + state.step,
                     steps: total,
@@ -241,9 +241,9 @@ impl<'a> Trainer<'a> {
                     images,
                 };
                 match observer.step(&news) {
-                    Go::On => {}
-                    Go::Save => observer.save(&self.state)?,
-                    Go::Stop => {
+                    Control::Continue => {}
+                    Control::Checkpoint => observer.save(&self.state)?,
+                    Control::Stop => {
                         observer.save(&self.state)?;
                         return Ok(Stop::Cancelled);
                     }
@@ -513,8 +513,8 @@ mod tests {
     }
 
     impl Observer for Watch {
-        fn step(&mut self, news: &StepNews) -> Go {
-            if news.step == self.stop_at { Go::Stop } else { Go::On }
+        fn step(&mut self, news: &StepMetrics) -> Control {
+            if news.step == self.stop_at { Control::Stop } else { Control::Continue }
         }
         fn epoch(&mut self, row: &EpochRow, _: bool) {
             self.rows.push(*row);

@@ -3,7 +3,7 @@
 //! the old one stays.
 
 use super::UserError;
-use super::evaluate::{EvaluateError, EvaluateRequest, EvaluateTold, answer};
+use super::evaluate::{EvaluateError, EvaluateProgress, EvaluateRequest, answer};
 use super::models::rewritten;
 use crate::domain::{Digest, logarithms};
 use crate::evaluation::Evaluated;
@@ -13,9 +13,9 @@ use crate::metrics::{
     Abstention, Calibrator, Estimate, Evaluation, LEAST_FOR_VECTOR, Sample, Scored, abstention, fit_temperature,
     fit_vector, share,
 };
-use crate::model::{Calibration, Familiarity, LOGARITHMS, VettedModel, manifest_text};
+use crate::model::{Calibration, LOGARITHMS, OodDetector, VettedModel, manifest_text};
 use crate::task::{Cancel, Progress};
-use crate::training::{fit_familiarity, with_threshold};
+use crate::training::{fit_ood_detector, with_calibrated_threshold};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -78,7 +78,7 @@ pub fn calibrate(
     options: &CalibrateOptions<'_>,
     cancel: &Cancel,
     progress: &Progress,
-    hear: &mut dyn FnMut(EvaluateTold),
+    on_event: &mut dyn FnMut(EvaluateProgress),
 ) -> Result<Option<Calibrated>, EvaluateError> {
     let CalibrateOptions { target_risk, out } = *options;
     let no = |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
@@ -89,7 +89,7 @@ pub fn calibrate(
     // What is fitted is fitted to the network's own logits, whatever calibration the file has now.
     manifest["calibration"] = serde_json::Value::Null;
     let plain = rewritten(model.bytes(), &manifest, "the calibrated model")?;
-    let Some((found, features)) = answer(request, &plain, true, cancel, progress, hear)? else { return Ok(None) };
+    let Some((found, features)) = answer(request, &plain, true, cancel, progress, on_event)? else { return Ok(None) };
     let n = found.sample.len();
     let distinct = found.cells.iter().map(|c| c.digest).collect::<std::collections::HashSet<_>>().len();
     if distinct < LEAST {
@@ -105,7 +105,7 @@ pub fn calibrate(
         ))
         .into());
     }
-    hear(EvaluateTold::Phase("fitting"));
+    on_event(EvaluateProgress::Phase("fitting"));
     let (logits, folds) = (logits(&found.sample), halves(found.sample.groups(), request.seed));
     let fit = Fit { found: &found, logits: &logits, folds: &folds };
     let (crossed, temperature) = fit.crossed(fit_temperature)?;
@@ -164,7 +164,7 @@ pub fn calibrate(
         manifest["familiarity"] = serde_json::to_value(f).map_err(|e| UserError::new(format!("familiarity: {e}")))?;
     }
     let new = rewritten(model.bytes(), &manifest, "the calibrated model")?;
-    hear(EvaluateTold::Phase("verifying in ONNX Runtime"));
+    on_event(EvaluateProgress::Phase("verifying in ONNX Runtime"));
     // Loading runs the self-test, which the new calibration must not break.
     Engine::load(&new, Provider::Cpu, 1).map_err(|e| UserError::new(format!("the calibrated model: {e}")))?;
     write_atomic(out, new.bytes()).map_err(|e| no(&e))?;
@@ -258,7 +258,7 @@ impl Fit<'_> {
 
 /// Fitted on one half of the groups, its threshold on the other. `None` where the model gives no features or the cells
 /// are too few.
-fn familiarity(found: &Evaluated, features: &[f32], folds: &[bool]) -> Option<Familiarity> {
+fn familiarity(found: &Evaluated, features: &[f32], folds: &[bool]) -> Option<OodDetector> {
     let width = features.len() / found.sample.len().max(1);
     if width == 0 {
         return None;
@@ -269,7 +269,7 @@ fn familiarity(found: &Evaluated, features: &[f32], folds: &[bool]) -> Option<Fa
     };
     let (classes, own): (Vec<usize>, Vec<&[f32]>) = pick(false);
     let (_, others): (Vec<usize>, Vec<&[f32]>) = pick(true);
-    fit_familiarity(&own.concat(), &classes).and_then(|f| with_threshold(f, &others.concat()))
+    fit_ood_detector(&own.concat(), &classes).and_then(|f| with_calibrated_threshold(f, &others.concat()))
 }
 
 impl Calibrated {

@@ -22,7 +22,7 @@ const MOST: u64 = 256 << 20;
 /// Changes that wait for the writer at most.
 const WAITING: usize = 512;
 /// So long another window's writing is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The file of version 0.1.
 #[derive(Debug, Deserialize)]
@@ -191,7 +191,7 @@ impl Correction {
 
 /// The session, open for writing; another window is let finish.
 fn writable(path: &Path) -> Result<Store, String> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + BUSY_TIMEOUT;
     let who = format!("Leukoscope, process {}", std::process::id());
     loop {
         let opened = Store::open_undamaged(path, &who).map_err(|e| e.to_string())?;

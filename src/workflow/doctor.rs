@@ -2,7 +2,7 @@
 
 use super::{default_model, draw_demo};
 use crate::files::{display_path, left_by_telemetry};
-use crate::inference::{Engine, Provider, Runtime, providers_here, telemetry_is_off};
+use crate::inference::{Engine, Provider, Runtime, provider_statuses, telemetry_is_off};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -43,7 +43,7 @@ pub fn doctor() -> DoctorReport {
     match Runtime::get() {
         Ok(runtime) => {
             add("ONNX Runtime", true, format!("{} from {}", runtime.version(), runtime.path().display()));
-            let here = providers_here();
+            let here = provider_statuses();
             let ready: Vec<&str> = here.iter().filter(|p| p.missing.is_none()).map(|p| p.provider.as_str()).collect();
             let steps = here.iter().filter_map(|p| Some((p.provider, p.missing.as_ref()?.step.clone()?)));
             let steps: Vec<String> = steps.map(|(provider, step)| format!("; {provider}: {step}")).collect();

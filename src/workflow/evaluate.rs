@@ -5,10 +5,11 @@ use super::corrections::Corrections;
 use super::train::{digest_of_lines, likeness_square};
 use super::{UserError, defaults};
 use crate::dataset::{
-    Alike, CellCache, CellState, Grouping, Item, Likenesses, Scanned, cell_digest, group, kept_distance, scan,
+    CellCache, CellState, Grouping, Item, Likenesses, PerceptualHash, Scanned, cell_digest, group, quantized_distance,
+    scan,
 };
 use crate::domain::{Digest, Outcome, same_label};
-use crate::evaluation::{Compared, Evaluated, EvaluatedCell, Learnt, Unanswered};
+use crate::evaluation::{Compared, Evaluated, EvaluatedCell, TrainOverlap, Unscored};
 use crate::files::{AtomicFile, Content, Entry, create_folder, display_path, may_replace, write_atomic};
 use crate::inference::{self, CellFeatures, Cells, EngineReport, Options, Provider, UNUSABLE};
 use crate::metrics::{Evaluation, Sample};
@@ -92,7 +93,7 @@ fn unknown_text(labels: &[(String, usize)], classes: &[String]) -> String {
 
 /// What is told while it runs.
 #[derive(Debug, Clone)]
-pub enum EvaluateTold {
+pub enum EvaluateProgress {
     /// What happens now, in words.
     Phase(&'static str),
     /// What runs the network.
@@ -108,9 +109,9 @@ pub fn evaluate(
     model: &VettedModel,
     cancel: &Cancel,
     progress: &Progress,
-    hear: &mut dyn FnMut(EvaluateTold),
+    on_event: &mut dyn FnMut(EvaluateProgress),
 ) -> Result<Option<Evaluated>, EvaluateError> {
-    Ok(answer(request, model, false, cancel, progress, hear)?.map(|(e, _)| e))
+    Ok(answer(request, model, false, cancel, progress, on_event)?.map(|(e, _)| e))
 }
 
 /// Evaluates; the second value is the cells' pooled features `[n, features]`, where they are asked for and the model has
@@ -121,9 +122,9 @@ pub(super) fn answer(
     features: bool,
     cancel: &Cancel,
     progress: &Progress,
-    hear: &mut dyn FnMut(EvaluateTold),
+    on_event: &mut dyn FnMut(EvaluateProgress),
 ) -> Result<Option<(Evaluated, Vec<f32>)>, EvaluateError> {
-    hear(EvaluateTold::Phase("looking at the data"));
+    on_event(EvaluateProgress::Phase("looking at the data"));
     let scanned = scan(&request.dataset, &|| cancel.is_cancelled()).map_err(|e| UserError::new(e.to_string()))?;
     if cancel.is_cancelled() {
         return Ok(None);
@@ -138,7 +139,7 @@ pub(super) fn answer(
     }
     let groups = group(&items, request.grouping, Likenesses::default());
     let grouping = groups.lines();
-    hear(EvaluateTold::Phase("classifying"));
+    on_event(EvaluateProgress::Phase("classifying"));
     // A listed file that turns out to be no picture failed: somebody labelled it.
     let entries: Vec<Entry> = items
         .iter()
@@ -180,7 +181,7 @@ pub(super) fn answer(
                         given,
                         square: cell.square,
                         original: reference,
-                        learnt: Learnt::No,
+                        learnt: TrainOverlap::No,
                         unlike: cell.unlike,
                     });
                 }
@@ -189,10 +190,10 @@ pub(super) fn answer(
                         refused = Some(format!("{path}: {why}"));
                         return Err(String::new());
                     }
-                    unanswered.push(Unanswered { path, file_digest, given, reference, error: Some(why) });
+                    unanswered.push(Unscored { path, file_digest, given, reference, error: Some(why) });
                 }
                 (Outcome::Cells(_), file_digest) => {
-                    unanswered.push(Unanswered { path, file_digest, given, reference, error: None });
+                    unanswered.push(Unscored { path, file_digest, given, reference, error: None });
                 }
             }
             Ok(())
@@ -215,13 +216,13 @@ pub(super) fn answer(
         }
     })?;
     if let Some(report) = told {
-        hear(EvaluateTold::Started(report));
+        on_event(EvaluateProgress::Started(report));
     }
     if summary.cancelled {
         return Ok(None);
     }
     if cells.is_empty() {
-        let why = unanswered.first().map_or(String::new(), |u: &Unanswered| {
+        let why = unanswered.first().map_or(String::new(), |u: &Unscored| {
             format!(" The first one, {}: {}", u.path, u.error.as_deref().unwrap_or("no white cell was found"))
         });
         return Err(UserError::new(format!("none of the {} images can be scored.{why}", unanswered.len())).into());
@@ -233,9 +234,9 @@ pub(super) fn answer(
     }
     let record = model.card().trained_on.as_ref();
     if let Some(record) = record {
-        hear(EvaluateTold::Phase("looking for images of the model's training"));
+        on_event(EvaluateProgress::Phase("looking for images of the model's training"));
         let own: Vec<&Item> = rows.iter().map(|&r| &items[r]).collect();
-        if !mark_learnt(record, &own, &mut cells, request, cancel, progress)? {
+        if !mark_overlap(record, &own, &mut cells, request, cancel, progress)? {
             return Ok(None);
         }
     }
@@ -245,7 +246,7 @@ pub(super) fn answer(
     notes.extend(said);
     let sample = Sample::new(k, truth, &p, own_groups)
         .ok_or_else(|| UserError::new("the model's answers do not fit its classes; please report it"))?;
-    hear(EvaluateTold::Phase("computing intervals"));
+    on_event(EvaluateProgress::Phase("computing intervals"));
     let scores = Evaluation::of(&sample, request.seed).ok_or_else(|| UserError::new("nothing was answered"))?;
     let mapped = mapped(request, &labels);
     let mut evaluated = Evaluated {
@@ -406,7 +407,7 @@ fn data_digest(cells: &[EvaluatedCell], truth: &[usize], labels: &[String]) -> S
 }
 
 /// Marks cells whose image, or a near-duplicate of it, the model learnt from. `false` when cancelled.
-fn mark_learnt(
+fn mark_overlap(
     record: &TrainingRecord,
     items: &[&Item],
     cells: &mut [EvaluatedCell],
@@ -427,19 +428,19 @@ fn mark_learnt(
             // Records of earlier versions hold image and square where the dataset said one.
             let there = |digest| known.contains(&TrainingRecord::beginning(digest));
             if there(&cell.file_digest) || there(&cell.digest) {
-                cell.learnt = Learnt::Same;
+                cell.learnt = TrainOverlap::Exact;
             } else if let Some(hash) = kept_hash(&cache, state)
-                && hashes.iter().any(|h| kept_distance(h, &hash) <= KEPT_NEAR)
+                && hashes.iter().any(|h| quantized_distance(h, &hash) <= KEPT_NEAR)
             {
-                cell.learnt = Learnt::Alike;
+                cell.learnt = TrainOverlap::NearDuplicate;
             }
         });
     }
     Ok(true)
 }
 
-fn kept_hash(cache: &CellCache, state: &CellState) -> Option<[u8; crate::model::LIKENESS]> {
-    Some(Alike::of(&cache.picture(state.cell()?).ok()?).kept())
+fn kept_hash(cache: &CellCache, state: &CellState) -> Option<[u8; crate::model::HASH_BYTES]> {
+    Some(PerceptualHash::of(&cache.picture(state.cell()?).ok()?).kept())
 }
 
 /// Writes an evaluation's files into a folder; each appears whole.
@@ -459,11 +460,11 @@ pub fn compare(
     models: &[VettedModel],
     cancel: &Cancel,
     progress: &Progress,
-    hear: &mut dyn FnMut(EvaluateTold),
+    on_event: &mut dyn FnMut(EvaluateProgress),
 ) -> Result<Option<Compared>, EvaluateError> {
     let mut all = Vec::with_capacity(models.len());
     for model in models {
-        let found = evaluate(request, model, cancel, progress, hear).map_err(|e| match e {
+        let found = evaluate(request, model, cancel, progress, on_event).map_err(|e| match e {
             EvaluateError::Other(e) => UserError::new(format!("{}: {e}", model.card().name)).into(),
             unknown => unknown,
         })?;

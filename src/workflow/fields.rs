@@ -1,7 +1,7 @@
 //! Which images of a session look like the same field: the laboratory's judgement, with their pixels compared. Reads the images again,
 //! so it is a job of its own, before a signature.
 
-use crate::dataset::{Alike, AlikePair, near_duplicates};
+use crate::dataset::{NearDuplicatePair, PerceptualHash, near_duplicates};
 use crate::domain::{CellPreprocessing, CellResult, Digest, ImageResult, Outcome};
 use crate::files::{MAX_PICTURE_BYTES, read_bounded};
 use crate::imaging::{FieldCopy, Limits, RgbImage, cut_square, decode};
@@ -22,7 +22,7 @@ const SAME_FIELD: f32 = 0.7;
 struct Compared {
     digest: Digest,
     field: FieldCopy,
-    cells: Vec<(CellKey, Alike)>,
+    cells: Vec<(CellKey, PerceptualHash)>,
 }
 
 /// Nothing where the image has no cell, or the file cannot be read any more.
@@ -38,9 +38,9 @@ fn compared(result: &ImageResult) -> Option<Compared> {
     Some(Compared { digest, field: FieldCopy::new(&picture), cells })
 }
 
-fn of_cell(picture: &RgbImage, cell: &CellResult) -> Alike {
+fn of_cell(picture: &RgbImage, cell: &CellResult) -> PerceptualHash {
     let how = CellPreprocessing { balanced: false, ..CellPreprocessing::OURS };
-    Alike::of(&cut_square(picture, cell.square, [how.white; 3], &how, SIDE))
+    PerceptualHash::of(&cut_square(picture, cell.square, [how.white; 3], &how, SIDE))
 }
 
 /// Groups of images of a slide that look like the same field.
@@ -53,9 +53,9 @@ pub(super) fn fields_alike(results: &[KeptResult], cancel: &Cancel, progress: &P
     for images in slides.values().filter(|images| images.len() > 1) {
         let read = |i: &&ImageResult| if cancel.is_cancelled() { None } else { compared(i) };
         let images: Vec<Compared> = images.par_iter().filter_map(read).collect();
-        let (keys, cells): (Vec<CellKey>, Vec<Option<Alike>>) =
+        let (keys, cells): (Vec<CellKey>, Vec<Option<PerceptualHash>>) =
             images.iter().flat_map(|i| &i.cells).map(|(key, cell)| (*key, Some(cell.clone()))).unzip();
-        for AlikePair { pair: (i, j), .. } in near_duplicates(&cells, cancel, progress) {
+        for NearDuplicatePair { pair: (i, j), .. } in near_duplicates(&cells, cancel, progress) {
             same.cells.extend([(keys[i], keys[j]), (keys[j], keys[i])]);
         }
         let pairs = (0..images.len()).into_par_iter().flat_map_iter(|i| {

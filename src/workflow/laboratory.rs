@@ -30,7 +30,7 @@ const RANGES: &str = "reference-ranges.json";
 
 /// What the results of a session were made with; results of anything else are not shown as this model's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MadeWith {
+pub struct ResultProvenance {
     /// Digest of the model.
     pub model: String,
     /// Its name.
@@ -46,7 +46,7 @@ pub struct MadeWith {
     decoder: u32,
 }
 
-impl MadeWith {
+impl ResultProvenance {
     /// With a model, taking these cells.
     #[must_use]
     pub fn new(card: &ModelCard, cells: Cells) -> Self {
@@ -238,10 +238,10 @@ fn say(e: StoreError) -> UserError {
 }
 
 /// What a session's results were made with, and the results.
-fn kept(store: &Store) -> Result<(Option<MadeWith>, Vec<KeptResult>), StoreError> {
+fn kept(store: &Store) -> Result<(Option<ResultProvenance>, Vec<KeptResult>), StoreError> {
     let made = store.made_with()?;
     let results = made.as_deref().map_or(Ok(Vec::new()), |m| store.results(m))?;
-    Ok((made.as_deref().and_then(MadeWith::from_text), results))
+    Ok((made.as_deref().and_then(ResultProvenance::from_text), results))
 }
 
 /// The report of a case: as it was signed where it is signed, else of what stands now.

@@ -1,7 +1,7 @@
 //! The models that are installed: the one inside the program and those in the folder of the user's models. A model is never
 //! changed; a name given here stands beside the folder, and what is removed goes to the trash.
 
-use super::strangers::{Opened, keep_answer, look_at_model, refused};
+use super::import::{Opened, keep_answer, look_at_model, refused};
 use super::{UserError, default_model, load_settings, open_model};
 use crate::domain::Digest;
 use crate::files::{

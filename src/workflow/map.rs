@@ -1,6 +1,6 @@
 //! A map of cells: those that the model sees alike lie together. As a table or a picture; the window draws its own.
 
-use super::{Request, Told, UserError, classify};
+use super::{ClassifyEvent, ClassifyRequest, UserError, classify};
 use crate::domain::{CellId, Outcome};
 use crate::files::{display_path, write_atomic};
 use crate::inference::{CellFeatures, SKETCH};
@@ -39,7 +39,7 @@ pub fn place_cells(
 /// # Errors
 /// When nothing can be classified, the model gives no features, or the file cannot be written.
 pub fn write_map(
-    request: &Request,
+    request: &ClassifyRequest,
     model: &VettedModel,
     out: &Path,
     cancel: &Cancel,
@@ -49,10 +49,10 @@ pub fn write_map(
     if !matches!(ending.as_str(), "csv" | "svg" | "png") {
         return Err(UserError::new(format!("{}: a map is written as .csv, .svg or .png", display_path(out))));
     }
-    let request = Request { features: CellFeatures::Sketch, ..request.clone() };
+    let request = ClassifyRequest { features: CellFeatures::Sketch, ..request.clone() };
     let (mut cells, mut rows, mut without) = (Vec::new(), Vec::new(), 0);
     let totals = classify(&request, model, cancel, progress, &mut |told| {
-        let Told::Row(row) = told else { return Ok(()) };
+        let ClassifyEvent::Row(row) = told else { return Ok(()) };
         let Outcome::Cells(found) = row.outcome else { return Ok(()) };
         for cell in found {
             if cell.features.len() != SKETCH {

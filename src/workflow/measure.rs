@@ -8,7 +8,7 @@ use crate::domain::Probabilities;
 use crate::files::{display_path, peak_memory};
 use crate::imaging::{self, draw_slide};
 use crate::inference::{
-    Engine, Measured, Plugin, Provider, Record, difference, provider_here, providers_here, try_plugin,
+    Engine, Measured, Plugin, Provider, Record, difference, provider_status, provider_statuses, try_plugin,
 };
 use crate::model::VettedModel;
 use crate::task::{Cancel, Progress};
@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A provider that has not answered after this long is given up.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 /// The largest library that is taken.
 const MAX_LIBRARY: u64 = 1 << 30;
 /// How long each batch size is run.
@@ -33,11 +33,11 @@ pub fn measure(
     path: Option<&Path>,
     cancel: &Cancel,
     progress: &Progress,
-    hear: &mut dyn FnMut(&Measured),
+    on_event: &mut dyn FnMut(&Measured),
 ) -> Result<Option<Record>, UserError> {
     let program =
         std::env::current_exe().map_err(|e| UserError::new(format!("this program does not know its own file: {e}")))?;
-    let there: Vec<_> = providers_here().into_iter().filter(|p| p.missing.is_none()).collect();
+    let there: Vec<_> = provider_statuses().into_iter().filter(|p| p.missing.is_none()).collect();
     if there.is_empty() {
         return Err(UserError::new("there is nothing to measure: ONNX Runtime is missing"));
     }
@@ -56,7 +56,7 @@ pub fn measure(
             difference: 0.0,
             error: Some(why),
         });
-        hear(&measured);
+        on_event(&measured);
         record.all.push(measured);
         progress.step();
     }
@@ -91,13 +91,13 @@ fn answer_of<T: serde::de::DeserializeOwned>(mut command: Command, cancel: &Canc
     loop {
         match child.try_wait() {
             Ok(Some(_)) => break,
-            Ok(None) if cancel.is_cancelled() || since.elapsed() > PATIENCE => {
+            Ok(None) if cancel.is_cancelled() || since.elapsed() > TIMEOUT => {
                 let _ = child.kill();
                 let _ = child.wait();
                 if cancel.is_cancelled() {
                     return None;
                 }
-                return Some(Err(format!("no answer within {} s", PATIENCE.as_secs())));
+                return Some(Err(format!("no answer within {} s", TIMEOUT.as_secs())));
             }
             Ok(None) => std::thread::sleep(Duration::from_millis(50)),
             Err(e) => return Some(Err(e.to_string())),
@@ -153,7 +153,10 @@ pub fn measure_one(model: &VettedModel, provider: Provider) -> Result<Measured, 
                         })
                     })
                     .collect();
-                workers.into_iter().map(|w| w.join().unwrap_or_else(|_| Err("a worker stumbled".into()))).collect()
+                workers
+                    .into_iter()
+                    .map(|w| w.join().unwrap_or_else(|_| Err("internal error in a worker".into())))
+                    .collect()
             });
             rates.into_iter().sum::<Result<f64, String>>().map_err(|e| no(&e))?
         } else {
@@ -165,7 +168,7 @@ pub fn measure_one(model: &VettedModel, provider: Provider) -> Result<Measured, 
     }
     Ok(Measured {
         provider: provider.to_string(),
-        identity: provider_here(provider).identity,
+        identity: provider_status(provider).identity,
         nodes,
         rate,
         batch,

@@ -14,10 +14,11 @@ mod evaluate;
 mod explain;
 mod export;
 mod fields;
+mod heat_maps;
 mod images;
+mod import;
 mod laboratory;
 mod library;
-mod looked;
 mod map;
 mod measure;
 mod models;
@@ -27,33 +28,33 @@ mod quantize;
 mod recent;
 mod session_writer;
 mod sessions;
-mod strangers;
 mod train;
 
 pub use bench::{BenchReport, bench};
 pub use calibrate::{CalibrateOptions, Calibrated, calibrate};
-pub use classify::{Request, Told, Totals, classify, classify_to, watch};
+pub use classify::{ClassifyEvent, ClassifyRequest, ClassifySummary, classify, classify_to, watch};
 pub use corrections::{ChangedReference, Correction, Corrections, CorrectionsWriter};
 pub use demo::{DEMO_SEED, DemoSlide, draw_demo};
 pub use doctor::{DoctorReport, doctor};
 pub use error::UserError;
 pub use evaluate::{
-    EvaluateError, EvaluateRequest, EvaluateTold, KEPT_NEAR, can_write_into, compare, evaluate, write_comparison,
+    EvaluateError, EvaluateProgress, EvaluateRequest, KEPT_NEAR, can_write_into, compare, evaluate, write_comparison,
     write_evaluation,
 };
 pub use explain::{ExplainRequest, Explained, Explainer, explain, explained_png};
 pub use export::{Export, report_bytes, results_csv, session_bytes, session_csv};
+pub use heat_maps::{Pick, heat_map_examples, pick_cells, session_report_with_heat_maps};
 pub use images::{ExportedImages, ReviewedCells, export_images, reviewed_cells};
+pub use import::{ModelImport, Opened, Preview, Tried, forget_answer, look_at_model, save_as_ours};
 pub use laboratory::{
-    ALIKE, METHOD, MadeWith, OTHER_FIELDS, RUN, SAME_FIELDS, SessionFiles, case_facts, case_report, case_status,
-    field_groups, groups_in, groups_text, label_of, load_ranges, local_time, report_fhir, report_html, save_ranges,
-    session_files, session_report, signed_snapshot, slide_of, suggestion, to_local,
+    ALIKE, METHOD, OTHER_FIELDS, RUN, ResultProvenance, SAME_FIELDS, SessionFiles, case_facts, case_report,
+    case_status, field_groups, groups_in, groups_text, label_of, load_ranges, local_time, report_fhir, report_html,
+    save_ranges, session_files, session_report, signed_snapshot, slide_of, suggestion, to_local,
 };
 pub use library::{
     InstalledModel, SelfTested, default_model_file, export_model, install_model, installed_models, remove_model,
     rename_model, test_itself,
 };
-pub use looked::{Pick, looked, pick_cells, session_report_looked};
 pub use map::{CellPlaces, place_cells, write_map};
 pub use measure::{add_provider, fetch_destination, fetch_provider, measure, measure_one, record_text, try_provider};
 pub use models::{default_model, export_triton, open_model};
@@ -66,10 +67,9 @@ pub use sessions::{
     Imported, ListedSession, SessionFacts, holder, import_session, list_sessions, now, session_facts, session_path,
     verify_session, write_export,
 };
-pub use strangers::{Foreign, Opened, Preview, Tried, forget_answer, look_at_model, save_as_ours};
 pub use train::{
     ClassCount, Current, EarlierRun, Held, Lookalike, LookalikeCell, Lookalikes, Obstacle, Picture, Prepared, Remedy,
-    Short, Start, TrainControl, TrainOptions, TrainOutcome, TrainPlan, TrainRequest, TrainTold, UnfinishedRun, Why,
+    Short, Start, TrainControl, TrainOptions, TrainOutcome, TrainPlan, TrainProgress, TrainRequest, UnfinishedRun, Why,
     earlier_runs, forget_run, load_start, model_name, new_model_file, new_model_path, prepare_training, remember_run,
     train, unfinished_runs,
 };

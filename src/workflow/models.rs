@@ -1,7 +1,7 @@
 //! The model to use: the embedded one, or a file that passes vetting.
 
 use super::UserError;
-use super::strangers::{Opened, look_at_model};
+use super::import::{Opened, look_at_model};
 use crate::files::{create_folder, digest_of, display_path, holds_something, write_atomic};
 use crate::model::{EMBEDDED_NAME, TritonModel, VettedModel, embedded_bytes, triton_files, vet, with_manifest};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub fn open_model(path: Option<&Path>) -> Result<VettedModel, UserError> {
     match look_at_model(path)? {
         Opened::Model(model) => Ok(model),
         // Says what is open.
-        Opened::Asks(foreign) => foreign.model(),
+        Opened::NeedsInput(foreign) => foreign.model(),
     }
 }
 

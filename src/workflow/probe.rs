@@ -2,14 +2,14 @@
 //! gets right. Shown with intervals; a contract that no figures speak for is never taken.
 
 use super::UserError;
-use super::strangers::{Foreign, Tried, framed};
+use super::import::{ModelImport, Tried, framed};
 use crate::dataset::{Item, scan};
 use crate::domain::{TensorSpec, same_label};
 use crate::files::display_path;
 use crate::imaging::{self, RgbImage};
 use crate::inference::{Engine, Provider, decode_file};
 use crate::metrics::{mcnemar, wilson};
-use crate::model::{Framing, Scaling};
+use crate::model::{Crop, Scaling};
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
 use std::path::Path;
@@ -41,7 +41,7 @@ pub struct Probed {
 /// # Errors
 /// When there are too few pictures, the labels do not fit, the size is not known, or the model cannot be run.
 pub fn probe(
-    foreign: &Foreign,
+    foreign: &ModelImport,
     dataset: &Path,
     cancel: &Cancel,
     progress: &Progress,
@@ -85,7 +85,7 @@ pub fn probe(
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut engine = Engine::load(&model, Provider::Cpu, cores).map_err(|e| UserError::new(e.to_string()))?;
 
-    let mut framings = Framing::candidates();
+    let mut framings = Crop::candidates();
     if let Some((_, framing)) = drafted.as_ref().filter(|(_, f)| !framings.contains(f)) {
         framings.insert(0, framing.clone());
     }
@@ -132,7 +132,7 @@ pub fn probe(
 #[derive(Debug, Clone)]
 struct Contract {
     scaling: Scaling,
-    framing: Framing,
+    framing: Crop,
     /// The output called for each picture; `None` where there was nothing to cut.
     called: Vec<Option<usize>>,
 }
@@ -300,10 +300,10 @@ fn call(
 
 /// Pictures as each framing cuts them, made once.
 #[derive(Default)]
-struct Cuts(Vec<(Framing, Vec<Option<RgbImage>>)>);
+struct Cuts(Vec<(Crop, Vec<Option<RgbImage>>)>);
 
 impl Cuts {
-    fn of(&mut self, framing: &Framing, items: &[&Item], size: usize) -> &[Option<RgbImage>] {
+    fn of(&mut self, framing: &Crop, items: &[&Item], size: usize) -> &[Option<RgbImage>] {
         if !self.0.iter().any(|(f, _)| f == framing) {
             let cut = |item: &&Item| {
                 let (decoded, _) = decode_file(&item.path).ok()?;

@@ -2,10 +2,10 @@
 //! neither saw, and refused where it loses more than a person allows.
 
 use super::UserError;
-use super::evaluate::{EvaluateError, EvaluateRequest, EvaluateTold, answer};
+use super::evaluate::{EvaluateError, EvaluateProgress, EvaluateRequest, answer};
 use super::models::rewritten;
 use crate::domain::Digest;
-use crate::evaluation::{Evaluated, EvaluatedCell, Learnt};
+use crate::evaluation::{Evaluated, EvaluatedCell, TrainOverlap};
 use crate::files::{Content, Entry, display_path, probe_output, write_atomic};
 use crate::inference::{Cells, Engine, OwnSquares, Provider, prepare, self_test_tensor, value_ranges};
 use crate::metrics::{Interval, ROUNDS, bootstrap, share, wilson};
@@ -128,7 +128,7 @@ pub fn quantize(
     out: &Path,
     cancel: &Cancel,
     progress: &Progress,
-    hear: &mut dyn FnMut(EvaluateTold),
+    on_event: &mut dyn FnMut(EvaluateProgress),
 ) -> Result<Option<Quantized>, EvaluateError> {
     let no = |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
     let told = |e: &dyn std::fmt::Display| UserError::new(format!("{}: {e}", model.card().name));
@@ -138,7 +138,7 @@ pub fn quantize(
     })?;
     let mut manifest: serde_json::Value = serde_json::from_str(&text).map_err(|e| told(&e))?;
     let names = quantizable(&model.graph()).map_err(|e| told(&e))?;
-    let Some((before, _)) = answer(request, model, false, cancel, progress, hear)? else { return Ok(None) };
+    let Some((before, _)) = answer(request, model, false, cancel, progress, on_event)? else { return Ok(None) };
     let parts = parts(&before);
     if parts.held.len() < LEAST_HELD {
         return Err(UserError::new(format!(
@@ -147,7 +147,7 @@ pub fn quantize(
         ))
         .into());
     }
-    hear(EvaluateTold::Phase("measuring ranges"));
+    on_event(EvaluateProgress::Phase("measuring ranges"));
     let mut tensors = Vec::new();
     for &row in &parts.ranges {
         tensors.extend(tensor_of(&before.cells[row], model));
@@ -169,9 +169,9 @@ pub fn quantize(
         manifest["calibration"]["input"] = LOGARITHMS.into();
     }
     let copy = rewritten(&bytes, &manifest, "the copy")?;
-    hear(EvaluateTold::Phase("holding the copy against the original"));
+    on_event(EvaluateProgress::Phase("holding the copy against the original"));
     let on_cpu = EvaluateRequest { provider: Provider::Cpu, ..request.clone() };
-    let Some((after, _)) = answer(&on_cpu, &copy, false, cancel, progress, hear)? else { return Ok(None) };
+    let Some((after, _)) = answer(&on_cpu, &copy, false, cancel, progress, on_event)? else { return Ok(None) };
     let held = Held::new(&before, &after, &parts.held)
         .ok_or_else(|| UserError::new("the copy does not answer for the same cells; please report it"))?;
     let (n, right, only) = (held.groups.len(), held.right(), held.only());
@@ -180,7 +180,7 @@ pub fn quantize(
     let rate = rates(model, &copy).map_err(|e| told(&e))?;
     let [logits, scaled] = self_test(&copy).map_err(|e| told(&e))?;
     manifest["self_test"] = json!(SelfTest { picture: 1, logits, tolerance: TOLERANCE });
-    let learnt = parts.held.iter().filter(|&&r| before.cells[r].learnt != Learnt::No).count();
+    let learnt = parts.held.iter().filter(|&&r| before.cells[r].learnt != TrainOverlap::No).count();
     manifest["quantization"] = json!({
         "of": model.card().digest.to_string(), "form": "QDQ, u8 activations, s8 weights a channel (7 bits used)",
         "ranges_cells": parts.ranges.len(), "held_cells": n, "held_groups": held.count_groups(), "data_sha256": before.data_sha256,
@@ -221,7 +221,7 @@ struct Parts {
 fn parts(found: &Evaluated) -> Parts {
     let groups = found.sample.groups();
     let learnt: BTreeSet<usize> =
-        (0..groups.len()).filter(|&r| found.cells[r].learnt != Learnt::No).map(|r| groups[r]).collect();
+        (0..groups.len()).filter(|&r| found.cells[r].learnt != TrainOverlap::No).map(|r| groups[r]).collect();
     let rest = groups.iter().filter(|g| !learnt.contains(g)).count();
     let mut chosen: BTreeSet<usize> = BTreeSet::new();
     let size = |chosen: &BTreeSet<usize>| groups.iter().filter(|g| chosen.contains(g)).count();

@@ -76,7 +76,7 @@ impl SessionWriter {
         Ok(Self { commands, thread: Some(thread) })
     }
 
-    /// Asks for something. The writer is quick and the channel long: nobody fills it. If it is full all the same, this waits.
+    /// NeedsInput for something. The writer is quick and the channel long: nobody fills it. If it is full all the same, this waits.
     pub fn send(&self, command: SessionCommand) {
         let _ = self.commands.send(command);
     }
@@ -109,7 +109,7 @@ pub enum SessionCommand {
         place: PathBuf,
         /// What was opened.
         folders: Vec<PathBuf>,
-        /// Whose results are wanted ([`super::MadeWith`] as text).
+        /// Whose results are wanted ([`super::ResultProvenance`] as text).
         made_with: String,
     },
     /// Makes an edit durable, by an operator.

@@ -25,7 +25,7 @@ fn main() {
     let (slides, sessions) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let made_with = {
         let model = leukoscope::workflow::default_model().unwrap();
-        leukoscope::workflow::MadeWith::new(model.card(), Cells::ByScene).to_text()
+        leukoscope::workflow::ResultProvenance::new(model.card(), Cells::ByScene).to_text()
     };
     fill(n, slides.path(), sessions.path(), &made_with);
     let ctx = egui::Context::default();

@@ -17,8 +17,8 @@ use leukoscope::app::train::state::TrainEvent;
 use leukoscope::domain::{CellResult, ImageResult, Outcome, Probabilities, Square};
 use leukoscope::model::{embedded_bytes, read_network, vet_graph};
 use leukoscope::task::Generation;
-use leukoscope::training::{Batch, CpuEngine, Net, StepNews};
-use leukoscope::workflow::TrainTold;
+use leukoscope::training::{Batch, CpuEngine, Net, StepMetrics};
+use leukoscope::workflow::TrainProgress;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
@@ -74,7 +74,7 @@ fn main() {
 }
 
 /// Scrolls by keys, listens to the training, and says how long frames took.
-fn frames(harness: &mut egui_kittest::Harness<'_, Window>, what: &str, told: Option<&Receiver<StepNews>>) {
+fn frames(harness: &mut egui_kittest::Harness<'_, Window>, what: &str, told: Option<&Receiver<StepMetrics>>) {
     let mut times = Vec::new();
     for i in 0..400 {
         harness.key_press(if i % 100 < 90 { egui::Key::PageDown } else { egui::Key::Home });
@@ -82,7 +82,7 @@ fn frames(harness: &mut egui_kittest::Harness<'_, Window>, what: &str, told: Opt
             // As on a screen: a frame's work, then the rest of its sixtieth of a second.
             std::thread::sleep(Duration::from_millis(8));
             for news in told.try_iter() {
-                let event = TrainEvent::Told(TrainTold::Step(news));
+                let event = TrainEvent::Step(TrainProgress::Step(news));
                 harness.state_mut().hear(Event::Train(Generation::default(), event), i as f64 / 60.0);
             }
         }
@@ -96,7 +96,7 @@ fn frames(harness: &mut egui_kittest::Harness<'_, Window>, what: &str, told: Opt
 }
 
 /// All layers of the bundled network on every core, without end.
-fn train(tell: &SyncSender<StepNews>) {
+fn train(tell: &SyncSender<StepMetrics>) {
     let read = read_network(&vet_graph(embedded_bytes()).unwrap()).unwrap();
     let (n, classes, net) = (32, read.network.classes, Net::new(&read.network, 128));
     let batch = Batch {
@@ -108,7 +108,7 @@ fn train(tell: &SyncSender<StepNews>) {
     let mut gradient = vec![0.0; read.values.len()];
     for step in 1.. {
         let loss = engine.gradients(&read.values, &batch, &mut gradient).loss;
-        let news = StepNews { epoch: 1, step, steps: 10_000, loss, accuracy: 0.5, images: n };
+        let news = StepMetrics { epoch: 1, step, steps: 10_000, loss, accuracy: 0.5, images: n };
         if tell.send(news).is_err() {
             return;
         }

@@ -7,7 +7,7 @@ use crate::evaluation::{Compared, Evaluated};
 use crate::inference::Provider;
 use crate::model::VettedModel;
 use crate::task::{Cancel, Generation, Progress};
-use crate::workflow::{self, CorrectionsWriter, EvaluateError, EvaluateTold, UserError};
+use crate::workflow::{self, CorrectionsWriter, EvaluateError, EvaluateProgress, UserError};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -125,12 +125,12 @@ impl Jobs {
             let work = || -> Result<_, UserError> {
                 let request = form.request(provider).map_err(UserError::new)?;
                 let out = workflow::new_model_file("calibrated")?;
-                let mut hear = |told| tell(events, generation, told);
+                let mut on_event = |told| tell(events, generation, told);
                 // The references as they stand on the screen.
                 let request = workflow::EvaluateRequest { corrected, ..request };
                 let target_risk = workflow::defaults::TARGET_RISK;
                 let options = workflow::CalibrateOptions { target_risk, out: &out };
-                workflow::calibrate(&model, &request, &options, &cancel, &progress, &mut hear)
+                workflow::calibrate(&model, &request, &options, &cancel, &progress, &mut on_event)
                     .map_err(|e| UserError::new(e.to_string()))
             };
             beside(events, generation, &progress, work, |done| EvaluateEvent::Calibrated(done.to_text(), done.path));
@@ -144,8 +144,8 @@ impl Jobs {
             let progress = Progress::default();
             let work = || {
                 let model = workflow::open_model(Some(Path::new(form.other.trim())))?;
-                let mut hear = |told| tell(events, generation, told);
-                other_model(&form, &model, found, provider, (&cancel, &progress), &mut hear)
+                let mut on_event = |told| tell(events, generation, told);
+                other_model(&form, &model, found, provider, (&cancel, &progress), &mut on_event)
             };
             beside(events, generation, &progress, work, |event| event);
         });
@@ -159,10 +159,10 @@ fn other_model(
     found: Box<Evaluated>,
     provider: Provider,
     (cancel, progress): (&Cancel, &Progress),
-    hear: &mut dyn FnMut(EvaluateTold),
+    on_event: &mut dyn FnMut(EvaluateProgress),
 ) -> Result<Option<EvaluateEvent>, UserError> {
     let request = form.request_for_other(provider, model.card().classes.labels()).map_err(UserError::new)?;
-    let other = match workflow::evaluate(&request, model, cancel, progress, hear) {
+    let other = match workflow::evaluate(&request, model, cancel, progress, on_event) {
         Err(EvaluateError::Unknown { labels, classes }) => {
             return Ok(Some(EvaluateEvent::Unknown(Which::Other, labels, classes)));
         }
@@ -177,10 +177,10 @@ fn other_model(
     }))
 }
 
-fn tell(events: &EventSender<Event>, generation: Generation, told: EvaluateTold) {
+fn tell(events: &EventSender<Event>, generation: Generation, told: EvaluateProgress) {
     let doing = match told {
-        EvaluateTold::Phase(what) => what.to_owned(),
-        EvaluateTold::Started(report) => format!("ran on {}", report.to_line()),
+        EvaluateProgress::Phase(what) => what.to_owned(),
+        EvaluateProgress::Started(report) => format!("ran on {}", report.to_line()),
     };
     events.send(Event::Job(generation, EvaluateEvent::Doing(doing)));
 }

@@ -4,7 +4,7 @@
 use crate::app::language::tr;
 use crate::dataset::Grouping;
 use crate::domain::{clinical_rank, same_label};
-use crate::evaluation::{Compared, Evaluated, Learnt};
+use crate::evaluation::{Compared, Evaluated, TrainOverlap};
 use crate::metrics::{
     Binning, CurvePoint, Evaluation, Sample, at_hits, precision_recall, reliability, risk_coverage, roc, thinned,
 };
@@ -449,7 +449,7 @@ impl State {
                 let counts = self.all || !Self::sets_apart(e);
                 let here = |r: &u32| {
                     let r = *r as usize;
-                    s.truth()[r] == i && s.called()[r] == j && (counts || e.cells[r].learnt == Learnt::No)
+                    s.truth()[r] == i && s.called()[r] == j && (counts || e.cells[r].learnt == TrainOverlap::No)
                 };
                 s.by_confidence().iter().copied().filter(here).map(|r| r as usize).collect()
             }

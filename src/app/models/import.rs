@@ -7,7 +7,7 @@ use crate::app::theme;
 use crate::app::widgets::Asked;
 use crate::domain::laboratory_class;
 use crate::files::display_name;
-use crate::model::{Framing, Question, Scaling};
+use crate::model::{Crop, Question, Scaling};
 use crate::workflow::{Preview, Probed};
 use egui::{ComboBox, Grid, RichText, ScrollArea, TextEdit, TextureHandle, TextureOptions, Ui};
 use std::sync::Arc;
@@ -119,7 +119,7 @@ fn known(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
                 ui.set_max_width(440.0);
                 let what = match e.part {
                     crate::model::Part::Scaling => draft.scaling.map(|s| scaling_text(&s)),
-                    crate::model::Part::Framing => Some(framing_text(&draft.framing)),
+                    crate::model::Part::Crop => Some(framing_text(&draft.framing)),
                     _ => None,
                 };
                 ui.add(egui::Label::new(what.unwrap_or_else(|| e.what.clone())).wrap());
@@ -138,9 +138,9 @@ fn known(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
             ComboBox::from_id_salt("framing").selected_text(framing_text(&draft.framing)).width(330.0).show_ui(
                 ui,
                 |ui| {
-                    for framing in Framing::candidates() {
+                    for framing in Crop::candidates() {
                         if ui.selectable_label(framing.word() == now, framing_text(&framing)).clicked() {
-                            asked.input(ModelsInput::Framing(framing));
+                            asked.input(ModelsInput::Crop(framing));
                         }
                     }
                 },
@@ -161,7 +161,7 @@ fn part_text(part: crate::model::Part) -> &'static str {
         Part::Labels => "Classes",
         Part::Size => "Size",
         Part::Scaling => "Values",
-        Part::Framing => "Picture",
+        Part::Crop => "Picture",
     }
 }
 
@@ -170,15 +170,15 @@ fn scaling_text(scaling: &Scaling) -> String {
     known.map_or_else(|| scaling.word(), |(_, _, what)| (*what).to_owned())
 }
 
-fn framing_text(framing: &Framing) -> String {
+fn framing_text(framing: &Crop) -> String {
     match framing {
-        Framing::Whole(w) => match w.crop {
+        Crop::Whole(w) => match w.crop {
             None => tr!("the whole picture, stretched"),
             Some(1.0) => tr!("the largest square in the middle"),
             Some(share) => tr!("a square in the middle, %{share} of the shorter side", share = percent(share, 1)),
         },
-        Framing::Cell(c) if c.balanced => tr!("the cell's square, its background balanced"),
-        Framing::Cell(_) => tr!("the cell's square, colours as they are"),
+        Crop::Cell(c) if c.balanced => tr!("the cell's square, its background balanced"),
+        Crop::Cell(_) => tr!("the cell's square, colours as they are"),
     }
 }
 

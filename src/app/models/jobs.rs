@@ -3,9 +3,9 @@
 use super::state::{ModelsEffect, ModelsEvent};
 use super::update::{Effect, Event};
 use crate::app::jobs::{EventSender, JobContext, no_dialog};
-use crate::inference::{Plugin, Provider, Record, providers_here};
+use crate::inference::{Plugin, Provider, Record, provider_statuses};
 use crate::task::{Cancel, Progress};
-use crate::workflow::{self, EvaluateRequest, EvaluateTold, Foreign, UserError};
+use crate::workflow::{self, EvaluateProgress, EvaluateRequest, ModelImport, UserError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn opened(path: Option<&Path>) -> Event {
     };
     match found {
         Ok(workflow::Opened::Model(model)) => Event::Opened(Box::new(model), path.map(Path::to_owned)),
-        Ok(workflow::Opened::Asks(foreign)) => Event::Job(Box::new(ModelsEvent::Asks(foreign))),
+        Ok(workflow::Opened::NeedsInput(foreign)) => Event::Job(Box::new(ModelsEvent::NeedsInput(foreign))),
         Err(e) => Event::Error(e.to_string()),
     }
 }
@@ -79,7 +79,7 @@ impl Jobs {
             ModelsEffect::Look => {
                 let model = cx.model.card().digest;
                 self.events.spawn("providers", move |events| {
-                    say(events, ModelsEvent::Here(providers_here(), Record::of(model)));
+                    say(events, ModelsEvent::Here(provider_statuses(), Record::of(model)));
                 });
             }
             ModelsEffect::Rename(digest, name) => {
@@ -180,7 +180,7 @@ impl Jobs {
                     &out,
                     &cancel,
                     &Progress::default(),
-                    &mut |_: EvaluateTold| {},
+                    &mut |_: EvaluateProgress| {},
                 )
             });
             match made {
@@ -220,7 +220,7 @@ impl Jobs {
         });
     }
 
-    fn probe(&mut self, foreign: Foreign, data: PathBuf) {
+    fn probe(&mut self, foreign: ModelImport, data: PathBuf) {
         let cancel: Cancel = self.begin();
         self.events.spawn("probe", move |events| {
             let found = workflow::probe(&foreign, &data, &cancel, &Progress::default());
@@ -228,7 +228,7 @@ impl Jobs {
         });
     }
 
-    fn save_as_ours(&self, foreign: Foreign) {
+    fn save_as_ours(&self, foreign: ModelImport) {
         self.events.spawn("save-as-ours", move |events| {
             let Some(out) = events.file_where_asked(&format!("{}-leukoscope.onnx", foreign.name())) else { return };
             events.send(match workflow::save_as_ours(&foreign, None, &out) {

@@ -6,7 +6,7 @@ use crate::app::command::Command;
 use crate::app::language::{decimal, tr, whole};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx};
-use crate::inference::{FAITHFUL, Measured, Plugin, Provider, ProviderHere};
+use crate::inference::{FAITHFUL, Measured, Plugin, Provider, ProviderStatus};
 use egui::{CentralPanel, Grid, RichText, ScrollArea, Ui};
 
 pub(super) fn page(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<ModelsInput>) {
@@ -83,7 +83,7 @@ fn table(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<ModelsInput>
     });
 }
 
-fn what(ui: &mut Ui, _cx: &Cx<'_>, state: &State, here: &ProviderHere, asked: &mut Asked<ModelsInput>) {
+fn what(ui: &mut Ui, _cx: &Cx<'_>, state: &State, here: &ProviderStatus, asked: &mut Asked<ModelsInput>) {
     ui.vertical(|ui| {
         ui.set_max_width(360.0);
         let Some(missing) = &here.missing else {

@@ -3,9 +3,9 @@
 
 use crate::app::language::tr;
 use crate::domain::{Digest, laboratory_labels};
-use crate::inference::{Measured, Provider, ProviderHere, Record};
-use crate::model::{Framing, Question, Scaling};
-use crate::workflow::{Foreign, InstalledModel, Preview, Probed, SelfTested};
+use crate::inference::{Measured, Provider, ProviderStatus, Record};
+use crate::model::{Crop, Question, Scaling};
+use crate::workflow::{InstalledModel, ModelImport, Preview, Probed, SelfTested};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub struct State {
     /// What goes on, in words.
     pub busy: Option<String>,
     /// Execution providers; nothing until they were looked at.
-    pub here: Vec<ProviderHere>,
+    pub here: Vec<ProviderStatus>,
     /// What was measured with the model in use.
     pub record: Record,
     /// Providers are being measured.
@@ -54,7 +54,7 @@ pub struct State {
 #[derive(Debug, Clone)]
 pub struct Wizard {
     /// The model, with the answers given so far.
-    pub foreign: Foreign,
+    pub foreign: ModelImport,
     /// What was asked at first: what is asked does not go away while it is answered.
     pub asked: Vec<Question>,
     /// Labels, as typed.
@@ -76,7 +76,7 @@ pub struct Wizard {
 impl Wizard {
     /// Begins.
     #[must_use]
-    pub fn new(foreign: Foreign, image: Option<PathBuf>) -> Self {
+    pub fn new(foreign: ModelImport, image: Option<PathBuf>) -> Self {
         let asked = foreign.questions();
         Self {
             foreign,
@@ -177,16 +177,16 @@ pub enum ModelsInput {
     /// Says what the values are.
     Scaling(Option<Scaling>),
     /// Says what the model sees of a picture.
-    Framing(Framing),
+    Crop(Crop),
     /// Types the size.
     Size(String),
     /// Says which output classifies.
     Output(String),
     /// Says what a class counts as.
     Map(String, String),
-    /// Asks for a picture to look at.
+    /// NeedsInput for a picture to look at.
     AskImage,
-    /// Asks for labelled pictures.
+    /// NeedsInput for labelled pictures.
     AskData,
     /// Types where labelled pictures are.
     Data(String),
@@ -210,7 +210,7 @@ pub enum ModelsEvent {
     /// A model's own test.
     Tested(Option<PathBuf>, SelfTested),
     /// The providers, and what was measured with the model in use.
-    Here(Vec<ProviderHere>, Record),
+    Here(Vec<ProviderStatus>, Record),
     /// One provider was measured.
     Measured(Measured),
     /// What went on ended; why it failed, where it did.
@@ -218,7 +218,7 @@ pub enum ModelsEvent {
     /// An 8-bit copy: what it came to, or why there is none.
     Fast(Result<String, String>),
     /// A model asks.
-    Asks(Box<Foreign>),
+    NeedsInput(Box<ModelImport>),
     /// What a model that asks makes of a picture.
     Previewed(Result<Arc<Preview>, String>),
     /// What trying found; nothing where it was stopped.
@@ -257,13 +257,13 @@ pub enum ModelsEffect {
     /// Stop what goes on.
     Stop,
     /// Run a model that asks on a picture.
-    Preview(Box<Foreign>, PathBuf),
+    Preview(Box<ModelImport>, PathBuf),
     /// Try it on labelled pictures.
-    Probe(Box<Foreign>, PathBuf),
+    Probe(Box<ModelImport>, PathBuf),
     /// Keep the answers and open it.
-    Adopt(Box<Foreign>),
+    Adopt(Box<ModelImport>),
     /// Ask where to, then write a copy that says everything itself.
-    SaveAsOurs(Box<Foreign>),
+    SaveAsOurs(Box<ModelImport>),
     /// Ask for a picture.
     AskImage,
     /// Ask for labelled pictures.
@@ -373,7 +373,7 @@ impl State {
         match input {
             ModelsInput::Labels(text) => w.labels = text,
             ModelsInput::Scaling(scaling) => w.foreign.answers.scaling = scaling,
-            ModelsInput::Framing(framing) => w.foreign.answers.framing = Some(framing),
+            ModelsInput::Crop(framing) => w.foreign.answers.framing = Some(framing),
             ModelsInput::Size(text) => w.size = text,
             ModelsInput::Output(name) => w.foreign.answers.output = Some(name),
             ModelsInput::Map(from, to) => {
@@ -431,7 +431,7 @@ impl State {
                 self.fast = Some(result);
                 return (Answer::of(ModelsEffect::List), None);
             }
-            ModelsEvent::Asks(foreign) => {
+            ModelsEvent::NeedsInput(foreign) => {
                 self.wizard = Some(Box::new(Wizard::new(*foreign, image())));
                 return (self.preview(), None);
             }
@@ -504,19 +504,19 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn foreign(name: &str) -> Foreign {
+    fn foreign(name: &str) -> ModelImport {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/strangers");
         let dir = tempfile::tempdir().expect("temp");
         let path = dir.path().join("m.onnx");
         std::fs::copy(root.join(name).join("model.onnx"), &path).expect("copied");
-        Foreign::read(&path).expect("a classifier")
+        ModelImport::read(&path).expect("a classifier")
     }
 
     #[test]
     fn a_wizard_asks_until_it_can_open() {
         let mut view = State::default();
         let image = PathBuf::from("cell.png");
-        let (answer, _) = view.event(ModelsEvent::Asks(Box::new(foreign("rescaling"))), || Some(image.clone()));
+        let (answer, _) = view.event(ModelsEvent::NeedsInput(Box::new(foreign("rescaling"))), || Some(image.clone()));
         assert!(matches!(&answer.effects[..], [ModelsEffect::Preview(_, of)] if *of == image));
         assert_eq!(view.wizard.as_ref().expect("open").open().len(), 1);
         view.input(ModelsInput::Labels("a, b, c, d".into()), None);

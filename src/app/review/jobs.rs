@@ -11,7 +11,8 @@ use crate::laboratory::{Ranges, ReferenceRange, RunEnd, SlideReport};
 use crate::model::VettedModel;
 use crate::task::{Cancel, Generation, Progress};
 use crate::workflow::{
-    self, Export, OpenedSession, Request, ResultBatch, SessionCommand, SessionEvent, SessionWriter, Told,
+    self, ClassifyEvent, ClassifyRequest, Export, OpenedSession, ResultBatch, SessionCommand, SessionEvent,
+    SessionWriter,
 };
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ impl Jobs {
         }
     }
 
-    /// Asks what runs to stop.
+    /// NeedsInput what runs to stop.
     pub fn stop(&self) {
         self.cancel.cancel();
         self.mapping.cancel();
@@ -60,11 +61,11 @@ impl Jobs {
         match effect {
             Effect::Classify(generation, paths) => {
                 let known = state.known.clone();
-                let request = Request { paths, known, watch: state.watching, ..request(state, cx) };
+                let request = ClassifyRequest { paths, known, watch: state.watching, ..request(state, cx) };
                 self.classify(generation, request, cx.model.clone());
             }
             Effect::Again(generation, asked, path) => {
-                let request = Request { paths: vec![path.clone()], ..request(state, cx) };
+                let request = ClassifyRequest { paths: vec![path.clone()], ..request(state, cx) };
                 self.again(generation, asked, path, request, cx.model.clone());
             }
             Effect::Explain(generation, key, path) => {
@@ -87,7 +88,7 @@ impl Jobs {
         }
     }
 
-    /// Asks for a folder or images, by the system's own dialog.
+    /// NeedsInput for a folder or images, by the system's own dialog.
     fn ask(&self, what: Effect) {
         self.events.spawn("dialog", move |events| {
             let dialog = rfd::FileDialog::new();
@@ -115,38 +116,38 @@ impl Jobs {
     }
 
     /// Classifies; results go to the session as they come, so that the folder is there at once the next time.
-    fn classify(&mut self, generation: Generation, request: Request, model: VettedModel) {
+    fn classify(&mut self, generation: Generation, request: ClassifyRequest, model: VettedModel) {
         self.cancel.cancel();
         self.cancel = Cancel::new();
         let cancel = self.cancel.clone();
         let keeper = self.session.as_ref().map(SessionWriter::commands);
         self.events.spawn("classify-job", move |events| {
-            let made_with = workflow::MadeWith::new(model.card(), request.cells).to_text();
+            let made_with = workflow::ResultProvenance::new(model.card(), request.cells).to_text();
             let mut kept = ResultBatch::new(keeper, generation, made_with);
             events.send(Event::Run(generation, kept.begin(request.known.is_empty())));
-            let mut hear = |told| {
+            let mut on_event = |told| {
                 events.send(match told {
-                    Told::Listed(n, _) => {
+                    ClassifyEvent::Listed(n, _) => {
                         events.send(Event::Run(generation, kept.listed(n, !cancel.is_cancelled())));
                         Event::Listed(generation, n)
                     }
                     // Paths that overlap are one list here.
-                    Told::Twice(_) => return Ok(()),
-                    Told::Started(report) => Event::Started(generation, report.to_line()),
-                    Told::Switched(report) => Event::Switched(generation, report.to_line()),
-                    Told::Gone(paths) => {
+                    ClassifyEvent::Twice(_) => return Ok(()),
+                    ClassifyEvent::Started(report) => Event::Started(generation, report.to_line()),
+                    ClassifyEvent::Switched(report) => Event::Switched(generation, report.to_line()),
+                    ClassifyEvent::Gone(paths) => {
                         kept.gone(&paths);
                         Event::Gone(generation, paths)
                     }
-                    Told::Looked(n) => {
+                    ClassifyEvent::Looked(n) => {
                         kept.looked();
                         Event::Looked(generation, n)
                     }
-                    Told::Reachable(there) => {
+                    ClassifyEvent::Reachable(there) => {
                         events.send(Event::Run(generation, kept.reachable(there)));
                         Event::Reachable(generation, there)
                     }
-                    Told::Row(row) => {
+                    ClassifyEvent::Row(row) => {
                         let row = Arc::new(row);
                         kept.take(&row);
                         Event::Row(generation, row)
@@ -155,9 +156,9 @@ impl Jobs {
                 Ok(())
             };
             let ended = if request.watch {
-                workflow::watch(&request, &model, true, &cancel, &Progress::default(), &mut hear)
+                workflow::watch(&request, &model, true, &cancel, &Progress::default(), &mut on_event)
             } else {
-                workflow::classify(&request, &model, &cancel, &Progress::default(), &mut hear)
+                workflow::classify(&request, &model, &cancel, &Progress::default(), &mut on_event)
             };
             let end = match &ended {
                 Ok(totals) if totals.cancelled && !request.watch => RunEnd::Stopped,
@@ -173,15 +174,15 @@ impl Jobs {
     }
 
     /// Classifies one image again, beside whatever runs: its squares changed, for the so-manieth time.
-    fn again(&self, generation: Generation, asked: u64, path: PathBuf, request: Request, model: VettedModel) {
+    fn again(&self, generation: Generation, asked: u64, path: PathBuf, request: ClassifyRequest, model: VettedModel) {
         let keeper = self.session.as_ref().map(SessionWriter::commands);
         let newest = self.newest.clone();
         newest.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), asked);
         self.events.spawn("classify-again", move |events| {
-            let made_with = workflow::MadeWith::new(model.card(), request.cells).to_text();
+            let made_with = workflow::ResultProvenance::new(model.card(), request.cells).to_text();
             let mut kept = ResultBatch::new(keeper, generation, made_with);
             let ended = workflow::classify(&request, &model, &Cancel::new(), &Progress::default(), &mut |told| {
-                if let Told::Row(row) = told {
+                if let ClassifyEvent::Row(row) = told {
                     let row = Arc::new(row);
                     // Held while the row is handed on, so that an older one cannot come after it.
                     let last = newest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -290,7 +291,7 @@ impl Jobs {
         }
         match place {
             Ok(place) => {
-                let made_with = workflow::MadeWith::new(cx.model.card(), cells).to_text();
+                let made_with = workflow::ResultProvenance::new(cx.model.card(), cells).to_text();
                 self.tell_session(SessionCommand::Open { generation, place, folders: paths, made_with });
             }
             Err(e) => {
@@ -315,7 +316,7 @@ impl Jobs {
         })));
     }
 
-    /// Asks where to, then writes. What is kept in a session is written as the session has it, with everything that was given before.
+    /// NeedsInput where to, then writes. What is kept in a session is written as the session has it, with everything that was given before.
     fn export(&mut self, export: Export, state: &State, cx: &JobContext<'_>) {
         match export {
             Export::Labels => {
@@ -352,8 +353,9 @@ impl Jobs {
         let stored = state.labels.open && state.labels.read_only.is_none();
         self.with_report("export-report", shown, stored, move |events, mut report| {
             if !picks.is_empty() {
-                match workflow::looked(&picks, &model, provider, &own, &Cancel::new(), &Progress::default()) {
-                    Ok(looked) => report.looked = looked,
+                match workflow::heat_map_examples(&picks, &model, provider, &own, &Cancel::new(), &Progress::default())
+                {
+                    Ok(found) => report.heat_maps = found,
                     Err(e) => events.send(Event::Error(e.to_string())),
                 }
             }
@@ -382,7 +384,7 @@ impl Jobs {
         }
     }
 
-    /// Asks for a folder, then copies the reviewed images into it.
+    /// NeedsInput for a folder, then copies the reviewed images into it.
     fn export_images(&self) {
         self.with_session("export-images", |events, session| {
             let Some(folder) = events.folder_where_asked(Export::Images.file_name()) else { return };
@@ -450,8 +452,8 @@ impl Jobs {
 }
 
 /// What every classification in the window has in common.
-fn request(state: &State, cx: &JobContext<'_>) -> Request {
-    Request {
+fn request(state: &State, cx: &JobContext<'_>) -> ClassifyRequest {
+    ClassifyRequest {
         provider: cx.provider,
         cells: state.cells(),
         features: CellFeatures::Sketch,

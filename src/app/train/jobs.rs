@@ -140,7 +140,7 @@ fn run(
     let (out_path, device) = (out.clone(), form.device);
     let options =
         TrainOptions { recipe, out: out_path, name, threads: 0, device, fresh: false, current: Some(current) };
-    let outcome = workflow::train(&prepared, &options, control, &mut |told| send(TrainEvent::Told(told)));
+    let outcome = workflow::train(&prepared, &options, control, &mut |told| send(TrainEvent::Step(told)));
     // A run that ended by itself is finished; one that was stopped or failed can be taken up again.
     if outcome.as_ref().is_ok_and(|o| o.stop != Stop::Cancelled) {
         workflow::forget_run(&out);

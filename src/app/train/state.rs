@@ -7,7 +7,7 @@ use crate::domain::EpochRow;
 use crate::files::display_path;
 use crate::task::Generation;
 use crate::training::{Recipe, RecipeKind, Stop, TrainingDevice};
-use crate::workflow::{EarlierRun, TrainOutcome, TrainPlan, TrainRequest, TrainTold, UnfinishedRun, defaults};
+use crate::workflow::{EarlierRun, TrainOutcome, TrainPlan, TrainProgress, TrainRequest, UnfinishedRun, defaults};
 use std::path::PathBuf;
 
 /// Points of the batch curve that are kept; beyond that every second one goes.
@@ -183,7 +183,7 @@ pub enum TrainEvent {
     /// The data were looked at.
     Looked(Box<(TrainRequest, TrainPlan)>),
     /// A word from the run.
-    Told(TrainTold),
+    Step(TrainProgress),
     /// Steps done of what comes before and after the loop.
     Progress(usize, usize),
     /// The run ended.
@@ -258,7 +258,7 @@ impl State {
                     self.progress = (done, total);
                 }
             }
-            TrainEvent::Told(told) => self.told(told, now),
+            TrainEvent::Step(told) => self.told(told, now),
             TrainEvent::Ended(result) => {
                 self.phase = Phase::Idle;
                 self.since = None;
@@ -288,20 +288,20 @@ impl State {
         None
     }
 
-    fn told(&mut self, told: TrainTold, now: f64) {
+    fn told(&mut self, told: TrainProgress, now: f64) {
         match told {
-            TrainTold::Phase(what) => {
+            TrainProgress::Phase(what) => {
                 self.doing = what;
                 self.since = None;
                 self.progress = (0, 0);
             }
-            TrainTold::Note(what) => self.notes.push(what),
-            TrainTold::Resumed(rows) => self.history = rows,
-            TrainTold::Epoch(row, _) => {
+            TrainProgress::Note(what) => self.notes.push(what),
+            TrainProgress::Resumed(rows) => self.history = rows,
+            TrainProgress::Epoch(row, _) => {
                 self.history.retain(|r| r.epoch != row.epoch);
                 self.history.push(row);
             }
-            TrainTold::Step(news) => {
+            TrainProgress::Step(news) => {
                 if self.since.is_none() {
                     self.since = Some((now, news.step.saturating_sub(1)));
                 }
@@ -406,11 +406,11 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::StepNews;
+    use crate::training::StepMetrics;
 
     fn step(view: &mut State, n: usize, loss: f64, now: f64) {
-        let news = StepNews { epoch: 1, step: n, steps: 30_000, loss, accuracy: 0.5, images: 32 };
-        view.hear(TrainEvent::Told(TrainTold::Step(news)), now);
+        let news = StepMetrics { epoch: 1, step: n, steps: 30_000, loss, accuracy: 0.5, images: 32 };
+        view.hear(TrainEvent::Step(TrainProgress::Step(news)), now);
     }
 
     #[test]
@@ -444,7 +444,7 @@ mod tests {
         view.begin(Phase::Training);
         let row =
             EpochRow { epoch: 1, train_loss: 1.0, train_accuracy: 0.5, val_loss: 0.9, val_accuracy: 0.6, seconds: 1.0 };
-        view.hear(TrainEvent::Told(TrainTold::Epoch(row, true)), 1.0);
+        view.hear(TrainEvent::Step(TrainProgress::Epoch(row, true)), 1.0);
         assert_eq!(view.best().map(|r| r.epoch), Some(1));
         view.hear(TrainEvent::Ended(Box::new(Err("the disk is full".into()))), 2.0);
         assert!(!view.busy() && view.error.is_some());

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// What to classify and how.
 #[derive(Debug, Clone, Default)]
-pub struct Request {
+pub struct ClassifyRequest {
     /// Files and folders, in the order in which their rows shall come.
     pub paths: Vec<PathBuf>,
     /// The provider asked for.
@@ -35,7 +35,7 @@ pub struct Request {
 
 /// What is told while it runs.
 #[derive(Debug)]
-pub enum Told {
+pub enum ClassifyEvent {
     /// So many files will be looked at, of so many in the list.
     Listed(usize, usize),
     /// So many files were named by several of the paths; each is looked at once.
@@ -56,7 +56,7 @@ pub enum Told {
 
 /// What a run came to.
 #[derive(Debug, Clone)]
-pub struct Totals {
+pub struct ClassifySummary {
     /// Counts by class and of what could not be counted.
     pub differential: Differential,
     /// Files found in folders that are no pictures.
@@ -69,17 +69,17 @@ pub struct Totals {
     pub partial: Option<PathBuf>,
 }
 
-/// Classifies, telling `hear` as it goes; `hear` may stop the run with a reason.
+/// Classifies, telling `on_event` as it goes; `on_event` may stop the run with a reason.
 ///
 /// # Errors
 /// When nothing can be done at all: no runtime, no provider, no file. A file that fails is a row.
 pub fn classify(
-    request: &Request,
+    request: &ClassifyRequest,
     model: &VettedModel,
     cancel: &Cancel,
     progress: &Progress,
-    hear: &mut dyn FnMut(Told) -> Result<(), String>,
-) -> Result<Totals, UserError> {
+    on_event: &mut dyn FnMut(ClassifyEvent) -> Result<(), String>,
+) -> Result<ClassifySummary, UserError> {
     let mut listing: Listing = walk(&request.paths, &|| cancel.is_cancelled());
     if let Some((index, count)) = request.shard {
         listing = files::shard(listing, &request.paths, index, count);
@@ -99,10 +99,10 @@ pub fn classify(
         let known_below = |root: &Path| request.known.keys().any(|p| p.starts_with(root));
         let waited: Vec<PathBuf> = away.into_iter().filter(|root| known_below(root)).cloned().collect();
         if !gone.is_empty() {
-            hear(Told::Gone(gone)).map_err(UserError::new)?;
+            on_event(ClassifyEvent::Gone(gone)).map_err(UserError::new)?;
         }
         if !waited.is_empty() {
-            hear(Told::Reachable(false)).map_err(UserError::new)?;
+            on_event(ClassifyEvent::Reachable(false)).map_err(UserError::new)?;
             listing.entries.retain(|e| !waited.contains(&e.path));
         }
     }
@@ -110,19 +110,19 @@ pub fn classify(
         .entries
         .retain(|e| e.error.is_some() || request.known.get(&e.path).is_none_or(|k| files::facts(&e.path) != Some(*k)));
     if listing.twice > 0 {
-        hear(Told::Twice(listing.twice)).map_err(UserError::new)?;
+        on_event(ClassifyEvent::Twice(listing.twice)).map_err(UserError::new)?;
     }
-    hear(Told::Listed(listing.entries.len(), total)).map_err(UserError::new)?;
+    on_event(ClassifyEvent::Listed(listing.entries.len(), total)).map_err(UserError::new)?;
     let mut totals = None;
     let run = Run { request, model, cancel, progress };
-    round(&listing.entries, run, &mut |_| true, hear, &mut totals)?;
+    round(&listing.entries, run, &mut |_| true, on_event, &mut totals)?;
     totals.ok_or_else(|| UserError::new("nothing ran"))
 }
 
 /// What is classified how.
 #[derive(Clone, Copy)]
 pub(super) struct Run<'a> {
-    pub(super) request: &'a Request,
+    pub(super) request: &'a ClassifyRequest,
     pub(super) model: &'a VettedModel,
     pub(super) cancel: &'a Cancel,
     pub(super) progress: &'a Progress,
@@ -133,8 +133,8 @@ pub(super) fn round(
     entries: &[Entry],
     Run { request, model, cancel, progress }: Run<'_>,
     keep: &mut dyn FnMut(&ImageResult) -> bool,
-    hear: &mut dyn FnMut(Told) -> Result<(), String>,
-    totals: &mut Option<Totals>,
+    on_event: &mut dyn FnMut(ClassifyEvent) -> Result<(), String>,
+    totals: &mut Option<ClassifySummary>,
 ) -> Result<(), UserError> {
     let options = Options {
         provider: request.provider,
@@ -145,7 +145,7 @@ pub(super) fn round(
         ..Options::default()
     };
     let mut differential = Differential::default();
-    let hear = std::cell::RefCell::new(hear);
+    let on_event = std::cell::RefCell::new(on_event);
     let mut stopped = None;
     let mut begun = false;
     let summary = inference::run(
@@ -156,8 +156,9 @@ pub(super) fn round(
         progress,
         &mut |report| {
             let again = std::mem::replace(&mut begun, true);
-            let told = if again { Told::Switched(report.clone()) } else { Told::Started(report.clone()) };
-            if let Err(e) = (hear.borrow_mut())(told) {
+            let told =
+                if again { ClassifyEvent::Switched(report.clone()) } else { ClassifyEvent::Started(report.clone()) };
+            if let Err(e) = (on_event.borrow_mut())(told) {
                 stopped = Some(e);
             }
         },
@@ -166,7 +167,7 @@ pub(super) fn round(
                 return Ok(());
             }
             differential.add(&row, &model.card().classes);
-            (hear.borrow_mut())(Told::Row(row))
+            (on_event.borrow_mut())(ClassifyEvent::Row(row))
         },
     )
     .map_err(|e: PipelineError| UserError::new(e.to_string()))?;
@@ -178,12 +179,17 @@ pub(super) fn round(
         differential.merge(&before.differential);
         skipped += before.skipped;
     }
-    *totals =
-        Some(Totals { differential, skipped, cancelled: summary.cancelled, engine: summary.engine, partial: None });
+    *totals = Some(ClassifySummary {
+        differential,
+        skipped,
+        cancelled: summary.cancelled,
+        engine: summary.engine,
+        partial: None,
+    });
     Ok(())
 }
 
-impl Totals {
+impl ClassifySummary {
     /// Whether nothing at all could be classified or looked at.
     #[must_use]
     pub fn nothing_done(&self) -> bool {

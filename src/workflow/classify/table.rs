@@ -1,6 +1,6 @@
 //! Classification into a table: a file that appears whole, a growing one while a folder is watched, or the standard output.
 
-use super::run::{Request, Told, Totals, classify};
+use super::run::{ClassifyEvent, ClassifyRequest, ClassifySummary, classify};
 use super::watch::watch;
 use crate::files::{self, AtomicFile, write_atomic};
 use crate::model::VettedModel;
@@ -26,14 +26,14 @@ enum Sink {
 /// # Errors
 /// As [`classify`]; also when the file cannot be written.
 pub fn classify_to(
-    request: &Request,
+    request: &ClassifyRequest,
     model: &VettedModel,
     format: RowFormat,
     out: Option<&Path>,
     cancel: &Cancel,
     progress: &Progress,
-    hear: &mut dyn FnMut(&Told),
-) -> Result<Totals, UserError> {
+    on_event: &mut dyn FnMut(&ClassifyEvent),
+) -> Result<ClassifySummary, UserError> {
     let named = |e: std::io::Error| match out {
         Some(path) => format!("{} cannot be written: {e}", files::display_path(path)),
         None => format!("the standard output cannot be written: {e}"),
@@ -83,14 +83,14 @@ pub fn classify_to(
     };
     put(&rows.head(), false).map_err(UserError::new)?;
     let mut written = false;
-    let mut listen = |told: Told| {
-        hear(&told);
+    let mut listen = |told: ClassifyEvent| {
+        on_event(&told);
         match told {
-            Told::Row(row) => {
+            ClassifyEvent::Row(row) => {
                 written = true;
                 put(&rows.image(&row), out.is_none())
             }
-            Told::Looked(_) if std::mem::take(&mut written) => put(&[], true),
+            ClassifyEvent::Looked(_) if std::mem::take(&mut written) => put(&[], true),
             _ => Ok(()),
         }
     };

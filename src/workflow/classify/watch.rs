@@ -4,7 +4,7 @@
 //! write to, tell nothing. A file is taken once two looks found it the same, so a half-written one waits. A folder that
 //! cannot be reached is waited for.
 
-use super::run::{Request, Run, Told, Totals, round};
+use super::run::{ClassifyEvent, ClassifyRequest, ClassifySummary, Run, round};
 use crate::domain::{Digest, ImageResult, Outcome};
 use crate::files::{self, Entry, FileFacts, walk};
 use crate::model::VettedModel;
@@ -67,13 +67,13 @@ fn written_lately(path: &Path) -> bool {
 /// # Errors
 /// When nothing can be classified at all (no runtime, no model), or the one who listens cannot take more.
 pub fn watch(
-    request: &Request,
+    request: &ClassifyRequest,
     model: &VettedModel,
     repeats: bool,
     cancel: &Cancel,
     progress: &Progress,
-    hear: &mut dyn FnMut(Told) -> Result<(), String>,
-) -> Result<Totals, UserError> {
+    on_event: &mut dyn FnMut(ClassifyEvent) -> Result<(), String>,
+) -> Result<ClassifySummary, UserError> {
     let mut looks = Looks { done: (*request.known).clone(), last: HashMap::new() };
     // What was told of each file: one that ends up as the same bytes is not told twice.
     let mut told: HashMap<PathBuf, Digest> = HashMap::new();
@@ -86,7 +86,7 @@ pub fn watch(
         let away = listing.entries.iter().any(|e| e.named && e.error.is_some() && request.paths.contains(&e.path));
         if away == reachable {
             reachable = !away;
-            hear(Told::Reachable(reachable)).map_err(UserError::new)?;
+            on_event(ClassifyEvent::Reachable(reachable)).map_err(UserError::new)?;
         }
         let now: Vec<(Entry, FileFacts)> = listing
             .entries
@@ -98,7 +98,7 @@ pub fn watch(
         let (ready, waiting) = looks.look(now);
         // The engine is loaded once even where nothing is there yet: what cannot run is said at once.
         if first || !ready.is_empty() {
-            hear(Told::Listed(ready.len(), total)).map_err(UserError::new)?;
+            on_event(ClassifyEvent::Listed(ready.len(), total)).map_err(UserError::new)?;
             let mut again = Vec::new();
             let mut keep = |row: &ImageResult| {
                 if matches!(row.outcome, Outcome::Failed(_)) && written_lately(&row.path) {
@@ -108,11 +108,11 @@ pub fn watch(
                 repeats || row.digest.is_none_or(|d| told.insert(row.path.clone(), d) != Some(d))
             };
             let run = Run { request, model, cancel, progress };
-            round(&ready, run, &mut keep, hear, &mut totals)?;
+            round(&ready, run, &mut keep, on_event, &mut totals)?;
             looks.done.retain(|path, _| !again.contains(path));
             first = false;
         }
-        hear(Told::Looked(waiting)).map_err(UserError::new)?;
+        on_event(ClassifyEvent::Looked(waiting)).map_err(UserError::new)?;
         let pause = PAUSE.max(begun.elapsed() * SHARE);
         let until = Instant::now() + pause;
         while Instant::now() < until && !cancel.is_cancelled() {

@@ -4,7 +4,7 @@ use super::plan::Prepared;
 use super::request::{Held, TrainOptions};
 use crate::domain::EpochRow;
 use crate::metrics::Scores;
-use crate::model::{self, Familiarity, ManifestPreprocessing, SelfTest, TrainingRecord};
+use crate::model::{self, ManifestPreprocessing, OodDetector, SelfTest, TrainingRecord};
 use crate::report::scores_json;
 use crate::training::{Recipe, Stop};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub(super) struct Facts<'a> {
     pub(super) held: Option<&'a Held>,
     pub(super) time: String,
     pub(super) trained_on: &'a str,
-    pub(super) familiarity: Option<&'a Familiarity>,
+    pub(super) familiarity: Option<&'a OodDetector>,
     pub(super) record: Option<&'a TrainingRecord>,
 }
 

@@ -14,7 +14,7 @@ pub use obstacle::{Obstacle, Remedy, Short, Why};
 pub use plan::{Lookalike, LookalikeCell, Lookalikes, Prepared, TrainPlan, prepare_training};
 pub(super) use plan::{digest_of_lines, likeness_square};
 pub use request::{ClassCount, Current, Held, TrainOptions, TrainRequest};
-pub use run::{TrainControl, TrainOutcome, TrainTold, train};
+pub use run::{TrainControl, TrainOutcome, TrainProgress, train};
 pub use runs::{
     EarlierRun, UnfinishedRun, earlier_runs, forget_run, model_name, new_model_file, new_model_path, remember_run,
     unfinished_runs,

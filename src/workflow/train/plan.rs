@@ -5,8 +5,8 @@ use super::obstacle::{Obstacle, obstacle};
 use super::request::{ClassCount, TrainRequest};
 use super::start::{Start, load_start, usual_square};
 use crate::dataset::{
-    Alike, AlikePair, CellCache, CellState, CutCell, Grouping, Groups, Item, LEAST, Likenesses, Part, Parted, View,
-    group, near_duplicates, scan, split_together,
+    CellCache, CellState, CutCell, Grouping, Groups, Item, LEAST, Likenesses, NearDuplicatePair, Part, Parted,
+    PerceptualHash, View, group, near_duplicates, scan, split_together,
 };
 use crate::domain::{ClassSet, Digest, Square, same_label};
 use crate::files::{digest_of, display_path};
@@ -321,7 +321,7 @@ pub(super) fn likeness(
     items: &[Item],
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Vec<Option<Alike>>, UserError> {
+) -> Result<Vec<Option<PerceptualHash>>, UserError> {
     use rayon::prelude::*;
     let squares;
     let (from, cut): (&CellCache, Vec<Option<CutCell>>) = if *cache.view() == likeness_square() {
@@ -333,7 +333,7 @@ pub(super) fn likeness(
     };
     Ok(cut
         .par_iter()
-        .map(|c| if cancel.is_cancelled() { None } else { from.picture((*c)?).ok().map(|p| Alike::of(&p)) })
+        .map(|c| if cancel.is_cancelled() { None } else { from.picture((*c)?).ok().map(|p| PerceptualHash::of(&p)) })
         .collect())
 }
 
@@ -395,13 +395,13 @@ fn take_labels(dataset: &[String], known: &[String], out: &dyn Fn(&str) -> bool)
 
 /// What is alike across groups, with the pairs that a person may look at.
 fn lookalikes(
-    across: &[AlikePair],
-    apart: &[AlikePair],
+    across: &[NearDuplicatePair],
+    apart: &[NearDuplicatePair],
     (items, cells): (&[Item], &[CutCell]),
     classes: &ClassSet,
     parts: Option<&[Part]>,
 ) -> Lookalikes {
-    let images = |pairs: &[AlikePair]| {
+    let images = |pairs: &[NearDuplicatePair]| {
         let mut all: Vec<usize> = pairs.iter().flat_map(|p| [p.pair.0, p.pair.1]).collect();
         all.sort_unstable();
         all.dedup();
@@ -415,7 +415,7 @@ fn lookalikes(
         label: classes.label(items[i].class).unwrap_or_default().to_owned(),
         part: parts.map(|p| p[i]),
     };
-    let away = |p: &AlikePair| parts.is_some_and(|parts| parts[p.pair.0] != parts[p.pair.1]);
+    let away = |p: &NearDuplicatePair| parts.is_some_and(|parts| parts[p.pair.0] != parts[p.pair.1]);
     let together = across.iter().filter(|p| !away(p));
     let shown = apart.iter().chain(together).take(SHOWN_PAIRS).map(|p| Lookalike {
         cells: [cell(p.pair.0), cell(p.pair.1)],

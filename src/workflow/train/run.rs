@@ -4,7 +4,7 @@ use super::super::UserError;
 use super::manifest::Facts;
 use super::plan::{Prepared, likeness};
 use super::request::{Current, Held, TrainOptions};
-use crate::dataset::{Alike, CellCache, CellState, CutCell, Part, View};
+use crate::dataset::{CellCache, CellState, CutCell, Part, PerceptualHash, View};
 use crate::domain::{Digest, EpochRow, Probabilities, TensorSpec, same_label};
 use crate::files::{
     Content, create_folder, digest_of, display_path, may_replace, memory_available, not_an_input, probe_output,
@@ -13,12 +13,13 @@ use crate::files::{
 use crate::imaging;
 use crate::inference::{Answer, Engine, Provider, self_test_tensor};
 use crate::metrics::{Scores, wilson};
-use crate::model::{Familiarity, LIKENESS, SelfTest, TrainingRecord, VettedModel, vet, write_network};
+use crate::model::{HASH_BYTES, OodDetector, SelfTest, TrainingRecord, VettedModel, vet, write_network};
 use crate::report::history_csv;
 use crate::task::{Cancel, Hold, Progress};
 use crate::training::{
-    Activations, CellSource, Checkpoint, CpuEngine, Go, Net, Observer, RecipeKind, Scaling, Source, StepNews, Stop,
-    TrainState, Trainer, TrainingDevice, fit_familiarity, fitting_batch, gpu_engine, logits_of, with_threshold,
+    Activations, CellSource, Checkpoint, Control, CpuEngine, Net, Observer, RecipeKind, Scaling, Source, StepMetrics,
+    Stop, TrainState, Trainer, TrainingDevice, fit_ood_detector, fitting_batch, gpu_engine, logits_of,
+    with_calibrated_threshold,
 };
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -50,13 +51,13 @@ pub struct TrainControl {
 
 /// What is told while it runs.
 #[derive(Debug, Clone, PartialEq)]
-pub enum TrainTold {
+pub enum TrainProgress {
     /// What happens now, in words.
     Phase(String),
     /// Training goes on where a checkpoint left it: rows so far.
     Resumed(Vec<EpochRow>),
     /// A step.
-    Step(StepNews),
+    Step(StepMetrics),
     /// An epoch; whether it is the best so far.
     Epoch(EpochRow, bool),
     /// Something to know.
@@ -108,7 +109,7 @@ pub fn train(
     prepared: &Prepared,
     options: &TrainOptions,
     control: &TrainControl,
-    hear: &mut dyn FnMut(TrainTold),
+    on_event: &mut dyn FnMut(TrainProgress),
 ) -> Result<TrainOutcome, UserError> {
     prepared.ready()?;
     let recipe = &options.recipe;
@@ -151,7 +152,7 @@ pub fn train(
     let inputs: &dyn Source = if first == 0 {
         &source
     } else {
-        hear(TrainTold::Phase("computing the frozen layers once".into()));
+        on_event(TrainProgress::Phase("computing the frozen layers once".into()));
         let engine = CpuEngine::new(net.clone(), 0, options.threads).map_err(UserError::new)?;
         // Only training sees changed copies; the test part is not touched before the end, and then as pictures.
         let views: Vec<usize> = prepared
@@ -212,14 +213,14 @@ pub fn train(
         })?;
         trainer.resume(read.state).map_err(UserError::new)?;
         let s = trainer.state();
-        hear(TrainTold::Note(format!(
+        on_event(TrainProgress::Note(format!(
             "going on where the checkpoint stands: epoch {}, step {}",
             s.epoch + 1,
             s.step + 1
         )));
-        hear(TrainTold::Resumed(s.history.clone()));
+        on_event(TrainProgress::Resumed(s.history.clone()));
     }
-    hear(TrainTold::Phase(match trained_on.as_str() {
+    on_event(TrainProgress::Phase(match trained_on.as_str() {
         "cpu" => format!("training on the processor, {threads} thread{}", if threads == 1 { "" } else { "s" }),
         gpu => format!("training on {gpu}"),
     }));
@@ -227,7 +228,7 @@ pub fn train(
         place: &place,
         identity: &identity,
         control,
-        hear,
+        on_event,
         saved: Instant::now(),
         begun: false,
         told_full: false,
@@ -241,7 +242,7 @@ pub fn train(
             _ => Ok(outcome),
         };
     }
-    hear(TrainTold::Phase("verifying in ONNX Runtime".into()));
+    on_event(TrainProgress::Phase("verifying in ONNX Runtime".into()));
     let spec = TensorSpec { channels_first: false, ..prepared.start.spec.clone() };
     let whole = CpuEngine::new(Net::new(&network, side), 0, options.threads).map_err(UserError::new)?;
     let test_logits = whole.logits(&all, &self_test_tensor(&spec));
@@ -285,15 +286,15 @@ pub fn train(
     }
     outcome.validation = Some(scores(prepared, &validation, &answers));
     if !test.is_empty() {
-        hear(TrainTold::Phase("the test part, looked at once".into()));
+        on_event(TrainProgress::Phase("the test part, looked at once".into()));
         let held = runtime_answers(&draft, &prepared.cache, &cells_of(&test), control)?;
         let current = options.current.as_ref().map(|model| current(prepared, model, &test, control)).transpose()?;
         outcome.held = Some(Held { scores: scores(prepared, &test, &held), current });
     }
-    hear(TrainTold::Phase("recording what it learnt from".into()));
+    on_event(TrainProgress::Phase("recording what it learnt from".into()));
     let familiarity = familiarity(prepared, &draft, &train, &answers, control)?;
     if familiarity.is_none() {
-        hear(TrainTold::Note("too few cells to learn what is unlike the training images".into()));
+        on_event(TrainProgress::Note("too few cells to learn what is unlike the training images".into()));
     }
     let record = record(prepared, control)?;
     let facts = facts(outcome.validation.as_ref(), outcome.held.as_ref(), familiarity.as_ref(), Some(&record));
@@ -356,7 +357,7 @@ struct Watch<'a> {
     place: &'a Path,
     identity: &'a str,
     control: &'a TrainControl,
-    hear: &'a mut dyn FnMut(TrainTold),
+    on_event: &'a mut dyn FnMut(TrainProgress),
     saved: Instant,
     /// Whether there is a checkpoint of this run.
     begun: bool,
@@ -364,20 +365,20 @@ struct Watch<'a> {
 }
 
 impl Observer for Watch<'_> {
-    fn step(&mut self, news: &StepNews) -> Go {
-        (self.hear)(TrainTold::Step(*news));
+    fn step(&mut self, news: &StepMetrics) -> Control {
+        (self.on_event)(TrainProgress::Step(*news));
         self.control.hold.wait(&self.control.cancel);
         if self.control.cancel.is_cancelled() {
-            Go::Stop
+            Control::Stop
         } else if self.saved.elapsed().as_secs_f64() > SAVE_EVERY {
-            Go::Save
+            Control::Checkpoint
         } else {
-            Go::On
+            Control::Continue
         }
     }
 
     fn epoch(&mut self, row: &EpochRow, best: bool) {
-        (self.hear)(TrainTold::Epoch(*row, best));
+        (self.on_event)(TrainProgress::Epoch(*row, best));
     }
 
     /// A disk that is full costs the checkpoint, not the training.
@@ -393,7 +394,7 @@ impl Observer for Watch<'_> {
             Ok(()) => self.told_full = false,
             Err(e) if !self.told_full => {
                 self.told_full = true;
-                (self.hear)(TrainTold::Note(format!(
+                (self.on_event)(TrainProgress::Note(format!(
                     "the checkpoint {} cannot be written: {e}. Training goes on, but could not be resumed; make room",
                     display_path(self.place)
                 )));
@@ -433,7 +434,7 @@ fn familiarity(
     train: &[(usize, usize)],
     validation: &[Answer],
     control: &TrainControl,
-) -> Result<Option<Familiarity>, UserError> {
+) -> Result<Option<OodDetector>, UserError> {
     let mut chosen = train.to_vec();
     if chosen.len() > FAMILIAR {
         fastrand::Rng::with_seed(prepared.request.seed).shuffle(&mut chosen);
@@ -443,7 +444,7 @@ fn familiarity(
     let flat = |answers: &[Answer]| answers.iter().flat_map(|a| a.features.iter().copied()).collect::<Vec<f32>>();
     let features = flat(&runtime_answers(model, &prepared.cache, &cells, control)?);
     let classes: Vec<usize> = chosen.iter().map(|(_, c)| *c).collect();
-    Ok(fit_familiarity(&features, &classes).and_then(|f| with_threshold(f, &flat(validation))))
+    Ok(fit_ood_detector(&features, &classes).and_then(|f| with_calibrated_threshold(f, &flat(validation))))
 }
 
 /// The images of training and validation, and those of the model that it began from.
@@ -454,7 +455,7 @@ fn record(prepared: &Prepared, control: &TrainControl) -> Result<TrainingRecord,
     // A model that is stopped by hand is still written whole.
     let (request, never) = (&prepared.request, Cancel::new());
     let rings = likeness(request, &prepared.cache, &cells, &items, &never, &control.progress)?;
-    let hashes = rings.iter().map(|r| r.as_ref().map_or([0; LIKENESS], Alike::kept));
+    let hashes = rings.iter().map(|r| r.as_ref().map_or([0; HASH_BYTES], PerceptualHash::kept));
     Ok(TrainingRecord::new(cells.iter().map(|c| &c.file).zip(hashes)).and(prepared.start.record.as_ref()))
 }
 

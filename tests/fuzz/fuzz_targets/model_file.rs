@@ -2,7 +2,7 @@
 #![no_main]
 
 use leukoscope::domain::Digest;
-use leukoscope::model::{Answers, Draft, SIDECARS, Sidecar, Stranger, manifest_text, vet, vet_as, vet_graph, with_manifest};
+use leukoscope::model::{Answers, Draft, SIDECARS, Sidecar, OnnxFacts, manifest_text, vet, vet_as, vet_graph, with_manifest};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let digest = Digest([0; 32]);
@@ -12,7 +12,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let _ = with_manifest(bytes, &text);
     }
     let sidecars: Vec<Sidecar> = SIDECARS.iter().filter_map(|name| Sidecar::read(name, bytes)).collect();
-    if let Ok(stranger) = Stranger::look(bytes, digest) {
+    if let Ok(stranger) = OnnxFacts::look(bytes, digest) {
         let facts = stranger.facts();
         let mut answers = Answers::default();
         let _ = Draft::of(facts, &sidecars, &answers).questions(facts);

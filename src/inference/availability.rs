@@ -8,7 +8,7 @@ use ort::ep::{CUDA, CoreML, DirectML, ExecutionProvider as _, OpenVINO, TensorRT
 
 /// A provider as this machine has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProviderHere {
+pub struct ProviderStatus {
     /// Which.
     pub provider: Provider,
     /// What there is, in words: the device, its driver.
@@ -32,19 +32,19 @@ pub struct Missing {
 
 /// All providers but `auto`, in the order of menus. Opens plug-in libraries that are there.
 #[must_use]
-pub fn providers_here() -> Vec<ProviderHere> {
-    Provider::ALL.into_iter().filter(|p| *p != Provider::Auto).map(provider_here).collect()
+pub fn provider_statuses() -> Vec<ProviderStatus> {
+    Provider::ALL.into_iter().filter(|p| *p != Provider::Auto).map(provider_status).collect()
 }
 
 /// One provider.
 #[must_use]
-pub fn provider_here(provider: Provider) -> ProviderHere {
+pub fn provider_status(provider: Provider) -> ProviderStatus {
     let runtime = match Runtime::get() {
         Ok(runtime) => runtime,
         Err(e) => return absent(provider, e.to_string(), None),
     };
     let library = format!("ONNX Runtime {}", runtime.version());
-    let there = |what: String, identity: String| ProviderHere {
+    let there = |what: String, identity: String| ProviderStatus {
         provider,
         what,
         identity: format!("{library}; {identity}"),
@@ -96,7 +96,7 @@ pub fn provider_here(provider: Provider) -> ProviderHere {
                         plugin.megabytes,
                         plugin.file_name()
                     );
-                    ProviderHere {
+                    ProviderStatus {
                         missing: Some(Missing { why, step: Some(step), fetch: Some(plugin) }),
                         ..absent(provider, String::new(), None)
                     }
@@ -113,8 +113,8 @@ pub fn provider_here(provider: Provider) -> ProviderHere {
     }
 }
 
-fn absent(provider: Provider, why: String, step: Option<String>) -> ProviderHere {
-    ProviderHere {
+fn absent(provider: Provider, why: String, step: Option<String>) -> ProviderStatus {
+    ProviderStatus {
         provider,
         what: String::new(),
         identity: String::new(),

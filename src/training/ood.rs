@@ -1,10 +1,10 @@
 //! Fits what a model remembers of its training images' features, so that later it can tell what is unlike them.
 //!
-//! Only the fit is here; the distance itself is `model::Familiarity`'s. Everything drawn by chance is drawn from a fixed
+//! Only the fit is here; the distance itself is `model::OodDetector`'s. Everything drawn by chance is drawn from a fixed
 //! seed: the same features give the same numbers.
 
 use super::kernels::{Matrix, product};
-use crate::model::Familiarity;
+use crate::model::OodDetector;
 
 /// Principal components. Of 16, 32, 64, 128 and 256, more than 64 told unknown cells no better.
 const DIMS: usize = 64;
@@ -17,11 +17,11 @@ const ABOVE: f64 = 0.05;
 /// Cells that a fit needs.
 pub const LEAST_CELLS: usize = 20;
 
-/// Fits on features `[n, width]` with their classes; the threshold is set by [`with_threshold`]. `None` with fewer than
+/// Fits on features `[n, width]` with their classes; the threshold is set by [`with_calibrated_threshold`]. `None` with fewer than
 /// [`LEAST_CELLS`] cells, or features that are not finite or all the same.
 #[must_use]
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "counts; statistics kept as singles")]
-pub fn fit_familiarity(features: &[f32], classes: &[usize]) -> Option<Familiarity> {
+pub fn fit_ood_detector(features: &[f32], classes: &[usize]) -> Option<OodDetector> {
     let n = classes.len();
     if n < LEAST_CELLS || features.is_empty() || features.iter().any(|v| !v.is_finite()) {
         return None;
@@ -78,7 +78,7 @@ pub fn fit_familiarity(features: &[f32], classes: &[usize]) -> Option<Familiarit
         .filter(|(_, n)| **n > 0)
         .flat_map(|(c, _)| c.iter().map(|v| *v as f32))
         .collect();
-    Some(Familiarity {
+    Some(OodDetector {
         dims,
         mean,
         components: basis,
@@ -92,7 +92,7 @@ pub fn fit_familiarity(features: &[f32], classes: &[usize]) -> Option<Familiarit
 
 /// Sets the threshold above which 5 % of some cells lie that it was not fitted on. `None` without cells.
 #[must_use]
-pub fn with_threshold(familiarity: Familiarity, features: &[f32]) -> Option<Familiarity> {
+pub fn with_calibrated_threshold(familiarity: OodDetector, features: &[f32]) -> Option<OodDetector> {
     let mut distances: Vec<f32> =
         features.chunks_exact(familiarity.mean.len()).filter_map(|f| familiarity.distance(f)).collect();
     distances.sort_by(f32::total_cmp);
@@ -104,7 +104,7 @@ pub fn with_threshold(familiarity: Familiarity, features: &[f32]) -> Option<Fami
     )]
     let at = ((distances.len() as f64 * (1.0 - ABOVE)).ceil() as usize).clamp(1, distances.len().max(1)) - 1;
     let threshold = *distances.get(at)?;
-    (threshold > 0.0 && threshold.is_finite()).then_some(Familiarity { threshold, ..familiarity })
+    (threshold > 0.0 && threshold.is_finite()).then_some(OodDetector { threshold, ..familiarity })
 }
 
 /// Makes rows orthonormal (modified Gram–Schmidt, twice over: singles lose it in one pass).
@@ -174,8 +174,8 @@ mod tests {
     #[test]
     fn five_in_a_hundred_known_cells_are_above_and_others_are_far_above() {
         let (features, classes) = cells(400, 1);
-        let fitted = fit_familiarity(&features, &classes).expect("fits");
-        let f = with_threshold(fitted, &cells(1000, 2).0).expect("cells");
+        let fitted = fit_ood_detector(&features, &classes).expect("fits");
+        let f = with_calibrated_threshold(fitted, &cells(1000, 2).0).expect("cells");
         let above = cells(4000, 3).0.chunks_exact(16).filter(|c| f.score(c).expect("width") > 1.0).count();
         assert!((120..290).contains(&above), "{above} of 4000");
         let mut strange = vec![0f32; 16];
@@ -190,9 +190,9 @@ mod tests {
     #[test]
     fn too_few_or_unusable_cells_give_none() {
         let (features, classes) = cells(400, 1);
-        assert!(fit_familiarity(&features[..16 * 10], &classes[..10]).is_none());
-        assert!(fit_familiarity(&vec![1.0; 16 * 40], &[0; 40]).is_none());
-        assert!(fit_familiarity(&vec![f32::NAN; 16 * 40], &[0; 40]).is_none());
-        assert_eq!(fit_familiarity(&features, &classes), fit_familiarity(&features, &classes));
+        assert!(fit_ood_detector(&features[..16 * 10], &classes[..10]).is_none());
+        assert!(fit_ood_detector(&vec![1.0; 16 * 40], &[0; 40]).is_none());
+        assert!(fit_ood_detector(&vec![f32::NAN; 16 * 40], &[0; 40]).is_none());
+        assert_eq!(fit_ood_detector(&features, &classes), fit_ood_detector(&features, &classes));
     }
 }

@@ -95,14 +95,14 @@ impl FromStr for Scaling {
 
 /// What of a picture the model sees.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Framing {
+pub enum Crop {
     /// The whole picture.
     Whole(WholePreprocessing),
     /// The square of each cell.
     Cell(CellPreprocessing),
 }
 
-impl Framing {
+impl Crop {
     /// What a check with labelled pictures tries, the usual ones first.
     #[must_use]
     pub fn candidates() -> Vec<Self> {
@@ -137,7 +137,7 @@ impl Framing {
     }
 }
 
-impl FromStr for Framing {
+impl FromStr for Crop {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, String> {
@@ -184,10 +184,10 @@ mod tests {
         for (word, scaling, _) in Scaling::KNOWN {
             assert_eq!((word.parse(), scaling.word().as_str()), (Ok(scaling), word));
         }
-        for framing in Framing::candidates() {
+        for framing in Crop::candidates() {
             assert_eq!(framing.word().parse(), Ok(framing));
         }
-        assert_eq!("centre-0.95-bicubic".parse::<Framing>().expect("known").word(), "centre-0.95-bicubic");
-        assert!("crop".parse::<Framing>().is_err() && "centre-7".parse::<Framing>().is_err());
+        assert_eq!("centre-0.95-bicubic".parse::<Crop>().expect("known").word(), "centre-0.95-bicubic");
+        assert!("crop".parse::<Crop>().is_err() && "centre-7".parse::<Crop>().is_err());
     }
 }

@@ -1,14 +1,14 @@
 //! Heat maps of some cells for a report: of each class the surest cells and the least sure one.
 
 use super::explain::{ExplainRequest, Explainer, explained_picture};
-use super::laboratory::{MadeWith, session_report};
+use super::laboratory::{ResultProvenance, session_report};
 use super::sessions::look;
 use super::{UserError, open_model};
 use crate::domain::{ClassSet, ImageResult, Outcome};
 use crate::files::display_name;
 use crate::imaging::encode_jpeg;
 use crate::inference::{OwnSquares, Provider};
-use crate::laboratory::{LookedCell, SlideReport};
+use crate::laboratory::{HeatMapExample, SlideReport};
 use crate::model::VettedModel;
 use crate::task::{Cancel, Progress};
 use std::path::{Path, PathBuf};
@@ -60,14 +60,14 @@ pub fn pick_cells<'a>(images: impl IntoIterator<Item = &'a ImageResult>, classes
 ///
 /// # Errors
 /// When the model cannot be run at all.
-pub fn looked(
+pub fn heat_map_examples(
     picks: &[Pick],
     model: &VettedModel,
     provider: Provider,
     own: &OwnSquares,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Vec<LookedCell>, UserError> {
+) -> Result<Vec<HeatMapExample>, UserError> {
     let mut explainer = Explainer::new(model, provider)?;
     progress.set_total(picks.len());
     let mut all = Vec::new();
@@ -88,7 +88,7 @@ pub fn looked(
                 let Ok(picture) = explained_picture(&pick.path, &explained, OPACITY) else { continue };
                 let small = crate::imaging::fit_within(&picture, 320).0;
                 let jpeg = encode_jpeg(&small, QUALITY).map_err(UserError::new)?;
-                all.push(LookedCell {
+                all.push(HeatMapExample {
                     label: pick.label.clone(),
                     file: display_name(&pick.path),
                     cell: pick.cell,
@@ -107,7 +107,7 @@ pub fn looked(
 ///
 /// # Errors
 /// As [`session_report`]; also when another model made the results.
-pub fn session_report_looked(
+pub fn session_report_with_heat_maps(
     session: &Path,
     model: Option<&Path>,
     cancel: &Cancel,
@@ -118,13 +118,13 @@ pub fn session_report_looked(
     let store = look(session)?;
     let say = |e: crate::session::StoreError| UserError::new(e.to_string());
     let made = store.made_with().map_err(say)?;
-    let with = made.as_deref().and_then(MadeWith::from_text);
+    let with = made.as_deref().and_then(ResultProvenance::from_text);
     if with.as_ref().is_none_or(|w| w.model != model.card().digest.to_string()) {
         let name = with.map_or_else(|| "an unknown model".to_owned(), |w| format!("{} ({})", w.name, w.model));
         return Err(UserError::new(format!("the session's results were made by {name}; name it with --model")));
     }
     let results = made.as_deref().map_or(Ok(Vec::new()), |m| store.results(m)).map_err(say)?;
     let picks = pick_cells(results.iter().map(|r| &*r.result), &model.card().classes);
-    report.looked = looked(&picks, &model, Provider::Auto, &OwnSquares::new(), cancel, progress)?;
+    report.heat_maps = heat_map_examples(&picks, &model, Provider::Auto, &OwnSquares::new(), cancel, progress)?;
     Ok(report)
 }

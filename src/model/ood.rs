@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// Bytes kept of an image's digest: two of a million images share them with a chance of 3 · 10⁻⁸.
 const DIGEST: usize = 8;
 /// Bytes of an image's likeness hash.
-pub const LIKENESS: usize = 72;
+pub const HASH_BYTES: usize = 72;
 
 /// Numbers as they stand in the manifest: base64 of little-endian 32-bit floats.
 mod numbers {
@@ -38,7 +38,7 @@ mod numbers {
 /// other directions (Tipping & Bishop, JRSS B 61 (1999) 611). On real data it told cells of unknown kinds from known ones
 /// as well as the nearest neighbours among the training images did, and keeps none of these.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Familiarity {
+pub struct OodDetector {
     /// Principal components.
     pub dims: usize,
     /// Subtracted from the features, `[features]`.
@@ -61,7 +61,7 @@ pub struct Familiarity {
     pub n: usize,
 }
 
-impl Familiarity {
+impl OodDetector {
     /// What is wrong with it.
     pub(super) fn check(&self) -> Result<(), String> {
         let fits = self.dims > 0
@@ -125,7 +125,7 @@ pub struct TrainingRecord {
 impl TrainingRecord {
     /// From digests and, for each, the likeness hash of its cell.
     #[must_use]
-    pub fn new<'a>(images: impl IntoIterator<Item = (&'a Digest, [u8; LIKENESS])>) -> Self {
+    pub fn new<'a>(images: impl IntoIterator<Item = (&'a Digest, [u8; HASH_BYTES])>) -> Self {
         let (mut digests, mut likeness) = (Vec::new(), Vec::new());
         for (digest, hash) in images {
             digests.extend_from_slice(&digest.0[..DIGEST]);
@@ -179,15 +179,15 @@ impl TrainingRecord {
 
     /// The likeness hashes.
     #[must_use]
-    pub fn likeness(&self) -> Vec<[u8; LIKENESS]> {
-        STANDARD.decode(&self.likeness).unwrap_or_default().as_chunks::<LIKENESS>().0.to_vec()
+    pub fn likeness(&self) -> Vec<[u8; HASH_BYTES]> {
+        STANDARD.decode(&self.likeness).unwrap_or_default().as_chunks::<HASH_BYTES>().0.to_vec()
     }
 
     /// What is wrong with it.
     pub(super) fn check(&self) -> Result<(), String> {
         let (digests, likeness) = (STANDARD.decode(&self.digests), STANDARD.decode(&self.likeness));
         match (digests, likeness) {
-            (Ok(d), Ok(l)) if d.len().is_multiple_of(DIGEST) && l.len() == d.len() / DIGEST * LIKENESS => Ok(()),
+            (Ok(d), Ok(l)) if d.len().is_multiple_of(DIGEST) && l.len() == d.len() / DIGEST * HASH_BYTES => Ok(()),
             _ => Err("a training record that is damaged".into()),
         }
     }
@@ -200,14 +200,14 @@ mod tests {
     #[test]
     fn a_record_comes_back_and_knows_its_images() {
         let (a, b) = (Digest([7; 32]), Digest([9; 32]));
-        let record = TrainingRecord::new([(&a, [1; LIKENESS]), (&b, [2; LIKENESS])]);
+        let record = TrainingRecord::new([(&a, [1; HASH_BYTES]), (&b, [2; HASH_BYTES])]);
         let read: TrainingRecord = serde_json::from_str(&serde_json::to_string(&record).expect("text")).expect("reads");
         assert_eq!((read.len(), read.check()), (2, Ok(())));
         assert!(read.digests().contains(&TrainingRecord::beginning(&a)));
         assert!(!read.digests().contains(&TrainingRecord::beginning(&Digest([8; 32]))));
-        assert_eq!(read.likeness()[1], [2; LIKENESS]);
-        let both = TrainingRecord::new([(&Digest([8; 32]), [3; LIKENESS])]).and(Some(&read));
-        assert_eq!((both.len(), both.partial, both.likeness()[2], both.check()), (3, false, [3; LIKENESS], Ok(())));
+        assert_eq!(read.likeness()[1], [2; HASH_BYTES]);
+        let both = TrainingRecord::new([(&Digest([8; 32]), [3; HASH_BYTES])]).and(Some(&read));
+        assert_eq!((both.len(), both.partial, both.likeness()[2], both.check()), (3, false, [3; HASH_BYTES], Ok(())));
         assert!(record.clone().and(None).partial);
         let torn = TrainingRecord { digests: record.digests.clone(), likeness: String::new(), partial: false };
         assert!(torn.check().is_err() && TrainingRecord::default().is_empty());
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_nearest_class_counts_and_what_lies_beside_the_components() {
-        let f = Familiarity {
+        let f = OodDetector {
             dims: 1,
             mean: vec![1.0, 1.0],
             components: vec![1.0, 0.0],
@@ -225,13 +225,13 @@ mod tests {
             threshold: 2.0,
             n: 10,
         };
-        let read: Familiarity = serde_json::from_str(&serde_json::to_string(&f).expect("text")).expect("reads");
+        let read: OodDetector = serde_json::from_str(&serde_json::to_string(&f).expect("text")).expect("reads");
         assert_eq!((&read, read.check()), (&f, Ok(())));
         // Twelve along the component, eight from the nearer centre, halved; six beside it, over a deviation of two.
         assert_eq!(read.distance(&[13.0, 7.0]), Some(5.0));
         assert_eq!(read.score(&[13.0, 7.0]), Some(2.5));
         assert_eq!(read.score(&[1.0]), None);
-        assert!(Familiarity { dims: 2, ..f.clone() }.check().is_err());
-        assert!(Familiarity { noise: 0.0, ..f }.check().is_err());
+        assert!(OodDetector { dims: 2, ..f.clone() }.check().is_err());
+        assert!(OodDetector { noise: 0.0, ..f }.check().is_err());
     }
 }

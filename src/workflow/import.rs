@@ -10,8 +10,8 @@ use crate::imaging::RgbImage;
 use crate::inference::{Engine, Provider, decode_file, self_test_tensor};
 use crate::metrics::Interval;
 use crate::model::{
-    Answers, Draft, Facts, Framing, MAX_MODEL_BYTES, Manifest, Part, Question, SAID, SIDECARS, Scaling, SelfTest,
-    Sidecar, Stranger, VetError, VettedModel, vet, vet_as, with_manifest,
+    Answers, Crop, Draft, Facts, MAX_MODEL_BYTES, Manifest, OnnxFacts, Part, Question, SAID, SIDECARS, Scaling,
+    SelfTest, Sidecar, VetError, VettedModel, vet, vet_as, with_manifest,
 };
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ pub struct Tried {
     /// What the values are.
     pub scaling: Scaling,
     /// What of a picture the model sees.
-    pub framing: Framing,
+    pub framing: Crop,
     /// Labels of the outputs, where they were found by trying, too.
     pub labels: Option<Vec<String>>,
     /// Pictures seen.
@@ -51,14 +51,14 @@ pub enum Opened {
     /// It can be used.
     Model(VettedModel),
     /// It is a classifier of which something has to be asked.
-    Asks(Box<Foreign>),
+    NeedsInput(Box<ModelImport>),
 }
 
 /// Somebody else's model, and what is known and was said of it.
 #[derive(Debug, Clone)]
-pub struct Foreign {
+pub struct ModelImport {
     path: PathBuf,
-    stranger: Stranger,
+    stranger: OnnxFacts,
     sidecars: Vec<Sidecar>,
     /// What a person says of it.
     pub answers: Answers,
@@ -75,14 +75,14 @@ pub struct Preview {
     pub answers: Vec<(String, f32)>,
 }
 
-impl PartialEq for Foreign {
+impl PartialEq for ModelImport {
     fn eq(&self, other: &Self) -> bool {
         (&self.path, self.digest(), &self.answers, &self.tried)
             == (&other.path, other.digest(), &other.answers, &other.tried)
     }
 }
 
-impl Foreign {
+impl ModelImport {
     /// Reads a model file that carries no manifest of ours, and what lies beside it.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl Foreign {
     }
 
     fn of(path: &Path, bytes: &[u8], digest: Digest) -> Result<Self, VetError> {
-        let stranger = Stranger::look(bytes, digest)?;
+        let stranger = OnnxFacts::look(bytes, digest)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let beside = |name: &&str| {
             let snapshot = read_bounded(&folder.join(name), MAX_SIDECAR).ok()?;
@@ -153,7 +153,7 @@ impl Foreign {
         for e in draft.evidence.iter_mut().filter(|e| e.from == SAID) {
             let found = match e.part {
                 Part::Scaling => self.answers.scaling == Some(tried.scaling),
-                Part::Framing => self.answers.framing.as_ref() == Some(&tried.framing),
+                Part::Crop => self.answers.framing.as_ref() == Some(&tried.framing),
                 Part::Labels => tried.labels.is_some() && self.answers.labels == tried.labels,
                 Part::Output | Part::Size => false,
             };
@@ -278,11 +278,11 @@ pub fn look_at_model(path: &Path) -> Result<Opened, UserError> {
             refused(path, &format!("{e} (as it was answered before; \"leukoscope adopt --forget\" forgets that)"))
         });
     }
-    let foreign = Foreign::of(path, &snapshot.bytes, snapshot.digest).map_err(|e| refused(path, &e))?;
+    let foreign = ModelImport::of(path, &snapshot.bytes, snapshot.digest).map_err(|e| refused(path, &e))?;
     if foreign.questions().is_empty() {
         foreign.model().map(Opened::Model)
     } else {
-        Ok(Opened::Asks(Box::new(foreign)))
+        Ok(Opened::NeedsInput(Box::new(foreign)))
     }
 }
 
@@ -302,7 +302,7 @@ pub fn forget_answer(path: &Path) -> Result<bool, UserError> {
 ///
 /// # Errors
 /// The questions that are open, that the runtime does not take it, or that the copy cannot be written.
-pub fn save_as_ours(foreign: &Foreign, name: Option<&str>, out: &Path) -> Result<VettedModel, UserError> {
+pub fn save_as_ours(foreign: &ModelImport, name: Option<&str>, out: &Path) -> Result<VettedModel, UserError> {
     if same_file(&foreign.path, out) {
         return Err(UserError::new("the copy needs a name of its own: the original stays as it is"));
     }
@@ -335,7 +335,7 @@ pub fn save_as_ours(foreign: &Foreign, name: Option<&str>, out: &Path) -> Result
 pub(super) fn keep_answer(path: &Path, model: &VettedModel) -> Result<(), UserError> {
     let digest = model.card().digest;
     if crate::model::manifest_text(model.bytes()).is_none() && kept_answer(digest).is_none() {
-        Foreign::of(path, model.bytes(), digest).map_err(|e| refused(path, &e))?.keep()?;
+        ModelImport::of(path, model.bytes(), digest).map_err(|e| refused(path, &e))?.keep()?;
     }
     Ok(())
 }
@@ -356,9 +356,9 @@ pub(super) fn refused(path: &Path, e: &dyn std::fmt::Display) -> UserError {
 }
 
 /// What a model sees of a picture; nothing where there is no cell to cut.
-pub(super) fn framed(picture: &RgbImage, framing: &Framing, square: Option<Square>, size: usize) -> Option<RgbImage> {
+pub(super) fn framed(picture: &RgbImage, framing: &Crop, square: Option<Square>, size: usize) -> Option<RgbImage> {
     match framing {
-        Framing::Whole(how) => Some(imaging::whole(picture, *how, size)),
-        Framing::Cell(how) => imaging::cut_cell(picture, square, how, size),
+        Crop::Whole(how) => Some(imaging::whole(picture, *how, size)),
+        Crop::Cell(how) => imaging::cut_cell(picture, square, how, size),
     }
 }

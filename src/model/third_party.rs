@@ -3,7 +3,7 @@
 //!
 //! Only reading: what is not there is left open, and nothing is guessed. What follows from it is `contract`'s.
 
-use super::amounts::{Constants, shape};
+use super::limits::{Constants, shape};
 use super::onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType};
 use super::vet::{OutputKind, VetError, VettedGraph, look};
 use crate::domain::Digest;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// A graph without a manifest that could be a classifier of colour pictures.
 #[derive(Debug, Clone)]
-pub struct Stranger {
+pub struct OnnxFacts {
     digest: Digest,
     graph: VettedGraph,
     facts: Facts,
@@ -28,7 +28,7 @@ pub struct Ending {
 
 /// What the values of the graph's input are, where its first nodes scale them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InGraph {
+pub enum BuiltInScaling {
     /// It takes 0…255.
     Bytes,
     /// It takes 0…1.
@@ -58,7 +58,7 @@ pub struct Facts {
     /// Outputs that could classify.
     pub endings: Vec<Ending>,
     /// Whether the values are scaled by the first nodes.
-    pub in_graph: Option<InGraph>,
+    pub in_graph: Option<BuiltInScaling>,
     /// Whose layer names these are.
     pub family: Option<Family>,
     /// Who wrote the file: `pytorch`, `tf2onnx`, …
@@ -67,7 +67,7 @@ pub struct Facts {
     pub properties: BTreeMap<String, String>,
 }
 
-impl Stranger {
+impl OnnxFacts {
     /// Looks at a model file's bytes; `digest` is theirs.
     ///
     /// # Errors
@@ -214,7 +214,7 @@ fn layout(
 }
 
 /// What the first nodes make of 0…255: they scale bytes where the result is small, they scale 0…1 where only that stays small.
-fn in_graph(first: &[First<'_>]) -> Option<InGraph> {
+fn in_graph(first: &[First<'_>]) -> Option<BuiltInScaling> {
     // |v · scale + shift| for the largest input, over the nodes up to the first layer.
     let (mut bytes, mut unit, mut scaled) = (255.0f64, 1.0f64, false);
     for First { node, number } in first {
@@ -235,12 +235,12 @@ fn in_graph(first: &[First<'_>]) -> Option<InGraph> {
     if !scaled {
         None
     } else if bytes.abs() <= 20.0 {
-        Some(InGraph::Bytes)
+        Some(BuiltInScaling::Bytes)
     } else if unit.abs() <= 20.0 && unit.abs() > 0.2 {
-        Some(InGraph::Unit)
+        Some(BuiltInScaling::Unit)
     } else {
         // Means taken off bytes that stay large: Caffe's contract, done inside.
-        Some(InGraph::Bytes)
+        Some(BuiltInScaling::Bytes)
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn shape(value: &ValueInfoProto) -> (Vec<Option<usize>>, Option<i32>)
 }
 
 /// What a node asks for that no classifier of pictures needs, in words.
-pub(super) fn excess(node: &NodeProto, constants: &Constants<'_>) -> Option<String> {
+pub(super) fn exceeded_limit(node: &NodeProto, constants: &Constants<'_>) -> Option<String> {
     let ints = |i: usize| node.input.get(i).and_then(|n| constants.ints(n));
     let floats = |i: usize| node.input.get(i).and_then(|n| constants.floats(n));
     let too_many = |values: Option<Vec<i64>>, most: i64| {
@@ -156,7 +156,7 @@ mod tests {
             ..GraphProto::default()
         };
         let constants = Constants::of(&graph);
-        let ask = |n: &NodeProto| excess(n, &constants);
+        let ask = |n: &NodeProto| exceeded_limit(n, &constants);
         assert!(ask(&node("ConstantOfShape", &["huge"], vec![])).is_some());
         assert!(ask(&node("Expand", &["x", "large"], vec![])).is_some_and(|w| w.contains("81000000")));
         assert!(ask(&node("Tile", &["x", "large"], vec![])).is_some());
