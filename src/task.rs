@@ -17,7 +17,7 @@ impl Cancel {
         Self::default()
     }
 
-    /// NeedsInput the job to stop at the next image.
+    /// Asks the job to stop at the next image.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -34,7 +34,7 @@ impl Cancel {
 pub struct Hold(Arc<AtomicBool>);
 
 impl Hold {
-    /// NeedsInput to hold on, or to go on.
+    /// Asks to hold on, or to go on.
     pub fn set(&self, on: bool) {
         self.0.store(on, Ordering::Relaxed);
     }

@@ -184,9 +184,192 @@ fn the_top_level_is_the_customers() {
         "CHANGELOG.md",
         "LICENSE-MIT",
         "LICENSE-APACHE",
+        "clippy.toml",
     ];
     for entry in std::fs::read_dir(root).unwrap().map(Result::unwrap) {
         let name = entry.file_name().to_string_lossy().into_owned();
         assert!(name.starts_with('.') || known.contains(&name.as_str()), "{name} is not part of the house");
     }
+}
+
+/// The names that a file takes from others: every path in it that begins with `crate`, `super` or `self`, as segments from the root.
+#[derive(Default)]
+struct Named {
+    module: Vec<String>,
+    paths: Vec<Vec<String>>,
+}
+
+impl Named {
+    fn push(&mut self, path: Vec<String>) {
+        let (mut at, mut rest) = match path.first().map(String::as_str) {
+            Some("crate") => (Vec::new(), &path[1..]),
+            Some("self") => (self.module.clone(), &path[1..]),
+            Some("super") => (self.module.clone(), &path[..]),
+            _ => return,
+        };
+        while rest.first().is_some_and(|s| s == "super") {
+            at.pop();
+            rest = &rest[1..];
+        }
+        at.extend(rest.iter().cloned());
+        self.paths.push(at);
+    }
+
+    fn tree(&mut self, before: &[String], tree: &syn::UseTree) {
+        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(p) => self.tree(&with(&p.ident), &p.tree),
+            syn::UseTree::Name(n) => self.push(with(&n.ident)),
+            syn::UseTree::Rename(r) => self.push(with(&r.ident)),
+            syn::UseTree::Glob(_) => self.push(before.to_vec()),
+            syn::UseTree::Group(g) => g.items.iter().for_each(|t| self.tree(before, t)),
+        }
+    }
+}
+
+impl<'ast> syn::visit::Visit<'ast> for Named {
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.tree(&[], &item.tree);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        self.push(path.segments.iter().map(|s| s.ident.to_string()).collect());
+        syn::visit::visit_path(self, path);
+    }
+
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        // Unit tests may reach for what the code may not.
+        if item.ident != "tests" {
+            syn::visit::visit_item_mod(self, item);
+        }
+    }
+}
+
+/// Each file as a module path, and the files that it takes names from, through the re-exports of folders.
+fn imports() -> BTreeMap<Vec<String>, std::collections::BTreeSet<Vec<String>>> {
+    use syn::visit::Visit as _;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut named: BTreeMap<Vec<String>, Named> = BTreeMap::new();
+    for (_, file, _) in sources() {
+        let mut module: Vec<String> = file.with_extension("").iter().map(|s| s.to_string_lossy().into_owned()).collect();
+        if matches!(module.last().map(String::as_str), Some("mod" | "lib" | "main")) {
+            module.pop();
+        }
+        let text = std::fs::read_to_string(root.join(&file)).unwrap();
+        let mut found = Named { module: module.clone(), paths: Vec::new() };
+        found.visit_file(&syn::parse_file(&text).unwrap());
+        named.entry(module).or_default().paths.extend(found.paths);
+    }
+    let modules: Vec<Vec<String>> = named.keys().cloned().collect();
+    let is_folder = |m: &[String]| modules.iter().any(|o| o.len() > m.len() && o.starts_with(m));
+    // What a folder's own file hands on: from which file each name is.
+    let mut handed: BTreeMap<(Vec<String>, String), Vec<String>> = BTreeMap::new();
+    for (module, found) in named.iter().filter(|(m, _)| is_folder(m)) {
+        for path in found.paths.iter().filter(|p| p.len() > module.len() && p.starts_with(module)) {
+            if let Some(name) = path.last() {
+                handed.insert((module.clone(), name.clone()), path[..path.len() - 1].to_vec());
+            }
+        }
+        // `pub use child::Name` without `self`.
+        let own = root.join(module.iter().collect::<PathBuf>()).join("mod.rs");
+        let Ok(text) = std::fs::read_to_string(own) else { continue };
+        for item in syn::parse_file(&text).unwrap().items {
+            if let syn::Item::Use(item) = item {
+                let mut relative = Named::default();
+                relative.tree(&["crate".to_owned()], &item.tree);
+                for path in relative.paths.iter().filter(|p| p.len() > 1) {
+                    let child: Vec<String> = [&module[..], &path[..path.len() - 1]].concat();
+                    handed.insert((module.clone(), path[path.len() - 1].clone()), child);
+                }
+            }
+        }
+    }
+    let mut out: BTreeMap<Vec<String>, std::collections::BTreeSet<Vec<String>>> = BTreeMap::new();
+    for (module, found) in named.iter().filter(|(m, _)| !is_folder(m)) {
+        let own = out.entry(module.clone()).or_default();
+        for path in &found.paths {
+            let mut path = path.clone();
+            for _ in 0..4 {
+                let Some(at) = (0..=path.len()).rev().find(|n| named.contains_key(&path[..*n])) else { break };
+                let there = path[..at].to_vec();
+                match path.get(at).and_then(|name| handed.get(&(there.clone(), name.clone()))) {
+                    Some(child) if is_folder(&there) => path = [&child[..], &path[at..]].concat(),
+                    _ => {
+                        if !is_folder(&there) && there != *module {
+                            own.insert(there);
+                        }
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn no_file_comes_back_to_itself() {
+    let imports = imports();
+    assert!(imports.values().map(std::collections::BTreeSet::len).sum::<usize>() > 500, "the imports were found");
+    // Takes away what imports nothing that is left: what remains is in a circle, or above one.
+    let mut left = imports.clone();
+    loop {
+        let free: Vec<Vec<String>> =
+            left.iter().filter(|(_, to)| !to.iter().any(|t| left.contains_key(t))).map(|(m, _)| m.clone()).collect();
+        if free.is_empty() {
+            break;
+        }
+        free.iter().for_each(|m| drop(left.remove(m)));
+    }
+    // And what nothing that is left imports is only above one.
+    loop {
+        let above: Vec<Vec<String>> =
+            left.keys().filter(|m| !left.values().any(|to| to.contains(*m))).cloned().collect();
+        if above.is_empty() {
+            break;
+        }
+        above.iter().for_each(|m| drop(left.remove(m)));
+    }
+    let circle: Vec<String> = left.keys().map(|m| m.join("/")).collect();
+    assert!(circle.is_empty(), "{circle:#?}");
+}
+
+/// Pages know what all of them stand on, and not each other; what is around them knows no page.
+#[test]
+fn no_page_of_the_window_imports_another() {
+    const PAGES: [&str; 4] = ["review", "evaluate", "train", "models"];
+    let mut broken = Vec::new();
+    for (from, to) in imports() {
+        let room = |m: &[String]| (m.first().is_some_and(|a| a == "app")).then(|| m.get(1).cloned()).flatten();
+        let Some(own) = room(&from) else { continue };
+        let below = ["shell", "widgets", "theme", "jobs", "command", "choice", "in_use", "keys", "language", "textures"];
+        for other in to.iter().filter_map(|t| room(t)).filter(|o| *o != own && PAGES.contains(&o.as_str())) {
+            if PAGES.contains(&own.as_str()) || below.contains(&own.as_str()) {
+                broken.push(format!("{} names {other}", from.join("/")));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// A file past 600 lines is asking to be two; each of these has its reason.
+#[test]
+fn no_file_is_longer_than_it_should_be() {
+    let excused = [
+        ("domain/catalogue.rs", "a table: the classes, their spellings and codes"),
+        ("model/onnx.rs", "generated: the schema of ONNX"),
+        ("training/trainer.rs", "the loop and its tests against PyTorch"),
+        ("app/evaluate/state.rs", "what the page knows and its tests"),
+        ("app/train/page.rs", "one form and two plots"),
+        ("cli/args.rs", "a table: every option with its words"),
+    ];
+    let mut long = Vec::new();
+    for (_, file, _) in sources() {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&file)).unwrap();
+        let (lines, name) = (text.lines().count(), file.display().to_string());
+        if lines > 600 && !excused.iter().any(|(f, _)| *f == name) {
+            long.push(format!("{name}: {lines} lines"));
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
 }

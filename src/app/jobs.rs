@@ -86,12 +86,12 @@ impl<E: PageEvent> EventSender<E> {
         })
     }
 
-    /// NeedsInput where to write a file. Without a dialog a new name in the current folder.
+    /// Asks where to write a file. Without a dialog a new name in the current folder.
     pub fn file_where_asked(&self, name: &str) -> Option<PathBuf> {
         self.place_where_asked(name, || rfd::FileDialog::new().set_title("Write to").set_file_name(name).save_file())
     }
 
-    /// NeedsInput for a folder. Without a dialog a new one is named.
+    /// Asks for a folder. Without a dialog a new one is named.
     pub fn folder_where_asked(&self, name: &str) -> Option<PathBuf> {
         self.place_where_asked(name, || rfd::FileDialog::new().set_title("A new folder").pick_folder())
     }
@@ -118,7 +118,7 @@ impl<E: PageEvent> EventSender<E> {
 }
 
 impl<E: WriteEvent> EventSender<E> {
-    /// NeedsInput where to, then writes. Without a dialog there is still a place that can be named afterwards; nothing is replaced there.
+    /// Asks where to, then writes. Without a dialog there is still a place that can be named afterwards; nothing is replaced there.
     pub fn write_where_asked(&self, name: &str, bytes: &[u8]) {
         let Some(path) = self.file_where_asked(name) else { return };
         self.send(match workflow::write_export(&path, bytes) {

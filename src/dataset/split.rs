@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 /// A part of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
-    /// TrainOverlap from.
+    /// Learnt from.
     Train,
     /// Watched while learning; chooses the epoch.
     Validation,

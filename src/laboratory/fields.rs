@@ -1,4 +1,4 @@
-//! Images that look like the same field: taken twice, saved again, a little shifted. ClassifyEvent by what a comparison of their
+//! Images that look like the same field: taken twice, saved again, a little shifted. Told by what a comparison of their
 //! pixels said, and by their cells: where there are many, by how they lie to each other and look alike. A person decides. Pure.
 
 use super::input::slide_of;

@@ -76,7 +76,7 @@ impl SessionWriter {
         Ok(Self { commands, thread: Some(thread) })
     }
 
-    /// NeedsInput for something. The writer is quick and the channel long: nobody fills it. If it is full all the same, this waits.
+    /// Asks for something. The writer is quick and the channel long: nobody fills it. If it is full all the same, this waits.
     pub fn send(&self, command: SessionCommand) {
         let _ = self.commands.send(command);
     }
@@ -371,7 +371,6 @@ fn opened_session(place: &Path, folders: &[PathBuf], made_with: &str) -> (Opened
 mod tests {
     use super::*;
     use crate::session::Change;
-    use std::sync::mpsc;
 
     /// Labels reach the disk in their order, nothing is lost where nobody listens, and at the end the writer is not waited for by
     /// those who hold a way to it.
@@ -379,7 +378,7 @@ mod tests {
     fn what_was_given_before_the_end_is_on_the_disk() {
         let dir = tempfile::tempdir().expect("temp");
         let place = dir.path().join("a.session");
-        let (heard, events) = mpsc::channel();
+        let (heard, events) = bounded(64);
         let mut full = 3;
         let emit: Emit = Box::new(move |_, event| {
             // No room at first: it is offered again.

@@ -184,9 +184,9 @@ pub enum ModelsInput {
     Output(String),
     /// Says what a class counts as.
     Map(String, String),
-    /// NeedsInput for a picture to look at.
+    /// Asks for a picture to look at.
     AskImage,
-    /// NeedsInput for labelled pictures.
+    /// Asks for labelled pictures.
     AskData,
     /// Types where labelled pictures are.
     Data(String),

@@ -50,7 +50,7 @@ impl Jobs {
         }
     }
 
-    /// NeedsInput what runs to stop.
+    /// Asks what runs to stop.
     pub fn stop(&self) {
         self.cancel.cancel();
         self.mapping.cancel();
@@ -88,7 +88,7 @@ impl Jobs {
         }
     }
 
-    /// NeedsInput for a folder or images, by the system's own dialog.
+    /// Asks for a folder or images, by the system's own dialog.
     fn ask(&self, what: Effect) {
         self.events.spawn("dialog", move |events| {
             let dialog = rfd::FileDialog::new();
@@ -316,7 +316,7 @@ impl Jobs {
         })));
     }
 
-    /// NeedsInput where to, then writes. What is kept in a session is written as the session has it, with everything that was given before.
+    /// Asks where to, then writes. What is kept in a session is written as the session has it, with everything that was given before.
     fn export(&mut self, export: Export, state: &State, cx: &JobContext<'_>) {
         match export {
             Export::Labels => {
@@ -384,7 +384,7 @@ impl Jobs {
         }
     }
 
-    /// NeedsInput for a folder, then copies the reviewed images into it.
+    /// Asks for a folder, then copies the reviewed images into it.
     fn export_images(&self) {
         self.with_session("export-images", |events, session| {
             let Some(folder) = events.folder_where_asked(Export::Images.file_name()) else { return };

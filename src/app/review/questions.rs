@@ -25,7 +25,7 @@ impl State {
         self.heat.map.as_ref().filter(|(of, _)| *of == key).map(|(_, map)| map)
     }
 
-    /// NeedsInput for the heat map of the chosen cell, unless it is there, or another is being made.
+    /// Asks for the heat map of the chosen cell, unless it is there, or another is being made.
     pub(in crate::app) fn want_heat(&mut self) -> Option<Effect> {
         if !self.heat.shown || self.heat.asked.is_some() {
             return None;
@@ -50,7 +50,7 @@ impl State {
         self.map.points.is_some() && self.map.of != self.revision
     }
 
-    /// NeedsInput for a map of all cells that have features.
+    /// Asks for a map of all cells that have features.
     pub(in crate::app) fn ask_map(&mut self) -> Vec<Effect> {
         let rows: Vec<(CellId, Vec<f32>)> = self
             .tiles

@@ -186,7 +186,7 @@ enum Fields {
     Different,
 }
 
-/// NeedsInput about images that look like the same field, shown side by side, and lets a person take back what was said of them.
+/// Asks about images that look like the same field, shown side by side, and lets a person take back what was said of them.
 fn questions(ui: &mut Ui, state: &State, pictures: &mut Pictures, r: &SlideReport, asked: &mut Asked<Input>) {
     let undecided = r.table.left.alike.iter().map(|paths| (Fields::Undecided, state.group_of(paths)));
     let said = [(Fields::Same, SAME_FIELDS), (Fields::Different, OTHER_FIELDS)]

@@ -3,6 +3,8 @@
 //! Class colours are Okabe and Ito's, which stay apart for colour-blind eyes (Okabe & Ito 2008, "Color Universal
 //! Design"); a class never goes by its colour alone, its name is always beside it.
 
+#![expect(clippy::disallowed_methods, reason = "the home of colours")]
+
 use super::choice::ThemeChoice;
 use crate::domain::{CellClass, label_key};
 use egui::{Color32, CornerRadius, Stroke, Theme, Visuals};
