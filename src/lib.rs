@@ -7,7 +7,7 @@
 //! 2. Only [`files`] opens or writes files (and ort its own library); only [`inference`] names ort; only [`imaging`] names
 //!    image codecs; only [`training`] names a library of matrix products, only [`session`] SQLite.
 //! 3. What one face can do, the other can: both call [`workflow`], and neither does the work itself.
-//! 4. [`domain`], [`metrics`], [`laboratory`], [`report`] and the window's `update` are pure: time, seed and locale are parameters.
+//! 4. [`domain`], [`metrics`], [`laboratory`], [`evaluation`], [`report`] and the window's `update` are pure: time, seed and locale are parameters.
 //! 5. No pixel reaches a model without the bounded decoder ([`imaging::decode`]), no model file reaches ort without
 //!    [`model::vet`]: a session takes a [`model::VettedModel`].
 //! 6. Source images are never opened for writing. Nothing is written onto what was read, whatever it is called.
@@ -20,7 +20,7 @@
 //! 13. One question, one function: window, script, report and signature take a differential from the same call.
 //! 14. No network connection is opened unless a person asked for that very thing, nor by a library.
 //!
-//! `tests/house.rs` holds the arrows and the homes of the libraries.
+//! `tests/house.rs` holds the arrows, circles, pages, sizes and the homes of the libraries; `clippy.toml` the rest.
 
 pub mod domain;
 pub mod task;

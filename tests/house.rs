@@ -90,6 +90,8 @@ fn each_library_has_one_home() {
         ("egui::", "app"),
         ("egui_plot::", "app"),
         ("eframe::", "app"),
+        ("egui_commonmark::", "app"),
+        ("strum::", "app"),
         ("rfd::", "app"),
         ("ort::", "inference"),
         ("zune_jpeg::", "imaging"),
@@ -251,7 +253,8 @@ fn imports() -> BTreeMap<Vec<String>, std::collections::BTreeSet<Vec<String>>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut named: BTreeMap<Vec<String>, Named> = BTreeMap::new();
     for (_, file, _) in sources() {
-        let mut module: Vec<String> = file.with_extension("").iter().map(|s| s.to_string_lossy().into_owned()).collect();
+        let mut module: Vec<String> =
+            file.with_extension("").iter().map(|s| s.to_string_lossy().into_owned()).collect();
         if matches!(module.last().map(String::as_str), Some("mod" | "lib" | "main")) {
             module.pop();
         }
@@ -342,7 +345,8 @@ fn no_page_of_the_window_imports_another() {
     for (from, to) in imports() {
         let room = |m: &[String]| (m.first().is_some_and(|a| a == "app")).then(|| m.get(1).cloned()).flatten();
         let Some(own) = room(&from) else { continue };
-        let below = ["shell", "widgets", "theme", "jobs", "command", "choice", "in_use", "keys", "language", "textures"];
+        let below =
+            ["shell", "widgets", "theme", "jobs", "command", "choice", "in_use", "keys", "language", "textures"];
         for other in to.iter().filter_map(|t| room(t)).filter(|o| *o != own && PAGES.contains(&o.as_str())) {
             if PAGES.contains(&own.as_str()) || below.contains(&own.as_str()) {
                 broken.push(format!("{} names {other}", from.join("/")));

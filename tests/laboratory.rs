@@ -10,7 +10,7 @@ use leukoscope::app::Window;
 use leukoscope::app::command::Command;
 use leukoscope::app::review::{Event, Input};
 use leukoscope::domain::CellClass;
-use leukoscope::laboratory::{Obstacle, SlideReport, Snapshot};
+use leukoscope::laboratory::{CaseField, Obstacle, SlideReport, Snapshot};
 use std::path::{Path, PathBuf};
 
 /// A window on some paths, with a session in a folder of its own, once the run ended.
@@ -41,9 +41,9 @@ fn label(h: &mut Harness<'_, Window>, file: &str, label: &str) {
     h.run_steps(1);
 }
 
-fn fact(h: &mut Harness<'_, Window>, name: &'static str, value: &str) {
-    h.state_mut().act(Input::Case(name.into(), value.into()), 1.0);
-    until(h, "the case", |w| w.state().review.case.record.entries.get(name).is_some_and(|v| v == value));
+fn fact(h: &mut Harness<'_, Window>, name: CaseField, value: &str) {
+    h.state_mut().act(Input::Case(name, value.into()), 1.0);
+    until(h, "the case", |w| w.state().review.case.record.entries.get(name.as_str()).is_some_and(|v| v == value));
 }
 
 fn sign(h: &mut Harness<'_, Window>, reason: &str) {
@@ -163,8 +163,8 @@ fn several_slides_with_what_is_outside_the_hundred_percent() {
     write(&one, &[("a.png", 1), ("b.png", 2), ("c.png", 3), ("d.png", 4), ("e.png", 5)]);
     write(&two, &[("f.png", 6), ("g.png", 7), ("h.png", 8), ("i.png", 9)]);
     let mut h = case(&[one, two], sessions.path());
-    fact(&mut h, "wbc", "6.8");
-    fact(&mut h, "target", "200");
+    fact(&mut h, CaseField::Wbc, "6.8");
+    fact(&mut h, CaseField::Target, "200");
     for (file, class) in [
         ("a.png", "Neutrophils"),
         ("b.png", "NEUTROPHIL"),
@@ -411,7 +411,7 @@ fn ranges_that_cannot_be_read_flag_nothing_and_are_said_in_the_window_and_by_the
     let slide = dir.path().join("slide");
     write(&slide, &[("a.png", 1), ("b.png", 2)]);
     let mut h = case(&[slide], sessions.path());
-    fact(&mut h, "wbc", "55");
+    fact(&mut h, CaseField::Wbc, "55");
     let flagged = |w: &Window| w.state().review.snapshot("").table().rows.iter().any(|r| r.flag.is_some());
     assert!(flagged(h.state()), "by the examples, which are said to be examples");
     h.run_steps(2);

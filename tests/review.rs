@@ -192,9 +192,9 @@ fn from_a_demo_slide_to_a_signed_report_and_an_amendment() {
     let demo = leukoscope::workflow::draw_demo(Some(out.path())).unwrap();
     let mut h = session(&[demo.path], sessions.path());
     h.state_mut().act(Input::Operator("ab".into()), 1.0);
-    h.state_mut().act(Input::Case("sample".into(), "S-1".into()), 1.0);
-    h.state_mut().act(Input::Case("wbc".into(), "6,8".into()), 1.0);
-    h.state_mut().act(Input::Case("age".into(), "old".into()), 1.0);
+    h.state_mut().act(Input::Case(leukoscope::laboratory::CaseField::Sample, "S-1".into()), 1.0);
+    h.state_mut().act(Input::Case(leukoscope::laboratory::CaseField::Wbc, "6,8".into()), 1.0);
+    h.state_mut().act(Input::Case(leukoscope::laboratory::CaseField::Age, "old".into()), 1.0);
     until(&mut h, "the case", |w| w.state().review.case.record.entries.len() == 2);
     assert!(h.state().state().shell.toasts.iter().any(|t| t.error && t.text.contains("no number")));
     // A signature is blocked until everything is reviewed, but for a reason.

@@ -201,7 +201,7 @@ fn a_page_that_is_overwritten_is_noticed() {
 }
 
 /// Before anything is signed, whoever has the database and this program's source can write all of it anew: only a hash that was
-/// noted elsewhere tells. README says so.
+/// noted elsewhere tells. the guide says so.
 #[test]
 fn a_history_written_anew_is_known_by_a_hash_that_was_noted() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 //! what is signed stays, counts are of cells and not of files, and nothing is lost by being killed.
 
 use leukoscope::app::command::Command;
+use leukoscope::app::review::case::Draft;
 use leukoscope::app::review::{self, Effect, Event, Filter, Input, Kind};
 use leukoscope::app::state::State;
 use leukoscope::app::update;
@@ -11,6 +12,7 @@ use leukoscope::domain::{
 };
 use leukoscope::files::FileFacts;
 use leukoscope::inference::OwnSquares;
+use leukoscope::laboratory::CaseField;
 use leukoscope::session::{CellKey, KeptResult, Store};
 use leukoscope::task::Generation;
 use leukoscope::workflow::{OpenedSession, SessionEvent};
@@ -392,7 +394,7 @@ impl World {
                 }
                 // Typed, and the page left without leaving the field.
                 let text = if *wbc > 0 { wbc.to_string() } else { String::new() };
-                self.input(Input::CaseDraft("wbc", Some(text)));
+                self.input(Input::CaseDraft(Draft::Case(CaseField::Wbc), Some(text)));
                 self.command(Command::ToggleDifferential);
             }
             Step::Sign => {

@@ -124,6 +124,8 @@ pub enum Command {
     UseProvider(Provider),
     /// Find a command by name.
     Palette,
+    /// The guide.
+    Guide,
     /// The keyboard's page.
     Keyboard,
     /// Look what is missing.
@@ -261,6 +263,7 @@ impl Command {
             Self::FocusFilter => tr!("Filter by Name"),
             Self::FitImage => tr!("Fit Image"),
             Self::Palette => tr!("Command Palette"),
+            Self::Guide => tr!("Guide"),
             Self::Keyboard => tr!("Keyboard"),
             Self::SelfCheck => tr!("Self-check"),
             Self::Log => tr!("Log"),
@@ -343,6 +346,7 @@ impl Command {
             Self::FocusFilter => "Show only files whose name contains what you type",
             Self::FitImage => "Show the whole picture",
             Self::Palette => "Find any command by name",
+            Self::Guide => "How to use each page, all formats, and what was measured (in English)",
             Self::Keyboard => "All keys on one page",
             Self::SelfCheck => "Check ONNX Runtime, the model and this machine",
             Self::Log => "What went wrong, and when",
@@ -410,6 +414,7 @@ impl Command {
         match self {
             Self::OpenPath
             | Self::Palette
+            | Self::Guide
             | Self::Keyboard
             | Self::SelfCheck
             | Self::Log

@@ -57,6 +57,7 @@ struct Memory {
     review: review::Memory,
     evaluate: evaluate::Memory,
     models: models::Memory,
+    guide: shell::GuideMemory,
     /// Nothing had the keyboard when the frame began.
     keys_free: bool,
 }
@@ -406,7 +407,7 @@ fn draw_window(
             take(&mut asked, own);
         }
     }
-    shell::dialog(ui, &cx, &state.shell, &mut around);
+    shell::dialog(ui, &cx, &state.shell, &mut memory.guide, &mut around);
     review::dialog(ui, &cx, &state.review, pictures, &mut review);
     shell::toasts(ui, &state.shell);
     shell::drop_veil(ui);

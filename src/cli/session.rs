@@ -4,7 +4,7 @@ use super::args::{SessionCommand, SessionFormat, SessionWhere};
 use super::{Exit, eprint_line, say};
 use crate::files::display_path;
 use crate::task::{Cancel, Progress};
-use crate::workflow::{self, UserError};
+use crate::workflow::{self, Export, UserError};
 use std::path::{Path, PathBuf};
 
 pub(super) fn session(command: &SessionCommand) -> Result<Exit, UserError> {
@@ -74,19 +74,17 @@ fn export(
     looked: Option<Option<&Path>>,
 ) -> Result<Exit, UserError> {
     let bytes = match format {
-        SessionFormat::Csv => workflow::session_csv(session)?,
-        SessionFormat::Html => {
-            let report = match looked {
-                Some(model) => {
-                    let cancel = Cancel::new();
-                    super::cancel_on_interrupt(&cancel);
-                    workflow::session_report_with_heat_maps(session, model, &cancel, &Progress::default())?
-                }
-                None => workflow::session_report(session)?,
-            };
-            workflow::report_html(&report)
-        }
-        SessionFormat::Fhir => workflow::report_fhir(&workflow::session_report(session)?),
+        SessionFormat::Csv => workflow::session_bytes(Export::Labels, session)?,
+        SessionFormat::Fhir => workflow::session_bytes(Export::ReportFhir, session)?,
+        SessionFormat::Html => match looked {
+            Some(model) => {
+                let cancel = Cancel::new();
+                super::cancel_on_interrupt(&cancel);
+                let report = workflow::session_report_with_heat_maps(session, model, &cancel, &Progress::default())?;
+                workflow::report_html(&report)
+            }
+            None => workflow::session_bytes(Export::ReportHtml, session)?,
+        },
         SessionFormat::Images => {
             let out = out.ok_or_else(|| UserError::new("name a new folder with --out"))?;
             let cancel = Cancel::new();

@@ -6,6 +6,7 @@ mod catalogue;
 mod class;
 mod differential;
 mod digest;
+mod history;
 mod ids;
 mod input;
 mod learning;
@@ -18,6 +19,7 @@ pub use catalogue::{
 pub use class::{ClassSet, ClassSetError, laboratory_class, laboratory_labels};
 pub use differential::{Count, Differential};
 pub use digest::{Digest, NoDigest};
+pub use history::{History, Inverse};
 pub use ids::{CellId, ImageId, SlideId};
 pub use input::{CellPreprocessing, Filter, TensorSpec, WholePreprocessing};
 pub use learning::EpochRow;

@@ -5,6 +5,44 @@ use serde::{Deserialize, Serialize};
 /// Cells to count that laboratories use.
 pub const TARGETS: [usize; 3] = [100, 200, 400];
 
+/// What can be entered about a case, as a session names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CaseField {
+    /// The laboratory's id of the sample.
+    Sample,
+    /// Total white cell count, 10⁹ in a litre.
+    Wbc,
+    /// Years.
+    Age,
+    /// For the choice of ranges.
+    Sex,
+    /// How the cells were counted.
+    Method,
+    /// Cells to count.
+    Target,
+}
+
+impl CaseField {
+    /// The word in a session's file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sample => "sample",
+            Self::Wbc => "wbc",
+            Self::Age => "age",
+            Self::Sex => "sex",
+            Self::Method => "method",
+            Self::Target => "target",
+        }
+    }
+
+    /// Whether it is a number of at least zero.
+    #[must_use]
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Wbc | Self::Age)
+    }
+}
+
 /// For whom a reference range holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -15,7 +15,7 @@ mod snapshot;
 mod table;
 mod text;
 
-pub use case::{CaseFacts, Sex, TARGETS};
+pub use case::{CaseFacts, CaseField, Sex, TARGETS};
 pub use confirmation::Confirmed;
 pub use fields::{SamePictures, look_alike, same_field};
 pub use input::{CaseImage, CaseInput, Counted, OnDisk, label_of, slide_of, suggestion};

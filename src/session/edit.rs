@@ -1,6 +1,6 @@
 //! What a person does to labels, as values with an inverse. No disk, no clock.
 
-use crate::domain::{Digest, Square};
+use crate::domain::{Digest, Inverse, Square};
 
 /// A cell: the image's digest and the number of the cell in it, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,54 +77,21 @@ pub struct Edit {
     pub reason: String,
 }
 
-impl Edit {
-    /// What takes it back.
-    #[must_use]
-    pub fn inverse(&self) -> Self {
+impl Inverse for Edit {
+    fn inverse(&self) -> Self {
         let turned = |c: &Change| Change { key: c.key, before: c.after.clone(), after: c.before.clone() };
         Self { action: "undo".into(), changes: self.changes.iter().rev().map(turned).collect(), reason: String::new() }
     }
-}
 
-/// What can be undone and done again; without limit.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct History {
-    done: Vec<Edit>,
-    undone: Vec<Edit>,
-}
-
-impl History {
-    /// An edit was made: what was undone before cannot be done again.
-    pub fn made(&mut self, edit: Edit) {
-        self.undone.clear();
-        self.done.push(edit);
-    }
-
-    /// The edit that undoes the last one.
-    pub fn undo(&mut self) -> Option<Edit> {
-        let last = self.done.pop()?;
-        let inverse = last.inverse();
-        self.undone.push(last);
-        Some(inverse)
-    }
-
-    /// The edit that was undone last, to be made again.
-    pub fn redo(&mut self) -> Option<Edit> {
-        let edit = self.undone.pop()?;
-        self.done.push(edit.clone());
-        Some(Edit { action: "redo".into(), ..edit })
-    }
-
-    /// Edits that can be undone, and that can be done again.
-    #[must_use]
-    pub fn depth(&self) -> (usize, usize) {
-        (self.done.len(), self.undone.len())
+    fn again(&self) -> Self {
+        Self { action: "redo".into(), ..self.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::History;
     use std::collections::BTreeMap;
 
     #[test]

@@ -203,9 +203,9 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::edit::History;
     use super::super::opening::SCHEMA;
     use super::*;
+    use crate::domain::History;
 
     fn key(n: u8) -> CellKey {
         CellKey { image: Digest([n; 32]), cell: 1 }

@@ -110,7 +110,7 @@ pub fn results_csv(images: &[Arc<ImageResult>], classes: &ClassSet, model: Strin
 ///
 /// # Errors
 /// When it is not there, or no session.
-pub fn session_csv(path: &Path) -> Result<Vec<u8>, UserError> {
+fn session_csv(path: &Path) -> Result<Vec<u8>, UserError> {
     let store = look(path)?;
     let say = |e: crate::session::StoreError| UserError::new(e.to_string());
     let seen: BTreeMap<Digest, String> =

@@ -10,7 +10,7 @@ use crate::files::{
 };
 use crate::inference::Cells;
 use crate::laboratory::{
-    CaseFacts, CaseImage, CaseInput, Counted, OnDisk, Ranges, ReferenceRange, ReportStatus, RunRecord, Sex,
+    CaseFacts, CaseField, CaseImage, CaseInput, Counted, OnDisk, Ranges, ReferenceRange, ReportStatus, RunRecord, Sex,
     SlideReport, Snapshot, plain_text,
 };
 use crate::model::ModelCard;
@@ -79,8 +79,8 @@ pub const OTHER_FIELDS: &str = "different-fields";
 pub const RUN: &str = "run";
 /// What a session notes: which images were found to look like the same field.
 pub const ALIKE: &str = "alike";
-/// The case's entry for how cells were counted, and its only value.
-pub const METHOD: (&str, &str) = ("method", "manual");
+/// The only value of [`CaseField::Method`]: nothing is the usual one.
+pub const BY_EYE: &str = "manual";
 
 fn ranges_in(path: &Path) -> Result<Vec<ReferenceRange>, String> {
     let bytes = read_bounded(path, MAX_RANGES).map_err(|e| e.to_string())?.bytes;
@@ -144,16 +144,16 @@ fn save_ranges_at(path: &Path, ranges: &[ReferenceRange], set_aside: bool) -> Re
 /// What was entered about a case, from the session's entries.
 #[must_use]
 pub fn case_facts(record: &CaseRecord) -> CaseFacts {
-    let entry = |name: &str| record.entries.get(name).map(String::as_str);
-    let number = |name: &str| entry(name).and_then(|v| v.parse().ok()).filter(|v: &f64| v.is_finite() && *v > 0.0);
+    let entry = |field: CaseField| record.entries.get(field.as_str()).map(String::as_str);
+    let number = |field| entry(field).and_then(|v| v.parse().ok()).filter(|v: &f64| v.is_finite() && *v > 0.0);
     let default = CaseFacts::default();
     CaseFacts {
-        sample: plain_text(entry("sample").unwrap_or_default()),
-        wbc: number("wbc"),
-        target: entry("target").and_then(|t| t.parse().ok()).filter(|t| *t > 0).unwrap_or(default.target),
-        sex: entry("sex").map_or(default.sex, Sex::from_word),
-        age: entry("age").and_then(|v| v.parse().ok()).filter(|v: &f64| v.is_finite() && *v >= 0.0),
-        manual: entry(METHOD.0) == Some(METHOD.1),
+        sample: plain_text(entry(CaseField::Sample).unwrap_or_default()),
+        wbc: number(CaseField::Wbc),
+        target: entry(CaseField::Target).and_then(|t| t.parse().ok()).filter(|t| *t > 0).unwrap_or(default.target),
+        sex: entry(CaseField::Sex).map_or(default.sex, Sex::from_word),
+        age: entry(CaseField::Age).and_then(|v| v.parse().ok()).filter(|v: &f64| v.is_finite() && *v >= 0.0),
+        manual: entry(CaseField::Method) == Some(BY_EYE),
     }
 }
 

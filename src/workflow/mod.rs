@@ -42,12 +42,12 @@ pub use evaluate::{
     write_evaluation,
 };
 pub use explain::{ExplainRequest, Explained, Explainer, explain, explained_png};
-pub use export::{Export, report_bytes, results_csv, session_bytes, session_csv};
+pub use export::{Export, report_bytes, results_csv, session_bytes};
 pub use heat_maps::{Pick, heat_map_examples, pick_cells, session_report_with_heat_maps};
 pub use images::{ExportedImages, ReviewedCells, export_images, reviewed_cells};
 pub use import::{ModelImport, Opened, Preview, Tried, forget_answer, look_at_model, save_as_ours};
 pub use laboratory::{
-    ALIKE, METHOD, OTHER_FIELDS, RUN, ResultProvenance, SAME_FIELDS, SessionFiles, case_facts, case_report,
+    ALIKE, BY_EYE, OTHER_FIELDS, RUN, ResultProvenance, SAME_FIELDS, SessionFiles, case_facts, case_report,
     case_status, field_groups, groups_in, groups_text, label_of, load_ranges, local_time, report_fhir, report_html,
     save_ranges, session_files, session_report, signed_snapshot, slide_of, suggestion, to_local,
 };

@@ -3,7 +3,7 @@
 
 use crate::app::language::tr;
 use crate::dataset::Grouping;
-use crate::domain::{clinical_rank, same_label};
+use crate::domain::{History, Inverse, clinical_rank, same_label};
 use crate::evaluation::{Compared, Evaluated, TrainOverlap};
 use crate::metrics::{
     Binning, CurvePoint, Evaluation, Sample, at_hits, precision_recall, reliability, risk_coverage, roc, thinned,
@@ -234,7 +234,13 @@ pub struct Unknown {
 
 /// A correction and its inverse: row, class before, class after.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edit(pub Vec<(usize, usize, usize)>);
+pub struct ReferenceEdit(Vec<(usize, usize, usize)>);
+
+impl Inverse for ReferenceEdit {
+    fn inverse(&self) -> Self {
+        Self(self.0.iter().map(|&(row, before, after)| (row, after, before)).collect())
+    }
+}
 
 /// What happened in an evaluation's job.
 #[derive(Debug)]
@@ -322,10 +328,8 @@ pub struct State {
     pub revision: u64,
     /// Whether the intervals are of an older revision, and being computed.
     pub pending: bool,
-    /// Corrections that can be undone, the last at the end.
-    pub edits: Vec<Edit>,
-    /// Undone corrections that can be done again.
-    pub undone: Vec<Edit>,
+    /// Corrections that can be undone, and made again.
+    pub history: History<ReferenceEdit>,
     /// How numbers are shown.
     pub shares: Shares,
     /// Whose images are shown.
@@ -416,7 +420,7 @@ impl State {
         let most = wrong.max_by_key(|&(i, j)| (confusion.count(i, j), std::cmp::Reverse((i, j))));
         self.showing = most.map(|(i, j)| Showing::Cell(i, j));
         self.found = Some(Box::new(found));
-        (self.edits, self.undone) = (Vec::new(), Vec::new());
+        self.history = History::default();
         self.compared = None;
         self.revision += 1;
         self.pending = false;
@@ -517,8 +521,8 @@ impl State {
                 if edit.is_empty() {
                     return Vec::new();
                 }
-                self.undone.clear();
-                self.edits.push(Edit(edit.clone()));
+                let edit = ReferenceEdit(edit);
+                self.history.made(edit.clone());
                 return self.apply(&edit);
             }
         }
@@ -549,23 +553,18 @@ impl State {
 
     /// Takes the last correction back.
     pub(crate) fn undo(&mut self) -> Vec<ChangedReference> {
-        let Some(edit) = self.edits.pop() else { return Vec::new() };
-        let inverse: Vec<_> = edit.0.iter().map(|&(row, before, after)| (row, after, before)).collect();
-        self.undone.push(edit);
-        self.apply(&inverse)
+        self.history.undo().map_or_else(Vec::new, |edit| self.apply(&edit))
     }
 
     /// Does the last undone correction again.
     pub(crate) fn redo(&mut self) -> Vec<ChangedReference> {
-        let Some(edit) = self.undone.pop() else { return Vec::new() };
-        self.edits.push(edit.clone());
-        self.apply(&edit.0)
+        self.history.redo().map_or_else(Vec::new, |edit| self.apply(&edit))
     }
 
-    fn apply(&mut self, edit: &[(usize, usize, usize)]) -> Vec<ChangedReference> {
+    fn apply(&mut self, edit: &ReferenceEdit) -> Vec<ChangedReference> {
         let Some(found) = &mut self.found else { return Vec::new() };
         let mut kept = Vec::new();
-        for &(row, _, after) in edit {
+        for &(row, _, after) in &edit.0 {
             found.sample.correct(row, after);
             let cell = &found.cells[row];
             let label = (after != cell.original).then(|| found.labels[after].clone());

@@ -99,8 +99,8 @@ pub fn command(state: &mut State, command: Command, provider: Provider, now: f64
 #[must_use]
 pub fn enabled(state: &State, command: Command) -> bool {
     match command {
-        Command::Undo => !state.edits.is_empty(),
-        Command::Redo => !state.undone.is_empty(),
+        Command::Undo => state.history.depth().0 > 0,
+        Command::Redo => state.history.depth().1 > 0,
         Command::ChooseEvaluation | Command::ChooseOther => !state.busy,
         Command::Evaluate => !state.busy && !state.form.dataset.trim().is_empty() && state.answered(Which::InUse),
         Command::StopEvaluation => state.busy,

@@ -2,7 +2,7 @@
 //! the one way from there to the differential. Plain values; time is handed in.
 
 use crate::domain::Digest;
-use crate::laboratory::{OnDisk, Ranges, ReferenceRange, RunRecord, Sex, Unit};
+use crate::laboratory::{CaseField, OnDisk, Ranges, ReferenceRange, RunRecord, Sex, Unit};
 use crate::session::{CaseChange, CaseRecord, CellKey, Confirmation, Confirmations, Edit};
 use crate::workflow::{OTHER_FIELDS, SAME_FIELDS, field_groups, groups_text};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -15,6 +15,15 @@ const LEAST_REASON: usize = 5;
 #[must_use]
 pub fn is_reason(text: &str) -> bool {
     text.trim().chars().filter(|c| c.is_alphanumeric()).count() >= LEAST_REASON
+}
+
+/// A field that is being typed into, and was not left yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Draft {
+    /// Initials of who sits here.
+    Operator,
+    /// Something about the case.
+    Case(CaseField),
 }
 
 /// The case of what is open.
@@ -39,7 +48,7 @@ pub struct CaseView {
     /// Who waits to sign.
     pub signing: Option<Signing>,
     /// What is being typed into its fields, by name, and was not left yet.
-    pub drafts: BTreeMap<&'static str, String>,
+    pub drafts: BTreeMap<Draft, String>,
 }
 
 impl Default for CaseView {

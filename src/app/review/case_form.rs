@@ -1,31 +1,31 @@
 //! What the case's forms are made of: an entry that is kept when it is left, the target, numbers, and what is not complete in the words of
 //! the window.
 
+use super::case::Draft;
 use super::message::Input;
 use super::state::Dialog;
 use crate::app::language::{decimal, tr, whole};
 use crate::app::widgets::Asked;
 use crate::files::display_name;
-use crate::laboratory::{Obstacle, RangeSource, Rounded, RunRecord, SlideReport, TARGETS, listed, plain_text};
+use crate::laboratory::{
+    CaseField, Obstacle, RangeSource, Rounded, RunRecord, SlideReport, TARGETS, listed, plain_text,
+};
 use egui::{Id, Key, RichText, TextEdit, Ui, vec2};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A text that is kept when it is left or Enter is pressed; Escape takes it back.
-#[expect(clippy::too_many_arguments, reason = "a widget of its callers' choosing")]
 pub(super) fn entry(
     ui: &mut Ui,
-    drafts: &BTreeMap<&'static str, String>,
+    drafts: &BTreeMap<Draft, String>,
     asked: &mut Asked<Input>,
-    name: &'static str,
+    name: Draft,
     kept: &str,
-    hint: &str,
     free: bool,
     label: Id,
-    keep: &mut dyn FnMut(String) -> Input,
 ) {
-    let mut text = drafts.get(name).cloned().unwrap_or_else(|| kept.to_owned());
-    let edit = TextEdit::singleline(&mut text).hint_text(hint).desired_width(96.0);
+    let mut text = drafts.get(&name).cloned().unwrap_or_else(|| kept.to_owned());
+    let edit = TextEdit::singleline(&mut text).desired_width(96.0);
     let response = ui.add_enabled(free, edit).labelled_by(label);
     if response.changed() {
         // In the state, so that it is kept by whatever way the field leaves the screen.
@@ -35,7 +35,7 @@ pub(super) fn entry(
         let escaped = ui.input(|i| i.key_pressed(Key::Escape));
         asked.input(Input::CaseDraft(name, None));
         if !escaped && text != kept {
-            asked.input(keep(text));
+            asked.input(name.kept(text));
         }
     }
 }
@@ -46,7 +46,7 @@ pub(super) fn target(ui: &mut Ui, present: usize, free: bool, asked: &mut Asked<
         for n in TARGETS {
             let button = egui::Button::new(n.to_string()).selected(present == n);
             if ui.add_enabled(free, button).clicked() {
-                asked.input(Input::Case("target".into(), n.to_string()));
+                asked.input(Input::Case(CaseField::Target, n.to_string()));
             }
         }
     });

@@ -1,6 +1,7 @@
 //! Below the gallery: the differential of the slide or the case, what was entered, and the way to a signature. While it is signed,
 //! what was signed is shown, whatever the model or the files are now.
 
+use super::case::Draft;
 use super::case_form::{entry, left_out, number, ranges_said, target, written};
 use super::message::Input;
 use super::state::State;
@@ -11,9 +12,9 @@ use crate::app::widgets::{Asked, Cx, command_button};
 use crate::domain::{Differential, Digest, SlideId};
 use crate::files::display_name;
 use crate::laboratory::{
-    DifferentialTable, Flag, Ranges, ReportStatus, Row, RunRecord, Sex, SlideReport, Snapshot, Unit,
+    CaseField, DifferentialTable, Flag, Ranges, ReportStatus, Row, RunRecord, Sex, SlideReport, Snapshot, Unit,
 };
-use crate::workflow::{METHOD, case_facts, case_status, to_local};
+use crate::workflow::{BY_EYE, case_facts, case_status, to_local};
 use egui::{Color32, Grid, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -403,24 +404,17 @@ fn facts(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
     let facts = case_facts(&state.case.record);
     let free = state.label_obstacle().is_none();
     Grid::new("case-facts").num_columns(2).spacing([8.0, 4.0]).show(ui, |ui| {
-        let row =
-            |ui: &mut Ui, asked: &mut Asked<Input>, name: &'static str, label: String, hint: &str, about: String| {
-                let kept = state.case.record.entries.get(name).map_or("", String::as_str);
-                let label = ui.label(label).on_hover_text(about);
-                let keep = &mut |value| Input::Case(name.into(), value);
-                entry(ui, &state.case.drafts, asked, name, kept, hint, free, label.id, keep);
-                ui.end_row();
-            };
-        row(
-            ui,
-            asked,
-            "sample",
-            tr!("Sample"),
-            "",
-            tr!("The laboratory's id of the sample; no patient's name or number"),
-        );
-        row(ui, asked, "wbc", tr!("WBC ×10⁹/L"), "", tr!("Total white cell count; with it there are absolute counts"));
-        row(ui, asked, "age", tr!("Age, years"), "", tr!("For the choice of reference ranges"));
+        let row = |ui: &mut Ui, asked: &mut Asked<Input>, field: CaseField, label: String, about: String| {
+            let kept = state.case.record.entries.get(field.as_str()).map_or("", String::as_str);
+            let label = ui.label(label).on_hover_text(about);
+            entry(ui, &state.case.drafts, asked, Draft::Case(field), kept, free, label.id);
+            ui.end_row();
+        };
+        let about = tr!("The laboratory's id of the sample; no patient's name or number");
+        row(ui, asked, CaseField::Sample, tr!("Sample"), about);
+        let about = tr!("Total white cell count; with it there are absolute counts");
+        row(ui, asked, CaseField::Wbc, tr!("WBC ×10⁹/L"), about);
+        row(ui, asked, CaseField::Age, tr!("Age, years"), tr!("For the choice of reference ranges"));
         ui.label(tr!("Sex")).on_hover_text(tr!("For the choice of reference ranges"));
         let response = ui.add_enabled_ui(free, |ui| {
             egui::ComboBox::from_id_salt("sex").selected_text(look_up(facts.sex.as_str())).width(90.0).show_ui(
@@ -429,7 +423,7 @@ fn facts(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
                     for sex in Sex::ALL {
                         if ui.selectable_label(facts.sex == sex, look_up(sex.as_str())).clicked() {
                             let value = if sex == Sex::Any { "" } else { sex.as_str() };
-                            asked.input(Input::Case("sex".into(), value.into()));
+                            asked.input(Input::Case(CaseField::Sex, value.into()));
                         }
                     }
                 },
@@ -445,8 +439,8 @@ fn facts(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
             egui::ComboBox::from_id_salt("method").selected_text(&chosen).width(110.0).show_ui(ui, |ui| {
                 for (manual, name) in [false, true].into_iter().zip(&names) {
                     if ui.selectable_label(facts.manual == manual, name).clicked() {
-                        let value = if manual { METHOD.1 } else { "" };
-                        asked.input(Input::Case(METHOD.0.into(), value.into()));
+                        let value = if manual { BY_EYE } else { "" };
+                        asked.input(Input::Case(CaseField::Method, value.into()));
                     }
                 }
             })
@@ -458,9 +452,7 @@ fn facts(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
         target(ui, facts.target, free, asked);
         ui.end_row();
         let label = ui.label(tr!("Operator")).on_hover_text(tr!("Initials of who sits here, for the audit trail"));
-        let operator = &cx.operator;
-        let keep = &mut Input::Operator;
-        entry(ui, &state.case.drafts, asked, "operator", operator, "", true, label.id, keep);
+        entry(ui, &state.case.drafts, asked, Draft::Operator, cx.operator, true, label.id);
         ui.end_row();
     });
     command_button(ui, cx, asked, Command::EditRanges);

@@ -2,8 +2,9 @@
 //! Plain values; no egui, no disk, no thread.
 
 use crate::app::language::tr;
+use crate::domain::History;
 use crate::inference::OwnSquares;
-use crate::session::{CellKey, Edit, History, Verdict};
+use crate::session::{CellKey, Edit, Verdict};
 use std::collections::HashMap;
 
 /// The labels of what is open.
@@ -12,7 +13,7 @@ pub struct LabelView {
     /// What people said, by cell.
     pub verdicts: HashMap<CellKey, Verdict>,
     /// What can be undone.
-    pub history: History,
+    pub history: History<Edit>,
     /// Whether a session is open.
     pub open: bool,
     /// Why nothing can be written, where that is so.

@@ -1,13 +1,13 @@
 //! What goes in and out of the Review page: what a person did, what happened outside, and what shall be done there. Plain values.
 
-use super::case::{FilesLook, RangeDraft};
+use super::case::{Draft, FilesLook, RangeDraft};
 use super::heat_map::HeatKey;
 use super::state::{Dialog, Filter};
 use crate::app::command::Command;
 use crate::app::jobs::{PageEvent, WriteEvent};
 use crate::domain::{CellId, Digest, ImageId, ImageResult, Square};
 use crate::inference::HeatMap;
-use crate::laboratory::{Ranges, ReferenceRange, RunRecord};
+use crate::laboratory::{CaseField, Ranges, ReferenceRange, RunRecord};
 use crate::session::{CaseChange, Edit};
 use crate::task::Generation;
 use crate::workflow::{CellPlaces, Export, SessionEvent};
@@ -39,11 +39,11 @@ pub enum Input {
     /// Confirmed all cells that are chosen together, having been asked.
     AcceptAll,
     /// Typed into a field of the case that is not left yet; nothing takes it back.
-    CaseDraft(&'static str, Option<String>),
+    CaseDraft(Draft, Option<String>),
     /// Leaves the page, or the window: what was typed is kept.
     Leave,
     /// Entered something about the case.
-    Case(String, String),
+    Case(CaseField, String),
     /// Signs, for this reason where something is open; the time is UTC, RFC 3339.
     Sign(String, String),
     /// Says whether images that look alike are of the same field, which counts once.
@@ -78,6 +78,17 @@ pub enum Input {
     Command(Command),
     /// Wanted something that cannot be done now, for this reason.
     Refused(String),
+}
+
+impl Draft {
+    /// What keeps a text in the field.
+    #[must_use]
+    pub fn kept(self, text: String) -> Input {
+        match self {
+            Self::Operator => Input::Operator(text),
+            Self::Case(field) => Input::Case(field, text),
+        }
+    }
 }
 
 /// Something that happened outside.

@@ -1,6 +1,6 @@
 //! How the Review page answers a person: inputs in, effects out. No egui, no disk, no thread, no clock.
 
-use super::case::{RangeDraft, Signing, is_reason};
+use super::case::{Draft, RangeDraft, Signing, is_reason};
 use super::edits::{accept, add_square, give, move_square};
 use super::labels::LabelView;
 use super::map_state::MapView;
@@ -114,12 +114,12 @@ fn case_input(state: &mut State, shell: &mut shell::State, input: Input, now: f6
     match input {
         Input::CaseDraft(name, text) => match text {
             Some(text) => drop(state.case.drafts.insert(name, text)),
-            None => drop(state.case.drafts.remove(name)),
+            None => drop(state.case.drafts.remove(&name)),
         },
-        Input::Case(name, value) => {
-            state.case.drafts.remove(name.as_str());
+        Input::Case(field, value) => {
+            state.case.drafts.remove(&Draft::Case(field));
             let mut value = value.trim().to_owned();
-            if matches!(name.as_str(), "wbc" | "age") && !value.is_empty() {
+            if field.is_number() && !value.is_empty() {
                 // A comma is how half of the world writes a decimal point.
                 value = value.replace(',', ".");
                 if value.parse().ok().is_none_or(|v: f64| !v.is_finite() || v < 0.0) {
@@ -128,9 +128,9 @@ fn case_input(state: &mut State, shell: &mut shell::State, input: Input, now: f6
                 }
             }
             if state.label_obstacle().is_none()
-                && state.case.record.entries.get(&name).map_or("", String::as_str) != value
+                && state.case.record.entries.get(field.as_str()).map_or("", String::as_str) != value
             {
-                return vec![Effect::ChangeCase(CaseChange::Set(name, value))];
+                return vec![Effect::ChangeCase(CaseChange::Set(field.as_str().into(), value))];
             }
         }
         Input::Sign(reason, time) => return ask_signature(state, shell, &reason, time, now),
@@ -240,11 +240,7 @@ pub(super) fn keep_drafts(state: &mut State, shell: &mut shell::State, now: f64)
     let drafts = std::mem::take(&mut state.case.drafts);
     let mut effects = Vec::new();
     for (name, text) in drafts {
-        let kept = match name {
-            "operator" => Input::Operator(text),
-            name => Input::Case(name.to_owned(), text),
-        };
-        effects.extend(input(state, shell, kept, now));
+        effects.extend(input(state, shell, name.kept(text), now));
     }
     effects
 }

@@ -1,5 +1,6 @@
 //! The dialogs: typed path, command palette, keyboard page, self-check, log, about.
 
+use super::guide::{self, GuideMemory};
 use super::state::{Dialog, State};
 use super::update::Input;
 use crate::app::command::Command;
@@ -10,7 +11,7 @@ use egui::{Event, Grid, Key, KeyboardShortcut, Modifiers, RichText, ScrollArea, 
 use std::path::PathBuf;
 
 /// Draws the dialog that is open.
-pub(crate) fn dialog(ui: &Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
+pub(crate) fn dialog(ui: &Ui, cx: &Cx<'_>, state: &State, memory: &mut GuideMemory, asked: &mut Asked<Input>) {
     let mut close = false;
     match &state.dialog {
         Dialog::None => {}
@@ -18,6 +19,7 @@ pub(crate) fn dialog(ui: &Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Inpu
         Dialog::Palette { query, chosen } => palette(ui, cx, query, *chosen, asked),
         Dialog::Keyboard(waiting) => close = modal(ui, &tr!("Keyboard"), |ui| keyboard(ui, cx, *waiting, asked)),
         Dialog::SelfCheck(text) => close = modal(ui, &tr!("Self-check"), |ui| self_check(ui, text.as_deref())),
+        Dialog::Guide(at) => guide::guide(ui, *at, memory, asked),
         Dialog::Log => close = modal(ui, &tr!("Log"), |ui| log(ui, &state.log)),
         Dialog::About => close = modal(ui, &tr!("About Leukoscope"), |ui| about(ui, cx.model)),
     }

@@ -152,7 +152,7 @@ pub(crate) fn menu_bar(ui: &mut Ui, cx: &Cx<'_>, offered: &[&str], asked: &mut A
                 entry(ui, cx, asked, Command::Palette);
             });
             ui.menu_button(tr!("Help"), |ui| {
-                for command in [Command::Keyboard, Command::SelfCheck, Command::Log, Command::About] {
+                for command in [Command::Guide, Command::Keyboard, Command::SelfCheck, Command::Log, Command::About] {
                     entry(ui, cx, asked, command);
                 }
             });

@@ -2,6 +2,7 @@
 
 mod dialogs;
 mod frame;
+mod guide;
 pub(crate) mod input_order;
 mod keyboard;
 pub mod state;
@@ -10,6 +11,7 @@ mod veil;
 
 pub(crate) use dialogs::dialog;
 pub(crate) use frame::{JobStatus, Status, menu_bar, rail, status_bar, toasts};
+pub(crate) use guide::GuideMemory;
 pub(crate) use keyboard::keys;
 pub use state::{Dialog, LOG_LINES, State, Toast};
 pub use update::{Effect, Event, Input, checked, command, event, input};

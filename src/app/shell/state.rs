@@ -51,6 +51,8 @@ pub enum Dialog {
     Keyboard(Option<Command>),
     /// What the self-check found; `None` while it looks.
     SelfCheck(Option<String>),
+    /// The guide's page at this position.
+    Guide(usize),
     /// What happened.
     Log,
     /// Version and licences.

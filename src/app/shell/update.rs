@@ -57,6 +57,7 @@ pub fn command(state: &mut State, command: Command) -> Vec<Effect> {
         }
         Command::Palette => state.dialog = Dialog::Palette { query: String::new(), chosen: 0 },
         Command::Keyboard => state.dialog = Dialog::Keyboard(None),
+        Command::Guide => state.dialog = Dialog::Guide(0),
         Command::Log => state.dialog = Dialog::Log,
         Command::About => state.dialog = Dialog::About,
         Command::Speak(language) => state.language = language,
