@@ -2,6 +2,7 @@
 //! t-SNE by the Barnes–Hut approximation (van der Maaten, JMLR 15, 2014). For looking, not for measuring: distances between groups in
 //! such a map mean nothing.
 
+use super::linalg::principal_components;
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
 
@@ -15,73 +16,6 @@ const EPOCHS: usize = 750;
 const THETA: f32 = 0.5;
 /// Neighbours that place a further point.
 const NEAREST: usize = 5;
-
-/// The first principal components of `rows`, `[n, width]`, as `[n, k]`; fewer where the rows are narrower.
-fn principal_components(rows: &[f32], width: usize, k: usize) -> Vec<f32> {
-    let n = rows.len() / width.max(1);
-    let k = k.min(width);
-    if n == 0 || k == 0 {
-        return Vec::new();
-    }
-    let mut mean = vec![0.0f64; width];
-    rows.chunks_exact(width).for_each(|r| mean.iter_mut().zip(r).for_each(|(m, v)| *m += f64::from(*v)));
-    #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
-    mean.iter_mut().for_each(|m| *m /= n as f64);
-    // Covariance, up to its factor.
-    let covariance = rows
-        .par_chunks(width * 256)
-        .map(|part| {
-            let mut c = vec![0.0f64; width * width];
-            for row in part.chunks_exact(width) {
-                let centred: Vec<f64> = row.iter().zip(&mean).map(|(v, m)| f64::from(*v) - m).collect();
-                for (i, a) in centred.iter().enumerate() {
-                    c[i * width..][..width].iter_mut().zip(&centred).for_each(|(c, b)| *c += a * b);
-                }
-            }
-            c
-        })
-        .reduce(
-            || vec![0.0; width * width],
-            |mut a, b| {
-                a.iter_mut().zip(&b).for_each(|(a, b)| *a += b);
-                a
-            },
-        );
-    // Orthogonal iteration: enough for a map, where a component that is nearly another one is as good.
-    let mut chance = fastrand::Rng::with_seed(7);
-    let mut axes: Vec<Vec<f64>> = (0..k).map(|_| (0..width).map(|_| chance.f64() - 0.5).collect()).collect();
-    for _ in 0..60 {
-        for a in &mut axes {
-            *a = (0..width)
-                .map(|i| covariance[i * width..][..width].iter().zip(a.iter()).map(|(c, v)| c * v).sum())
-                .collect();
-        }
-        orthonormal(&mut axes);
-    }
-    rows.par_chunks_exact(width)
-        .flat_map_iter(|row| {
-            let centred: Vec<f64> = row.iter().zip(&mean).map(|(v, m)| f64::from(*v) - m).collect();
-            #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
-            let of = |a: &Vec<f64>| a.iter().zip(&centred).map(|(a, v)| a * v).sum::<f64>() as f32;
-            axes.iter().map(of).collect::<Vec<f32>>()
-        })
-        .collect()
-}
-
-fn orthonormal(axes: &mut [Vec<f64>]) {
-    for i in 0..axes.len() {
-        let (done, rest) = axes.split_at_mut(i);
-        let axis = &mut rest[0];
-        for other in done.iter() {
-            let along: f64 = axis.iter().zip(other).map(|(a, b)| a * b).sum();
-            axis.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
-        }
-        let norm = axis.iter().map(|a| a * a).sum::<f64>().sqrt();
-        if norm > 1e-12 {
-            axis.iter_mut().for_each(|a| *a /= norm);
-        }
-    }
-}
 
 /// What a stopped t-SNE unwinds with.
 struct Stopped;
@@ -165,23 +99,6 @@ mod tests {
         (0..n)
             .flat_map(|i| (0..8).map(|d| if d == i % 3 { 6.0 } else { 0.0 } + chance.f32()).collect::<Vec<f32>>())
             .collect()
-    }
-
-    #[test]
-    fn the_first_component_is_where_the_rows_differ_most() {
-        // Along (3, 4) by far.
-        let rows: Vec<f32> =
-            (0..50u8).flat_map(|i| [3.0 * f32::from(i), 4.0 * f32::from(i) + f32::from(i % 2)]).collect();
-        let p = principal_components(&rows, 2, 2);
-        let (first, second): (Vec<f32>, Vec<f32>) = p.as_chunks::<2>().0.iter().map(|c| (c[0], c[1])).unzip();
-        let spread =
-            |v: &[f32]| v.iter().copied().fold(f32::MIN, f32::max) - v.iter().copied().fold(f32::MAX, f32::min);
-        assert!(
-            (spread(&first) - 245.0).abs() < 2.0 && spread(&second) < 1.0,
-            "{} {}",
-            spread(&first),
-            spread(&second)
-        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod curves;
 mod embedding;
 mod evaluation;
 mod interval;
+mod linalg;
 mod probability;
 mod resample;
 mod sample;
@@ -20,6 +21,7 @@ pub use curves::{
 pub use embedding::embed;
 pub use evaluation::{ClassEvaluation, Evaluation};
 pub use interval::{Estimate, How, Interval, LEAST_POSITIVES, ROUNDS, bootstrap, exact, exact_upper, mcnemar, wilson};
+pub use linalg::{column_means, inverse_cholesky, leading_axes, orthonormalize};
 pub use probability::{brier, in_top_two, log_loss};
 pub use sample::Sample;
 pub use scores::Scores;

@@ -4,6 +4,7 @@
 //! seed: the same features give the same numbers.
 
 use super::kernels::{Matrix, product};
+use crate::metrics::{column_means, inverse_cholesky, leading_axes, orthonormalize};
 use crate::model::OodDetector;
 
 /// Principal components. Of 16, 32, 64, 128 and 256, more than 64 told unknown cells no better.
@@ -28,22 +29,19 @@ pub fn fit_ood_detector(features: &[f32], classes: &[usize]) -> Option<OodDetect
     }
     let width = features.len() / n;
     let dims = DIMS.min(width / 2).min(n / 4).max(1);
-    let mut mean = vec![0f64; width];
-    features.chunks_exact(width).for_each(|row| mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(*v)));
-    let mean: Vec<f32> = mean.iter().map(|m| (m / n as f64) as f32).collect();
+    let mean: Vec<f32> = column_means(features, width).into_iter().map(|m| m as f32).collect();
     let centred: Vec<f32> =
         features.chunks_exact(width).flat_map(|row| row.iter().zip(&mean).map(|(v, m)| v - m)).collect();
     // Subspace iteration for the leading eigenvectors of the covariance, without making the covariance.
     let mut random = fastrand::Rng::with_seed(1);
     let mut basis: Vec<f32> = (0..dims * width).map(|_| random.f32() - 0.5).collect();
-    orthonormal(&mut basis, width);
+    orthonormalize(&mut basis, width);
     let all = Matrix::by_rows(&centred, n, width);
     let mut scores = vec![0f32; n * dims];
-    for _ in 0..ROUNDS {
-        product(all, Matrix::by_rows(&basis, dims, width).transposed(), 0.0, &mut scores);
-        product(Matrix::by_rows(&scores, n, dims).transposed(), all, 0.0, &mut basis);
-        orthonormal(&mut basis, width);
-    }
+    leading_axes(&mut basis, width, ROUNDS, |basis| {
+        product(all, Matrix::by_rows(basis, dims, width).transposed(), 0.0, &mut scores);
+        product(Matrix::by_rows(&scores, n, dims).transposed(), all, 0.0, basis);
+    });
     product(all, Matrix::by_rows(&basis, dims, width).transposed(), 0.0, &mut scores);
     let total: f64 = centred.iter().map(|v| f64::from(*v).powi(2)).sum();
     let within: f64 = scores.iter().map(|v| f64::from(*v).powi(2)).sum();
@@ -105,51 +103,6 @@ pub fn with_calibrated_threshold(familiarity: OodDetector, features: &[f32]) -> 
     let at = ((distances.len() as f64 * (1.0 - ABOVE)).ceil() as usize).clamp(1, distances.len().max(1)) - 1;
     let threshold = *distances.get(at)?;
     (threshold > 0.0 && threshold.is_finite()).then_some(OodDetector { threshold, ..familiarity })
-}
-
-/// Makes rows orthonormal (modified Gram–Schmidt, twice over: singles lose it in one pass).
-#[expect(clippy::cast_possible_truncation, reason = "a scale")]
-fn orthonormal(rows: &mut [f32], width: usize) {
-    let count = rows.len() / width;
-    for i in 0..count {
-        let (before, rest) = rows.split_at_mut(i * width);
-        let row = &mut rest[..width];
-        for _ in 0..2 {
-            for other in before.chunks_exact(width) {
-                let along: f64 = row.iter().zip(other).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-                row.iter_mut().zip(other).for_each(|(a, b)| *a -= along as f32 * b);
-            }
-        }
-        let length: f64 = row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
-        row.iter_mut().for_each(|v| *v /= length.max(1e-30) as f32);
-    }
-}
-
-/// The inverse of the lower Cholesky factor of a symmetric matrix whose lower half is given.
-fn inverse_cholesky(mut a: Vec<f64>, n: usize) -> Option<Vec<f64>> {
-    for i in 0..n {
-        for j in 0..=i {
-            let sum: f64 = (0..j).map(|k| a[i * n + k] * a[j * n + k]).sum();
-            let value = a[i * n + j] - sum;
-            a[i * n + j] = if i == j {
-                if value <= 0.0 {
-                    return None;
-                }
-                value.sqrt()
-            } else {
-                value / a[j * n + j]
-            };
-        }
-    }
-    let mut out = vec![0.0; n * n];
-    for column in 0..n {
-        for i in column..n {
-            let unit = if i == column { 1.0 } else { 0.0 };
-            let sum: f64 = (column..i).map(|k| a[i * n + k] * out[k * n + column]).sum();
-            out[i * n + column] = (unit - sum) / a[i * n + i];
-        }
-    }
-    Some(out)
 }
 
 #[cfg(test)]
