@@ -52,6 +52,8 @@ pub(super) fn guide(ui: &Ui, at: usize, memory: &mut GuideMemory, asked: &mut As
             });
             ui.separator();
             ScrollArea::vertical().id_salt(("guide", at)).max_height(size.y - 90.0).auto_shrink(false).show(ui, |ui| {
+                // Room for the bar that scrolls.
+                ui.set_max_width(ui.available_width() - 16.0);
                 CommonMarkViewer::new().show(ui, &mut memory.0, PAGES[at].1);
             });
         });
