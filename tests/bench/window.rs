@@ -84,7 +84,9 @@ fn frames(harness: &mut egui_kittest::Harness<'_, Window>, what: &str, told: Opt
             std::thread::sleep(Duration::from_millis(8));
             for news in told.try_iter() {
                 let event = TrainEvent::Step(TrainProgress::Step(news));
-                harness.state_mut().hear(Event::Train(Generation::default(), event), i as f64 / 60.0);
+                harness
+                    .state_mut()
+                    .hear(leukoscope::app::train::Event::Job(Generation::default(), event), i as f64 / 60.0);
             }
         }
         let begun = Instant::now();

@@ -134,10 +134,8 @@ fn case_input(state: &mut State, shell: &mut shell::State, input: Input, now: f6
             }
         }
         Input::Sign(reason, time) => return ask_signature(state, shell, &reason, time, now),
-        Input::Fields(group, same) => {
-            if state.label_obstacle().is_none() {
-                return state.case.decide_fields(&group, same).into_iter().map(Effect::ChangeCase).collect();
-            }
+        Input::Fields(group, same) if state.label_obstacle().is_none() => {
+            return state.case.decide_fields(&group, same).into_iter().map(Effect::ChangeCase).collect();
         }
         Input::Amend(reason) => {
             state.dialog = Dialog::None;
