@@ -22,6 +22,13 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Asks the job to stop, and stands for the next one from here on; that one's.
+    pub fn renew(&mut self) -> Self {
+        self.cancel();
+        *self = Self::default();
+        self.clone()
+    }
+
     /// Whether somebody asked.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
@@ -111,6 +118,16 @@ mod tests {
         let b = a.clone();
         a.cancel();
         assert!(b.is_cancelled());
+    }
+
+    #[test]
+    fn a_renewed_cancel_stops_the_job_before_and_not_the_next_one() {
+        let mut held = Cancel::new();
+        let before = held.clone();
+        let next = held.renew();
+        assert!(before.is_cancelled() && !next.is_cancelled());
+        held.cancel();
+        assert!(next.is_cancelled());
     }
 
     #[test]

@@ -105,6 +105,30 @@ fn the_palette_finds_a_command_by_typing() {
     assert!(matches!(harness.state().state().shell.dialog, leukoscope::app::shell::Dialog::SelfCheck(_)));
 }
 
+/// A second dialog takes the place of the first one, whichever page it is of.
+#[test]
+fn only_one_dialog_is_open() {
+    use leukoscope::app::{Notice, review, shell};
+    let mut harness = open(vec![]);
+    let is_open = |h: &Harness<'_, Window>| {
+        let state = h.state().state();
+        (state.shell.dialog != shell::Dialog::None, state.review.dialog != review::Dialog::None)
+    };
+    for (command, expected) in [
+        (Command::Keyboard, (true, false)),
+        (Command::EditRanges, (false, true)),
+        (Command::Palette, (true, false)),
+        (Command::EditRanges, (false, true)),
+    ] {
+        harness.state_mut().command(command, 1.0);
+        harness.run_steps(2);
+        assert_eq!(is_open(&harness), expected, "{command:?}");
+    }
+    // What comes from outside, too.
+    harness.state_mut().hear(shell::Event::Notice(Notice::NoDialog { watch: false }), 1.0);
+    assert_eq!(is_open(&harness), (true, false));
+}
+
 #[test]
 fn a_batch_can_be_cancelled_and_what_is_done_stays() {
     let dir = drawn_folder(1);

@@ -7,6 +7,7 @@ use crate::domain::{CellClass, KEYED, UNIDENTIFIED};
 use crate::inference::Provider;
 use crate::workflow::Export;
 use egui::{Key, KeyboardShortcut, Modifiers};
+use std::sync::LazyLock;
 use strum::{EnumIter, IntoEnumIterator as _, IntoStaticStr};
 
 /// What a person can ask the window to do.
@@ -161,8 +162,10 @@ const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
 impl Command {
     /// All of them, in the order of the palette: a variant that is added is in it.
     #[must_use]
-    pub fn all() -> Vec<Self> {
-        Self::iter().flat_map(Self::each).collect()
+    pub fn all() -> &'static [Self] {
+        // Looked through for every key in every frame.
+        static ALL: LazyLock<Vec<Command>> = LazyLock::new(|| Command::iter().flat_map(Command::each).collect());
+        &ALL
     }
 
     /// The commands of a variant, whatever it holds.

@@ -3,7 +3,7 @@
 use super::language::{look_up, tr};
 use crate::inference::Provider;
 use crate::laboratory::cannot_name;
-use crate::model::{ModelCard, Preprocessing};
+use crate::model::ModelCard;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,10 +33,4 @@ impl ModelInUse {
         let all: Vec<String> = cannot_name(self.card.classes.names()).into_iter().map(look_up).collect();
         (!all.is_empty()).then(|| tr!("It cannot name: %{classes}.", classes = all.join(", ")))
     }
-}
-
-/// Whether a model looks at the squares of cells (and not at whole images).
-#[must_use]
-pub fn looks_at_squares(card: &ModelCard) -> bool {
-    matches!(card.preprocessing, Preprocessing::CellSquare(_))
 }

@@ -14,23 +14,34 @@ const NO_DIALOG_WITHIN: Duration = Duration::from_millis(400);
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_millis(250);
 
-/// Events that every page has.
-pub trait PageEvent: Send + 'static {
+/// What a job of any page has to say to the shell: the same wherever it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
     /// Something went wrong, in words for a person.
-    fn error(text: String) -> Self;
-}
-
-/// Events of a page that writes files where a person says.
-pub trait WriteEvent: PageEvent {
+    Error(String),
     /// A file or folder was written.
-    fn written(path: PathBuf) -> Self;
+    Written(PathBuf),
+    /// No file dialog answered on this system: a path can be typed. `watch`: of a folder that is to be watched.
+    NoDialog {
+        /// The path is of a folder to watch.
+        watch: bool,
+    },
 }
 
-/// Hands an event to the window and wakes it. With `wait` until there is room, else whether there was.
-type Send_<E> = dyn Fn(E, bool) -> Result<(), E> + Send + Sync;
+/// What a job sends: something for its page, or for the shell.
+#[derive(Debug)]
+pub enum Message<E> {
+    /// For its page.
+    Page(E),
+    /// For the shell.
+    Notice(Notice),
+}
+
+/// Hands a message to the window and wakes it: waiting for room where it is told so, else only if there is some.
+type Post<E> = dyn Fn(Message<E>, bool) + Send + Sync;
 
 /// How the jobs of a page are heard.
-pub struct EventSender<E>(Arc<Send_<E>>);
+pub struct EventSender<E>(Arc<Post<E>>);
 
 impl<E> Clone for EventSender<E> {
     fn clone(&self) -> Self {
@@ -38,30 +49,45 @@ impl<E> Clone for EventSender<E> {
     }
 }
 
-impl<E: PageEvent> EventSender<E> {
-    /// A way to the window: `send` waits for room where its second argument says so, else gives the event back.
-    pub fn new(send: impl Fn(E, bool) -> Result<(), E> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(send))
+impl<E: Send + 'static> EventSender<E> {
+    /// A way to the window.
+    pub fn new(post: impl Fn(Message<E>, bool) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(post))
     }
 
-    /// Tells the window, waiting for room. A window that has gone hears nothing, and that is fine.
+    /// Tells the page, waiting for room. A window that has gone hears nothing, and that is fine.
     pub fn send(&self, event: E) {
-        let _ = (self.0)(event, true);
+        (self.0)(Message::Page(event), true);
     }
 
-    /// Tells the window if there is room.
-    ///
-    /// # Errors
-    /// The event, where there is none.
-    pub fn try_send(&self, event: E) -> Result<(), E> {
-        (self.0)(event, false)
+    /// Tells the shell, waiting for room: never from the window's own thread, nor from one that the window waits for.
+    pub fn notice(&self, notice: Notice) {
+        (self.0)(Message::Notice(notice), true);
+    }
+
+    /// Tells the shell if there is room.
+    pub fn try_notice(&self, notice: Notice) {
+        (self.0)(Message::Notice(notice), false);
+    }
+
+    /// Says what went wrong, waiting for room.
+    pub fn error(&self, error: &dyn std::fmt::Display) {
+        self.notice(Notice::Error(error.to_string()));
+    }
+
+    /// Says what was written, or why it was not.
+    pub fn written<T, R: std::fmt::Display>(&self, path: PathBuf, result: &Result<T, R>) {
+        match result {
+            Ok(_) => self.notice(Notice::Written(path)),
+            Err(e) => self.error(e),
+        }
     }
 
     /// Starts a job on a thread of its own.
     pub fn spawn(&self, name: &str, work: impl FnOnce(&Self) + Send + 'static) {
         let own = self.clone();
         if let Err(e) = std::thread::Builder::new().name(name.into()).spawn(move || work(&own)) {
-            let _ = self.try_send(E::error(format!("no thread could be started: {e}")));
+            self.try_notice(Notice::Error(format!("no thread could be started: {e}")));
         }
     }
 
@@ -99,39 +125,48 @@ impl<E: PageEvent> EventSender<E> {
     fn place_where_asked(&self, name: &str, dialog: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
         match answered(dialog) {
             Answered::With(path) => Some(path),
-            Answered::NoDialog => free_name(name).map_err(|e| self.send(E::error(e))).ok(),
+            Answered::NoDialog => free_name(name).map_err(|e| self.error(&e)).ok(),
             Answered::Closed => None,
         }
     }
 
-    /// What a dialog answers; where none is on this system, `otherwise` is told.
-    pub fn asked<T>(&self, dialog: impl FnOnce() -> Option<T>, otherwise: impl FnOnce() -> E) -> Option<T> {
-        match answered(dialog) {
-            Answered::With(answer) => Some(answer),
-            Answered::NoDialog => {
-                self.send(otherwise());
-                None
-            }
-            Answered::Closed => None,
-        }
+    /// Asks by the system's own dialog, beside the window, and goes on with the answer. Where there is no dialog on this system, `otherwise`
+    /// is said.
+    pub fn ask<T>(
+        &self,
+        dialog: impl FnOnce() -> Option<T> + Send + 'static,
+        otherwise: Notice,
+        answer: impl FnOnce(&Self, T) + Send + 'static,
+    ) {
+        self.spawn("dialog", move |events| match answered(dialog) {
+            Answered::With(path) => answer(events, path),
+            Answered::NoDialog => events.notice(otherwise),
+            Answered::Closed => {}
+        });
     }
-}
 
-impl<E: WriteEvent> EventSender<E> {
     /// Asks where to, then writes. Without a dialog there is still a place that can be named afterwards; nothing is replaced there.
     pub fn write_where_asked(&self, name: &str, bytes: &[u8]) {
         let Some(path) = self.file_where_asked(name) else { return };
-        self.send(match workflow::write_export(&path, bytes) {
-            Ok(()) => E::written(path),
-            Err(e) => E::error(e.to_string()),
-        });
+        let written = workflow::write_export(&path, bytes);
+        self.written(path, &written);
     }
+}
+
+/// The dialog for labelled images.
+pub fn pick_labelled_folder() -> Option<PathBuf> {
+    rfd::FileDialog::new().set_title("A folder with a folder per class").pick_folder()
+}
+
+/// The dialog for a model.
+pub fn pick_model() -> Option<PathBuf> {
+    rfd::FileDialog::new().set_title("Open a model").add_filter("ONNX", &["onnx"]).pick_file()
 }
 
 /// That no dialog answered, and what else can be done: "Type or paste …".
 #[must_use]
-pub fn no_dialog<E: PageEvent>(instead: &str) -> E {
-    E::error(format!("No file dialog answered on this system. {instead}"))
+pub fn no_dialog(instead: &str) -> Notice {
+    Notice::Error(format!("No file dialog answered on this system. {instead}"))
 }
 
 enum Answered<T> {

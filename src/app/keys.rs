@@ -26,7 +26,7 @@ impl Keymap {
     /// The command of some keys.
     #[must_use]
     pub fn command(&self, keys: KeyboardShortcut) -> Option<Command> {
-        Command::all().into_iter().find(|c| self.of(*c) == Some(keys))
+        Command::all().iter().copied().find(|c| self.of(*c) == Some(keys))
     }
 
     /// Gives a command other keys; the command that had them loses them, and is returned.
@@ -54,7 +54,8 @@ impl Keymap {
     /// From settings; what is not understood is left out.
     #[must_use]
     pub fn from_words(kept: &BTreeMap<String, String>) -> Self {
-        let all: HashMap<String, Command> = Command::all().into_iter().map(|c| (c.word().to_lowercase(), c)).collect();
+        let all: HashMap<String, Command> =
+            Command::all().iter().copied().map(|c| (c.word().to_lowercase(), c)).collect();
         let one = |(name, keys): (&String, &String)| {
             let command = *all.get(&name.to_lowercase())?;
             if keys.is_empty() { Some((command, None)) } else { parse(keys).map(|k| (command, Some(k))) }
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn keys_survive_the_settings_and_are_never_shared() {
-        for command in Command::all() {
+        for command in Command::all().iter().copied() {
             if let Some(keys) = command.shortcut() {
                 assert_eq!(parse(&words(keys)), Some(keys), "{command:?}");
             }

@@ -23,14 +23,17 @@ pub(crate) mod widgets;
 
 use crate::inference::Runtime;
 use crate::model::VettedModel;
-use crate::workflow::{self, Settings};
+use crate::task::Generation;
+use crate::workflow::{self, SessionEvent, Settings};
 use choice::{Page, ThemeChoice};
 use command::Command;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use event::{Effect, Event, Input};
-use jobs::{EventSender, JobContext, PageEvent};
+pub use jobs::Notice;
+use jobs::{EventSender, JobContext, Message};
 use state::State;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use textures::Pictures;
 use widgets::{Asked, Cx};
@@ -41,6 +44,9 @@ const EVENTS: usize = 512;
 const TAKEN: usize = 256;
 /// How often the window draws itself while something goes on.
 const BUSY: Duration = Duration::from_millis(250);
+
+/// What the session of a generation says.
+type OfSession = (Generation, SessionEvent);
 
 /// The work of each page outside the window's thread.
 struct Jobs {
@@ -70,7 +76,7 @@ pub struct Window {
     jobs: Jobs,
     /// None once the window is going: whoever speaks then is not waited for.
     events: Option<Receiver<Event>>,
-    session_events: Receiver<Event>,
+    session_events: Receiver<OfSession>,
     pictures: Pictures,
     memory: Memory,
     shown_theme: Option<ThemeChoice>,
@@ -106,21 +112,16 @@ pub fn run(paths: Vec<PathBuf>, demo: Option<Option<PathBuf>>) -> Result<(), Str
 }
 
 /// A way for a page's jobs to be heard: through the channel, and the window wakes.
-fn sender<E: PageEvent + Into<Event>>(
-    channel: &Sender<Event>,
-    ctx: &egui::Context,
-    back: fn(Event) -> Option<E>,
-) -> EventSender<E> {
+fn sender<E: Into<Event> + Send + 'static>(channel: &Sender<Event>, ctx: &egui::Context) -> EventSender<E> {
     let (channel, ctx) = (channel.clone(), ctx.clone());
-    EventSender::new(move |event: E, wait| {
-        let sent = if wait {
-            channel.send(event.into()).map_err(|e| e.0)
-        } else {
-            channel.try_send(event.into()).map_err(TrySendError::into_inner)
+    EventSender::new(move |message: Message<E>, wait| {
+        let event = match message {
+            Message::Page(event) => event.into(),
+            Message::Notice(notice) => shell::Event::Notice(notice).into(),
         };
+        // A window that has gone, or has no room for what does not wait, hears nothing.
+        let _ = if wait { channel.send(event).is_ok() } else { channel.try_send(event).is_ok() };
         ctx.request_repaint();
-        // An event that did not go is of the page that sent it.
-        sent.map_err(back).or_else(|event| event.map_or(Ok(()), Err))
     })
 }
 
@@ -151,7 +152,7 @@ impl Window {
         let mut window = Self {
             state: State::new(model.card().clone(), path, settings),
             model,
-            jobs: new_jobs(ctx, &channel, &session_channel, kept.is_some()),
+            jobs: new_jobs(ctx, &channel, session_channel, kept.is_some()),
             events: Some(events),
             session_events,
             pictures: pictures(ctx, kept.is_some()),
@@ -161,7 +162,7 @@ impl Window {
             kept,
         };
         if let Some(why) = no_default {
-            window.hear(shell::Event::Error(why), 0.0);
+            window.hear(shell::Event::Notice(Notice::Error(why)), 0.0);
         }
         if let Err(e) = Runtime::get() {
             window.state.review.trouble = Some(e.to_string());
@@ -250,7 +251,7 @@ impl Window {
         self.kept = Some(settings.clone());
         self.jobs.shell.spawn("settings", move |events| {
             if let Err(e) = workflow::save_settings(&settings) {
-                events.send(shell::Event::Error(e));
+                events.error(&e);
             }
         });
     }
@@ -259,8 +260,9 @@ impl Window {
     pub fn logic(&mut self, ctx: &egui::Context) {
         self.state.shell.language.speak();
         let now = ctx.input(|i| i.time);
+        let session = self.session_events.try_iter().map(|(g, event)| review::Event::Session(g, event).into());
         let rows = self.events.iter().flat_map(Receiver::try_iter);
-        let arrived: Vec<Event> = self.session_events.try_iter().chain(rows).take(TAKEN).collect();
+        let arrived: Vec<Event> = session.chain(rows).take(TAKEN).collect();
         for event in arrived {
             self.hear(event, now);
         }
@@ -310,28 +312,23 @@ impl Window {
             self.act(input, now);
             ui.ctx().request_repaint();
         }
-        self.remember();
     }
 }
 
 /// The jobs of each page, heard through the channels.
-fn new_jobs(ctx: &egui::Context, channel: &Sender<Event>, session: &Sender<Event>, remembers: bool) -> Jobs {
-    let of_review = |event| if let Event::Review(event) = event { Some(event) } else { None };
-    let of_evaluate = |event| if let Event::Evaluate(event) = event { Some(event) } else { None };
+fn new_jobs(ctx: &egui::Context, channel: &Sender<Event>, session: Sender<OfSession>, remembers: bool) -> Jobs {
+    let wake = ctx.clone();
+    let session_events = move |generation, event| {
+        let sent = session.try_send((generation, event)).map_err(|full| full.into_inner().1);
+        wake.request_repaint();
+        sent
+    };
     Jobs {
-        shell: sender(channel, ctx, |event| if let Event::Shell(event) = event { Some(event) } else { None }),
-        review: review::Jobs::new(sender(channel, ctx, of_review), sender(session, ctx, of_review)),
-        evaluate: evaluate::Jobs::new(sender(channel, ctx, of_evaluate), remembers),
-        train: train::Jobs::new(sender(
-            channel,
-            ctx,
-            |event| {
-                if let Event::Train(event) = event { Some(event) } else { None }
-            },
-        )),
-        models: models::Jobs::new(sender(channel, ctx, |event| {
-            if let Event::Models(event) = event { Some(event) } else { None }
-        })),
+        shell: sender(channel, ctx),
+        review: review::Jobs::new(sender(channel, ctx), Arc::new(session_events)),
+        evaluate: evaluate::Jobs::new(sender(channel, ctx), remembers),
+        train: train::Jobs::new(sender(channel, ctx)),
+        models: models::Jobs::new(sender(channel, ctx)),
     }
 }
 

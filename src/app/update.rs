@@ -35,7 +35,7 @@ pub fn availability(state: &State, command: Command) -> Availability {
         (_, Command::UseCalibratedModel) => evaluate::enabled(&state.evaluate, command),
         (Home::Page(Page::Review), _) => review::enabled(&state.review, command, review_open),
         (Home::Page(Page::Evaluate), _) => evaluate::enabled(&state.evaluate, command),
-        (Home::Page(Page::Train), _) => command.home() != Home::OpenPage && train::enabled(&state.train, command),
+        (Home::Page(Page::Train), _) => train::enabled(&state.train, command),
         (Home::Page(Page::Models), _) => false,
         _ => true,
     };
@@ -49,20 +49,30 @@ pub fn availability(state: &State, command: Command) -> Availability {
     Availability { enabled, checked, refusal }
 }
 
+/// Only one dialog is open: where a second one came, the first one goes.
+fn with_one_dialog(state: &mut State, work: impl FnOnce(&mut State) -> Vec<Effect>) -> Vec<Effect> {
+    let first = state.review.dialog != review::Dialog::None;
+    let effects = work(state);
+    match (&state.shell.dialog, &state.review.dialog) {
+        (shell::Dialog::None, _) | (_, review::Dialog::None) => {}
+        _ if first => state.review.dialog = review::Dialog::None,
+        _ => state.shell.dialog = shell::Dialog::None,
+    }
+    effects
+}
+
 /// A person's command.
 pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
     if !availability(state, command).enabled {
         return Vec::new();
     }
+    with_one_dialog(state, |state| obey(state, command, now))
+}
+
+fn obey(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
     let State { shell, model, review, evaluate, train, .. } = state;
     match home(shell.page, command) {
-        Home::Shell => {
-            let done = effects(shell::command(shell, command));
-            if shell.dialog != shell::Dialog::None {
-                review.dialog = review::Dialog::None;
-            }
-            done
-        }
+        Home::Shell => effects(shell::command(shell, command)),
         Home::Page(Page::Review) => {
             if command == Command::TrainOnReviewed {
                 // What is adapted is the model in use.
@@ -127,6 +137,10 @@ fn leave(state: &mut State, now: f64) -> Vec<Effect> {
 
 /// A person's input.
 pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
+    with_one_dialog(state, |state| take(state, input, now))
+}
+
+fn take(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
     let State { shell, review, evaluate, train, .. } = state;
     match input {
         Input::Command(c) | Input::Review(review::Input::Command(c)) => command(state, c, now),
@@ -135,7 +149,7 @@ pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
             if let [path] = &paths[..]
                 && is_model(path)
             {
-                shell.dialog = shell::Dialog::None;
+                (shell.dialog, review.dialog) = (shell::Dialog::None, review::Dialog::None);
                 return vec![models::Effect::Open(Some(path.clone())).into()];
             }
             effects(review::input(review, shell, review::Input::Open(paths), now))
@@ -166,6 +180,10 @@ fn is_model(path: &Path) -> bool {
 
 /// Something that happened outside.
 pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
+    with_one_dialog(state, |state| hear(state, event, now))
+}
+
+fn hear(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
     let State { shell, model, review, evaluate, train, models } = state;
     match event {
         Event::Shell(event) => {

@@ -22,7 +22,7 @@ pub use private::{
     ScratchFolder, can_write, copy_private, create_folder, head, keep_private, make_private, write_private,
 };
 pub use read::{ReadError, Snapshot, digest_of, read_bounded};
-pub use walk::{Entry, Listing, PICTURE_ENDINGS, named_like_picture, shard, walk};
+pub use walk::{Entry, IMAGE_ENDINGS, Listing, named_like_picture, shard, walk};
 
 /// The largest picture file that is read.
 pub const MAX_PICTURE_BYTES: u64 = 1 << 30;

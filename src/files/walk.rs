@@ -135,13 +135,13 @@ fn hidden(name: &std::ffi::OsStr) -> bool {
 }
 
 /// Endings of picture files that are read here, lower case.
-pub const PICTURE_ENDINGS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
+pub const IMAGE_ENDINGS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
 
 /// Whether a file's name says that it is a picture. Only for wording and for what may be passed over: what a file is,
 /// its content says.
 #[must_use]
 pub fn named_like_picture(path: &Path) -> bool {
-    path.extension().and_then(|e| e.to_str()).is_some_and(|e| PICTURE_ENDINGS.contains(&e.to_lowercase().as_str()))
+    path.extension().and_then(|e| e.to_str()).is_some_and(|e| IMAGE_ENDINGS.contains(&e.to_lowercase().as_str()))
 }
 
 /// The part `index` (1-based) of `count` of a listing. Where an entry belongs follows from its own name alone (its path below the root

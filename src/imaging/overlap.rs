@@ -28,11 +28,13 @@ pub struct FieldCopy {
 impl FieldCopy {
     /// Of a whole image.
     #[must_use]
-    pub fn new(picture: &RgbImage) -> Self {
-        let grey = |side: usize| -> Vec<f32> {
-            stretch(picture, side).pixels().map(|p| p.0.iter().map(|v| f32::from(*v)).sum()).collect()
-        };
-        Self { fine: without_light(&grey(FINE), FINE, LIGHT), coarse: without_light(&grey(COARSE), COARSE, LIGHT - 1) }
+    pub fn new(image: &RgbImage) -> Self {
+        let fine: Vec<f32> = stretch(image, FINE).pixels().map(|p| p.0.iter().map(|v| f32::from(*v)).sum()).collect();
+        let mut coarse = vec![0.0; COARSE * COARSE];
+        for (i, v) in fine.iter().enumerate() {
+            coarse[i / FINE / STEP * COARSE + i % FINE / STEP] += v;
+        }
+        Self { fine: without_light(&fine, FINE, LIGHT), coarse: without_light(&coarse, COARSE, LIGHT - 1) }
     }
 
     /// Pearson's correlation of two images where they overlap, at the best of the shifts up to a sixth of a side; 0 where a coarse look

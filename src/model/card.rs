@@ -404,6 +404,12 @@ impl Manifest {
 }
 
 impl ModelCard {
+    /// Whether the model looks at the squares of cells (and not at whole images).
+    #[must_use]
+    pub fn looks_at_squares(&self) -> bool {
+        matches!(self.preprocessing, Preprocessing::CellSquare(_))
+    }
+
     /// The card as text, for `inspect` and the window.
     #[must_use]
     pub fn to_text(&self) -> String {

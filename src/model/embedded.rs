@@ -1,6 +1,6 @@
 //! The model inside the program: what classifies when nobody names another one. Runs nothing itself.
 
-use super::selftest::SelfTest;
+use super::selftest::{SELF_TEST_TOLERANCE, SelfTest};
 
 /// What the embedded model's file is called in `models/`.
 pub const EMBEDDED_NAME: &str = "leukoscope-wbc5-128-starter.onnx";
@@ -23,6 +23,6 @@ pub(super) fn embedded_self_test(name: &str, length: usize) -> Option<SelfTest> 
     (name == MANIFEST_NAME && length == embedded_bytes().len()).then(|| SelfTest {
         picture: 1,
         logits: vec![-1.183_470_5, 0.159_341_57, 0.565_951_2, -0.601_595_6, 1.205_183_3],
-        tolerance: 2e-3,
+        tolerance: SELF_TEST_TOLERANCE,
     })
 }

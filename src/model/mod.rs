@@ -35,7 +35,7 @@ pub use network::{
 pub use ood::{HASH_BYTES, OodDetector, TrainingRecord};
 pub use quantize::{QuantizeError, quantizable, quantized, with_outputs};
 pub use rewrite::{manifest_text, with_manifest};
-pub use selftest::{SelfTest, self_test_picture};
+pub use selftest::{SELF_TEST_TOLERANCE, SelfTest, self_test_picture};
 pub use sidecar::{SIDECARS, Sidecar};
 pub use third_party::{BuiltInScaling, Ending, Facts, Family, OnnxFacts};
 pub use triton::{TritonModel, triton_files};

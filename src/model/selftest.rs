@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The difference in probabilities that another processor or library may make.
+pub const SELF_TEST_TOLERANCE: f32 = 2e-3;
+
 /// What the model must answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SelfTest {

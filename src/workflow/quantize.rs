@@ -10,7 +10,7 @@ use crate::files::{Content, Entry, display_path, probe_output, write_atomic};
 use crate::inference::{Cells, Engine, OwnSquares, Provider, prepare, self_test_tensor, value_ranges};
 use crate::metrics::{Interval, ROUNDS, bootstrap, share, wilson};
 use crate::model::{
-    LOGARITHMS, OutputKind, Preprocessing, SelfTest, VettedModel, manifest_text, quantizable, quantized, with_outputs,
+    LOGARITHMS, OutputKind, SelfTest, VettedModel, manifest_text, quantizable, quantized, with_outputs,
 };
 use crate::task::{Cancel, Progress};
 use serde_json::json;
@@ -283,7 +283,7 @@ impl Held {
 }
 
 fn tensor_of(cell: &EvaluatedCell, model: &VettedModel) -> Vec<f32> {
-    let square = matches!(model.card().preprocessing, Preprocessing::CellSquare(_)).then_some(cell.square);
+    let square = model.card().looks_at_squares().then_some(cell.square);
     let entry = Entry { path: cell.file.clone(), named: true, error: None, square };
     prepare(&entry, model.card(), Cells::One, &OwnSquares::new()).map_or_else(|_| Vec::new(), |p| p.tensors)
 }

@@ -207,12 +207,9 @@ impl ResultBatch {
 
     /// Sends what is waiting.
     pub fn flush(&mut self) {
-        if let Some(commands) = self.commands.as_ref().filter(|_| !self.waiting.is_empty()) {
-            let _ = commands.send(SessionCommand::Results(
-                self.generation,
-                self.made_with.clone(),
-                std::mem::take(&mut self.waiting),
-            ));
+        let rows = std::mem::take(&mut self.waiting);
+        if !rows.is_empty() {
+            self.tell(SessionCommand::Results(self.generation, self.made_with.clone(), rows));
         }
     }
 
@@ -224,9 +221,7 @@ impl ResultBatch {
 
     /// Files are not there any more.
     pub fn gone(&self, paths: &[PathBuf]) {
-        if let Some(commands) = &self.commands {
-            let _ = commands.send(SessionCommand::Gone(self.generation, paths.to_owned()));
-        }
+        self.tell(SessionCommand::Gone(self.generation, paths.to_owned()));
     }
 }
 

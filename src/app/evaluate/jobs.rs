@@ -2,7 +2,7 @@
 
 use super::state::{EvaluateEvent, EvaluateForm, Which};
 use super::update::{Effect, Event};
-use crate::app::jobs::{EventSender, JobContext, no_dialog};
+use crate::app::jobs::{EventSender, JobContext, Notice, no_dialog, pick_labelled_folder, pick_model};
 use crate::evaluation::{Compared, Evaluated};
 use crate::inference::Provider;
 use crate::model::VettedModel;
@@ -29,7 +29,7 @@ impl Jobs {
         let writer = || {
             let events = events.clone();
             // Never waits for the window, which at its end waits for the writer.
-            CorrectionsWriter::new(move |text| drop(events.try_send(Event::Error(text))))
+            CorrectionsWriter::new(move |text| events.try_notice(Notice::Error(text)))
         };
         let corrections = if remembers { writer().ok() } else { None };
         Self { events, cancel: Cancel::new(), corrections }
@@ -38,20 +38,14 @@ impl Jobs {
     /// Does what the page wants done.
     pub fn perform(&mut self, effect: Effect, cx: &JobContext<'_>) {
         match effect {
-            Effect::AskDataset => self.events.spawn("dialog", |events| {
-                let dialog = rfd::FileDialog::new().set_title("A folder with a folder per class");
-                let otherwise = || no_dialog("Type or paste the path of the labelled pictures");
-                if let Some(path) = events.asked(|| dialog.pick_folder(), otherwise) {
-                    events.send(Event::Dataset(path));
-                }
-            }),
-            Effect::AskOther => self.events.spawn("dialog", |events| {
-                let dialog = rfd::FileDialog::new().set_title("Open a model").add_filter("ONNX", &["onnx"]);
-                let otherwise = || no_dialog("Type or paste the path of the other model");
-                if let Some(path) = events.asked(|| dialog.pick_file(), otherwise) {
-                    events.send(Event::Other(path));
-                }
-            }),
+            Effect::AskDataset => {
+                let otherwise = no_dialog("Type or paste the path of the labelled pictures");
+                self.events.ask(pick_labelled_folder, otherwise, |events, path| events.send(Event::Dataset(path)));
+            }
+            Effect::AskOther => {
+                let otherwise = no_dialog("Type or paste the path of the other model");
+                self.events.ask(pick_model, otherwise, |events, path| events.send(Event::Other(path)));
+            }
             Effect::Evaluate(generation, form) => self.evaluate(generation, *form, cx),
             Effect::Stop => self.stop(),
             Effect::Intervals(generation, revision, mut found) => self.events.spawn("intervals", move |events| {
@@ -60,10 +54,8 @@ impl Jobs {
             }),
             Effect::Export(found) => self.events.spawn("export-evaluation", move |events| {
                 let Some(folder) = events.folder_where_asked(UNASKED_REPORT) else { return };
-                events.send(match workflow::write_evaluation(&found, &folder) {
-                    Ok(_) => Event::Written(folder),
-                    Err(e) => Event::Error(e.to_string()),
-                });
+                let written = workflow::write_evaluation(&found, &folder);
+                events.written(folder, &written);
             }),
             Effect::Calibrate(generation, form) => self.calibrate(generation, *form, cx),
             Effect::Compare(generation, form, found) => self.compare(generation, *form, found, cx.provider),
@@ -72,7 +64,7 @@ impl Jobs {
                     && !writer.put(changes, cx.operator.to_owned())
                 {
                     let text = "corrections are not being kept; export the report";
-                    let _ = self.events.try_send(Event::Error(text.into()));
+                    self.events.try_notice(Notice::Error(text.into()));
                 }
             }
         }
@@ -83,16 +75,9 @@ impl Jobs {
         self.cancel.cancel();
     }
 
-    /// What went on ends; what begins can be stopped by itself.
-    fn begin(&mut self) -> Cancel {
-        self.stop();
-        self.cancel = Cancel::new();
-        self.cancel.clone()
-    }
-
     /// Evaluates the model in use as the form says.
     fn evaluate(&mut self, generation: Generation, form: EvaluateForm, cx: &JobContext<'_>) {
-        let (cancel, model, provider) = (self.begin(), cx.model.clone(), cx.provider);
+        let (cancel, model, provider) = (self.cancel.renew(), cx.model.clone(), cx.provider);
         let corrected = self.corrections.is_some();
         self.events.spawn("evaluate-job", move |events| {
             let send = |e| events.send(Event::Job(generation, e));
@@ -118,7 +103,7 @@ impl Jobs {
 
     /// Calibrates the model in use on the evaluation's images, into the folder of models.
     fn calibrate(&mut self, generation: Generation, form: EvaluateForm, cx: &JobContext<'_>) {
-        let (cancel, model, provider) = (self.begin(), cx.model.clone(), cx.provider);
+        let (cancel, model, provider) = (self.cancel.renew(), cx.model.clone(), cx.provider);
         let corrected = self.corrections.is_some();
         self.events.spawn("calibrate-job", move |events| {
             let progress = Progress::default();
@@ -139,7 +124,7 @@ impl Jobs {
 
     /// Evaluates another model on the same images, and holds it against what was found with this one.
     fn compare(&mut self, generation: Generation, form: EvaluateForm, found: Box<Evaluated>, provider: Provider) {
-        let cancel = self.begin();
+        let cancel = self.cancel.renew();
         self.events.spawn("compare-job", move |events| {
             let progress = Progress::default();
             let work = || {

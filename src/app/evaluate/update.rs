@@ -3,7 +3,6 @@
 pub use super::state::EvaluateInput as Input;
 use super::state::{EvaluateEvent, EvaluateForm, State, Which};
 use crate::app::command::Command;
-use crate::app::jobs::{PageEvent, WriteEvent};
 use crate::app::language::{look_up, tr};
 use crate::app::shell;
 use crate::evaluation::Evaluated;
@@ -22,22 +21,6 @@ pub enum Event {
     Dataset(PathBuf),
     /// Another model was chosen to compare with.
     Other(PathBuf),
-    /// A folder was written.
-    Written(PathBuf),
-    /// Something went wrong.
-    Error(String),
-}
-
-impl PageEvent for Event {
-    fn error(text: String) -> Self {
-        Self::Error(text)
-    }
-}
-
-impl WriteEvent for Event {
-    fn written(path: PathBuf) -> Self {
-        Self::Written(path)
-    }
 }
 
 /// What shall be done outside.
@@ -145,8 +128,6 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, provider
             return evaluate(state, provider, now);
         }
         Event::Other(path) => state.form.other = path.to_string_lossy().into_owned(),
-        Event::Written(path) => shell.written(&path, now),
-        Event::Error(text) => shell.say(text, true, now),
     }
     Vec::new()
 }

@@ -2,7 +2,7 @@
 
 use super::state::{ModelsEffect, ModelsEvent};
 use super::update::{Effect, Event};
-use crate::app::jobs::{EventSender, JobContext, no_dialog};
+use crate::app::jobs::{EventSender, JobContext, Notice, no_dialog, pick_labelled_folder, pick_model};
 use crate::inference::{Plugin, Provider, Record, provider_statuses};
 use crate::task::{Cancel, Progress};
 use crate::workflow::{self, EvaluateProgress, EvaluateRequest, ModelImport, UserError};
@@ -22,15 +22,17 @@ fn ended(events: &EventSender<Event>, result: Result<(), UserError>) {
 }
 
 /// Opens a model file, or says what it asks.
-fn opened(path: Option<&Path>) -> Event {
+fn open(events: &EventSender<Event>, path: Option<&Path>) {
     let found = match path {
         None => workflow::default_model().map(workflow::Opened::Model),
         Some(path) => workflow::look_at_model(path),
     };
     match found {
-        Ok(workflow::Opened::Model(model)) => Event::Opened(Box::new(model), path.map(Path::to_owned)),
-        Ok(workflow::Opened::NeedsInput(foreign)) => Event::Job(Box::new(ModelsEvent::NeedsInput(foreign))),
-        Err(e) => Event::Error(e.to_string()),
+        Ok(workflow::Opened::Model(model)) => {
+            events.send(Event::Opened(Box::new(model), path.map(Path::to_owned)));
+        }
+        Ok(workflow::Opened::NeedsInput(import)) => say(events, ModelsEvent::NeedsInput(import)),
+        Err(e) => events.error(&e),
     }
 }
 
@@ -52,24 +54,14 @@ impl Jobs {
         self.cancel.cancel();
     }
 
-    /// Something long begins: what went on ends.
-    fn begin(&mut self) -> Cancel {
-        self.stop();
-        self.cancel = Cancel::new();
-        self.cancel.clone()
-    }
-
     /// Does what the page wants done.
     pub fn perform(&mut self, effect: Effect, cx: &JobContext<'_>) {
         match effect {
             Effect::Job(effect) => self.work(effect, cx),
-            Effect::Open(path) => self.events.spawn("open-model", move |events| events.send(opened(path.as_deref()))),
-            Effect::Ask => self.events.spawn("dialog", |events| {
-                let dialog = rfd::FileDialog::new().set_title("Open a model").add_filter("ONNX", &["onnx"]);
-                if let Some(path) = events.asked(|| dialog.pick_file(), || Event::NoDialog) {
-                    events.send(opened(Some(&path)));
-                }
-            }),
+            Effect::Open(path) => self.events.spawn("open-model", move |events| open(events, path.as_deref())),
+            Effect::Ask => {
+                self.events.ask(pick_model, Notice::NoDialog { watch: false }, |events, path| open(events, Some(&path)))
+            }
         }
     }
 
@@ -110,21 +102,14 @@ impl Jobs {
             }
             ModelsEffect::SaveAsOurs(foreign) => self.save_as_ours(*foreign),
             ModelsEffect::AskImage => {
-                self.events.spawn("dialog", |events| {
-                    let dialog = rfd::FileDialog::new().set_title("A picture to look at");
-                    let dialog = dialog.add_filter("Pictures", &crate::files::PICTURE_ENDINGS);
-                    if let Some(path) = events.asked(|| dialog.pick_file(), || no_dialog(PASTE)) {
-                        say(events, ModelsEvent::Image(path));
-                    }
-                });
+                let dialog = rfd::FileDialog::new().set_title("An image to look at");
+                let dialog = dialog.add_filter("Images", &crate::files::IMAGE_ENDINGS);
+                let answer = |events: &_, path| say(events, ModelsEvent::Image(path));
+                self.events.ask(move || dialog.pick_file(), no_dialog(PASTE), answer);
             }
             ModelsEffect::AskData => {
-                self.events.spawn("dialog", |events| {
-                    let dialog = rfd::FileDialog::new().set_title("A folder with a folder per class");
-                    if let Some(path) = events.asked(|| dialog.pick_folder(), || no_dialog(PASTE)) {
-                        say(events, ModelsEvent::Data(path));
-                    }
-                });
+                let answer = |events: &_, path| say(events, ModelsEvent::Data(path));
+                self.events.ask(pick_labelled_folder, no_dialog(PASTE), answer);
             }
         }
     }
@@ -149,7 +134,7 @@ impl Jobs {
     fn then_list(&self, name: &str, work: impl FnOnce() -> Result<(), UserError> + Send + 'static) {
         self.events.spawn(name, move |events| {
             if let Err(e) = work() {
-                events.send(Event::Error(e.to_string()));
+                events.error(&e);
             }
             events.send(Event::Changed);
         });
@@ -159,15 +144,13 @@ impl Jobs {
         let safe: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect();
         self.events.spawn("export-model", move |events| {
             let Some(out) = events.file_where_asked(&format!("{safe}.onnx")) else { return };
-            events.send(match workflow::export_model(path.as_deref(), &out) {
-                Ok(()) => Event::Written(out),
-                Err(e) => Event::Error(e.to_string()),
-            });
+            let written = workflow::export_model(path.as_deref(), &out);
+            events.written(out, &written);
         });
     }
 
     fn make_fast(&mut self, path: Option<PathBuf>, data: PathBuf) {
-        let cancel = self.begin();
+        let cancel = self.cancel.renew();
         self.events.spawn("quantize", move |events| {
             let made = workflow::open_model(path.as_deref()).map_err(Into::into).and_then(|model| {
                 let out = workflow::new_model_file("fast")?;
@@ -201,7 +184,7 @@ impl Jobs {
     }
 
     fn measure(&mut self, path: Option<PathBuf>, cx: &JobContext<'_>) {
-        let (cancel, model) = (self.begin(), cx.model.clone());
+        let (cancel, model) = (self.cancel.renew(), cx.model.clone());
         self.events.spawn("measure", move |events| {
             let done = workflow::measure(&model, path.as_deref(), &cancel, &Progress::default(), &mut |m| {
                 say(events, ModelsEvent::Measured(m.clone()));
@@ -212,16 +195,16 @@ impl Jobs {
 
     fn point(&self, provider: Provider) {
         let Some(plugin) = Plugin::of(provider) else { return };
-        self.events.spawn("dialog", move |events| {
-            let dialog = rfd::FileDialog::new().set_title(format!("Where {} is", plugin.file_name()));
-            if let Some(path) = events.asked(|| dialog.pick_file(), || no_dialog(PASTE)) {
-                ended(events, workflow::add_provider(provider, &path).map(drop));
-            }
-        });
+        let dialog = rfd::FileDialog::new().set_title(format!("Where {} is", plugin.file_name()));
+        self.events.ask(
+            move || dialog.pick_file(),
+            no_dialog(PASTE),
+            move |events, path: PathBuf| ended(events, workflow::add_provider(provider, &path).map(drop)),
+        );
     }
 
     fn probe(&mut self, foreign: ModelImport, data: PathBuf) {
-        let cancel: Cancel = self.begin();
+        let cancel: Cancel = self.cancel.renew();
         self.events.spawn("probe", move |events| {
             let found = workflow::probe(&foreign, &data, &cancel, &Progress::default());
             say(events, ModelsEvent::Probed(found.map_err(|e| e.to_string()).transpose()));
@@ -231,10 +214,8 @@ impl Jobs {
     fn save_as_ours(&self, foreign: ModelImport) {
         self.events.spawn("save-as-ours", move |events| {
             let Some(out) = events.file_where_asked(&format!("{}-leukoscope.onnx", foreign.name())) else { return };
-            events.send(match workflow::save_as_ours(&foreign, None, &out) {
-                Ok(_) => Event::Written(out),
-                Err(e) => Event::Error(e.to_string()),
-            });
+            let written = workflow::save_as_ours(&foreign, None, &out);
+            events.written(out, &written);
         });
     }
 }

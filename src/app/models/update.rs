@@ -2,7 +2,6 @@
 
 pub use super::state::ModelsInput as Input;
 use super::state::{Answer, ModelsEffect, ModelsEvent, State, Tab};
-use crate::app::jobs::{PageEvent, WriteEvent};
 use crate::app::shell;
 use crate::inference::Record;
 use crate::model::VettedModel;
@@ -16,26 +15,8 @@ pub enum Event {
     /// A model was opened, from this file or the bundled one. The model travels with its event: two that are opened at once cannot be
     /// mistaken.
     Opened(Box<VettedModel>, Option<PathBuf>),
-    /// No file dialog answered.
-    NoDialog,
     /// The installed models changed.
     Changed,
-    /// A file was written.
-    Written(PathBuf),
-    /// Something went wrong.
-    Error(String),
-}
-
-impl PageEvent for Event {
-    fn error(text: String) -> Self {
-        Self::Error(text)
-    }
-}
-
-impl WriteEvent for Event {
-    fn written(path: PathBuf) -> Self {
-        Self::Written(path)
-    }
 }
 
 /// What shall be done outside.
@@ -83,10 +64,7 @@ pub fn event(
             }
             return answer;
         }
-        Event::NoDialog => shell.ask_path(false),
         Event::Changed => return Answer::of(ModelsEffect::List),
-        Event::Written(path) => shell.written(&path, now),
-        Event::Error(text) => shell.say(text, true, now),
         // What it leads to concerns every page.
         Event::Opened(..) => {}
     }

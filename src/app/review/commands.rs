@@ -7,7 +7,6 @@ use super::state::{Dialog, Filter, State};
 use super::update::{input, keep_drafts, reopen, set_label};
 use crate::app::choice::GallerySort;
 use crate::app::command::Command;
-use crate::app::in_use::looks_at_squares;
 use crate::app::language::tr;
 use crate::app::shell;
 use crate::domain::{CellClass, CellId, NOT_A_WHITE_CELL, UNIDENTIFIED};
@@ -187,7 +186,7 @@ pub fn enabled(state: &State, command: Command, open: bool) -> bool {
         Command::NextUnreviewed | Command::NextFlagged | Command::SelectAll => open && !state.visible.is_empty(),
         Command::ToggleMap => open && !state.tiles.is_empty(),
         Command::ToggleHeat => open && state.selected.is_some(),
-        Command::DrawSquares => looks_at_squares(&state.model) && open && state.selected.is_some(),
+        Command::DrawSquares => state.model.looks_at_squares() && open && state.selected.is_some(),
         Command::SignOff => open && state.label_obstacle().is_none() && !state.images.is_empty() && state.job.is_none(),
         Command::Amend => state.case.record.locked() && state.labels.open && state.labels.read_only.is_none(),
         Command::Classify => !state.opened.is_empty() && state.job.is_none(),

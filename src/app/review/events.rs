@@ -90,10 +90,7 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
             shell.say(reason, true, now);
         }
         Event::Chosen(paths) => return open(state, shell, paths, now),
-        Event::NoDialog(watch) => shell.ask_path(watch),
         Event::Session(g, event) if g == state.generation => return session(state, shell, event, now),
-        Event::Written(path) => shell.written(&path, now),
-        Event::Error(text) => shell.say(text, true, now),
         Event::Mapping(g, done, total) if g == state.generation => state.map.busy = Some((done, total)),
         Event::Mapped(g, found) => {
             state.map.busy = None;

@@ -4,7 +4,6 @@ use super::memory::{HeatTexture, Memory, SquareDrag, View};
 use super::message::Input;
 use super::state::State;
 use crate::app::command::Command;
-use crate::app::in_use::looks_at_squares;
 use crate::app::language::{decimal, look_up, percent, tr};
 use crate::app::textures::{Key, Look, Pictures};
 use crate::app::theme;
@@ -44,7 +43,7 @@ pub(super) fn pane(
     });
     let height = (ui.available_height() - 238.0).max(ui.available_height() * 0.45).max(120.0);
     picture(ui, state, memory, pictures, asked, tile, &image, vec2(ui.available_width(), height));
-    if looks_at_squares(&state.model) {
+    if state.model.looks_at_squares() {
         ui.horizontal_wrapped(|ui| {
             if ui
                 .add_enabled(

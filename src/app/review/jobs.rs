@@ -4,7 +4,7 @@ use super::case::FilesLook;
 use super::heat_map::HeatKey;
 use super::message::{Effect, Event};
 use super::state::State;
-use crate::app::jobs::{EventSender, JobContext};
+use crate::app::jobs::{EventSender, JobContext, Notice};
 use crate::domain::CellId;
 use crate::inference::{CellFeatures, Cells, OwnSquares};
 use crate::laboratory::{Ranges, ReferenceRange, RunEnd, SlideReport};
@@ -18,11 +18,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// How the session's writer is heard. An event that finds no room is given back, and comes again.
+pub type SessionSender = Arc<dyn Fn(Generation, SessionEvent) -> Result<(), SessionEvent> + Send + Sync>;
+
 /// Starts the page's jobs.
 pub struct Jobs {
     events: EventSender<Event>,
     /// What the session says comes on a way of its own: rows of a large batch must not keep it out.
-    session_events: EventSender<Event>,
+    session_events: SessionSender,
     cancel: Cancel,
     mapping: Cancel,
     session: Option<SessionWriter>,
@@ -37,7 +40,7 @@ pub struct Jobs {
 impl Jobs {
     /// No job yet.
     #[must_use]
-    pub fn new(events: EventSender<Event>, session_events: EventSender<Event>) -> Self {
+    pub fn new(events: EventSender<Event>, session_events: SessionSender) -> Self {
         Self {
             events,
             session_events,
@@ -90,36 +93,27 @@ impl Jobs {
 
     /// Asks for a folder or images, by the system's own dialog.
     fn ask(&self, what: Effect) {
-        self.events.spawn("dialog", move |events| {
+        let watch = what == Effect::AskWatch;
+        let dialog = move || {
             let dialog = rfd::FileDialog::new();
-            let watch = what == Effect::AskWatch;
-            let answer = events.asked(
-                || match what {
-                    Effect::AskImages => dialog
-                        .set_title("Open pictures")
-                        .add_filter("Pictures", &crate::files::PICTURE_ENDINGS)
-                        .add_filter("All files", &["*"])
-                        .pick_files(),
-                    Effect::AskWatch => {
-                        dialog.set_title("A folder that pictures come into").pick_folder().map(|p| vec![p])
-                    }
-                    _ => dialog.set_title("Open a folder of blood smears").pick_folder().map(|p| vec![p]),
-                },
-                || Event::NoDialog(watch),
-            );
-            match answer {
-                Some(mut paths) if watch => events.send(Event::Watch(paths.remove(0))),
-                Some(paths) => events.send(Event::Chosen(paths)),
-                None => {}
+            match what {
+                Effect::AskImages => dialog
+                    .set_title("Open images")
+                    .add_filter("Images", &crate::files::IMAGE_ENDINGS)
+                    .add_filter("All files", &["*"])
+                    .pick_files(),
+                Effect::AskWatch => dialog.set_title("A folder that images come into").pick_folder().map(|p| vec![p]),
+                _ => dialog.set_title("Open a folder of blood smears").pick_folder().map(|p| vec![p]),
             }
+        };
+        self.events.ask(dialog, Notice::NoDialog { watch }, move |events, mut paths: Vec<PathBuf>| {
+            events.send(if watch { Event::Watch(paths.remove(0)) } else { Event::Chosen(paths) });
         });
     }
 
     /// Classifies; results go to the session as they come, so that the folder is there at once the next time.
     fn classify(&mut self, generation: Generation, request: ClassifyRequest, model: VettedModel) {
-        self.cancel.cancel();
-        self.cancel = Cancel::new();
-        let cancel = self.cancel.clone();
+        let cancel = self.cancel.renew();
         let keeper = self.session.as_ref().map(SessionWriter::commands);
         self.events.spawn("classify-job", move |events| {
             let made_with = workflow::ResultProvenance::new(model.card(), request.cells).to_text();
@@ -195,7 +189,7 @@ impl Jobs {
                 Ok(())
             });
             if let Err(e) = ended {
-                events.send(Event::Error(e.to_string()));
+                events.error(&e);
             }
         });
     }
@@ -203,15 +197,13 @@ impl Jobs {
     /// Opens paths if they are there, or were: what a session knows can be looked at while its share is away.
     fn open_if_there(&self, paths: Vec<PathBuf>, watch: bool) {
         let own = self.session_folder.clone();
-        self.events.spawn("open", move |events| {
-            events.send(match workflow::openable(paths, own.as_deref()) {
-                Ok((mut paths, _)) if watch => Event::Watch(paths.remove(0)),
-                Ok((paths, said)) => {
-                    said.into_iter().for_each(|s| events.send(Event::Error(s)));
-                    Event::Chosen(paths)
-                }
-                Err(e) => Event::Error(e.to_string()),
-            });
+        self.events.spawn("open", move |events| match workflow::openable(paths, own.as_deref()) {
+            Ok((mut paths, _)) if watch => events.send(Event::Watch(paths.remove(0))),
+            Ok((paths, said)) => {
+                said.iter().for_each(|s| events.error(s));
+                events.send(Event::Chosen(paths));
+            }
+            Err(e) => events.error(&e),
         });
     }
 
@@ -242,9 +234,7 @@ impl Jobs {
 
     /// Makes the map of cells.
     fn map(&mut self, generation: Generation, rows: Vec<(CellId, Vec<f32>)>) {
-        self.mapping.cancel();
-        self.mapping = Cancel::new();
-        let cancel = self.mapping.clone();
+        let cancel = self.mapping.renew();
         self.events.spawn("map", move |events| {
             let progress = Progress::default();
             let found = events.counting(
@@ -258,34 +248,28 @@ impl Jobs {
 
     /// Draws the demo slide and opens it.
     fn demo(&self, out: Option<PathBuf>) {
-        self.events.spawn("demo", move |events| {
-            events.send(match workflow::draw_demo(out.as_deref()) {
-                Ok(demo) => Event::Chosen(vec![demo.path]),
-                Err(e) => Event::Error(e.to_string()),
-            });
+        self.events.spawn("demo", move |events| match workflow::draw_demo(out.as_deref()) {
+            Ok(demo) => events.send(Event::Chosen(vec![demo.path])),
+            Err(e) => events.error(&e),
         });
     }
 
     /// Opens the session of some paths; the one that was open is closed. `cells` says whose results are wanted.
     fn open_session(&mut self, generation: Generation, paths: Vec<PathBuf>, cells: Cells, cx: &JobContext<'_>) {
-        let tell = |event| drop(self.session_events.try_send(event));
+        let tell = |event| drop((self.session_events)(generation, event));
         let place = match (&self.session_folder, cx.remembers) {
             (Some(folder), _) => Ok(folder.join("test.session")),
             (None, true) => workflow::session_path(&paths),
             // A window that remembers nothing gives no labels.
-            (None, false) => return tell(Event::Session(generation, SessionEvent::None)),
+            (None, false) => return tell(SessionEvent::None),
         };
         if self.session.is_none() {
             let events = self.session_events.clone();
-            let emit = move |generation, event| match events.try_send(Event::Session(generation, event)) {
-                Err(Event::Session(_, event)) => Err(event),
-                _ => Ok(()),
-            };
-            match SessionWriter::new(Box::new(emit)) {
+            match SessionWriter::new(Box::new(move |generation, event| events(generation, event))) {
                 Ok(writer) => self.session = Some(writer),
                 Err(e) => {
-                    tell(Event::Error(format!("labels cannot be kept: {e}")));
-                    return tell(Event::Session(generation, SessionEvent::None));
+                    self.events.try_notice(Notice::Error(format!("labels cannot be kept: {e}")));
+                    return tell(SessionEvent::None);
                 }
             }
         }
@@ -296,7 +280,7 @@ impl Jobs {
             }
             Err(e) => {
                 let nothing = OpenedSession { read_only: Some(e.to_string()), ..OpenedSession::default() };
-                tell(Event::Session(generation, SessionEvent::Opened(Box::new(nothing))));
+                tell(SessionEvent::Opened(Box::new(nothing)));
             }
         }
     }
@@ -323,7 +307,7 @@ impl Jobs {
                 self.with_session("export-labels", move |events, session| {
                     match workflow::session_bytes(export, session) {
                         Ok(bytes) => events.write_where_asked(export.file_name(), &bytes),
-                        Err(e) => events.send(Event::Error(e.to_string())),
+                        Err(e) => events.error(&e),
                     }
                 })
             }
@@ -343,7 +327,7 @@ impl Jobs {
     fn export_report(&self, export: Export, state: &State, cx: &JobContext<'_>) {
         let shown = match state.report(&workflow::now()) {
             Ok(report) => report,
-            Err(why) => return drop(self.events.try_send(Event::Error(why))),
+            Err(why) => return self.events.try_notice(Notice::Error(why)),
         };
         // Heat maps go into the page while they are shown.
         let pages = export == Export::ReportHtml && state.heat.shown;
@@ -356,7 +340,7 @@ impl Jobs {
                 match workflow::heat_map_examples(&picks, &model, provider, &own, &Cancel::new(), &Progress::default())
                 {
                     Ok(found) => report.heat_maps = found,
-                    Err(e) => events.send(Event::Error(e.to_string())),
+                    Err(e) => events.error(&e),
                 }
             }
             if let Some(bytes) = workflow::report_bytes(export, &report) {
@@ -377,7 +361,7 @@ impl Jobs {
         if stored && self.session.is_some() {
             self.with_session(name, move |events, session| match workflow::session_report(session) {
                 Ok(report) => work(events, report),
-                Err(e) => events.send(Event::Error(e.to_string())),
+                Err(e) => events.error(&e),
             });
         } else {
             self.events.spawn(name, move |events| work(events, shown));
@@ -388,13 +372,11 @@ impl Jobs {
     fn export_images(&self) {
         self.with_session("export-images", |events, session| {
             let Some(folder) = events.folder_where_asked(Export::Images.file_name()) else { return };
-            events.send(match workflow::export_images(session, &folder, &Cancel::new(), &Progress::default()) {
-                Ok(done) => {
-                    done.failed.into_iter().for_each(|why| events.send(Event::Error(why)));
-                    Event::Written(folder)
-                }
-                Err(e) => Event::Error(e.to_string()),
-            });
+            let written = workflow::export_images(session, &folder, &Cancel::new(), &Progress::default());
+            if let Ok(done) = &written {
+                done.failed.iter().for_each(|why| events.error(why));
+            }
+            events.written(folder, &written);
         });
     }
 
@@ -403,10 +385,10 @@ impl Jobs {
         let own = self.session_folder.clone();
         self.with_session("reviewed-cells", move |events, session| {
             let out = own.map(|folder| folder.join("reviewed.csv"));
-            events.send(match workflow::reviewed_cells(session, out.as_deref()) {
-                Ok(cells) => Event::ReviewedCells(cells.table, train),
-                Err(e) => Event::Error(e.to_string()),
-            });
+            match workflow::reviewed_cells(session, out.as_deref()) {
+                Ok(cells) => events.send(Event::ReviewedCells(cells.table, train)),
+                Err(e) => events.error(&e),
+            }
         });
     }
 
@@ -415,7 +397,7 @@ impl Jobs {
         self.events.spawn("ranges", |events| {
             let ranges = workflow::load_ranges();
             if let Ranges::Unreadable(why) = &ranges {
-                events.send(Event::Error(why.clone()));
+                events.error(why);
             }
             events.send(Event::Ranges(ranges));
         });
@@ -425,13 +407,13 @@ impl Jobs {
     fn keep_ranges(&self, ranges: Vec<ReferenceRange>, set_aside: bool, remembers: bool) {
         self.events.spawn("ranges", move |events| {
             let kept = if remembers { workflow::save_ranges(&ranges, set_aside) } else { Ok(None) };
-            events.send(match kept {
+            match kept {
                 Ok(aside) => {
-                    aside.into_iter().for_each(|path| events.send(Event::Written(path)));
-                    Event::Ranges(Ranges::of(ranges))
+                    aside.into_iter().for_each(|path| events.notice(Notice::Written(path)));
+                    events.send(Event::Ranges(Ranges::of(ranges)));
                 }
-                Err(e) => Event::Error(e.to_string()),
-            });
+                Err(e) => events.error(&e),
+            }
         });
     }
 
@@ -446,7 +428,7 @@ impl Jobs {
                 }
                 events.send(Event::Files(generation, FilesLook::new(changed), alike));
             }
-            Err(e) => events.send(Event::Error(e.to_string())),
+            Err(e) => events.error(&e),
         });
     }
 }

@@ -4,7 +4,6 @@ use super::case::{Draft, FilesLook, RangeDraft};
 use super::heat_map::HeatKey;
 use super::state::{Dialog, Filter};
 use crate::app::command::Command;
-use crate::app::jobs::{PageEvent, WriteEvent};
 use crate::domain::{CellId, Digest, ImageId, ImageResult, Square};
 use crate::inference::HeatMap;
 use crate::laboratory::{CaseField, Ranges, ReferenceRange, RunRecord};
@@ -132,26 +131,8 @@ pub enum Event {
     Chosen(Vec<PathBuf>),
     /// A folder was chosen to watch.
     Watch(PathBuf),
-    /// No file dialog answered; whether a folder was to be watched.
-    NoDialog(bool),
     /// A dataset of the reviewed cells was made: to train on (`true`), or to evaluate on.
     ReviewedCells(PathBuf, bool),
-    /// A file or folder was written.
-    Written(PathBuf),
-    /// Something went wrong outside a classification.
-    Error(String),
-}
-
-impl PageEvent for Event {
-    fn error(text: String) -> Self {
-        Self::Error(text)
-    }
-}
-
-impl WriteEvent for Event {
-    fn written(path: PathBuf) -> Self {
-        Self::Written(path)
-    }
 }
 
 /// What shall be done outside.

@@ -108,7 +108,7 @@ fn path(ui: &Ui, text: &str, why: &str, watch: bool, asked: &mut Asked<Input>) {
 fn palette(ui: &Ui, cx: &Cx<'_>, query: &str, chosen: usize, asked: &mut Asked<Input>) {
     close_on_escape(ui, asked);
     let mut fitting: Vec<Command> =
-        Command::all().into_iter().filter(|c| *c != Command::Palette && fits(&c.text(), query)).collect();
+        Command::all().iter().copied().filter(|c| *c != Command::Palette && fits(&c.text(), query)).collect();
     // The very words first, then what begins with them; the sort is stable.
     let typed = query.trim().to_lowercase();
     fitting.sort_by_key(|c| {
@@ -217,7 +217,7 @@ fn keyboard(ui: &mut Ui, cx: &Cx<'_>, waiting: Option<Command>, asked: &mut Aske
                 ui.label("");
                 ui.end_row();
             }
-            for command in Command::all() {
+            for command in Command::all().iter().copied() {
                 let keys = cx.keys.of(command);
                 let text = keys.map_or_else(|| "–".into(), |k| ui.ctx().format_shortcut(&k));
                 ui.label(RichText::new(text).strong());

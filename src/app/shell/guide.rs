@@ -3,8 +3,8 @@
 use super::state::Dialog;
 use super::update::Input;
 use crate::app::language::tr;
-use crate::app::widgets::Asked;
-use egui::{Key, Modifiers, ScrollArea, Ui, vec2};
+use crate::app::widgets::{Asked, modal_of};
+use egui::{ScrollArea, Ui, vec2};
 use egui_commonmark::{CommonMarkCache, CommonMarkViewer};
 
 /// File and text of each page.
@@ -30,17 +30,13 @@ fn title(text: &'static str) -> &'static str {
 
 /// Draws the page at this position, and the list of all.
 pub(super) fn guide(ui: &Ui, at: usize, memory: &mut GuideMemory, asked: &mut Asked<Input>) {
-    let escaped = ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Escape));
     let room = ui.ctx().content_rect();
     let size = vec2((room.width() - 80.0).min(980.0), (room.height() - 120.0).max(240.0));
     let at = at.min(PAGES.len() - 1);
     for (file, _) in PAGES {
         memory.0.add_link_hook(file);
     }
-    let answer = egui::Modal::new(egui::Id::unique("guide")).show(ui.ctx(), |ui| {
-        ui.set_width(size.x);
-        ui.heading(tr!("Guide"));
-        ui.separator();
+    let closed = modal_of(ui, &tr!("Guide"), size.x, |ui| {
         ui.horizontal_top(|ui| {
             ui.vertical(|ui| {
                 ui.set_width(210.0);
@@ -57,13 +53,11 @@ pub(super) fn guide(ui: &Ui, at: usize, memory: &mut GuideMemory, asked: &mut As
                 CommonMarkViewer::new().show(ui, &mut memory.0, PAGES[at].1);
             });
         });
-        ui.separator();
-        ui.button(tr!("Close")).clicked()
     });
     if let Some(i) = PAGES.iter().position(|(file, _)| memory.0.get_link_hook(file) == Some(true)) {
         asked.input(Input::Dialog(Dialog::Guide(i)));
     }
-    if escaped || answer.inner || answer.should_close() {
+    if closed {
         asked.input(Input::Dialog(Dialog::None));
     }
 }

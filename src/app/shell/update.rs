@@ -2,7 +2,7 @@
 
 use super::state::{Dialog, State};
 use crate::app::command::Command;
-use crate::app::jobs::PageEvent;
+use crate::app::jobs::Notice;
 use crate::app::keys::Keymap;
 use crate::app::language::tr;
 use egui::KeyboardShortcut;
@@ -32,14 +32,8 @@ pub enum Input {
 pub enum Event {
     /// The self-check's text.
     Checked(String),
-    /// Something went wrong.
-    Error(String),
-}
-
-impl PageEvent for Event {
-    fn error(text: String) -> Self {
-        Self::Error(text)
-    }
+    /// What a job of any page says.
+    Notice(Notice),
 }
 
 /// What shall be done outside.
@@ -106,6 +100,10 @@ pub fn event(state: &mut State, event: Event, now: f64) {
                 state.dialog = Dialog::SelfCheck(Some(text));
             }
         }
-        Event::Error(text) => state.say(text, true, now),
+        Event::Notice(notice) => match notice {
+            Notice::Error(text) => state.say(text, true, now),
+            Notice::Written(path) => state.written(&path, now),
+            Notice::NoDialog { watch } => state.ask_path(watch),
+        },
     }
 }

@@ -2,7 +2,7 @@
 
 use super::state::{TrainEvent, TrainForm};
 use super::update::{Effect, Event};
-use crate::app::jobs::{EventSender, JobContext, no_dialog};
+use crate::app::jobs::{EventSender, JobContext, no_dialog, pick_labelled_folder};
 use crate::dataset::Part;
 use crate::model::VettedModel;
 use crate::task::Generation;
@@ -33,7 +33,10 @@ impl Jobs {
     /// Does what the page wants done.
     pub fn perform(&mut self, effect: Effect, cx: &JobContext<'_>) {
         match effect {
-            Effect::AskDataset => self.ask_dataset(),
+            Effect::AskDataset => {
+                let otherwise = no_dialog("Type or paste the path of the labelled pictures");
+                self.events.ask(pick_labelled_folder, otherwise, |events, path| events.send(Event::Dataset(path)));
+            }
             Effect::LookAtData(generation, request) => self.look(generation, *request),
             Effect::Train(generation, form) => self.train(generation, *form, cx.model.clone()),
             Effect::Pause(on) => self.control.hold.set(on),
@@ -48,16 +51,6 @@ impl Jobs {
     /// Stops training or looking at the data.
     pub fn stop(&self) {
         self.control.cancel.cancel();
-    }
-
-    fn ask_dataset(&self) {
-        self.events.spawn("dialog", |events| {
-            let dialog = rfd::FileDialog::new().set_title("A folder with a folder per class");
-            let otherwise = || no_dialog("Type or paste the path of the labelled pictures");
-            if let Some(path) = events.asked(|| dialog.pick_folder(), otherwise) {
-                events.send(Event::Dataset(path));
-            }
-        });
     }
 
     /// What went on ends; what begins has a control of its own.

@@ -2,7 +2,6 @@
 
 use super::state::{Phase, State, TrainEvent, TrainForm};
 use crate::app::command::Command;
-use crate::app::jobs::PageEvent;
 use crate::app::shell;
 use crate::task::Generation;
 use crate::workflow::{EarlierRun, TrainRequest, UnfinishedRun};
@@ -30,14 +29,6 @@ pub enum Event {
     Dataset(PathBuf),
     /// Runs that were left unfinished, and earlier ones.
     Runs(Vec<UnfinishedRun>, Vec<EarlierRun>),
-    /// Something went wrong.
-    Error(String),
-}
-
-impl PageEvent for Event {
-    fn error(text: String) -> Self {
-        Self::Error(text)
-    }
 }
 
 /// What shall be done outside.
@@ -87,6 +78,7 @@ pub fn enabled(state: &State, command: Command) -> bool {
         Command::StartTraining => state.obstacle().is_none(),
         Command::PauseTraining => state.phase == Phase::Training && !state.stopping,
         Command::StopTraining => state.busy() && !state.stopping,
+        Command::Undo | Command::Redo => false,
         Command::UseTrainedModel => state.outcome.as_ref().is_some_and(|o| o.model.is_some()),
         _ => true,
     }
@@ -129,7 +121,6 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
             return look(state);
         }
         Event::Runs(unfinished, earlier) => (state.unfinished, state.earlier) = (unfinished, earlier),
-        Event::Error(text) => shell.say(text, true, now),
     }
     Vec::new()
 }

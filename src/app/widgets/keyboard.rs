@@ -21,7 +21,7 @@ pub(crate) enum Pressed<I> {
 pub(crate) fn shortcuts(ui: &Ui, cx: &Cx<'_>, mut ask: impl FnMut(Result<Command, String>)) {
     // The most specific keys first: Ctrl+Shift+O is not Ctrl+O.
     let mut all: Vec<(Command, KeyboardShortcut)> =
-        Command::all().into_iter().flat_map(|c| cx.keys.all_of(c).into_iter().map(move |k| (c, k))).collect();
+        Command::all().iter().copied().flat_map(|c| cx.keys.all_of(c).into_iter().map(move |k| (c, k))).collect();
     all.sort_by_key(|(_, k)| std::cmp::Reverse(u8::from(k.modifiers.shift) + u8::from(k.modifiers.alt)));
     for (command, keys) in all {
         if (keys.modifiers.any() || is_function_key(keys.logical_key))

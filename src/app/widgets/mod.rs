@@ -106,9 +106,14 @@ pub(crate) fn duration(seconds: f64) -> String {
 
 /// A page that lies over everything, with a title and a way to close it; whether it was closed.
 pub(crate) fn modal(ui: &Ui, title: &str, content: impl FnOnce(&mut Ui)) -> bool {
+    modal_of(ui, title, 620.0, content)
+}
+
+/// The same of another width, points.
+pub(crate) fn modal_of(ui: &Ui, title: &str, width: f32, content: impl FnOnce(&mut Ui)) -> bool {
     let escaped = ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, Key::Escape));
     let answer = egui::Modal::new(egui::Id::unique("page")).show(ui.ctx(), |ui| {
-        ui.set_width(620.0);
+        ui.set_width(width);
         ui.heading(title);
         ui.separator();
         content(ui);

@@ -13,7 +13,9 @@ use crate::files::{
 use crate::imaging;
 use crate::inference::{Answer, Engine, Provider, self_test_tensor};
 use crate::metrics::{Scores, wilson};
-use crate::model::{HASH_BYTES, OodDetector, SelfTest, TrainingRecord, VettedModel, vet, write_network};
+use crate::model::{
+    HASH_BYTES, OodDetector, SELF_TEST_TOLERANCE, SelfTest, TrainingRecord, VettedModel, vet, write_network,
+};
 use crate::report::history_csv;
 use crate::task::{Cancel, Hold, Progress};
 use crate::training::{
@@ -35,8 +37,6 @@ const AGREEMENT: f32 = 1e-4;
 /// Training cells at most that it is learnt from what training images look like. Of 1,000, 1,500, 4,000 and 8,700 the last
 /// told cells of unknown kinds by 0.01 of AUROC better than the first.
 const FAMILIAR: usize = 1500;
-/// Tolerance of the self-test's probabilities: other providers compute a little differently.
-const SELF_TEST_TOLERANCE: f32 = 2e-3;
 
 /// How a run is stopped and held.
 #[derive(Debug, Clone, Default)]
