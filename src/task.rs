@@ -89,6 +89,34 @@ impl Progress {
     }
 }
 
+/// How a long job is stopped, how far it is, and who hears of it. `E` is what is told; `R` what the listener answers.
+pub struct Monitor<'a, E, R = ()> {
+    /// Stops the job at its next step.
+    pub cancel: &'a Cancel,
+    /// Steps done of steps known.
+    pub progress: &'a Progress,
+    /// Hears of it, on the thread that the job runs on.
+    pub on_event: &'a mut dyn FnMut(E) -> R,
+}
+
+impl<'a, E, R> Monitor<'a, E, R> {
+    /// Of its three parts.
+    pub fn new(cancel: &'a Cancel, progress: &'a Progress, on_event: &'a mut dyn FnMut(E) -> R) -> Self {
+        Self { cancel, progress, on_event }
+    }
+
+    /// Tells of an event.
+    pub fn event(&mut self, event: E) -> R {
+        (self.on_event)(event)
+    }
+
+    /// Whether somebody asked the job to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+}
+
 /// The number of a job: an answer that carries an older one is dropped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub u64);
@@ -99,6 +127,12 @@ impl Generation {
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
+}
+
+/// Threads that can run at the same time here; one where the system does not say.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Seconds left at the speed so far, or `None` before anything can be said (no step done, or no time passed).

@@ -37,18 +37,22 @@ fn every_shape_batch_and_run_gives_the_same_bytes() {
         assert_eq!(text(&classify(&[path, "--cells", "all", "--batch", batch]).stdout), text(&first), "batch {batch}");
     }
     // The GPU's shape on the processor: the same labels, the same squares, probabilities within rounding.
-    use leukoscope::inference::{Cells, Options, Schedule, run};
-    use leukoscope::task::{Cancel, Progress};
+    use leukoscope::inference::{Cells, Options, PipelineEvent, Schedule, run};
+    use leukoscope::task::{Cancel, Monitor, Progress};
+    let (cancel, progress) = (Cancel::new(), Progress::default());
     let model = leukoscope::workflow::default_model().unwrap();
     let listing = leukoscope::files::walk(&[dir.path().to_owned()], &|| false);
     let all = |shape| {
         let options = Options { schedule: Some(shape), cells: Cells::All, ..Options::default() };
         let mut rows = Vec::new();
-        run(&listing.entries, &model, &options, &Cancel::new(), &Progress::default(), &mut |_| (), &mut |r| {
-            rows.push(r);
-            Ok(())
-        })
-        .unwrap();
+        let mut on_event = |event| {
+            if let PipelineEvent::Row(row) = event {
+                rows.push(row);
+            }
+            std::ops::ControlFlow::Continue(())
+        };
+        let mut monitor = Monitor::new(&cancel, &progress, &mut on_event);
+        run(&listing.entries, &model, &options, &mut monitor).unwrap();
         rows
     };
     let (a, b) = (all(Schedule::PerCore), all(Schedule::Batched));
@@ -57,7 +61,7 @@ fn every_shape_batch_and_run_gives_the_same_bytes() {
         assert_eq!((a.index, &a.path, a.digest), (b.index, &b.path, b.digest));
         let cells = |r: &leukoscope::domain::ImageResult| match &r.outcome {
             leukoscope::domain::Outcome::Cells(c) => c.clone(),
-            leukoscope::domain::Outcome::Failed(e) => panic!("{e}"),
+            leukoscope::domain::Outcome::Failed(e) => panic!("{}", e.reason()),
         };
         let (a, b) = (cells(a), cells(b));
         assert_eq!(a.len(), b.len());
@@ -183,21 +187,26 @@ fn the_demo_shows_the_classes_that_it_draws() {
     };
     let mut right = 0;
     let mut found = 0;
-    leukoscope::workflow::classify(&request, &model, &Default::default(), &Default::default(), &mut |told| {
-        if let leukoscope::workflow::ClassifyEvent::Row(row) = told
-            && let Outcome::Cells(cells) = row.outcome
-        {
-            for c in cells {
-                found += 1;
-                let (x, y) = c.square.centre();
-                let drawn = demo.slide.cells.iter().find(|d| (d.x - f64::from(x)).hypot(d.y - f64::from(y)) < d.radius);
-                right += usize::from(
-                    drawn.is_some_and(|d| Some(d.class) == model.card().classes.label(c.probabilities.top().0)),
-                );
+    leukoscope::workflow::classify(
+        &request,
+        &model,
+        &mut leukoscope::task::Monitor::new(&Default::default(), &Default::default(), &mut |told| {
+            if let leukoscope::workflow::ClassifyEvent::Row(row) = told
+                && let Outcome::Cells(cells) = &row.outcome
+            {
+                for c in cells {
+                    found += 1;
+                    let (x, y) = c.square.centre();
+                    let drawn =
+                        demo.slide.cells.iter().find(|d| (d.x - f64::from(x)).hypot(d.y - f64::from(y)) < d.radius);
+                    right += usize::from(
+                        drawn.is_some_and(|d| Some(d.class) == model.card().classes.label(c.probabilities.top().0)),
+                    );
+                }
             }
-        }
-        Ok(())
-    })
+            Ok(())
+        }),
+    )
     .unwrap();
     let drawn = demo.slide.cells.len();
     assert!(found + 1 >= drawn && found <= drawn + 1, "{found} of {drawn}");

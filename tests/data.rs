@@ -13,20 +13,24 @@ fn accuracy(folder: &Path) -> (usize, f64) {
     let model = default_model().unwrap();
     let request = ClassifyRequest { paths: vec![folder.to_owned()], cells: Cells::One, ..ClassifyRequest::default() };
     let (mut n, mut right) = (0, 0);
-    classify(&request, &model, &Default::default(), &Default::default(), &mut |told| {
-        if let ClassifyEvent::Row(row) = told {
-            n += 1;
-            let truth = row.path.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
-            match &row.outcome {
-                Outcome::Cells(cells) => {
-                    let label = cells.first().and_then(|c| model.card().classes.label(c.probabilities.top().0));
-                    right += usize::from(label == Some(truth.as_str()));
+    classify(
+        &request,
+        &model,
+        &mut leukoscope::task::Monitor::new(&Default::default(), &Default::default(), &mut |told| {
+            if let ClassifyEvent::Row(row) = told {
+                n += 1;
+                let truth = row.path.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
+                match &row.outcome {
+                    Outcome::Cells(cells) => {
+                        let label = cells.first().and_then(|c| model.card().classes.label(c.probabilities.top().0));
+                        right += usize::from(label == Some(truth.as_str()));
+                    }
+                    Outcome::Failed(e) => panic!("{}: {}", row.path.display(), e.reason()),
                 }
-                Outcome::Failed(e) => panic!("{}: {e}", row.path.display()),
             }
-        }
-        Ok(())
-    })
+            Ok(())
+        }),
+    )
     .unwrap();
     (n, right as f64 / n as f64)
 }

@@ -121,14 +121,18 @@ fn a_report_shows_where_the_model_looked() {
     let mut rows = Vec::new();
     let request = leukoscope::workflow::ClassifyRequest { paths: vec![data.path().to_owned()], ..Default::default() };
     let (cancel, progress) = (leukoscope::task::Cancel::new(), leukoscope::task::Progress::default());
-    leukoscope::workflow::classify(&request, &model, &cancel, &progress, &mut |told| {
-        if let leukoscope::workflow::ClassifyEvent::Row(row) = told {
-            rows.push(row);
-        }
-        Ok(())
-    })
+    leukoscope::workflow::classify(
+        &request,
+        &model,
+        &mut leukoscope::task::Monitor::new(&cancel, &progress, &mut |told| {
+            if let leukoscope::workflow::ClassifyEvent::Row(row) = told {
+                rows.push(row);
+            }
+            Ok(())
+        }),
+    )
     .unwrap();
-    let picks = leukoscope::workflow::pick_cells(&rows, &model.card().classes);
+    let picks = leukoscope::workflow::pick_cells(rows.iter().map(|r| &**r), &model.card().classes);
     assert!(!picks.is_empty() && picks.len() <= 4);
     let provider = leukoscope::inference::Provider::Cpu;
     let found =

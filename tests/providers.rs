@@ -2,8 +2,9 @@
 //! where this machine has an adapter (in software, too).
 
 use crate::common::{drawn_folder, leukoscope, table, text};
-use leukoscope::inference::{Options, Provider, Schedule, run};
-use leukoscope::task::{Cancel, Progress};
+use leukoscope::inference::{Options, PipelineEvent, Provider, Schedule, run};
+use leukoscope::task::{Cancel, Monitor, Progress};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 #[test]
@@ -19,19 +20,16 @@ fn a_provider_that_fails_in_the_middle_is_replaced_and_it_is_said() {
         ..Options::default()
     };
     let (mut reports, mut rows) = (Vec::new(), Vec::new());
-    let summary = run(
-        &listing.entries,
-        &model,
-        &options,
-        &Cancel::new(),
-        &Progress::default(),
-        &mut |report| reports.push(report.to_line()),
-        &mut |row| {
-            rows.push(row);
-            Ok(())
-        },
-    )
-    .unwrap();
+    let (cancel, progress) = (Cancel::new(), Progress::default());
+    let mut on_event = |event| {
+        match event {
+            PipelineEvent::Started(report) | PipelineEvent::Switched(report) => reports.push(report.to_line()),
+            PipelineEvent::Row(row) => rows.push(row),
+        }
+        ControlFlow::Continue(())
+    };
+    let summary =
+        run(&listing.entries, &model, &options, &mut Monitor::new(&cancel, &progress, &mut on_event)).unwrap();
     assert_eq!(rows.len(), 9);
     assert!(rows.iter().enumerate().all(|(i, r)| r.index == i));
     assert!(rows.iter().all(|r| matches!(&r.outcome, leukoscope::domain::Outcome::Cells(c) if c.len() == 1)));

@@ -8,14 +8,14 @@ use leukoscope::app::review::{self, Effect, Event, Filter, Input, Kind};
 use leukoscope::app::state::State;
 use leukoscope::app::update;
 use leukoscope::domain::{
-    CellId, CellResult, ClassSet, Digest, ImageResult, Outcome, Probabilities, Square, label_key,
+    CellId, CellResult, ClassSet, Digest, Failure, ImageResult, Outcome, Probabilities, Square, label_key,
 };
 use leukoscope::files::FileFacts;
 use leukoscope::inference::OwnSquares;
 use leukoscope::laboratory::CaseField;
 use leukoscope::session::{CellKey, KeptResult, Store};
 use leukoscope::task::Generation;
-use leukoscope::workflow::{OpenedSession, SessionEvent};
+use leukoscope::workflow::{ClassifyEvent, OpenedSession, SessionEvent};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -141,7 +141,7 @@ fn classified(path: &Path, content: u8, own: &OwnSquares) -> ImageResult {
         path: path.to_owned(),
         digest: Some(digest),
         size: Some((200, 100)),
-        outcome: if content == 8 { Outcome::Failed("cut off".into()) } else { Outcome::Cells(cells) },
+        outcome: if content == 8 { Outcome::Failed(Failure::Image("cut off".into())) } else { Outcome::Cells(cells) },
         warnings: vec![],
         provider: Some("cpu".into()),
     }
@@ -220,15 +220,15 @@ impl World {
                     let gone: Vec<PathBuf> = known.keys().filter(|p| !self.files.contains_key(*p)).cloned().collect();
                     if !gone.is_empty() {
                         self.store.as_mut().unwrap().0.drop_results(&gone).unwrap();
-                        self.coming.push_back(Event::Gone(generation, gone));
+                        self.coming.push_back(Event::Classify(generation, ClassifyEvent::Gone(gone)));
                     }
                     let new: Vec<PathBuf> =
                         own_files.into_iter().filter(|p| known.get(p) != Some(&self.facts(p))).collect();
-                    self.coming.push_back(Event::Listed(generation, new.len()));
+                    self.coming.push_back(Event::Classify(generation, ClassifyEvent::Listed(new.len(), new.len())));
                     for path in new {
                         let result = Arc::new(classified(&path, self.files[&path].0, &own));
                         self.keep(&result);
-                        self.coming.push_back(Event::Row(generation, result));
+                        self.coming.push_back(Event::Classify(generation, ClassifyEvent::Row(result)));
                     }
                     self.coming.push_back(Event::Finished(generation, 0, false));
                 }

@@ -3,6 +3,7 @@
 //!
 //! The language is that of the thread that draws: state and view models hand texts on and know no language of their own.
 
+use crate::workflow::Phase;
 use std::cell::Cell;
 use strum::{EnumIter, IntoEnumIterator as _, IntoStaticStr};
 
@@ -76,6 +77,12 @@ pub fn look_up(text: &str) -> String {
         Language::English => text.to_owned(),
         language => _rust_i18n_try_translate(language.code(), text).map_or_else(|| text.to_owned(), Into::into),
     }
+}
+
+/// What a job does now.
+#[must_use]
+pub fn phase_text(phase: &Phase) -> String {
+    look_up(phase.template()).replace("%{n}", &phase.argument())
 }
 
 /// A number with so many decimals, as the language writes it.

@@ -24,7 +24,7 @@ pub(super) fn adopt(a: &Adopt) -> Result<Exit, UserError> {
         output: a.output.clone(),
     };
     if let Some(data) = &a.data {
-        let Some(probed) = watched(|cancel, progress, _| workflow::probe(&foreign, data, cancel, progress))? else {
+        let Some(probed) = watched(|monitor| workflow::probe(&foreign, data, monitor.cancel, monitor.progress))? else {
             return Ok(Exit::Interrupted);
         };
         say(&table(&probed))?;

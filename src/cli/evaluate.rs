@@ -7,7 +7,7 @@ use crate::files::display_path;
 use crate::inference::Provider;
 use crate::report::{comparison_text, evaluation_text};
 use crate::task::{Cancel, Progress};
-use crate::workflow::{self, EvaluateProgress, EvaluateRequest, UserError};
+use crate::workflow::{self, EvaluateMonitor, EvaluateProgress, EvaluateRequest, UserError};
 use std::path::Path;
 
 fn request(dataset: &Path, labels: &Labels, provider: Provider) -> EvaluateRequest {
@@ -28,7 +28,7 @@ fn request_of(a: &Labelled) -> EvaluateRequest {
 
 /// Shows what is told, and a bar beside, while `work` runs; nothing where it was interrupted, which is then said.
 pub(super) fn watched<T, E: std::fmt::Display>(
-    work: impl FnOnce(&Cancel, &Progress, &mut dyn FnMut(EvaluateProgress)) -> Result<Option<T>, E>,
+    work: impl FnOnce(&mut EvaluateMonitor<'_>) -> Result<Option<T>, E>,
 ) -> Result<Option<T>, UserError> {
     let (cancel, progress) = (Cancel::new(), Progress::default());
     cancel_on_interrupt(&cancel);
@@ -49,12 +49,13 @@ pub(super) fn watched<T, E: std::fmt::Display>(
                 std::thread::sleep(std::time::Duration::from_millis(100));
             }
         });
-        let out = work(&cancel, &progress, &mut |told| match told {
-            EvaluateProgress::Phase(what) => locked().line(&format!("{what} …")),
+        let mut on_event = |told| match told {
+            EvaluateProgress::Phase(phase) => locked().line(&format!("{} …", phase.text())),
             EvaluateProgress::Started(report) => {
                 locked().line(&format!("provider {} → {}", report.requested, report.to_line()));
             }
-        });
+        };
+        let out = work(&mut EvaluateMonitor::new(&cancel, &progress, &mut on_event));
         done.cancel();
         locked().end();
         if matches!(out, Ok(None)) {
@@ -67,9 +68,7 @@ pub(super) fn watched<T, E: std::fmt::Display>(
 pub(super) fn evaluate(a: &Evaluate) -> Result<Exit, UserError> {
     let model = super::open_model(a.model.as_deref())?;
     workflow::can_write_into(&a.out)?;
-    let found = watched(|cancel, progress, on_event| {
-        workflow::evaluate(&request_of(&a.data), &model, cancel, progress, on_event)
-    });
+    let found = watched(|monitor| workflow::evaluate(&request_of(&a.data), &model, monitor));
     let Some(found) = found? else { return Ok(Exit::Interrupted) };
     for path in workflow::write_evaluation(&found, &a.out)? {
         eprint_line(&format!("written: {}", display_path(&path)));
@@ -86,9 +85,9 @@ pub(super) fn calibrate(a: &Calibrate) -> Result<Exit, UserError> {
     if crate::files::same_file(&a.model, &a.out) {
         return Err(UserError::new("--out is the model itself; the old one stays, so name another file"));
     }
-    let done = watched(|cancel, progress, on_event| {
+    let done = watched(|monitor| {
         let options = workflow::CalibrateOptions { target_risk: a.target_risk, out: &a.out };
-        workflow::calibrate(&model, &request_of(&a.data), &options, cancel, progress, on_event)
+        workflow::calibrate(&model, &request_of(&a.data), &options, monitor)
     });
     let Some(done) = done? else { return Ok(Exit::Interrupted) };
     say(&done.to_text())
@@ -104,9 +103,7 @@ pub(super) fn compare(a: &Compare) -> Result<Exit, UserError> {
         models.push(super::open_model(Some(path))?);
     }
     workflow::can_write_into(&a.out)?;
-    let found = watched(|cancel, progress, on_event| {
-        workflow::compare(&request_of(&a.data), &models, cancel, progress, on_event)
-    });
+    let found = watched(|monitor| workflow::compare(&request_of(&a.data), &models, monitor));
     let Some(found) = found? else { return Ok(Exit::Interrupted) };
     for path in workflow::write_comparison(&found, &a.out)? {
         eprint_line(&format!("written: {}", display_path(&path)));
@@ -119,9 +116,8 @@ pub(super) fn compare(a: &Compare) -> Result<Exit, UserError> {
 pub(super) fn quantize(a: &Quantize) -> Result<Exit, UserError> {
     let model = super::open_model(Some(&a.model))?;
     let request = request(&a.data, &a.labels, Provider::Cpu);
-    let done = watched(|cancel, progress, on_event| {
-        workflow::quantize(&model, &request, a.allow, &a.out, cancel, progress, on_event)
-    })?;
+    let options = workflow::QuantizeOptions { allowed: a.allow, out: &a.out };
+    let done = watched(|monitor| workflow::quantize(&model, &request, &options, monitor))?;
     let Some(found) = done else { return Ok(Exit::Interrupted) };
     say(&found.to_text())?;
     match &found.path {

@@ -14,8 +14,8 @@ mod train;
 
 use crate::model::ASSUMED;
 use crate::report::RowFormat;
-use crate::task::{Cancel, Progress};
-use crate::workflow::{self, ClassifyEvent, ClassifyRequest, UserError};
+use crate::task::{Cancel, Monitor, Progress};
+use crate::workflow::{self, ClassifyEvent, ClassifyMonitor, ClassifyRequest, UserError};
 use args::{Cli, Command};
 use clap::Parser;
 use std::io::Write;
@@ -126,12 +126,14 @@ fn demo(out: Option<PathBuf>) -> Result<Exit, UserError> {
         ..ClassifyRequest::default()
     };
     let mut table = String::new();
-    let totals = workflow::classify(&request, &model, &Cancel::new(), &Progress::default(), &mut |told| {
+    let (cancel, progress) = (Cancel::new(), Progress::default());
+    let mut on_event = |told| {
         if let ClassifyEvent::Row(row) = told {
             table.push_str(&show::cell_table(&row, &model.card().classes));
         }
         Ok(())
-    })?;
+    };
+    let totals = workflow::classify(&request, &model, &mut ClassifyMonitor::new(&cancel, &progress, &mut on_event))?;
     table.push_str(&show::differential_table(&totals.differential, &model.card().classes));
     table.push_str(&format!(
         "\n{}\nmodel {} ({}), provider {}\npicture {}\nResearch use only.\n",
@@ -163,34 +165,33 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
     let format = if a.format == args::FormatArg::Json { RowFormat::Json } else { RowFormat::Csv };
     let name = format!("model {} ({})", model.card().name, model.card().digest.short());
     let mut warned = 0;
-    let mut started = false;
-    let totals =
-        workflow::classify_to(&request, &model, format, a.out.as_deref(), &cancel, &progress, &mut |told| match told {
-            ClassifyEvent::Listed(n, _) if a.watch => {
-                if *n > 0 {
-                    bar.line(&format!("{n} new pictures"));
+    let mut on_event = |told| match told {
+        ClassifyEvent::Listed(n, _) if a.watch => {
+            if n > 0 {
+                bar.line(&format!("{n} new pictures"));
+            }
+        }
+        ClassifyEvent::Listed(n, _) => bar.begin(n),
+        ClassifyEvent::Looked(_) | ClassifyEvent::Gone(_) => {}
+        ClassifyEvent::Reachable(true) => bar.line("the folder can be read again"),
+        ClassifyEvent::Reachable(false) => bar.line("the folder cannot be read now; waiting for it"),
+        ClassifyEvent::Twice(n) => bar.line(&format!("note: {n} files were named twice; each is looked at once")),
+        ClassifyEvent::Switched(report) => bar.line(&format!("provider: {}", report.to_line())),
+        ClassifyEvent::Started(report) => {
+            bar.line(&format!("{name}, provider {} → {}", report.requested, report.to_line()))
+        }
+        ClassifyEvent::Row(row) => {
+            bar.step(&progress);
+            for w in &row.warnings {
+                warned += 1;
+                if warned <= 20 {
+                    bar.line(&format!("note: {}: {w}", crate::files::display_path(&row.path)));
                 }
             }
-            ClassifyEvent::Listed(n, _) => bar.begin(*n),
-            ClassifyEvent::Looked(_) | ClassifyEvent::Gone(_) => {}
-            ClassifyEvent::Reachable(true) => bar.line("the folder can be read again"),
-            ClassifyEvent::Reachable(false) => bar.line("the folder cannot be read now; waiting for it"),
-            ClassifyEvent::Started(_) if std::mem::replace(&mut started, true) => {}
-            ClassifyEvent::Twice(n) => bar.line(&format!("note: {n} files were named twice; each is looked at once")),
-            ClassifyEvent::Switched(report) => bar.line(&format!("provider: {}", report.to_line())),
-            ClassifyEvent::Started(report) => {
-                bar.line(&format!("{name}, provider {} → {}", report.requested, report.to_line()))
-            }
-            ClassifyEvent::Row(row) => {
-                bar.step(&progress);
-                for w in &row.warnings {
-                    warned += 1;
-                    if warned <= 20 {
-                        bar.line(&format!("note: {}: {w}", crate::files::display_path(&row.path)));
-                    }
-                }
-            }
-        });
+        }
+    };
+    let mut monitor = Monitor::new(&cancel, &progress, &mut on_event);
+    let totals = workflow::classify_to(&request, &model, format, a.out.as_deref(), &mut monitor);
     bar.end();
     let totals = totals?;
     eprint_line(&totals.to_line(&model));

@@ -3,8 +3,8 @@
 use super::args::Providers;
 use super::{Exit, eprint_line, say};
 use crate::files::display_path;
-use crate::inference::{Provider, ProviderStatus, Record, provider_statuses};
-use crate::task::{Cancel, Progress};
+use crate::inference::{Measured, Provider, ProviderStatus, Record, provider_statuses};
+use crate::task::{Cancel, Monitor, Progress};
 use crate::workflow::{self, UserError};
 use serde_json::json;
 
@@ -24,10 +24,10 @@ pub(super) fn providers(a: &Providers) -> Result<Exit, UserError> {
     let record = if a.measure {
         let cancel = Cancel::new();
         super::cancel_on_interrupt(&cancel);
-        let done = workflow::measure(&model, a.model.as_deref(), &cancel, &Progress::default(), &mut |m| {
-            eprint_line(&format!("{} measured", m.provider));
-        })?;
-        let Some(record) = done else {
+        let progress = Progress::default();
+        let mut on_event = |m: Measured| eprint_line(&format!("{} measured", m.provider));
+        let mut monitor = Monitor::new(&cancel, &progress, &mut on_event);
+        let Some(record) = workflow::measure(&model, a.model.as_deref(), &mut monitor)? else {
             eprint_line("interrupted; nothing was kept");
             return Ok(Exit::Interrupted);
         };

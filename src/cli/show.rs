@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 pub(super) fn cell_table(row: &ImageResult, classes: &ClassSet) -> String {
     let mut t = String::new();
     match &row.outcome {
-        Outcome::Failed(reason) => {
-            let _ = writeln!(t, "failed: {reason}");
+        Outcome::Failed(failure) => {
+            let _ = writeln!(t, "failed: {}", failure.reason());
         }
         Outcome::Cells(cells) => {
             let _ = writeln!(t, "{:>4}  {:<14}{:>11}{:>8}{:>8}{:>7}", "cell", "label", "confidence", "x", "y", "side");

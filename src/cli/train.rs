@@ -9,8 +9,8 @@ use crate::report::scores_text;
 use crate::task::Progress;
 use crate::training::{Recipe, RecipeKind, Stop, TrainingDevice};
 use crate::workflow::{
-    Picture, TrainControl, TrainOptions, TrainOutcome, TrainProgress, TrainRequest, UserError, default_model,
-    model_name, prepare_training, train as run,
+    InputKind, TrainControl, TrainMonitor, TrainOptions, TrainOutcome, TrainProgress, TrainRequest, UserError,
+    default_model, model_name, prepare_training, train as run,
 };
 
 pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
@@ -22,7 +22,7 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
     let request = TrainRequest {
         kind,
         init: a.init.clone(),
-        picture: a.picture.map(|p| if p == PictureArg::Cell { Picture::Cell } else { Picture::Whole }),
+        picture: a.picture.map(|p| if p == PictureArg::Cell { InputKind::Cell } else { InputKind::Whole }),
         side: a.size.map(|s| s as usize),
         ratio: a.split,
         grouping: a.group_by.into(),
@@ -66,8 +66,8 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
     let mut bar = Bar::new();
     let progress = Progress::default();
     let mut begun = false;
-    let outcome = run(&prepared, &options, &control, &mut |told| match told {
-        TrainProgress::Phase(what) => bar.line(&format!("{what} …")),
+    let mut on_event = |told| match told {
+        TrainProgress::Phase(phase) => bar.line(&format!("{} …", phase.text())),
         TrainProgress::Note(what) => bar.line(&format!("note: {what}")),
         TrainProgress::Resumed(rows) => rows.iter().for_each(|r| bar.line(&line(r, false))),
         TrainProgress::Step(news) => {
@@ -82,7 +82,9 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
             bar.step(&progress);
         }
         TrainProgress::Epoch(row, best) => bar.line(&line(&row, best)),
-    });
+    };
+    let mut monitor = TrainMonitor::new(&control.cancel, &control.progress, &mut on_event);
+    let outcome = run(&prepared, &options, &control.hold, &mut monitor);
     bar.end();
     finish(&outcome?, &prepared.plan().excluded)
 }
@@ -115,7 +117,7 @@ fn finish(outcome: &TrainOutcome, excluded: &[(String, String)]) -> Result<Exit,
     if let Some(v) = &outcome.validation {
         t.push_str(&format!("validation part, epoch {}\n{}\n", outcome.best_epoch, scores_text(v, &outcome.labels)));
     }
-    if let Some(h) = &outcome.held {
+    if let Some(h) = &outcome.held_out {
         t.push_str(&format!("test part, looked at once\n{}\n", scores_text(&h.scores, &outcome.labels)));
         if let Some(c) = &h.current {
             t.push_str(&format!(

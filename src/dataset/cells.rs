@@ -4,6 +4,7 @@
 //! changed one is cut again. Labels are not in the cache.
 
 use super::scan::Item;
+use super::split::Part;
 use crate::domain::{Digest, Filter, Square, WholePreprocessing};
 use crate::files::{MAX_PICTURE_BYTES, Pack, digest_of, read_bounded};
 use crate::imaging::{self, DECODER_VERSION, FINDER_VERSION, Limits, RgbImage};
@@ -43,7 +44,8 @@ impl View {
     }
 
     /// Names what is kept: another decoder or finder makes it anew, failures too.
-    fn name(&self) -> String {
+    #[must_use]
+    pub fn name(&self) -> String {
         let cut = match &self.preprocessing {
             Preprocessing::CellSquare(p) => format!(
                 "cell-{}-side{}-white{}-pct{}{}-f{FINDER_VERSION}",
@@ -81,6 +83,21 @@ pub struct CutCell {
 #[must_use]
 pub fn cell_digest(image: Digest, square: Option<Square>) -> Digest {
     square.map_or(image, |s| digest_of(format!("{image} {} {} {}", s.x, s.y, s.side).as_bytes()))
+}
+
+/// A cell to learn from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelledCell {
+    /// Its image, as the dataset has it.
+    pub item: Item,
+    /// Where its square is in the cache.
+    pub cut: CutCell,
+    /// Its class in the model that is trained.
+    pub class: usize,
+    /// Its group; groups are never split.
+    pub group: usize,
+    /// Its part; `None` where the dataset cannot be split.
+    pub part: Option<Part>,
 }
 
 /// What became of one labelled image.

@@ -10,7 +10,7 @@ mod sides;
 mod split;
 mod table;
 
-pub use cells::{CellCache, CellState, CutCell, View, cell_digest};
+pub use cells::{CellCache, CellState, CutCell, LabelledCell, View, cell_digest};
 pub use duplicates::{NearDuplicatePair, PerceptualHash, near_duplicates, quantized_distance};
 pub use groups::{Grouping, Groups, Likenesses, Pattern, group};
 pub use scan::{DatasetError, Item, Scanned, scan};

@@ -23,4 +23,4 @@ pub use history::{History, Inverse};
 pub use ids::{CellId, ImageId, SlideId};
 pub use input::{CellPreprocessing, Filter, TensorSpec, WholePreprocessing};
 pub use learning::EpochRow;
-pub use prediction::{ADDED, CellResult, ImageResult, Outcome, Probabilities, Square, Status, logarithms};
+pub use prediction::{ADDED, CellResult, Failure, ImageResult, Outcome, Probabilities, Square, Status, logarithms};

@@ -146,13 +146,32 @@ impl CellResult {
     }
 }
 
+/// Why an image has no result, in words for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The image could not be read, decoded or classified; the others may well be.
+    Image(String),
+    /// The model's answer is not what its card promises: it would be no better for the next image.
+    Model(String),
+}
+
+impl Failure {
+    /// The words.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Image(reason) | Self::Model(reason) => reason,
+        }
+    }
+}
+
 /// What became of one image.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Its cells, most evident first; empty means that nothing looked like a white cell.
     Cells(Vec<CellResult>),
-    /// Why it could not be read or classified, in words for a person.
-    Failed(String),
+    /// Why it could not be read or classified.
+    Failed(Failure),
 }
 
 /// One image's result: never missing, whatever happened to the file.

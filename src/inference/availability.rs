@@ -4,6 +4,7 @@ use super::plugins::{Plugin, describe, devices};
 use super::provider::Provider;
 use super::runtime::Runtime;
 use crate::files::nvidia_driver;
+use crate::task::cores;
 use ort::ep::{CUDA, CoreML, DirectML, ExecutionProvider as _, OpenVINO, TensorRT, WebGPU};
 
 /// A provider as this machine has it.
@@ -65,8 +66,7 @@ pub fn provider_status(provider: Provider) -> ProviderStatus {
     };
     match provider {
         Provider::Cpu | Provider::Auto => {
-            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            let what = format!("{cores} cores, {}", features());
+            let what = format!("{} cores, {}", cores(), features());
             there(what.clone(), what)
         }
         Provider::Cuda => nvidia(CUDA::NAME, ", needs CUDA 13 and cuDNN 9"),

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How the message begins when a model's answer is not what its card promises.
-pub const UNUSABLE: &str = "the model's answer is unusable";
+const UNUSABLE: &str = "the model's answer is unusable";
 
 /// Why a model could not be loaded or run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +41,14 @@ pub enum EngineError {
     /// The model's answer is not what its card promises.
     #[error("{UNUSABLE}: {0}")]
     Output(String),
+}
+
+impl EngineError {
+    /// Whether it is the model's own fault, wherever it runs.
+    #[must_use]
+    pub fn is_models_own(&self) -> bool {
+        matches!(self, Self::Output(_))
+    }
 }
 
 /// What was asked for, what was tried, what runs.

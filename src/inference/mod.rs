@@ -18,9 +18,9 @@ mod sketch;
 
 pub use availability::{Missing, ProviderStatus, provider_status, provider_statuses};
 pub use choice::{FAITHFUL, Measured, Record};
-pub use engine::{Answer, Engine, EngineError, EngineReport, UNUSABLE, difference, self_test_tensor};
+pub use engine::{Answer, Engine, EngineError, EngineReport, difference, self_test_tensor};
 pub use heat::{HeatMap, activation_map, occlusion_map};
-pub use pipeline::{CellFeatures, Options, PipelineError, Schedule, Summary, run};
+pub use pipeline::{CellFeatures, Options, PipelineError, PipelineEvent, PipelineMonitor, Schedule, Summary, run};
 pub use plugins::{Plugin, try_plugin};
 pub use prepare::{Cells, OwnSquares, Prepared, Skip, decode_file, prepare};
 pub use probe::run_graph;

@@ -11,12 +11,13 @@ use super::engine::{Answer, Engine, EngineError, EngineReport};
 use super::prepare::{Cells, OwnSquares, Prepared, Skip, prepare};
 use super::provider::Provider;
 use super::sketch::sketch;
-use crate::domain::{CellResult, ImageResult, Outcome};
+use crate::domain::{CellResult, Failure, ImageResult, Outcome};
 use crate::files::Entry;
-use crate::model::{ModelCard, VettedModel};
-use crate::task::{Cancel, Progress};
+use crate::model::VettedModel;
+use crate::task::{Cancel, Monitor, cores};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -100,10 +101,24 @@ pub enum PipelineError {
     /// No thread could be started.
     #[error("no worker thread could be started: {0}")]
     Threads(String),
-    /// The one who takes the rows cannot take more.
-    #[error("{0}")]
-    Sink(String),
+    /// The listener broke off, for a reason of its own.
+    #[error("the run was broken off")]
+    BrokenOff,
 }
+
+/// What is told while a run goes on.
+#[derive(Debug)]
+pub enum PipelineEvent {
+    /// The model is loaded; this is what runs. Comes first.
+    Started(EngineReport),
+    /// The provider failed on the way; this runs the rest.
+    Switched(EngineReport),
+    /// One file's result, in the order of the entries.
+    Row(ImageResult),
+}
+
+/// How a run is watched: who breaks off gets no more rows.
+pub type PipelineMonitor<'a> = Monitor<'a, PipelineEvent, ControlFlow<()>>;
 
 /// What workers send.
 enum Done {
@@ -112,8 +127,16 @@ enum Done {
     Switched(Box<EngineReport>),
 }
 
-/// Classifies `entries` with `model`, giving each row to `sink` in the order of the entries. `started` hears what runs,
-/// before the first row, and again where a provider failed and the processor does the rest.
+/// What came of the rows.
+struct Collected {
+    skipped: usize,
+    /// What ran the rest, where the provider failed.
+    switched: Option<EngineReport>,
+    /// The listener broke off.
+    broken_off: bool,
+}
+
+/// Classifies `entries` with `model`, telling each row in the order of the entries.
 ///
 /// # Errors
 /// [`PipelineError`]; a file that fails is a row instead.
@@ -121,20 +144,18 @@ pub fn run(
     entries: &[Entry],
     model: &VettedModel,
     options: &Options,
-    cancel: &Cancel,
-    progress: &Progress,
-    started: &mut dyn FnMut(&EngineReport),
-    sink: &mut dyn FnMut(ImageResult) -> Result<(), String>,
+    monitor: &mut PipelineMonitor<'_>,
 ) -> Result<Summary, PipelineError> {
-    progress.set_total(entries.len());
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let workers = options.workers.unwrap_or(cores).clamp(1, entries.len().max(1));
+    monitor.progress.set_total(entries.len());
+    let workers = options.workers.unwrap_or_else(cores).clamp(1, entries.len().max(1));
     let engine = Engine::load(model, options.provider, 1)?;
     let mut report = engine.report().clone();
     if let Some((_, name)) = options.fails_after {
         report.actual = name.into();
     }
-    started(&report);
+    if monitor.event(PipelineEvent::Started(report.clone())).is_break() {
+        return Err(PipelineError::BrokenOff);
+    }
     let schedule =
         options.schedule.unwrap_or(if &*report.actual == "cpu" { Schedule::PerCore } else { Schedule::Batched });
     let batch = options.batch.unwrap_or(if schedule == Schedule::PerCore { 4 } else { 32 }).max(1);
@@ -147,99 +168,38 @@ pub fn run(
         entries,
         model,
         fails_after: options.fails_after.map(|(runs, _)| runs),
-        card: model.card(),
         cells: options.cells,
-        cancel,
+        cancel: monitor.cancel,
+        broken_off: Cancel::new(),
         actual: report.actual.clone(),
         batch,
         features: options.features,
         own: &options.own,
     };
-    let (tickets, take) = bounded::<usize>(WINDOW);
-    let (give, done) = bounded::<Done>(WINDOW);
-    let stopped = Cancel::new();
-    let mut skipped = 0;
-    let mut failure = None;
-    pool.in_place_scope(|scope| {
-        match schedule {
-            Schedule::PerCore => {
-                let mut first = Some(engine);
-                for _ in 0..workers {
-                    let (take, give, context, stopped) = (take.clone(), give.clone(), &context, &stopped);
-                    let own = first.take();
-                    scope.spawn(move |_| context.per_core(own, model, &take, &give, stopped));
-                }
-            }
-            Schedule::Batched => {
-                let (hand, receive) = bounded::<(usize, Prepared)>(2 * batch);
-                for _ in 0..workers {
-                    let (take, give, hand, context, stopped) =
-                        (take.clone(), give.clone(), hand.clone(), &context, &stopped);
-                    scope.spawn(move |_| context.prepare_only(&take, &give, &hand, stopped));
-                }
-                let (give, context) = (give.clone(), &context);
-                scope.spawn(move |_| context.batched(engine, &receive, &give));
-            }
-        }
-        drop((take, give));
-        // This thread hands out tickets and puts the rows in order.
-        let mut waiting = BTreeMap::new();
-        let (mut issued, mut next) = (0, 0);
-        while next < entries.len() {
-            while issued < entries.len()
-                && issued < next + WINDOW
-                && !cancel.is_cancelled()
-                && tickets.try_send(issued).is_ok()
-            {
-                issued += 1;
-            }
-            if next >= issued {
-                break;
-            }
-            let (index, row) = match done.recv() {
-                Ok(Done::Row(index, row)) => (index, row),
-                Ok(Done::Switched(other)) => {
-                    started(&other);
-                    report = *other;
-                    continue;
-                }
-                Err(_) => break,
-            };
-            waiting.insert(index, row);
-            while let Some(row) = waiting.remove(&next) {
-                next += 1;
-                progress.step();
-                match row {
-                    Err(Skip) => skipped += 1,
-                    Ok(row) if failure.is_none() => {
-                        if let Err(e) = sink(row) {
-                            failure = Some(PipelineError::Sink(e));
-                            stopped.cancel();
-                        }
-                    }
-                    Ok(_) => {}
-                }
-            }
-            if failure.is_some() {
-                break;
-            }
-        }
-        drop(tickets);
-        drop(done);
+    let collected = pool.in_place_scope(|scope| {
+        let (tickets, take) = bounded::<usize>(WINDOW);
+        let (give, done) = bounded::<Done>(WINDOW);
+        context.start_workers(scope, schedule, workers, engine, take, give);
+        context.collect(tickets, &done, monitor)
     });
-    match failure {
-        Some(error) => Err(error),
-        None => Ok(Summary { engine: report, skipped, cancelled: cancel.is_cancelled() }),
+    if collected.broken_off {
+        return Err(PipelineError::BrokenOff);
     }
+    Ok(Summary {
+        engine: collected.switched.unwrap_or(report),
+        skipped: collected.skipped,
+        cancelled: monitor.is_cancelled(),
+    })
 }
 
 struct Context<'a> {
     entries: &'a [Entry],
     model: &'a VettedModel,
     fails_after: Option<usize>,
-    card: &'a ModelCard,
     cells: Cells,
     cancel: &'a Cancel,
+    /// Set where the listener broke off: workers end, and their rows are dropped.
+    broken_off: Cancel,
     actual: Arc<str>,
     batch: usize,
     features: CellFeatures,
@@ -247,23 +207,87 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn per_core(
-        &self,
-        own: Option<Engine>,
-        model: &VettedModel,
-        take: &Receiver<usize>,
-        give: &Sender<Done>,
-        stopped: &Cancel,
+    fn start_workers<'s>(
+        &'s self,
+        scope: &rayon::Scope<'s>,
+        schedule: Schedule,
+        workers: usize,
+        engine: Engine,
+        take: Receiver<usize>,
+        give: Sender<Done>,
     ) {
+        match schedule {
+            Schedule::PerCore => {
+                let mut first = Some(engine);
+                for _ in 0..workers {
+                    let (take, give, own) = (take.clone(), give.clone(), first.take());
+                    scope.spawn(move |_| self.per_core(own, &take, &give));
+                }
+            }
+            Schedule::Batched => {
+                let (hand, receive) = bounded::<(usize, Prepared)>(2 * self.batch);
+                for _ in 0..workers {
+                    let (take, give, hand) = (take.clone(), give.clone(), hand.clone());
+                    scope.spawn(move |_| self.prepare_only(&take, &give, &hand));
+                }
+                scope.spawn(move |_| self.batched(engine, &receive, &give));
+            }
+        }
+    }
+
+    /// Hands out tickets and tells the rows in order, until all are told, the job is cancelled or the listener breaks off.
+    fn collect(&self, tickets: Sender<usize>, done: &Receiver<Done>, monitor: &mut PipelineMonitor<'_>) -> Collected {
+        let mut collected = Collected { skipped: 0, switched: None, broken_off: false };
+        let mut waiting = BTreeMap::new();
+        let (mut issued, mut next) = (0, 0);
+        while next < self.entries.len() && !collected.broken_off {
+            while issued < self.entries.len()
+                && issued < next + WINDOW
+                && !self.cancel.is_cancelled()
+                && tickets.try_send(issued).is_ok()
+            {
+                issued += 1;
+            }
+            if next >= issued {
+                break;
+            }
+            match done.recv() {
+                Ok(Done::Row(index, row)) => drop(waiting.insert(index, row)),
+                Ok(Done::Switched(other)) => {
+                    collected.broken_off = monitor.event(PipelineEvent::Switched((*other).clone())).is_break();
+                    collected.switched = Some(*other);
+                }
+                Err(_) => break,
+            }
+            while let Some(row) = waiting.remove(&next).filter(|_| !collected.broken_off) {
+                next += 1;
+                monitor.progress.step();
+                match row {
+                    Err(Skip) => collected.skipped += 1,
+                    Ok(row) => collected.broken_off = monitor.event(PipelineEvent::Row(row)).is_break(),
+                }
+            }
+        }
+        if collected.broken_off {
+            self.broken_off.cancel();
+        }
+        collected
+    }
+
+    fn stopped(&self) -> bool {
+        self.cancel.is_cancelled() || self.broken_off.is_cancelled()
+    }
+
+    fn per_core(&self, own: Option<Engine>, take: &Receiver<usize>, give: &Sender<Done>) {
         // The first worker has the engine that was probed; the others load their own, on the same provider.
-        let mut engine = own.map_or_else(|| Engine::load(model, provider_of(&self.actual), 1), Ok);
+        let mut engine = own.map_or_else(|| Engine::load(self.model, provider_of(&self.actual), 1), Ok);
         for index in take {
-            if self.cancel.is_cancelled() || stopped.is_cancelled() {
+            if self.stopped() {
                 break;
             }
             let row = self.isolated(index, |prepared| match &mut engine {
                 Ok(engine) => self.classify(engine, &std::mem::take(&mut prepared.tensors)),
-                Err(e) => Err(e.to_string()),
+                Err(e) => Err(failure(e)),
             });
             if give.send(Done::Row(index, row)).is_err() {
                 break;
@@ -272,11 +296,11 @@ impl Context<'_> {
     }
 
     /// Runs any number of cells, at most a batch at a time.
-    fn classify(&self, engine: &mut Engine, tensors: &[f32]) -> Result<Vec<Answer>, String> {
-        let per_cell = 3 * self.card.tensor.size * self.card.tensor.size;
+    fn classify(&self, engine: &mut Engine, tensors: &[f32]) -> Result<Vec<Answer>, Failure> {
+        let per_cell = 3 * self.model.card().tensor.size * self.model.card().tensor.size;
         let mut out = Vec::with_capacity(tensors.len() / per_cell);
         for chunk in tensors.chunks(per_cell * self.batch) {
-            out.extend(engine.answers(chunk.to_vec(), chunk.len() / per_cell).map_err(|e| e.to_string())?);
+            out.extend(engine.answers(chunk.to_vec(), chunk.len() / per_cell).map_err(|e| failure(&e))?);
         }
         Ok(out)
     }
@@ -285,11 +309,11 @@ impl Context<'_> {
     fn isolated(
         &self,
         index: usize,
-        finish: impl FnOnce(&mut Prepared) -> Result<Vec<Answer>, String>,
+        finish: impl FnOnce(&mut Prepared) -> Result<Vec<Answer>, Failure>,
     ) -> Result<ImageResult, Skip> {
         let entry = &self.entries[index];
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            let mut prepared = prepare(entry, self.card, self.cells, self.own)?;
+            let mut prepared = prepare(entry, self.model.card(), self.cells, self.own)?;
             let answers = if prepared.squares.is_empty() { Ok(Vec::new()) } else { finish(&mut prepared) };
             Ok(self.row(index, prepared, answers, &self.actual))
         }));
@@ -307,13 +331,14 @@ impl Context<'_> {
         &self,
         index: usize,
         prepared: Prepared,
-        answers: Result<Vec<Answer>, String>,
+        answers: Result<Vec<Answer>, Failure>,
         by: &Arc<str>,
     ) -> ImageResult {
         let ran = !prepared.squares.is_empty();
-        let threshold = self.card.calibration.as_ref().and_then(|c| c.abstain_threshold).unwrap_or(0.0);
+        let threshold = self.model.card().calibration.as_ref().and_then(|c| c.abstain_threshold).unwrap_or(0.0);
         let outcome = match (prepared.error, answers) {
-            (Some(error), _) | (None, Err(error)) => Outcome::Failed(error),
+            (Some(error), _) => Outcome::Failed(Failure::Image(error)),
+            (None, Err(failure)) => Outcome::Failed(failure),
             (None, Ok(all)) => Outcome::Cells(
                 prepared
                     .squares
@@ -345,19 +370,13 @@ impl Context<'_> {
         }
     }
 
-    fn prepare_only(
-        &self,
-        take: &Receiver<usize>,
-        give: &Sender<Done>,
-        hand: &Sender<(usize, Prepared)>,
-        stopped: &Cancel,
-    ) {
+    fn prepare_only(&self, take: &Receiver<usize>, give: &Sender<Done>, hand: &Sender<(usize, Prepared)>) {
         for index in take {
-            if self.cancel.is_cancelled() || stopped.is_cancelled() {
+            if self.stopped() {
                 break;
             }
             let ready = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                prepare(&self.entries[index], self.card, self.cells, self.own)
+                prepare(&self.entries[index], self.model.card(), self.cells, self.own)
             }));
             let sent = match ready {
                 Ok(Err(Skip)) => give.send(Done::Row(index, Err(Skip))).is_ok(),
@@ -388,13 +407,17 @@ impl Context<'_> {
             let all: Vec<f32> = group.iter_mut().flat_map(|(_, p)| std::mem::take(&mut p.tensors)).collect();
             let injected = !switched && self.fails_after.is_some_and(|n| runs >= n);
             runs += 1;
-            let mut results = if injected { Err("injected failure".into()) } else { self.classify(&mut engine, &all) };
+            let mut results = if injected {
+                Err(Failure::Image("injected failure".into()))
+            } else {
+                self.classify(&mut engine, &all)
+            };
             // A driver that is reset, a card without memory: the rest goes on on the processor, and it is said.
             if let (Err(why), false) = (&results, switched)
                 && (&*by != "cpu" || injected)
                 && let Ok(mut cpu) = Engine::load(self.model, Provider::Cpu, 1)
             {
-                cpu.took_over(&by, done, why);
+                cpu.took_over(&by, done, why.reason());
                 switched = true;
                 by = cpu.report().actual.clone();
                 if give.send(Done::Switched(Box::new(cpu.report().clone()))).is_err() {
@@ -419,6 +442,11 @@ impl Context<'_> {
     }
 }
 
+fn failure(error: &EngineError) -> Failure {
+    let reason = error.to_string();
+    if error.is_models_own() { Failure::Model(reason) } else { Failure::Image(reason) }
+}
+
 fn provider_of(actual: &str) -> Provider {
     actual.parse().unwrap_or(Provider::Cpu)
 }
@@ -440,15 +468,15 @@ mod tests {
             entries: &entries,
             model: &model,
             fails_after: None,
-            card: model.card(),
             cells: Cells::One,
             cancel: &cancel,
+            broken_off: Cancel::new(),
             actual: "cpu".into(),
             batch: 1,
             features: CellFeatures::None,
             own: &OwnSquares::new(),
         };
         let row = context.isolated(0, |_| panic!("a decoder stumbles")).expect("a row");
-        assert!(matches!(row.outcome, Outcome::Failed(reason) if reason.contains("others are not affected")));
+        assert!(matches!(row.outcome, Outcome::Failed(why) if why.reason().contains("others are not affected")));
     }
 }

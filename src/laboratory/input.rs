@@ -170,104 +170,136 @@ impl CaseInput<'_> {
     /// Counts, and says of each label that a person gave what became of it.
     #[must_use]
     pub fn count(self, made: &str) -> (Snapshot, BTreeMap<CellKey, Counted>) {
-        let mut became: BTreeMap<CellKey, Counted> =
-            self.labels.iter().filter(|(_, v)| v.named()).map(|(key, _)| (*key, Counted::Yes)).collect();
         let mut order = self.images.clone();
         order.sort_by(|a, b| a.result.path.cmp(&b.result.path));
-        let standing = standing(&order);
-        let mut left = LeftOut::default();
-        let mut counting = Counting::default();
-        // What stands here was dealt with: counted, or left out together with its labels.
-        let mut present: HashSet<Digest> = HashSet::new();
-        let mut passed: HashSet<Digest> = HashSet::new();
-        let mut shown: HashSet<CellKey> = HashSet::new();
-        let mut fields: BTreeSet<usize> = BTreeSet::new();
-        for CaseImage { result, on_disk } in &order {
-            match on_disk {
-                OnDisk::Same => {}
-                OnDisk::Changed => {
-                    left.changed += 1;
-                    continue;
-                }
-                OnDisk::Gone => {
-                    left.gone += 1;
-                    continue;
-                }
-            }
-            if let Some(digest) = result.digest {
-                if standing.get(&digest).is_none_or(|p| *p != result.path) {
-                    left.copies.push(result.path.clone());
-                    continue;
-                }
-                let field = self.same_fields.iter().position(|f| f.contains(&digest));
-                if field.is_some_and(|f| !fields.insert(f)) {
-                    left.same_fields.push(result.path.clone());
-                    passed.insert(digest);
-                    continue;
-                }
-                present.insert(digest);
-            }
-            let slide = slide_of(&result.path);
-            let mut own = counting.slides.remove(&slide).unwrap_or_default();
-            own.add_image(result);
-            if let (Outcome::Cells(cells), Some(image)) = (&result.outcome, result.digest) {
-                for cell in cells {
-                    let key = CellKey { image, cell: cell.number };
-                    shown.insert(key);
-                    let verdict = self.labels.get(&key).copied();
-                    let (label, reviewed) = label_of(verdict, suggestion(cell, &self.classes));
-                    counting.cell(&mut own, key, label, reviewed, self.confirmations);
-                }
-            }
-            counting.slides.insert(slide, own);
-        }
-        // What looks alike, and is there, and nobody has decided yet.
-        let decided = |group: &[Digest]| {
-            let within = |known: &Vec<Digest>| group.iter().all(|d| known.contains(d));
-            self.same_fields.iter().chain(&self.other_fields).any(within)
-        };
-        for group in self.alike.iter().filter(|g| !decided(g)) {
-            let paths: Vec<PathBuf> = group
-                .iter()
-                .filter(|d| present.contains(*d))
-                .filter_map(|d| standing.get(d).map(|p| p.to_path_buf()))
-                .collect();
-            if paths.len() > 1 {
-                left.alike.push(paths);
-            }
-        }
-        let looked = !self.images.is_empty() || self.run.is_some();
-        for (key, verdict) in self.labels.iter().filter(|(key, v)| v.named() && !shown.contains(key)) {
-            if !looked {
-                // Labels of a table and no images at all: there is nothing that they could disagree with.
-                let mut own = counting.slides.remove(Path::new("")).unwrap_or_default();
-                counting.cell(&mut own, *key, &verdict.label, true, self.confirmations);
-                counting.slides.insert(PathBuf::new(), own);
-            } else if present.contains(&key.image) {
-                left.labels_unmatched += 1;
-                became.insert(*key, Counted::NoCell);
-            } else if passed.contains(&key.image) {
-                became.insert(*key, Counted::SameField);
-            } else {
-                left.labels_gone += 1;
-                became.insert(*key, Counted::NoImage);
-            }
-        }
+        let mut tally = Tally { standing: standing(&order), ..Tally::default() };
+        let here: Vec<&ImageResult> = order.iter().filter_map(|image| tally.stands(&self, image)).collect();
+        here.into_iter().for_each(|result| tally.image(&self, result));
+        tally.undecided(&self);
+        let became = tally.labels(&self);
+        let Tally { counting: Counting { slides, confirmed, .. }, left, .. } = tally;
         let snapshot = Snapshot {
             case: self.facts,
             range_source: Some(self.ranges.source()),
             ranges: self.ranges.list().to_vec(),
             cannot_name: Some(cannot_name(&self.classes).into_iter().map(str::to_owned).collect()),
-            classes: self.classes.clone(),
-            slides: counting.slides.into_iter().collect(),
+            classes: self.classes,
+            slides: slides.into_iter().collect(),
             model: self.model,
             made: made.to_owned(),
             left,
-            confirmed: Some(counting.confirmed),
+            confirmed: Some(confirmed),
             run: self.run,
             rounding: rounding::RULE.to_owned(),
         };
         (snapshot, became)
+    }
+}
+
+/// A count on its way.
+#[derive(Default)]
+struct Tally<'a> {
+    /// The file that stands for each image.
+    standing: HashMap<Digest, &'a Path>,
+    counting: Counting<'a>,
+    left: LeftOut,
+    /// Images that count.
+    present: HashSet<Digest>,
+    /// Images of a field that counts already.
+    passed: HashSet<Digest>,
+    /// Cells that were found.
+    found: HashSet<CellKey>,
+    /// Which of the same fields were met.
+    fields: BTreeSet<usize>,
+}
+
+impl<'a> Tally<'a> {
+    /// The image where it counts; else it is noted why not.
+    fn stands<'b>(&mut self, case: &CaseInput<'_>, image: &CaseImage<'b>) -> Option<&'b ImageResult> {
+        let result = image.result;
+        match image.on_disk {
+            OnDisk::Same => {}
+            OnDisk::Changed => {
+                self.left.changed += 1;
+                return None;
+            }
+            OnDisk::Gone => {
+                self.left.gone += 1;
+                return None;
+            }
+        }
+        let Some(digest) = result.digest else { return Some(result) };
+        if self.standing.get(&digest).is_none_or(|p| *p != result.path) {
+            self.left.copies.push(result.path.clone());
+            return None;
+        }
+        let field = case.same_fields.iter().position(|f| f.contains(&digest));
+        if field.is_some_and(|f| !self.fields.insert(f)) {
+            self.left.same_fields.push(result.path.clone());
+            self.passed.insert(digest);
+            return None;
+        }
+        self.present.insert(digest);
+        Some(result)
+    }
+
+    /// Counts an image and its cells.
+    fn image(&mut self, case: &'a CaseInput<'a>, result: &'a ImageResult) {
+        let slide = slide_of(&result.path);
+        let mut own = self.counting.slides.remove(&slide).unwrap_or_default();
+        own.add_image(result);
+        if let (Outcome::Cells(cells), Some(image)) = (&result.outcome, result.digest) {
+            for cell in cells {
+                let key = CellKey { image, cell: cell.number };
+                self.found.insert(key);
+                let verdict = case.labels.get(&key).copied();
+                let (label, reviewed) = label_of(verdict, suggestion(cell, &case.classes));
+                self.counting.cell(&mut own, key, label, reviewed, case.confirmations);
+            }
+        }
+        self.counting.slides.insert(slide, own);
+    }
+
+    /// Notes what looks alike, and is there, and nobody has decided yet.
+    fn undecided(&mut self, case: &CaseInput<'_>) {
+        let decided = |group: &[Digest]| {
+            let within = |known: &Vec<Digest>| group.iter().all(|d| known.contains(d));
+            case.same_fields.iter().chain(&case.other_fields).any(within)
+        };
+        for group in case.alike.iter().filter(|g| !decided(g)) {
+            let there = group.iter().filter(|d| self.present.contains(*d));
+            let paths: Vec<PathBuf> = there.filter_map(|d| self.standing.get(d).map(|p| p.to_path_buf())).collect();
+            if paths.len() > 1 {
+                self.left.alike.push(paths);
+            }
+        }
+    }
+
+    /// What became of each label that a person gave; those whose cell was not found are noted.
+    fn labels(&mut self, case: &'a CaseInput<'a>) -> BTreeMap<CellKey, Counted> {
+        let looked = !case.images.is_empty() || case.run.is_some();
+        let mut became = BTreeMap::new();
+        for (key, verdict) in case.labels.iter().filter(|(_, v)| v.named()) {
+            let counted = if self.found.contains(key) {
+                Counted::Yes
+            } else if !looked {
+                // Labels of a table and no images at all: there is nothing that they could disagree with.
+                let mut own = self.counting.slides.remove(Path::new("")).unwrap_or_default();
+                self.counting.cell(&mut own, *key, &verdict.label, true, case.confirmations);
+                self.counting.slides.insert(PathBuf::new(), own);
+                Counted::Yes
+            } else if self.present.contains(&key.image) {
+                self.left.labels_unmatched += 1;
+                Counted::NoCell
+            } else if self.passed.contains(&key.image) {
+                Counted::SameField
+            } else {
+                self.left.labels_gone += 1;
+                Counted::NoImage
+            };
+            became.insert(*key, counted);
+        }
+        became
     }
 }
 

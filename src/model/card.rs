@@ -69,6 +69,9 @@ pub struct Manifest {
     /// What it is for.
     #[serde(default)]
     pub intended_use: String,
+    /// What a newer or another program wrote beside: it stays.
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, Value>,
 }
 
 /// The input's contract.
@@ -119,6 +122,22 @@ pub struct ManifestPreprocessing {
     /// `area`, `bilinear` or `bicubic`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+}
+
+impl ManifestInput {
+    /// The input `name` with the scaling of `spec`; `layout` is that of the graph, `NCHW` or `NHWC`.
+    #[must_use]
+    pub fn new(name: &str, spec: &TensorSpec, layout: &str) -> Self {
+        Self {
+            name: name.into(),
+            layout: layout.into(),
+            channels: if spec.bgr { "BGR" } else { "RGB" }.into(),
+            size: [spec.size, spec.size],
+            dtype: "float32".into(),
+            mean: spec.mean,
+            std: spec.std,
+        }
+    }
 }
 
 impl From<&Preprocessing> for ManifestPreprocessing {
@@ -271,10 +290,12 @@ impl Preprocessing {
 }
 
 impl ManifestHistory {
+    /// The columns that this version writes.
+    pub const COLUMNS: [&str; 6] = ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"];
+
     /// The rows, where the columns are those that this version writes.
     fn rows(&self) -> Vec<EpochRow> {
-        let known = ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"];
-        if self.columns != known {
+        if self.columns != Self::COLUMNS {
             return Vec::new();
         }
         let row = |r: &Vec<f64>| match r[..] {
@@ -289,6 +310,32 @@ impl ManifestHistory {
 }
 
 impl Manifest {
+    /// A manifest of this version that says no more than what a model needs to be used.
+    #[must_use]
+    pub fn new(name: &str, labels: Vec<String>, input: ManifestInput, preprocessing: ManifestPreprocessing) -> Self {
+        Self {
+            schema: NEWEST_SCHEMA,
+            name: name.to_owned(),
+            labels,
+            counts_as: Vec::new(),
+            evidence: Vec::new(),
+            input,
+            preprocessing,
+            outputs: ManifestOutputs::default(),
+            calibration: None,
+            familiarity: None,
+            training_record: None,
+            self_test: None,
+            history: None,
+            provenance: Value::Null,
+            metrics: Value::Null,
+            quantization: Value::Null,
+            licence: String::new(),
+            intended_use: "research use only".into(),
+            rest: serde_json::Map::new(),
+        }
+    }
+
     /// How it was made and scored, as far as it says.
     pub(super) fn made(&self) -> Vec<(&'static str, String)> {
         let mut lines = Vec::new();

@@ -8,7 +8,7 @@ use super::input_view::{Crop, Scaling};
 use super::sidecar::{Sidecar, names_property, size_property};
 use super::third_party::{BuiltInScaling, Ending, Facts, Family};
 use super::vet::OutputKind;
-use crate::domain::{ClassSet, Filter, WholePreprocessing, laboratory_class};
+use crate::domain::{ClassSet, Filter, TensorSpec, WholePreprocessing, laboratory_class};
 use std::fmt;
 
 /// Where what a person said comes from.
@@ -176,37 +176,24 @@ impl Draft {
             OutputKind::Probabilities(name) => outputs.probabilities = Some(name.clone()),
         }
         let said = |e: &Evidence| format!("{}: {}, {}{}", e.part, e.what, e.from, if e.assumed { ASSUMED } else { "" });
+        let spec = TensorSpec {
+            size,
+            channels_first: facts.channels_first,
+            bgr: scaling.bgr,
+            mean: scaling.mean,
+            std: scaling.std,
+        };
+        let input = ManifestInput::new(&facts.input, &spec, if facts.channels_first { "NCHW" } else { "NHWC" });
         Some(Manifest {
-            schema: super::card::NEWEST_SCHEMA,
-            name: name.to_owned(),
             counts_as: if labels == self.counts_as { Vec::new() } else { self.counts_as.clone() },
-            labels,
             evidence: self.evidence.iter().map(said).collect(),
-            input: ManifestInput {
-                name: facts.input.clone(),
-                layout: if facts.channels_first { "NCHW" } else { "NHWC" }.into(),
-                channels: if scaling.bgr { "BGR" } else { "RGB" }.into(),
-                size: [size, size],
-                dtype: "float32".into(),
-                mean: scaling.mean,
-                std: scaling.std,
-            },
-            preprocessing: ManifestPreprocessing::from(&self.framing.preprocessing()),
             outputs,
-            calibration: None,
-            familiarity: None,
-            training_record: None,
-            self_test: None,
-            history: None,
-            provenance: serde_json::Value::Null,
-            metrics: serde_json::Value::Null,
-            quantization: serde_json::Value::Null,
             licence: ["model_license", "license"]
                 .iter()
                 .find_map(|k| facts.properties.get(*k))
                 .cloned()
                 .unwrap_or_default(),
-            intended_use: "research use only".into(),
+            ..Manifest::new(name, labels, input, ManifestPreprocessing::from(&self.framing.preprocessing()))
         })
     }
 }

@@ -23,7 +23,10 @@ mod triton;
 mod vet;
 
 pub use calibration::{Calibration, LOGARITHMS};
-pub use card::{MANIFEST_KEY, Manifest, ManifestPreprocessing, ModelCard, Preprocessing};
+pub use card::{
+    MANIFEST_KEY, Manifest, ManifestHistory, ManifestInput, ManifestOutputs, ManifestPreprocessing, ModelCard,
+    Preprocessing,
+};
 pub use contract::{ASSUMED, Answers, Draft, Evidence, Part, Question, SAID};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
 pub use head::Head;
@@ -34,7 +37,7 @@ pub use network::{
 };
 pub use ood::{HASH_BYTES, OodDetector, TrainingRecord};
 pub use quantize::{QuantizeError, quantizable, quantized, with_outputs};
-pub use rewrite::{manifest_text, with_manifest};
+pub use rewrite::{ManifestError, manifest_text, with_manifest};
 pub use selftest::{SELF_TEST_TOLERANCE, SelfTest, self_test_picture};
 pub use sidecar::{SIDECARS, Sidecar};
 pub use third_party::{BuiltInScaling, Ending, Facts, Family, OnnxFacts};

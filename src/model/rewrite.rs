@@ -1,7 +1,7 @@
 //! A copy of a model file with another manifest. Every other byte of the file stays as it is: what this program does not
 //! know of a file is not lost.
 
-use super::card::MANIFEST_KEY;
+use super::card::{MANIFEST_KEY, Manifest};
 use super::onnx::StringStringEntryProto;
 use prost::Message as _;
 
@@ -33,6 +33,35 @@ pub fn with_manifest(bytes: &[u8], manifest: &str) -> Option<Vec<u8>> {
     prost::encoding::encode_varint(body.len() as u64, &mut out);
     out.extend_from_slice(&body);
     Some(out)
+}
+
+/// Why a manifest cannot be read from a file, or put into one.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It is not what this version understands.
+    #[error("the model's manifest: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The file is not a protobuf message.
+    #[error("the model's file cannot be written again")]
+    NotOnnx,
+}
+
+impl Manifest {
+    /// The manifest that a model file carries; `None` where it carries none.
+    ///
+    /// # Errors
+    /// Where its text is not understood.
+    pub fn read(file: &[u8]) -> Result<Option<Self>, ManifestError> {
+        Ok(manifest_text(file).map(|text| serde_json::from_str(&text)).transpose()?)
+    }
+
+    /// The model file with this manifest in the place of its own.
+    ///
+    /// # Errors
+    /// Where the file is not an ONNX file.
+    pub fn put_into(&self, file: &[u8]) -> Result<Vec<u8>, ManifestError> {
+        with_manifest(file, &serde_json::to_string(self)?).ok_or(ManifestError::NotOnnx)
+    }
 }
 
 /// A field: its number, its whole bytes, and its content where it is length-delimited.

@@ -89,7 +89,7 @@ impl RowWriter {
             _ => "unidentified",
         });
         let error = match &result.outcome {
-            Outcome::Failed(reason) => reason.as_str(),
+            Outcome::Failed(failure) => failure.reason(),
             Outcome::Cells(_) => "",
         };
         let path = display_path(&result.path);
@@ -165,6 +165,7 @@ fn csv_line(fields: &[String]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Failure;
     use crate::domain::{Digest, Probabilities, Square};
 
     fn result(path: &str, outcome: Outcome) -> ImageResult {
@@ -208,7 +209,8 @@ mod tests {
             row.starts_with("\"'=a,\"\"b\"\".png\",1,ok,b,0.750000,0.250000,0.750000,-3.2,10.0,80.5,640,480,0101"),
             "{row}"
         );
-        let row = String::from_utf8(w.image(&result("x", Outcome::Failed("why".into())))).expect("text");
+        let row =
+            String::from_utf8(w.image(&result("x", Outcome::Failed(Failure::Image("why".into()))))).expect("text");
         assert!(row.starts_with("x,0,failed,,,,,,,,640,480,") && row.ends_with(",cpu,why\n"), "{row}");
     }
 

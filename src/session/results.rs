@@ -4,7 +4,7 @@
 
 use super::places::{resolved, see};
 use super::store::{Store, StoreError};
-use crate::domain::{CellResult, Digest, ImageResult, Outcome, Probabilities, Square};
+use crate::domain::{CellResult, Digest, Failure, ImageResult, Outcome, Probabilities, Square};
 use crate::files::{FileFacts, absolute};
 use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
@@ -48,7 +48,7 @@ impl Store {
             let mut providers: HashMap<String, Arc<str>> = HashMap::new();
             let rows = all.query_map([], |r| {
                 let outcome = match (r.get::<_, Option<String>>(7)?, r.get::<_, Option<Vec<u8>>>(6)?) {
-                    (Some(error), _) => Some(Outcome::Failed(error)),
+                    (Some(error), _) => Some(Outcome::Failed(Failure::Image(error))),
                     (None, cells) => read_cells(&cells.unwrap_or_default()).map(Outcome::Cells),
                 };
                 let provider = r
@@ -60,7 +60,7 @@ impl Store {
                     path: resolved(PathBuf::from(r.get::<_, String>(0)?), &folders),
                     digest: r.get::<_, Option<[u8; 32]>>(3)?.map(Digest),
                     size: r.get::<_, Option<u32>>(4)?.zip(r.get(5)?),
-                    outcome: outcome.clone().unwrap_or(Outcome::Failed(String::new())),
+                    outcome: outcome.clone().unwrap_or(Outcome::Cells(Vec::new())),
                     warnings: warnings.lines().map(str::to_owned).collect(),
                     provider,
                 };
@@ -104,7 +104,7 @@ impl Store {
                 let Some(path) = path.to_str() else { continue };
                 let (cells, error) = match &r.outcome {
                     Outcome::Cells(cells) => (Some(write_cells(cells)), None),
-                    Outcome::Failed(error) => (None, Some(error)),
+                    Outcome::Failed(failure) => (None, Some(failure.reason())),
                 };
                 put.execute(params![
                     path,
@@ -238,7 +238,7 @@ mod tests {
         let rows = [
             kept("/a/1.png", Outcome::Cells(vec![cell(1, None), cell(2, Some(1.5))])),
             kept("/a/2.png", Outcome::Cells(vec![])),
-            kept("/a/3.png", Outcome::Failed("cut off".into())),
+            kept("/a/3.png", Outcome::Failed(Failure::Image("cut off".into()))),
         ];
         s.keep_results("model 1", &rows).expect("kept");
         let mut back = s.results("model 1").expect("reads");

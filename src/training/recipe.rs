@@ -62,6 +62,13 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// Its numbers as text: what a checkpoint belongs to. A field that is added must be left out where it has the value that changes nothing
+    /// (`skip_serializing_if`), or every unfinished run is refused.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     /// The recipe of a kind with its usual numbers, for `images` training images.
     #[must_use]
     pub fn of(kind: RecipeKind, images: usize) -> Self {

@@ -7,8 +7,9 @@ use crate::files::{scratch_folder, write_atomic};
 use crate::imaging::{self, Limits, draw_slide, encode_png};
 use crate::inference::{self, Cells, Engine, Options, Provider};
 use crate::model::VettedModel;
-use crate::task::{Cancel, Progress};
+use crate::task::{Cancel, Monitor, Progress};
 use serde_json::{Value, json};
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 /// What was measured.
@@ -61,7 +62,9 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
         .map_err(|e| UserError::new(format!("the temporary folder cannot be written: {e}")))?;
     let options = Options { cells: Cells::One, ..Options::default() };
     let start = Instant::now();
-    inference::run(&entries, model, &options, &Cancel::new(), &Progress::default(), &mut |_| (), &mut |_| Ok(()))
+    let (cancel, progress) = (Cancel::new(), Progress::default());
+    let mut on_event = |_| ControlFlow::Continue(());
+    inference::run(&entries, model, &options, &mut Monitor::new(&cancel, &progress, &mut on_event))
         .map_err(|e| UserError::new(e.to_string()))?;
     #[expect(clippy::cast_precision_loss, reason = "a count of pictures")]
     figures.push((

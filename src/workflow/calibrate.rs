@@ -2,21 +2,20 @@
 //! which it gives no label, and, where the model has none yet, what is unlike its images. The result is a new model file;
 //! the old one stays.
 
-use super::UserError;
-use super::evaluate::{EvaluateError, EvaluateProgress, EvaluateRequest, answer};
-use super::models::rewritten;
+use super::evaluate::{EvaluateError, EvaluateMonitor, EvaluateProgress, EvaluateRequest, answer};
+use super::rewrite::rewritten;
+use super::{Phase, UserError};
 use crate::domain::{Digest, logarithms};
 use crate::evaluation::Evaluated;
 use crate::files::{Content, display_path, probe_output, write_atomic};
-use crate::inference::{Engine, Provider};
+use crate::inference::{CellFeatures, Engine, Provider};
 use crate::metrics::{
     Abstention, Calibrator, Estimate, Evaluation, LEAST_FOR_VECTOR, Sample, Scored, abstention, fit_temperature,
     fit_vector, share,
 };
-use crate::model::{Calibration, LOGARITHMS, OodDetector, VettedModel, manifest_text};
-use crate::task::{Cancel, Progress};
+use crate::model::{Calibration, LOGARITHMS, Manifest, OodDetector, VettedModel};
 use crate::training::{fit_ood_detector, with_calibrated_threshold};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// What a calibrated model's name ends with.
@@ -76,54 +75,94 @@ pub fn calibrate(
     model: &VettedModel,
     request: &EvaluateRequest,
     options: &CalibrateOptions<'_>,
-    cancel: &Cancel,
-    progress: &Progress,
-    on_event: &mut dyn FnMut(EvaluateProgress),
+    monitor: &mut EvaluateMonitor<'_>,
 ) -> Result<Option<Calibrated>, EvaluateError> {
     let CalibrateOptions { target_risk, out } = *options;
-    let no = |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
-    probe_output(out, Content::Model).map_err(|e| no(&e))?;
-    let text = manifest_text(model.bytes()).ok_or_else(|| UserError::new("the model has no manifest to write into"))?;
-    let mut manifest: serde_json::Value =
-        serde_json::from_str(&text).map_err(|e| UserError::new(format!("the model's manifest: {e}")))?;
+    let unwritable =
+        |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
+    probe_output(out, Content::Model).map_err(|e| unwritable(&e))?;
+    let mut manifest = Manifest::read(model.bytes())
+        .map_err(|e| UserError::new(e.to_string()))?
+        .ok_or_else(|| UserError::new("the model has no manifest to write into"))?;
     // What is fitted is fitted to the network's own logits, whatever calibration the file has now.
-    manifest["calibration"] = serde_json::Value::Null;
+    manifest.calibration = None;
     let plain = rewritten(model.bytes(), &manifest, "the calibrated model")?;
-    let Some((found, features)) = answer(request, &plain, true, cancel, progress, on_event)? else { return Ok(None) };
+    let Some((found, features)) = answer(request, &plain, CellFeatures::All, monitor)? else { return Ok(None) };
+    check_cells(&found)?;
+    monitor.event(EvaluateProgress::Phase(Phase::Fitting));
+    let (logits, folds) = (logits(&found.sample), halves(found.sample.groups(), request.seed));
+    let fit = Fit { found: &found, logits: &logits, folds: &folds };
+    let fitted = fit.best()?;
+    // Chosen on confidences that no cell's own reference had a part in: each half by what was fitted on the other one.
+    let promise = abstention(&fitted.crossed, target_risk);
+    let (written, kept) = calibration(&fit, &fitted, promise, target_risk)?;
+    manifest.calibration = Some(written);
+    let ood = match &model.card().familiarity {
+        None => fit_ood(&found, &features, &folds),
+        Some(_) => None,
+    };
+    // Two models of one name could not be told apart in a list.
+    let name = &model.card().name;
+    if !name.ends_with(CALIBRATED) {
+        manifest.name = format!("{name}{CALIBRATED}");
+    }
+    let with_ood = ood.is_some();
+    if with_ood {
+        manifest.familiarity = ood;
+    }
+    let new = rewritten(model.bytes(), &manifest, "the calibrated model")?;
+    monitor.event(EvaluateProgress::Phase(Phase::Verifying));
+    // Loading runs the self-test, which the new calibration must not break.
+    Engine::load(&new, Provider::Cpu, 1).map_err(|e| UserError::new(format!("the calibrated model: {e}")))?;
+    write_atomic(out, new.bytes()).map_err(|e| unwritable(&e))?;
+    let (same, alike) = found.learnt();
+    Ok(Some(Calibrated {
+        path: out.to_owned(),
+        digest: new.card().digest,
+        method: fitted.method,
+        n: found.sample.len(),
+        groups: found.scores.groups,
+        accuracy: (found.scores.accuracy, fitted.after.accuracy),
+        error: (found.scores.calibration_error, fitted.after.calibration_error),
+        log_loss: (found.scores.log_loss, fitted.after.log_loss),
+        target_risk,
+        abstention: promise,
+        kept,
+        familiarity: with_ood,
+        learnt: same + alike,
+        recorded: found.recorded,
+        corrected: found.corrected(),
+    }))
+}
+
+/// Enough different cells, and none of them twice.
+fn check_cells(found: &Evaluated) -> Result<(), UserError> {
     let n = found.sample.len();
-    let distinct = found.cells.iter().map(|c| c.digest).collect::<std::collections::HashSet<_>>().len();
+    let distinct = found.cells.iter().map(|c| c.digest).collect::<HashSet<_>>().len();
     if distinct < LEAST {
         return Err(UserError::new(format!(
             "only {distinct} different cells can be used; calibration needs at least {LEAST}. Add labelled images"
-        ))
-        .into());
+        )));
     }
     if distinct < n {
         return Err(UserError::new(format!(
             "{} of {n} cells are copies of others, to the byte: what calibration promises would be counted on them twice. Take the copies out",
             n - distinct
-        ))
-        .into());
+        )));
     }
-    on_event(EvaluateProgress::Phase("fitting"));
-    let (logits, folds) = (logits(&found.sample), halves(found.sample.groups(), request.seed));
-    let fit = Fit { found: &found, logits: &logits, folds: &folds };
-    let (crossed, temperature) = fit.crossed(fit_temperature)?;
-    let enough = found.scores.per_class.iter().all(|c| c.support >= LEAST_FOR_VECTOR);
-    let vector = enough.then(|| fit.crossed(fit_vector)).transpose()?;
-    let (crossed, after, calibrator, how) = match vector {
-        Some((c, v)) if v.log_loss.value < temperature.log_loss.value => {
-            (c, v, fit.whole(fit_vector), "vector scaling")
-        }
-        _ => (crossed, temperature, fit.whole(fit_temperature), "temperature scaling"),
-    };
-    let method = match calibrator.temperature() {
-        Some(t) => format!("{how}, T = {t:.4}"),
-        None => how.to_owned(),
-    };
+    Ok(())
+}
+
+/// What the manifest says of a calibration, and how many of its cells the written model keeps.
+fn calibration(
+    fit: &Fit<'_>,
+    fitted: &Fitted,
+    promise: Option<Abstention>,
+    target_risk: f64,
+) -> Result<(Calibration, usize), UserError> {
+    let (found, calibrator) = (fit.found, &fitted.calibrator);
+    let n = found.sample.len();
     let calibrated = fit.sample_of(|row, _| calibrator.apply(row))?;
-    // Chosen on confidences that no cell's own reference had a part in: each half by what was fitted on the other one.
-    let promise = abstention(&crossed, target_risk);
     #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
     let single = |v: &[f64]| v.iter().map(|v| *v as f32).collect::<Vec<f32>>();
     // Rounded down, so that the very cell that set it is kept whatever the rounding does.
@@ -132,60 +171,27 @@ pub fn calibrate(
     // What the written model itself keeps of these cells.
     let kept = crate::metrics::kept(&calibrated, threshold.map_or(0.0, f64::from)).0;
     #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
+    let temperature = calibrator.temperature().map(|t| t as f32);
+    let vector = |v: &[f64]| if temperature.is_none() { single(v) } else { Vec::new() };
     let written = Calibration {
-        temperature: calibrator.temperature().map_or(1.0, |t| t as f32),
-        scale: if calibrator.temperature().is_none() { single(&calibrator.scale) } else { Vec::new() },
-        shift: if calibrator.temperature().is_none() { single(&calibrator.shift) } else { Vec::new() },
+        temperature: temperature.unwrap_or(1.0),
+        scale: vector(&calibrator.scale),
+        shift: vector(&calibrator.shift),
         abstain_threshold: threshold,
         input: LOGARITHMS.to_owned(),
         n,
         error_before: triple(&found.scores.calibration_error),
-        error_after: triple(&after.calibration_error),
+        error_after: triple(&fitted.after.calibration_error),
         target_risk: Some(target_risk),
         coverage: promise.map(|_| share(kept, n)),
         risk: promise.map(|a| [share(a.wrong, a.kept), a.risk_bound]),
         method: format!(
-            "{method} (Guo et al. 2017); threshold by exact binomial bounds over 20 coverages (Geifman & El-Yaniv 2017), 95 % confidence, chosen out of fold: each half of the groups by what was fitted on the other half"
+            "{} (Guo et al. 2017); threshold by exact binomial bounds over 20 coverages (Geifman & El-Yaniv 2017), 95 % confidence, chosen out of fold: each half of the groups by what was fitted on the other half",
+            fitted.method
         ),
         data_sha256: found.data_sha256.clone(),
     };
-    manifest["calibration"] =
-        serde_json::to_value(&written).map_err(|e| UserError::new(format!("the calibration: {e}")))?;
-    let familiarity = match &model.card().familiarity {
-        None => familiarity(&found, &features, &folds),
-        Some(_) => None,
-    };
-    // Two models of one name could not be told apart in a list.
-    let name = &model.card().name;
-    if !name.ends_with(CALIBRATED) {
-        manifest["name"] = format!("{name}{CALIBRATED}").into();
-    }
-    if let Some(f) = &familiarity {
-        manifest["familiarity"] = serde_json::to_value(f).map_err(|e| UserError::new(format!("familiarity: {e}")))?;
-    }
-    let new = rewritten(model.bytes(), &manifest, "the calibrated model")?;
-    on_event(EvaluateProgress::Phase("verifying in ONNX Runtime"));
-    // Loading runs the self-test, which the new calibration must not break.
-    Engine::load(&new, Provider::Cpu, 1).map_err(|e| UserError::new(format!("the calibrated model: {e}")))?;
-    write_atomic(out, new.bytes()).map_err(|e| no(&e))?;
-    let (same, alike) = found.learnt();
-    Ok(Some(Calibrated {
-        path: out.to_owned(),
-        digest: new.card().digest,
-        method,
-        n,
-        groups: found.scores.groups,
-        accuracy: (found.scores.accuracy, after.accuracy),
-        error: (found.scores.calibration_error, after.calibration_error),
-        log_loss: (found.scores.log_loss, after.log_loss),
-        target_risk,
-        abstention: promise,
-        kept,
-        familiarity: familiarity.is_some(),
-        learnt: same + alike,
-        recorded: found.recorded,
-        corrected: found.corrected(),
-    }))
+    Ok((written, kept))
 }
 
 fn triple(e: &Estimate) -> Option<[f64; 3]> {
@@ -216,6 +222,18 @@ fn halves(groups: &[usize], seed: u64) -> Vec<bool> {
     groups.iter().map(|g| side[g]).collect()
 }
 
+/// The calibration that was chosen.
+struct Fitted {
+    /// Each half of the cells by what was fitted on the other one.
+    crossed: Sample,
+    /// Scores of that.
+    after: Evaluation,
+    /// Fitted on all cells.
+    calibrator: Calibrator,
+    /// How, in words.
+    method: String,
+}
+
 struct Fit<'a> {
     found: &'a Evaluated,
     logits: &'a [f64],
@@ -223,6 +241,24 @@ struct Fit<'a> {
 }
 
 impl Fit<'_> {
+    /// Temperature scaling, or vector scaling where every class has enough cells and it is better out of fold.
+    fn best(&self) -> Result<Fitted, UserError> {
+        let (crossed, after) = self.crossed(fit_temperature)?;
+        let enough = self.found.scores.per_class.iter().all(|c| c.support >= LEAST_FOR_VECTOR);
+        let vector = enough.then(|| self.crossed(fit_vector)).transpose()?;
+        let (crossed, after, calibrator, how) = match vector {
+            Some((crossed, by_vector)) if by_vector.log_loss.value < after.log_loss.value => {
+                (crossed, by_vector, self.whole(fit_vector), "vector scaling")
+            }
+            _ => (crossed, after, self.whole(fit_temperature), "temperature scaling"),
+        };
+        let method = match calibrator.temperature() {
+            Some(t) => format!("{how}, T = {t:.4}"),
+            None => how.to_owned(),
+        };
+        Ok(Fitted { crossed, after, calibrator, method })
+    }
+
     fn whole(&self, fit: fn(Scored<'_>) -> Calibrator) -> Calibrator {
         let classes = self.found.labels.len();
         fit(Scored { logits: self.logits, truth: self.found.sample.truth(), classes })
@@ -258,7 +294,7 @@ impl Fit<'_> {
 
 /// Fitted on one half of the groups, its threshold on the other. `None` where the model gives no features or the cells
 /// are too few.
-fn familiarity(found: &Evaluated, features: &[f32], folds: &[bool]) -> Option<OodDetector> {
+fn fit_ood(found: &Evaluated, features: &[f32], folds: &[bool]) -> Option<OodDetector> {
     let width = features.len() / found.sample.len().max(1);
     if width == 0 {
         return None;

@@ -3,6 +3,7 @@
 use super::{default_model, draw_demo};
 use crate::files::{display_path, left_by_telemetry};
 use crate::inference::{Engine, Provider, Runtime, provider_statuses, telemetry_is_off};
+use crate::task::cores;
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -29,15 +30,15 @@ pub struct DoctorReport {
 pub fn doctor() -> DoctorReport {
     let mut findings = Vec::new();
     let mut add = |name, fine, text: String| findings.push(Finding { name, fine, text });
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     add(
         "version",
         true,
         format!(
-            "Leukoscope {} on {} {}, {cores} cores",
+            "Leukoscope {} on {} {}, {} cores",
             env!("CARGO_PKG_VERSION"),
             std::env::consts::OS,
-            std::env::consts::ARCH
+            std::env::consts::ARCH,
+            cores()
         ),
     );
     match Runtime::get() {

@@ -2,6 +2,7 @@
 //! what is left as questions. The answer is kept beside the program by the file's digest; the file itself is never changed.
 
 use super::UserError;
+use super::rewrite::rewritten;
 use crate::domain::Digest;
 use crate::domain::Square;
 use crate::files::{create_folder, data_file, display_path, read_bounded, remove_file, same_file, write_atomic};
@@ -11,7 +12,7 @@ use crate::inference::{Engine, Provider, decode_file, self_test_tensor};
 use crate::metrics::Interval;
 use crate::model::{
     Answers, Crop, Draft, Facts, MAX_MODEL_BYTES, Manifest, OnnxFacts, Part, Question, SAID, SIDECARS, Scaling,
-    SelfTest, Sidecar, VetError, VettedModel, vet, vet_as, with_manifest,
+    SelfTest, Sidecar, VetError, VettedModel, vet, vet_as,
 };
 use std::path::{Path, PathBuf};
 
@@ -321,13 +322,11 @@ pub fn save_as_ours(foreign: &ModelImport, name: Option<&str>, out: &Path) -> Re
     // Logits of the same probabilities: a self-test compares these.
     let logits = answer.values().iter().map(|p| p.max(1e-12).ln()).collect();
     manifest.self_test = Some(SelfTest { picture: 1, logits, tolerance: TOLERANCE });
-    let text = serde_json::to_string(&manifest).map_err(|e| UserError::new(e.to_string()))?;
-    let bytes =
-        with_manifest(foreign.stranger.bytes(), &text).ok_or_else(|| UserError::new("the file is no ONNX file"))?;
-    let copy = vet(&bytes, crate::files::digest_of(&bytes)).map_err(|e| UserError::new(e.to_string()))?;
+    let copy = rewritten(foreign.stranger.bytes(), &manifest, "the copy")?;
     Engine::load(&copy, Provider::Cpu, 1)
         .map_err(|e| UserError::new(format!("the copy does not pass its self-test: {e}")))?;
-    write_atomic(out, &bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))?;
+    write_atomic(out, copy.bytes())
+        .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))?;
     Ok(copy)
 }
 

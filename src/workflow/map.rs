@@ -1,6 +1,6 @@
 //! A map of cells: those that the model sees alike lie together. As a table or a picture; the window draws its own.
 
-use super::{ClassifyEvent, ClassifyRequest, UserError, classify};
+use super::{ClassifyEvent, ClassifyMonitor, ClassifyRequest, UserError, classify};
 use crate::domain::{CellId, Outcome};
 use crate::files::{display_path, write_atomic};
 use crate::inference::{CellFeatures, SKETCH};
@@ -51,9 +51,9 @@ pub fn write_map(
     }
     let request = ClassifyRequest { features: CellFeatures::Sketch, ..request.clone() };
     let (mut cells, mut rows, mut without) = (Vec::new(), Vec::new(), 0);
-    let totals = classify(&request, model, cancel, progress, &mut |told| {
+    let mut on_event = |told| {
         let ClassifyEvent::Row(row) = told else { return Ok(()) };
-        let Outcome::Cells(found) = row.outcome else { return Ok(()) };
+        let Outcome::Cells(found) = &row.outcome else { return Ok(()) };
         for cell in found {
             if cell.features.len() != SKETCH {
                 without += 1;
@@ -64,7 +64,8 @@ pub fn write_map(
             cells.push(MapPoint { path: display_path(&row.path), cell: cell.number, class, confidence, at: [0.0; 2] });
         }
         Ok(())
-    })?;
+    };
+    let totals = classify(&request, model, &mut ClassifyMonitor::new(cancel, progress, &mut on_event))?;
     if totals.cancelled {
         return Ok(None);
     }

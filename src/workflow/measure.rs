@@ -11,7 +11,7 @@ use crate::inference::{
     Engine, Measured, Plugin, Provider, Record, difference, provider_status, provider_statuses, try_plugin,
 };
 use crate::model::VettedModel;
-use crate::task::{Cancel, Progress};
+use crate::task::{Cancel, Monitor, cores};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -31,9 +31,7 @@ const ROUND: Duration = Duration::from_millis(1200);
 pub fn measure(
     model: &VettedModel,
     path: Option<&Path>,
-    cancel: &Cancel,
-    progress: &Progress,
-    on_event: &mut dyn FnMut(&Measured),
+    monitor: &mut Monitor<'_, Measured>,
 ) -> Result<Option<Record>, UserError> {
     let program =
         std::env::current_exe().map_err(|e| UserError::new(format!("this program does not know its own file: {e}")))?;
@@ -41,10 +39,10 @@ pub fn measure(
     if there.is_empty() {
         return Err(UserError::new("there is nothing to measure: ONNX Runtime is missing"));
     }
-    progress.set_total(there.len());
+    monitor.progress.set_total(there.len());
     let mut record = Record { time: now(), all: Vec::new() };
     for here in there {
-        let Some(found) = in_a_process(&program, path, here.provider, cancel) else { return Ok(None) };
+        let Some(found) = in_a_process(&program, path, here.provider, monitor.cancel) else { return Ok(None) };
         let measured = found.unwrap_or_else(|why| Measured {
             provider: here.provider.to_string(),
             identity: here.identity,
@@ -56,9 +54,9 @@ pub fn measure(
             difference: 0.0,
             error: Some(why),
         });
-        on_event(&measured);
+        monitor.event(measured.clone());
         record.all.push(measured);
-        progress.step();
+        monitor.progress.step();
     }
     record.keep(model.card().digest).map_err(|e| UserError::new(format!("what was measured cannot be kept: {e}")))?;
     Ok(Some(record))
@@ -136,7 +134,6 @@ pub fn measure_one(model: &VettedModel, provider: Provider) -> Result<Measured, 
     let start = since.elapsed().as_secs_f64() * 1e3;
     let got = all(&mut engine, &cells, 4).map_err(|e| no(&e))?;
     let nodes = engine.report().to_line();
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (mut rate, mut batch) = (0.0, 1);
     let sizes: &[usize] = if provider == Provider::Cpu { &[1, 4, 8] } else { &[1, 8, 32] };
     for &size in sizes {
@@ -144,7 +141,7 @@ pub fn measure_one(model: &VettedModel, provider: Provider) -> Result<Measured, 
         let found = if provider == Provider::Cpu {
             // As the pipeline does: a session a core.
             let rates: Vec<Result<f64, String>> = std::thread::scope(|scope| {
-                let workers: Vec<_> = (0..cores)
+                let workers: Vec<_> = (0..cores())
                     .map(|_| {
                         let tensors = &tensors;
                         scope.spawn(move || {

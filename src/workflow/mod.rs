@@ -23,23 +23,25 @@ mod map;
 mod measure;
 mod models;
 mod openable;
+mod phase;
 mod probe;
 mod quantize;
 mod recent;
+mod rewrite;
 mod session_writer;
 mod sessions;
 mod train;
 
 pub use bench::{BenchReport, bench};
 pub use calibrate::{CalibrateOptions, Calibrated, calibrate};
-pub use classify::{ClassifyEvent, ClassifyRequest, ClassifySummary, classify, classify_to, watch};
+pub use classify::{ClassifyEvent, ClassifyMonitor, ClassifyRequest, ClassifySummary, classify, classify_to, watch};
 pub use corrections::{ChangedReference, Correction, Corrections, CorrectionsWriter};
 pub use demo::{DEMO_SEED, DemoSlide, draw_demo};
 pub use doctor::{DoctorReport, doctor};
 pub use error::UserError;
 pub use evaluate::{
-    EvaluateError, EvaluateProgress, EvaluateRequest, KEPT_NEAR, can_write_into, compare, evaluate, write_comparison,
-    write_evaluation,
+    EvaluateError, EvaluateMonitor, EvaluateProgress, EvaluateRequest, KEPT_NEAR, can_write_into, compare, evaluate,
+    write_comparison, write_evaluation,
 };
 pub use explain::{ExplainRequest, Explained, Explainer, explain, explained_png};
 pub use export::{Export, report_bytes, results_csv, session_bytes};
@@ -59,8 +61,9 @@ pub use map::{CellPlaces, place_cells, write_map};
 pub use measure::{add_provider, fetch_destination, fetch_provider, measure, measure_one, record_text, try_provider};
 pub use models::{default_model, export_triton, open_model};
 pub use openable::openable;
+pub use phase::Phase;
 pub use probe::{LEAST, Probed, probe};
-pub use quantize::{Quantized, USUAL_LOSS, quantize};
+pub use quantize::{QuantizeOptions, Quantized, USUAL_LOSS, quantize};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use session_writer::{Emit, OpenedSession, ResultBatch, SessionCommand, SessionEvent, SessionWriter};
 pub use sessions::{
@@ -68,8 +71,8 @@ pub use sessions::{
     verify_session, write_export,
 };
 pub use train::{
-    ClassCount, Current, EarlierRun, Held, Lookalike, LookalikeCell, Lookalikes, Obstacle, Picture, Prepared, Remedy,
-    Short, Start, TrainControl, TrainOptions, TrainOutcome, TrainPlan, TrainProgress, TrainRequest, UnfinishedRun, Why,
-    earlier_runs, forget_run, load_start, model_name, new_model_file, new_model_path, prepare_training, remember_run,
-    train, unfinished_runs,
+    ClassCount, CurrentModelResult, EarlierRun, HeldOutResult, InitialModel, InputKind, Lookalike, LookalikeCell,
+    Lookalikes, Obstacle, Prepared, Remedy, Short, TrainControl, TrainMonitor, TrainOptions, TrainOutcome, TrainPlan,
+    TrainProgress, TrainRequest, UnfinishedRun, Why, earlier_runs, forget_run, load_initial_model, model_name,
+    new_model_file, new_model_path, prepare_training, remember_run, train, unfinished_runs,
 };

@@ -3,7 +3,7 @@
 use super::UserError;
 use super::import::{Opened, look_at_model};
 use crate::files::{create_folder, digest_of, display_path, holds_something, write_atomic};
-use crate::model::{EMBEDDED_NAME, TritonModel, VettedModel, embedded_bytes, triton_files, vet, with_manifest};
+use crate::model::{EMBEDDED_NAME, TritonModel, VettedModel, embedded_bytes, triton_files, vet};
 use std::path::{Path, PathBuf};
 
 /// The model inside the program.
@@ -49,11 +49,4 @@ pub fn export_triton(model: &VettedModel, out: &Path) -> Result<PathBuf, UserErr
             .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&path))))?;
     }
     Ok(folder)
-}
-
-/// A model's file with another manifest; `what` it is called where it is refused.
-pub(super) fn rewritten(bytes: &[u8], manifest: &serde_json::Value, what: &str) -> Result<VettedModel, UserError> {
-    let bytes = with_manifest(bytes, &manifest.to_string())
-        .ok_or_else(|| UserError::new("the model's file cannot be written again"))?;
-    vet(&bytes, digest_of(&bytes)).map_err(|e| UserError::new(format!("{what} is refused: {e}")))
 }

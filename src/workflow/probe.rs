@@ -10,7 +10,7 @@ use crate::imaging::{self, RgbImage};
 use crate::inference::{Engine, Provider, decode_file};
 use crate::metrics::{mcnemar, wilson};
 use crate::model::{Crop, Scaling};
-use crate::task::{Cancel, Progress};
+use crate::task::{Cancel, Progress, cores};
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -82,8 +82,7 @@ pub fn probe(
         )));
     }
     let model = foreign.stand_in(width)?;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut engine = Engine::load(&model, Provider::Cpu, cores).map_err(|e| UserError::new(e.to_string()))?;
+    let mut engine = Engine::load(&model, Provider::Cpu, cores()).map_err(|e| UserError::new(e.to_string()))?;
 
     let mut framings = Crop::candidates();
     if let Some((_, framing)) = drafted.as_ref().filter(|(_, f)| !framings.contains(f)) {

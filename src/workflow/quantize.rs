@@ -1,19 +1,16 @@
 //! An 8-bit copy of a model, faster on processors: scaled on some labelled pictures, held against the original on others that
 //! neither saw, and refused where it loses more than a person allows.
 
-use super::UserError;
-use super::evaluate::{EvaluateError, EvaluateProgress, EvaluateRequest, answer};
-use super::models::rewritten;
+use super::evaluate::{EvaluateError, EvaluateMonitor, EvaluateProgress, EvaluateRequest, answer};
+use super::rewrite::rewritten;
+use super::{Phase, UserError};
 use crate::domain::Digest;
 use crate::evaluation::{Evaluated, EvaluatedCell, TrainOverlap};
 use crate::files::{Content, Entry, display_path, probe_output, write_atomic};
-use crate::inference::{Cells, Engine, OwnSquares, Provider, prepare, self_test_tensor, value_ranges};
+use crate::inference::{CellFeatures, Cells, Engine, OwnSquares, Provider, prepare, self_test_tensor, value_ranges};
 use crate::metrics::{Interval, ROUNDS, bootstrap, share, wilson};
-use crate::model::{
-    LOGARITHMS, OutputKind, SelfTest, VettedModel, manifest_text, quantizable, quantized, with_outputs,
-};
-use crate::task::{Cancel, Progress};
-use serde_json::json;
+use crate::model::{LOGARITHMS, Manifest, OutputKind, SelfTest, VettedModel, quantizable, quantized, with_outputs};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -62,6 +59,17 @@ pub struct Quantized {
 }
 
 impl Quantized {
+    /// What the copy's manifest says of it.
+    fn to_json(&self, model: &VettedModel, before: &Evaluated, parts: &Parts, scaled: &[f32]) -> Value {
+        json!({
+            "of": model.card().digest.to_string(), "form": "QDQ, u8 activations, s8 weights a channel (7 bits used)",
+            "ranges_cells": parts.ranges.len(), "held_cells": self.n, "held_groups": self.groups,
+            "data_sha256": before.data_sha256, "accuracy_before": share(self.right.0, self.n),
+            "accuracy_after": share(self.right.1, self.n), "change_points": self.change.0,
+            "self_test_probabilities": scaled,
+        })
+    }
+
     /// Accuracy of the original and of the copy, with Wilson intervals.
     #[must_use]
     pub fn accuracy(&self) -> [(f64, Interval); 2] {
@@ -117,28 +125,34 @@ impl Quantized {
     }
 }
 
-/// Makes the 8-bit copy and writes it to `out` unless it loses more than `allowed` points; `None` when cancelled.
+/// How a copy is made.
+pub struct QuantizeOptions<'a> {
+    /// Points of accuracy that it may lose.
+    pub allowed: f64,
+    /// The file of the copy.
+    pub out: &'a Path,
+}
+
+/// Makes the 8-bit copy and writes it unless it loses more than allowed; `None` when cancelled.
 ///
 /// # Errors
 /// What is wrong and what to do, in words.
 pub fn quantize(
     model: &VettedModel,
     request: &EvaluateRequest,
-    allowed: f64,
-    out: &Path,
-    cancel: &Cancel,
-    progress: &Progress,
-    on_event: &mut dyn FnMut(EvaluateProgress),
+    options: &QuantizeOptions<'_>,
+    monitor: &mut EvaluateMonitor<'_>,
 ) -> Result<Option<Quantized>, EvaluateError> {
-    let no = |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
-    let told = |e: &dyn std::fmt::Display| UserError::new(format!("{}: {e}", model.card().name));
-    probe_output(out, Content::Model).map_err(|e| no(&e))?;
-    let text = manifest_text(model.bytes()).ok_or_else(|| {
+    let QuantizeOptions { allowed, out } = *options;
+    let unwritable =
+        |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
+    let of_model = |e: &dyn std::fmt::Display| UserError::new(format!("{}: {e}", model.card().name));
+    probe_output(out, Content::Model).map_err(|e| unwritable(&e))?;
+    let mut manifest = Manifest::read(model.bytes()).map_err(|e| of_model(&e))?.ok_or_else(|| {
         UserError::new("the model has no manifest of its own; write a copy that has one first (leukoscope adopt --out)")
     })?;
-    let mut manifest: serde_json::Value = serde_json::from_str(&text).map_err(|e| told(&e))?;
-    let names = quantizable(&model.graph()).map_err(|e| told(&e))?;
-    let Some((before, _)) = answer(request, model, false, cancel, progress, on_event)? else { return Ok(None) };
+    let names = quantizable(&model.graph()).map_err(|e| of_model(&e))?;
+    let Some((before, _)) = answer(request, model, CellFeatures::None, monitor)? else { return Ok(None) };
     let parts = parts(&before);
     if parts.held.len() < LEAST_HELD {
         return Err(UserError::new(format!(
@@ -147,69 +161,70 @@ pub fn quantize(
         ))
         .into());
     }
-    on_event(EvaluateProgress::Phase("measuring ranges"));
-    let mut tensors = Vec::new();
-    for &row in &parts.ranges {
-        tensors.extend(tensor_of(&before.cells[row], model));
-    }
-    let one = 3 * model.card().tensor.size * model.card().tensor.size;
-    let (input, spec) = (&model.card().input_name, &model.card().tensor);
-    let open = with_outputs(&model.graph(), &names).map_err(|e| told(&e))?;
-    let Some(ranges) = value_ranges(&open, input, spec, &tensors, cancel, progress).map_err(|e| told(&e))? else {
-        return Ok(None);
-    };
-    let bytes = quantized(&model.graph(), &ranges).map_err(|e| told(&e))?;
+    let Some((bytes, range_cells)) = quantized_file(model, &names, &before, &parts, monitor)? else { return Ok(None) };
     // The self-test is the copy's own.
-    manifest["self_test"] = serde_json::Value::Null;
+    manifest.self_test = None;
     if !model.card().name.ends_with(FAST) {
-        manifest["name"] = format!("{}{FAST}", model.card().name).into();
+        manifest.name = format!("{}{FAST}", model.card().name);
     }
-    if manifest["calibration"].is_object() {
+    if let Some(calibration) = &mut manifest.calibration {
         // As it is applied here, and as the copy's own self-test is made.
-        manifest["calibration"]["input"] = LOGARITHMS.into();
+        calibration.input = LOGARITHMS.into();
     }
     let copy = rewritten(&bytes, &manifest, "the copy")?;
-    on_event(EvaluateProgress::Phase("holding the copy against the original"));
+    monitor.event(EvaluateProgress::Phase(Phase::ComparingCopy));
     let on_cpu = EvaluateRequest { provider: Provider::Cpu, ..request.clone() };
-    let Some((after, _)) = answer(&on_cpu, &copy, false, cancel, progress, on_event)? else { return Ok(None) };
+    let Some((after, _)) = answer(&on_cpu, &copy, CellFeatures::None, monitor)? else { return Ok(None) };
     let held = Held::new(&before, &after, &parts.held)
         .ok_or_else(|| UserError::new("the copy does not answer for the same cells; please report it"))?;
-    let (n, right, only) = (held.groups.len(), held.right(), held.only());
-    let change = 100.0 * (share(right.1, n) - share(right.0, n));
-    let interval = bootstrap(&held.groups, ROUNDS, request.seed, |rows| held.change(rows));
-    let rate = rates(model, &copy).map_err(|e| told(&e))?;
-    let [logits, scaled] = self_test(&copy).map_err(|e| told(&e))?;
-    manifest["self_test"] = json!(SelfTest { picture: 1, logits, tolerance: TOLERANCE });
-    let learnt = parts.held.iter().filter(|&&r| before.cells[r].learnt != TrainOverlap::No).count();
-    manifest["quantization"] = json!({
-        "of": model.card().digest.to_string(), "form": "QDQ, u8 activations, s8 weights a channel (7 bits used)",
-        "ranges_cells": parts.ranges.len(), "held_cells": n, "held_groups": held.count_groups(), "data_sha256": before.data_sha256,
-        "accuracy_before": share(right.0, n), "accuracy_after": share(right.1, n), "change_points": change,
-        "self_test_probabilities": scaled,
-    });
-    let new = rewritten(&bytes, &manifest, "the copy")?;
-    Engine::load(&new, Provider::Cpu, 1).map_err(|e| told(&e))?;
+    let rate = rates(model, &copy).map_err(|e| of_model(&e))?;
     let mut found = Quantized {
         path: None,
-        digest: new.card().digest,
-        bytes: (model.bytes().len(), new.bytes().len()),
-        ranges: tensors.len() / one,
-        n,
+        digest: copy.card().digest,
+        bytes: (model.bytes().len(), 0),
+        ranges: range_cells,
+        n: held.groups.len(),
         groups: held.count_groups(),
-        right,
-        only,
-        change: (change, interval),
+        right: held.right(),
+        only: held.only(),
+        change: (held.change_of_all(), bootstrap(&held.groups, ROUNDS, request.seed, |rows| held.change(rows))),
         allowed,
-        learnt,
+        learnt: parts.held.iter().filter(|&&r| before.cells[r].learnt != TrainOverlap::No).count(),
         recorded: before.recorded,
         rate,
     };
+    let [logits, scaled] = self_test(&copy).map_err(|e| of_model(&e))?;
+    manifest.self_test = Some(SelfTest { picture: 1, logits, tolerance: TOLERANCE });
+    manifest.quantization = found.to_json(model, &before, &parts, &scaled);
+    let new = rewritten(&bytes, &manifest, "the copy")?;
+    Engine::load(&new, Provider::Cpu, 1).map_err(|e| of_model(&e))?;
+    (found.digest, found.bytes.1) = (new.card().digest, new.bytes().len());
     // The bound is what is measured: a copy that lost as much as allowed and a hair more is refused.
-    if change >= -allowed {
-        write_atomic(out, new.bytes()).map_err(|e| no(&e))?;
+    if found.change.0 >= -allowed {
+        write_atomic(out, new.bytes()).map_err(|e| unwritable(&e))?;
         found.path = Some(out.to_owned());
     }
     Ok(Some(found))
+}
+
+/// The file with 8-bit products, by the ranges that some cells' activations have; and how many cells these were. `None` when cancelled.
+fn quantized_file(
+    model: &VettedModel,
+    names: &[String],
+    before: &Evaluated,
+    parts: &Parts,
+    monitor: &mut EvaluateMonitor<'_>,
+) -> Result<Option<(Vec<u8>, usize)>, UserError> {
+    monitor.event(EvaluateProgress::Phase(Phase::MeasuringRanges));
+    let of_model = |e: &dyn std::fmt::Display| UserError::new(format!("{}: {e}", model.card().name));
+    let tensors: Vec<f32> = parts.ranges.iter().flat_map(|&row| tensor_of(&before.cells[row], model)).collect();
+    let one = 3 * model.card().tensor.size * model.card().tensor.size;
+    let (input, spec) = (&model.card().input_name, &model.card().tensor);
+    let open = with_outputs(&model.graph(), names).map_err(|e| of_model(&e))?;
+    let ranges = value_ranges(&open, input, spec, &tensors, monitor.cancel, monitor.progress);
+    let Some(ranges) = ranges.map_err(|e| of_model(&e))? else { return Ok(None) };
+    let bytes = quantized(&model.graph(), &ranges).map_err(|e| of_model(&e))?;
+    Ok(Some((bytes, tensors.len() / one)))
 }
 
 struct Parts {
@@ -272,6 +287,11 @@ impl Held {
 
     fn count_groups(&self) -> usize {
         self.groups.iter().collect::<BTreeSet<_>>().len()
+    }
+
+    fn change_of_all(&self) -> f64 {
+        let (n, right) = (self.groups.len(), self.right());
+        100.0 * (share(right.1, n) - share(right.0, n))
     }
 
     /// Copy less original, in points.

@@ -1,6 +1,7 @@
 //! The one thread that writes the open session: edits, the case and results reach the disk in the order in which they were asked for.
 //! It never waits for whoever listens, who at the end waits for it.
 
+use super::classify::ClassifyEvent;
 use super::laboratory::{ALIKE, RUN, groups_in};
 use super::sessions::{holder, now};
 use crate::domain::{Digest, ImageResult};
@@ -168,6 +169,19 @@ impl ResultBatch {
         }
         self.tell(SessionCommand::Note(self.generation, RUN, self.run.to_text()));
         self.run
+    }
+
+    /// Takes what classifying tells; how far the run is, where that changed. `whole` unless the job was cancelled.
+    pub fn hear(&mut self, event: &ClassifyEvent, whole: bool) -> Option<RunRecord> {
+        match event {
+            ClassifyEvent::Listed(n, _) => return Some(self.listed(*n, whole)),
+            ClassifyEvent::Reachable(there) => return Some(self.reachable(*there)),
+            ClassifyEvent::Gone(paths) => self.gone(paths),
+            ClassifyEvent::Looked(_) => self.looked(),
+            ClassifyEvent::Row(row) => self.take(row),
+            ClassifyEvent::Twice(_) | ClassifyEvent::Started(_) | ClassifyEvent::Switched(_) => {}
+        }
+        None
     }
 
     /// So many more files are to be looked at; not all of them where the list was cut short.

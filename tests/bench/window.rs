@@ -19,7 +19,7 @@ use leukoscope::domain::{CellResult, ImageResult, Outcome, Probabilities, Square
 use leukoscope::model::{embedded_bytes, read_network, vet_graph};
 use leukoscope::task::Generation;
 use leukoscope::training::{Batch, CpuEngine, Net, StepMetrics};
-use leukoscope::workflow::TrainProgress;
+use leukoscope::workflow::{ClassifyEvent, TrainProgress};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ fn main() {
             warnings: vec![],
             provider: None,
         };
-        window.hear(Event::Row(generation, std::sync::Arc::new(result)), 0.0);
+        window.hear(Event::Classify(generation, ClassifyEvent::Row(std::sync::Arc::new(result))), 0.0);
     }
     let mut harness = egui_kittest::Harness::builder().with_size([1920.0, 1080.0]).build_ui_state(
         |ui, window: &mut Window| {

@@ -7,7 +7,7 @@ use crate::evaluation::{Compared, Evaluated};
 use crate::inference::Provider;
 use crate::model::VettedModel;
 use crate::task::{Cancel, Generation, Progress};
-use crate::workflow::{self, CorrectionsWriter, EvaluateError, EvaluateProgress, UserError};
+use crate::workflow::{self, CorrectionsWriter, EvaluateError, EvaluateMonitor, EvaluateProgress, UserError};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -88,8 +88,11 @@ impl Jobs {
             let progress = Progress::default();
             let ended = events.counting(
                 &progress,
-                |n, total| Event::Job(generation, EvaluateEvent::Progress(n, total)),
-                || workflow::evaluate(&request, &model, &cancel, &progress, &mut |told| tell(events, generation, told)),
+                |n, total| Event::Job(generation, EvaluateEvent::Counted(n, total)),
+                || {
+                    let mut on_event = |told| tell(events, generation, told);
+                    workflow::evaluate(&request, &model, &mut EvaluateMonitor::new(&cancel, &progress, &mut on_event))
+                },
             );
             match ended {
                 Ok(found) => send(EvaluateEvent::Ended(Box::new(found))),
@@ -115,8 +118,13 @@ impl Jobs {
                 let request = workflow::EvaluateRequest { corrected, ..request };
                 let target_risk = workflow::defaults::TARGET_RISK;
                 let options = workflow::CalibrateOptions { target_risk, out: &out };
-                workflow::calibrate(&model, &request, &options, &cancel, &progress, &mut on_event)
-                    .map_err(|e| UserError::new(e.to_string()))
+                workflow::calibrate(
+                    &model,
+                    &request,
+                    &options,
+                    &mut EvaluateMonitor::new(&cancel, &progress, &mut on_event),
+                )
+                .map_err(|e| UserError::new(e.to_string()))
             };
             beside(events, generation, &progress, work, |done| EvaluateEvent::Calibrated(done.to_text(), done.path));
         });
@@ -130,7 +138,8 @@ impl Jobs {
             let work = || {
                 let model = workflow::open_model(Some(Path::new(form.other.trim())))?;
                 let mut on_event = |told| tell(events, generation, told);
-                other_model(&form, &model, found, provider, (&cancel, &progress), &mut on_event)
+                let mut monitor = EvaluateMonitor::new(&cancel, &progress, &mut on_event);
+                other_model(&form, &model, found, provider, &mut monitor)
             };
             beside(events, generation, &progress, work, |event| event);
         });
@@ -143,11 +152,10 @@ fn other_model(
     model: &VettedModel,
     found: Box<Evaluated>,
     provider: Provider,
-    (cancel, progress): (&Cancel, &Progress),
-    on_event: &mut dyn FnMut(EvaluateProgress),
+    monitor: &mut EvaluateMonitor<'_>,
 ) -> Result<Option<EvaluateEvent>, UserError> {
     let request = form.request_for_other(provider, model.card().classes.labels()).map_err(UserError::new)?;
-    let other = match workflow::evaluate(&request, model, cancel, progress, on_event) {
+    let other = match workflow::evaluate(&request, model, monitor) {
         Err(EvaluateError::Unknown { labels, classes }) => {
             return Ok(Some(EvaluateEvent::Unknown(Which::Other, labels, classes)));
         }
@@ -163,11 +171,7 @@ fn other_model(
 }
 
 fn tell(events: &EventSender<Event>, generation: Generation, told: EvaluateProgress) {
-    let doing = match told {
-        EvaluateProgress::Phase(what) => what.to_owned(),
-        EvaluateProgress::Started(report) => format!("ran on {}", report.to_line()),
-    };
-    events.send(Event::Job(generation, EvaluateEvent::Doing(doing)));
+    events.send(Event::Job(generation, EvaluateEvent::Progressed(told)));
 }
 
 /// Does what goes on beside an evaluation, with its progress, and tells how it ended.
@@ -178,7 +182,7 @@ fn beside<T>(
     work: impl FnOnce() -> Result<Option<T>, UserError>,
     done: impl FnOnce(T) -> EvaluateEvent,
 ) {
-    let event = |n, total| Event::Job(generation, EvaluateEvent::Progress(n, total));
+    let event = |n, total| Event::Job(generation, EvaluateEvent::Counted(n, total));
     let ended = match events.counting(progress, event, work) {
         Ok(Some(result)) => done(result),
         Ok(None) => EvaluateEvent::Ended(Box::new(None)),

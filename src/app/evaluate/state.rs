@@ -1,7 +1,7 @@
 //! What the Evaluate place knows, and how it answers: matrix, images behind a cell, corrections with undo. Plain values;
 //! no egui, no disk, no thread.
 
-use crate::app::language::tr;
+use crate::app::language::{phase_text, tr};
 use crate::dataset::Grouping;
 use crate::domain::{History, Inverse, clinical_rank, same_label};
 use crate::evaluation::{Compared, Evaluated, TrainOverlap};
@@ -9,7 +9,7 @@ use crate::metrics::{
     Binning, CurvePoint, Evaluation, Sample, at_hits, precision_recall, reliability, risk_coverage, roc, thinned,
 };
 use crate::task::Generation;
-use crate::workflow::{ChangedReference, EvaluateRequest};
+use crate::workflow::{ChangedReference, EvaluateProgress, EvaluateRequest};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -245,10 +245,10 @@ impl Inverse for ReferenceEdit {
 /// What happened in an evaluation's job.
 #[derive(Debug)]
 pub enum EvaluateEvent {
-    /// What happens now, in words.
-    Doing(String),
+    /// What happens now.
+    Progressed(EvaluateProgress),
     /// Steps done of steps.
-    Progress(usize, usize),
+    Counted(usize, usize),
     /// It ended; nothing where it was stopped.
     Ended(Box<Option<Evaluated>>),
     /// Labels that the model does not know (the other one, in a comparison), and its classes.
@@ -367,8 +367,11 @@ impl State {
     /// Answers to its job; the words are for everybody to see.
     pub(crate) fn hear(&mut self, event: EvaluateEvent) -> Option<(String, bool)> {
         match event {
-            EvaluateEvent::Doing(what) => self.doing = what,
-            EvaluateEvent::Progress(done, total) => self.progress = (done, total),
+            EvaluateEvent::Progressed(EvaluateProgress::Phase(phase)) => self.doing = phase_text(&phase),
+            EvaluateEvent::Progressed(EvaluateProgress::Started(report)) => {
+                self.doing = tr!("ran on %{provider}", provider = report.to_line());
+            }
+            EvaluateEvent::Counted(done, total) => self.progress = (done, total),
             EvaluateEvent::Ended(found) => {
                 self.busy = false;
                 let Some(found) = *found else { return Some((tr!("Stopped; nothing was evaluated"), false)) };

@@ -4,8 +4,8 @@ use super::state::{ModelsEffect, ModelsEvent};
 use super::update::{Effect, Event};
 use crate::app::jobs::{EventSender, JobContext, Notice, no_dialog, pick_labelled_folder, pick_model};
 use crate::inference::{Plugin, Provider, Record, provider_statuses};
-use crate::task::{Cancel, Progress};
-use crate::workflow::{self, EvaluateProgress, EvaluateRequest, ModelImport, UserError};
+use crate::task::{Cancel, Monitor, Progress};
+use crate::workflow::{self, EvaluateMonitor, EvaluateRequest, ModelImport, UserError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -156,15 +156,10 @@ impl Jobs {
                 let out = workflow::new_model_file("fast")?;
                 let request = EvaluateRequest { provider: Provider::Cpu, ..EvaluateRequest::new(data) };
                 let allowed = workflow::USUAL_LOSS;
-                workflow::quantize(
-                    &model,
-                    &request,
-                    allowed,
-                    &out,
-                    &cancel,
-                    &Progress::default(),
-                    &mut |_: EvaluateProgress| {},
-                )
+                let options = workflow::QuantizeOptions { allowed, out: &out };
+                let (progress, mut on_event) = (Progress::default(), |_| ());
+                let mut monitor = EvaluateMonitor::new(&cancel, &progress, &mut on_event);
+                workflow::quantize(&model, &request, &options, &mut monitor)
             });
             match made {
                 Ok(Some(found)) if found.path.is_some() => say(events, ModelsEvent::Fast(Ok(found.to_text()))),
@@ -186,9 +181,8 @@ impl Jobs {
     fn measure(&mut self, path: Option<PathBuf>, cx: &JobContext<'_>) {
         let (cancel, model) = (self.cancel.renew(), cx.model.clone());
         self.events.spawn("measure", move |events| {
-            let done = workflow::measure(&model, path.as_deref(), &cancel, &Progress::default(), &mut |m| {
-                say(events, ModelsEvent::Measured(m.clone()));
-            });
+            let (progress, mut on_event) = (Progress::default(), |m| say(events, ModelsEvent::Measured(m)));
+            let done = workflow::measure(&model, path.as_deref(), &mut Monitor::new(&cancel, &progress, &mut on_event));
             ended(events, done.map(drop));
         });
     }

@@ -11,7 +11,7 @@ use crate::files::{display_name, display_path};
 use crate::laboratory::Snapshot;
 use crate::session::CaseChange;
 use crate::task::Generation;
-use crate::workflow::SessionEvent;
+use crate::workflow::{ClassifyEvent, SessionEvent};
 use std::sync::Arc;
 
 /// Something that happened outside; what belongs to a job that is no longer wanted is dropped.
@@ -19,45 +19,7 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
     let mut effects = Vec::new();
     let current = |state: &State, g: Generation| state.job.as_ref().is_some_and(|j| j.generation == g);
     match event {
-        Event::Listed(g, n) if current(state, g) => {
-            if let Some(job) = &mut state.job {
-                (job.total, job.done) = (n, 0);
-            }
-        }
-        Event::Started(g, engine) if current(state, g) => {
-            shell.log.push(tr!("Execution provider: %{engine}", engine = engine));
-            state.trouble = None;
-            state.engine = Some(engine);
-        }
-        Event::Switched(g, engine) if current(state, g) => {
-            let said = tr!("Execution provider: %{engine}", engine = engine);
-            shell.say(said, true, now);
-            state.engine = Some(engine);
-        }
-        Event::Row(g, result) if current(state, g) => effects.extend(row(state, shell, result)),
-        Event::Gone(g, paths) if current(state, g) => {
-            shell.say(
-                tr!("%{n} files are not there any more; their labels are kept", n = whole(paths.len())),
-                false,
-                now,
-            );
-            state.drop_images(&paths.into_iter().collect());
-        }
-        Event::Reachable(g, there) if g == state.generation => {
-            let text = if there {
-                tr!("The folder can be read again")
-            } else {
-                tr!("What was opened cannot be read now; what was known of it is shown, and labels are kept")
-            };
-            shell.say(text, !there, now);
-        }
-        Event::Looked(g, waiting) if current(state, g) => {
-            if let Some(job) = &mut state.job {
-                (job.done, job.total) = (0, 0);
-                job.title =
-                    if waiting > 0 { tr!("Watching, %{n} being written", n = waiting) } else { tr!("Watching") };
-            }
-        }
+        Event::Classify(g, event) if current(state, g) => effects.extend(classified(state, shell, event, now)),
         Event::Again(g, asked, result) if g == state.generation => again(state, asked, result),
         Event::Heat(g, key, found) if g == state.generation => {
             state.heat.asked = None;
@@ -106,16 +68,63 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
     effects
 }
 
+/// Classifying goes on.
+fn classified(state: &mut State, shell: &mut shell::State, event: ClassifyEvent, now: f64) -> Option<Effect> {
+    match event {
+        ClassifyEvent::Listed(n, _) => {
+            if let Some(job) = &mut state.job {
+                (job.total, job.done) = (n, 0);
+            }
+        }
+        ClassifyEvent::Started(report) => {
+            let engine = report.to_line();
+            shell.log.push(tr!("Execution provider: %{engine}", engine = engine));
+            state.trouble = None;
+            state.engine = Some(engine);
+        }
+        ClassifyEvent::Switched(report) => {
+            let engine = report.to_line();
+            shell.say(tr!("Execution provider: %{engine}", engine = engine), true, now);
+            state.engine = Some(engine);
+        }
+        ClassifyEvent::Row(result) => return row(state, shell, result),
+        ClassifyEvent::Gone(paths) => {
+            let n = whole(paths.len());
+            shell.say(tr!("%{n} files are not there any more; their labels are kept", n = n), false, now);
+            state.drop_images(&paths.into_iter().collect());
+        }
+        ClassifyEvent::Reachable(there) => {
+            let text = if there {
+                tr!("The folder can be read again")
+            } else {
+                tr!("What was opened cannot be read now; what was known of it is shown, and labels are kept")
+            };
+            shell.say(text, !there, now);
+        }
+        ClassifyEvent::Looked(waiting) => {
+            if let Some(job) = &mut state.job {
+                (job.done, job.total) = (0, 0);
+                job.title =
+                    if waiting > 0 { tr!("Watching, %{n} being written", n = waiting) } else { tr!("Watching") };
+            }
+        }
+        // Paths that overlap are one list here.
+        ClassifyEvent::Twice(_) => {}
+    }
+    None
+}
+
 /// A result came.
 fn row(state: &mut State, shell: &mut shell::State, result: Arc<ImageResult>) -> Option<Effect> {
     if let Some(job) = &mut state.job {
         job.done += 1;
     }
     let failed = match &result.outcome {
-        Outcome::Failed(reason) => Some(reason),
+        Outcome::Failed(failure) => Some(failure.reason()),
         Outcome::Cells(_) => None,
     };
-    for text in result.warnings.iter().chain(failed).take(LOG_LINES.saturating_sub(shell.log.len())) {
+    for text in result.warnings.iter().map(String::as_str).chain(failed).take(LOG_LINES.saturating_sub(shell.log.len()))
+    {
         shell.log.push(format!("{}: {text}", display_name(&result.path)));
     }
     let first = state.tiles.is_empty();
@@ -271,7 +280,7 @@ mod tests {
     use super::*;
     use crate::app::choice::GallerySort;
     use crate::app::command::Command;
-    use crate::domain::{CellResult, ClassSet, Outcome, Probabilities, Square};
+    use crate::domain::{CellResult, ClassSet, Failure, Outcome, Probabilities, Square};
     use crate::workflow::Export;
 
     /// The page, and what it says aloud.
@@ -352,11 +361,12 @@ mod tests {
         assert!(effects.contains(&Effect::OpenSession(Generation(1), vec!["/slides".into()])));
         let effects = event(&mut s, Event::Session(Generation(1), SessionEvent::None), 1.0);
         assert_eq!(effects, [Effect::Classify(Generation(1), vec!["/slides".into()])]);
-        for (i, outcome) in [cells_of(&[0.9]), cells_of(&[0.2, 0.6]), Outcome::Failed("broken".into()), cells_of(&[])]
-            .into_iter()
-            .enumerate()
+        for (i, outcome) in
+            [cells_of(&[0.9]), cells_of(&[0.2, 0.6]), Outcome::Failed(Failure::Image("broken".into())), cells_of(&[])]
+                .into_iter()
+                .enumerate()
         {
-            event(&mut s, Event::Row(Generation(1), row(i, outcome)), 2.0);
+            event(&mut s, Event::Classify(Generation(1), ClassifyEvent::Row(row(i, outcome))), 2.0);
         }
         tick(&mut s, 2.0);
         s
@@ -381,11 +391,18 @@ mod tests {
     #[test]
     fn a_file_that_changed_is_replaced_and_counted_once() {
         let mut s = opened();
-        event(&mut s, Event::Row(Generation(1), row(1, cells_of(&[0.9, 0.8, 0.7]))), 3.0);
+        event(&mut s, Event::Classify(Generation(1), ClassifyEvent::Row(row(1, cells_of(&[0.9, 0.8, 0.7])))), 3.0);
         tick(&mut s, 3.0);
         let d = s.slides.counts(None);
         assert_eq!((s.images.len(), s.tiles.len(), d.images, d.squares().all), (4, 6, 4, 4));
-        event(&mut s, Event::Row(Generation(1), row(1, Outcome::Failed("cut off".into()))), 3.0);
+        event(
+            &mut s,
+            Event::Classify(
+                Generation(1),
+                ClassifyEvent::Row(row(1, Outcome::Failed(Failure::Image("cut off".into())))),
+            ),
+            3.0,
+        );
         tick(&mut s, 3.0);
         assert_eq!((s.tiles.len(), s.slides.counts(None).failed), (4, 2));
     }
@@ -394,7 +411,7 @@ mod tests {
     fn answers_of_an_older_job_are_dropped() {
         let mut s = opened();
         event(&mut s, Event::Chosen(vec!["/other".into()]), 5.0);
-        event(&mut s, Event::Row(Generation(1), row(0, cells_of(&[0.9]))), 6.0);
+        event(&mut s, Event::Classify(Generation(1), ClassifyEvent::Row(row(0, cells_of(&[0.9])))), 6.0);
         event(&mut s, Event::Finished(Generation(1), 0, true), 6.0);
         assert!(s.images.is_empty() && s.job.is_some());
     }

@@ -63,8 +63,8 @@ pub(super) fn pane(
     }
     ScrollArea::vertical().id_salt("facts").auto_shrink([false, false]).show(ui, |ui| {
         match (&image.outcome, state.cell_of(tile)) {
-            (Outcome::Failed(reason), _) => {
-                ui.colored_label(theme::error_colour(ui), reason);
+            (Outcome::Failed(failure), _) => {
+                ui.colored_label(theme::error_colour(ui), failure.reason());
             }
             (Outcome::Cells(_), Some(cell)) => bars(ui, state, cell),
             _ => {

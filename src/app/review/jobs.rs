@@ -9,7 +9,7 @@ use crate::domain::CellId;
 use crate::inference::{CellFeatures, Cells, OwnSquares};
 use crate::laboratory::{Ranges, ReferenceRange, RunEnd, SlideReport};
 use crate::model::VettedModel;
-use crate::task::{Cancel, Generation, Progress};
+use crate::task::{Cancel, Generation, Monitor, Progress};
 use crate::workflow::{
     self, ClassifyEvent, ClassifyRequest, Export, OpenedSession, ResultBatch, SessionCommand, SessionEvent,
     SessionWriter,
@@ -119,40 +119,19 @@ impl Jobs {
             let made_with = workflow::ResultProvenance::new(model.card(), request.cells).to_text();
             let mut kept = ResultBatch::new(keeper, generation, made_with);
             events.send(Event::Run(generation, kept.begin(request.known.is_empty())));
-            let mut on_event = |told| {
-                events.send(match told {
-                    ClassifyEvent::Listed(n, _) => {
-                        events.send(Event::Run(generation, kept.listed(n, !cancel.is_cancelled())));
-                        Event::Listed(generation, n)
-                    }
-                    // Paths that overlap are one list here.
-                    ClassifyEvent::Twice(_) => return Ok(()),
-                    ClassifyEvent::Started(report) => Event::Started(generation, report.to_line()),
-                    ClassifyEvent::Switched(report) => Event::Switched(generation, report.to_line()),
-                    ClassifyEvent::Gone(paths) => {
-                        kept.gone(&paths);
-                        Event::Gone(generation, paths)
-                    }
-                    ClassifyEvent::Looked(n) => {
-                        kept.looked();
-                        Event::Looked(generation, n)
-                    }
-                    ClassifyEvent::Reachable(there) => {
-                        events.send(Event::Run(generation, kept.reachable(there)));
-                        Event::Reachable(generation, there)
-                    }
-                    ClassifyEvent::Row(row) => {
-                        let row = Arc::new(row);
-                        kept.take(&row);
-                        Event::Row(generation, row)
-                    }
-                });
+            let mut on_event = |event| {
+                if let Some(run) = kept.hear(&event, !cancel.is_cancelled()) {
+                    events.send(Event::Run(generation, run));
+                }
+                events.send(Event::Classify(generation, event));
                 Ok(())
             };
+            let progress = Progress::default();
+            let mut monitor = Monitor::new(&cancel, &progress, &mut on_event);
             let ended = if request.watch {
-                workflow::watch(&request, &model, true, &cancel, &Progress::default(), &mut on_event)
+                workflow::watch(&request, &model, true, &mut monitor)
             } else {
-                workflow::classify(&request, &model, &cancel, &Progress::default(), &mut on_event)
+                workflow::classify(&request, &model, &mut monitor)
             };
             let end = match &ended {
                 Ok(totals) if totals.cancelled && !request.watch => RunEnd::Stopped,
@@ -175,9 +154,9 @@ impl Jobs {
         self.events.spawn("classify-again", move |events| {
             let made_with = workflow::ResultProvenance::new(model.card(), request.cells).to_text();
             let mut kept = ResultBatch::new(keeper, generation, made_with);
-            let ended = workflow::classify(&request, &model, &Cancel::new(), &Progress::default(), &mut |told| {
+            let (cancel, progress) = (Cancel::new(), Progress::default());
+            let mut on_event = |told| {
                 if let ClassifyEvent::Row(row) = told {
-                    let row = Arc::new(row);
                     // Held while the row is handed on, so that an older one cannot come after it.
                     let last = newest.lock().unwrap_or_else(PoisonError::into_inner);
                     if last.get(&path) == Some(&asked) {
@@ -187,7 +166,8 @@ impl Jobs {
                     }
                 }
                 Ok(())
-            });
+            };
+            let ended = workflow::classify(&request, &model, &mut Monitor::new(&cancel, &progress, &mut on_event));
             if let Err(e) = ended {
                 events.error(&e);
             }

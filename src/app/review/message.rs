@@ -9,7 +9,7 @@ use crate::inference::HeatMap;
 use crate::laboratory::{CaseField, Ranges, ReferenceRange, RunRecord};
 use crate::session::{CaseChange, Edit};
 use crate::task::Generation;
-use crate::workflow::{CellPlaces, Export, SessionEvent};
+use crate::workflow::{CellPlaces, ClassifyEvent, Export, SessionEvent};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -93,20 +93,8 @@ impl Draft {
 /// Something that happened outside.
 #[derive(Debug)]
 pub enum Event {
-    /// So many files will be looked at.
-    Listed(Generation, usize),
-    /// This provider runs.
-    Started(Generation, String),
-    /// The provider failed on the way; this runs the rest.
-    Switched(Generation, String),
-    /// One image's result.
-    Row(Generation, Arc<ImageResult>),
-    /// Files that are not there any more.
-    Gone(Generation, Vec<PathBuf>),
-    /// What was opened cannot be read now, or can be read again.
-    Reachable(Generation, bool),
-    /// A watched folder was looked at; so many images are still being written.
-    Looked(Generation, usize),
+    /// How classifying goes; of another job it is dropped.
+    Classify(Generation, ClassifyEvent),
     /// An image was classified again after its squares changed, as it was asked for the so-manieth time.
     Again(Generation, u64, Arc<ImageResult>),
     /// Where the model looked in a cell, or why there is no telling.

@@ -68,8 +68,8 @@ impl State {
         let nothing =
             |label, status, reason| Verdict { label, confidence: None, model: None, status, reason, reviewed: None };
         let Some(image) = self.images.get(tile.image) else { return nothing("", Status::Failed, "") };
-        if let Outcome::Failed(reason) = &image.outcome {
-            return nothing("failed", Status::Failed, reason.as_str());
+        if let Outcome::Failed(failure) = &image.outcome {
+            return nothing("failed", Status::Failed, failure.reason());
         }
         let Some(cell) = self.cell_of(tile) else { return nothing("no white cell", Status::NoCell, "") };
         let person = image.digest.and_then(|d| self.labels.verdicts.get(&CellKey { image: d, cell: cell.number }));

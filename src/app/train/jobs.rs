@@ -8,7 +8,7 @@ use crate::model::VettedModel;
 use crate::task::Generation;
 use crate::training::Stop;
 use crate::workflow::{
-    self, Prepared, TrainControl, TrainOptions, TrainOutcome, TrainRequest, UnfinishedRun, UserError,
+    self, Prepared, TrainControl, TrainMonitor, TrainOptions, TrainOutcome, TrainRequest, UnfinishedRun, UserError,
 };
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -133,7 +133,9 @@ fn run(
     let (out_path, device) = (out.clone(), form.device);
     let options =
         TrainOptions { recipe, out: out_path, name, threads: 0, device, fresh: false, current: Some(current) };
-    let outcome = workflow::train(&prepared, &options, control, &mut |told| send(TrainEvent::Step(told)));
+    let mut on_event = |told| send(TrainEvent::Step(told));
+    let mut monitor = TrainMonitor::new(&control.cancel, &control.progress, &mut on_event);
+    let outcome = workflow::train(&prepared, &options, &control.hold, &mut monitor);
     // A run that ended by itself is finished; one that was stopped or failed can be taken up again.
     if outcome.as_ref().is_ok_and(|o| o.stop != Stop::Cancelled) {
         workflow::forget_run(&out);

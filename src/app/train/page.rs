@@ -576,7 +576,7 @@ fn outcome(ui: &mut Ui, cx: &Cx<'_>, state: &State, outcome: &TrainOutcome, aske
             ui.label(v.n.to_string());
             ui.end_row();
         }
-        if let Some(h) = &outcome.held {
+        if let Some(h) = &outcome.held_out {
             ui.label(tr!("Test part, looked at once"));
             ui.label(RichText::new(percent(h.scores.accuracy.0)).strong());
             ui.label(range(h.scores.accuracy.1));
@@ -591,7 +591,7 @@ fn outcome(ui: &mut Ui, cx: &Cx<'_>, state: &State, outcome: &TrainOutcome, aske
             }
         }
     });
-    if outcome.held.is_none() && outcome.model.is_some() {
+    if outcome.held_out.is_none() && outcome.model.is_some() {
         ui.weak(tr!("No test part: add a third share to the split (70/15/15) for a held-out result."));
     }
     if state.plan.as_ref().is_some_and(|(_, p)| p.random_split) {
@@ -605,7 +605,7 @@ fn outcome(ui: &mut Ui, cx: &Cx<'_>, state: &State, outcome: &TrainOutcome, aske
             n = format!("{:.0e}", outcome.difference.max(1e-9))
         ));
     });
-    let scores = outcome.held.as_ref().map(|h| &h.scores).or(outcome.validation.as_ref());
+    let scores = outcome.held_out.as_ref().map(|h| &h.scores).or(outcome.validation.as_ref());
     if let Some(scores) = scores {
         Grid::new("train-report").num_columns(5).spacing([18.0, 3.0]).show(ui, |ui| {
             for head in ["class", "precision", "recall", "F1", "support"] {

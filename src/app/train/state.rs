@@ -1,6 +1,6 @@
 //! What the Train place knows, and how it answers. Plain values: no disk, no thread, no drawing; time is handed in.
 
-use crate::app::language::tr;
+use crate::app::language::{phase_text, tr};
 use crate::app::widgets::duration;
 use crate::dataset::{Grouping, Ratio};
 use crate::domain::EpochRow;
@@ -290,8 +290,8 @@ impl State {
 
     fn told(&mut self, told: TrainProgress, now: f64) {
         match told {
-            TrainProgress::Phase(what) => {
-                self.doing = what;
+            TrainProgress::Phase(phase) => {
+                self.doing = phase_text(&phase);
                 self.since = None;
                 self.progress = (0, 0);
             }

@@ -4,6 +4,6 @@ mod run;
 mod table;
 mod watch;
 
-pub use run::{ClassifyEvent, ClassifyRequest, ClassifySummary, classify};
+pub use run::{ClassifyEvent, ClassifyMonitor, ClassifyRequest, ClassifySummary, classify};
 pub use table::classify_to;
 pub use watch::watch;

@@ -2,11 +2,14 @@
 
 use crate::domain::{Differential, ImageResult, Status};
 use crate::files::{self, Entry, FileFacts, Listing, walk};
-use crate::inference::{self, CellFeatures, Cells, EngineReport, Options, OwnSquares, PipelineError, Provider};
+use crate::inference::{
+    self, CellFeatures, Cells, EngineReport, Options, OwnSquares, PipelineEvent, PipelineMonitor, Provider,
+};
 use crate::model::VettedModel;
-use crate::task::{Cancel, Progress};
+use crate::task::Monitor;
 use crate::workflow::UserError;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,7 +54,7 @@ pub enum ClassifyEvent {
     /// The provider failed on the way; this runs the rest.
     Switched(EngineReport),
     /// One image's result, in input order.
-    Row(ImageResult),
+    Row(Arc<ImageResult>),
 }
 
 /// What a run came to.
@@ -69,73 +72,71 @@ pub struct ClassifySummary {
     pub partial: Option<PathBuf>,
 }
 
-/// Classifies, telling `on_event` as it goes; `on_event` may stop the run with a reason.
+/// How classifying is watched; who cannot take more says why, and the run ends.
+pub type ClassifyMonitor<'a> = Monitor<'a, ClassifyEvent, Result<(), UserError>>;
+
+/// Classifies, telling `monitor` as it goes.
 ///
 /// # Errors
 /// When nothing can be done at all: no runtime, no provider, no file. A file that fails is a row.
 pub fn classify(
     request: &ClassifyRequest,
     model: &VettedModel,
-    cancel: &Cancel,
-    progress: &Progress,
-    on_event: &mut dyn FnMut(ClassifyEvent) -> Result<(), String>,
+    monitor: &mut ClassifyMonitor<'_>,
 ) -> Result<ClassifySummary, UserError> {
-    let mut listing: Listing = walk(&request.paths, &|| cancel.is_cancelled());
+    let mut listing = walk(&request.paths, &|| monitor.is_cancelled());
     if let Some((index, count)) = request.shard {
         listing = files::shard(listing, &request.paths, index, count);
     }
     let total = listing.entries.len();
-    if !request.known.is_empty() && !cancel.is_cancelled() {
-        // A place that cannot be reached at all has lost nothing: what is known of it stays.
-        let lost = |root: &PathBuf| listing.entries.iter().any(|e| e.path == *root && e.error.is_some());
-        let (away, there): (Vec<&PathBuf>, Vec<&PathBuf>) = request.paths.iter().partition(|p| lost(p));
-        let listed: std::collections::HashSet<&Path> = listing.entries.iter().map(|e| e.path.as_path()).collect();
-        let gone: Vec<PathBuf> = request
-            .known
-            .keys()
-            .filter(|p| !listed.contains(p.as_path()) && there.iter().any(|root| p.starts_with(root)))
-            .cloned()
-            .collect();
-        let known_below = |root: &Path| request.known.keys().any(|p| p.starts_with(root));
-        let waited: Vec<PathBuf> = away.into_iter().filter(|root| known_below(root)).cloned().collect();
-        if !gone.is_empty() {
-            on_event(ClassifyEvent::Gone(gone)).map_err(UserError::new)?;
-        }
-        if !waited.is_empty() {
-            on_event(ClassifyEvent::Reachable(false)).map_err(UserError::new)?;
-            listing.entries.retain(|e| !waited.contains(&e.path));
-        }
+    if !request.known.is_empty() && !monitor.is_cancelled() {
+        tell_lost(request, &mut listing, monitor)?;
     }
     listing
         .entries
         .retain(|e| e.error.is_some() || request.known.get(&e.path).is_none_or(|k| files::facts(&e.path) != Some(*k)));
     if listing.twice > 0 {
-        on_event(ClassifyEvent::Twice(listing.twice)).map_err(UserError::new)?;
+        monitor.event(ClassifyEvent::Twice(listing.twice))?;
     }
-    on_event(ClassifyEvent::Listed(listing.entries.len(), total)).map_err(UserError::new)?;
-    let mut totals = None;
-    let run = Run { request, model, cancel, progress };
-    round(&listing.entries, run, &mut |_| true, on_event, &mut totals)?;
-    totals.ok_or_else(|| UserError::new("nothing ran"))
+    monitor.event(ClassifyEvent::Listed(listing.entries.len(), total))?;
+    round(&listing.entries, request, model, monitor, &mut |event| Some(event))
 }
 
-/// What is classified how.
-#[derive(Clone, Copy)]
-pub(super) struct Run<'a> {
-    pub(super) request: &'a ClassifyRequest,
-    pub(super) model: &'a VettedModel,
-    pub(super) cancel: &'a Cancel,
-    pub(super) progress: &'a Progress,
+/// Tells which of the known files have gone, and which places cannot be reached: these have lost nothing, what is known of them stays.
+fn tell_lost(
+    request: &ClassifyRequest,
+    listing: &mut Listing,
+    monitor: &mut ClassifyMonitor<'_>,
+) -> Result<(), UserError> {
+    let lost = |root: &PathBuf| listing.entries.iter().any(|e| e.path == *root && e.error.is_some());
+    let (away, there): (Vec<&PathBuf>, Vec<&PathBuf>) = request.paths.iter().partition(|p| lost(p));
+    let listed: HashSet<&Path> = listing.entries.iter().map(|e| e.path.as_path()).collect();
+    let gone: Vec<PathBuf> = request
+        .known
+        .keys()
+        .filter(|p| !listed.contains(p.as_path()) && there.iter().any(|root| p.starts_with(root)))
+        .cloned()
+        .collect();
+    let known_below = |root: &Path| request.known.keys().any(|p| p.starts_with(root));
+    let waited: Vec<PathBuf> = away.into_iter().filter(|root| known_below(root)).cloned().collect();
+    if !gone.is_empty() {
+        monitor.event(ClassifyEvent::Gone(gone))?;
+    }
+    if !waited.is_empty() {
+        monitor.event(ClassifyEvent::Reachable(false))?;
+        listing.entries.retain(|e| !waited.contains(&e.path));
+    }
+    Ok(())
 }
 
-/// Classifies some files, and adds to what was found before. `keep` says of each result whether it is taken.
+/// Classifies some files. `keep` takes each event of the run, or drops it: what is dropped is neither told nor counted.
 pub(super) fn round(
     entries: &[Entry],
-    Run { request, model, cancel, progress }: Run<'_>,
-    keep: &mut dyn FnMut(&ImageResult) -> bool,
-    on_event: &mut dyn FnMut(ClassifyEvent) -> Result<(), String>,
-    totals: &mut Option<ClassifySummary>,
-) -> Result<(), UserError> {
+    request: &ClassifyRequest,
+    model: &VettedModel,
+    monitor: &mut ClassifyMonitor<'_>,
+    keep: &mut dyn FnMut(PipelineEvent) -> Option<PipelineEvent>,
+) -> Result<ClassifySummary, UserError> {
     let options = Options {
         provider: request.provider,
         cells: request.cells,
@@ -145,51 +146,51 @@ pub(super) fn round(
         ..Options::default()
     };
     let mut differential = Differential::default();
-    let on_event = std::cell::RefCell::new(on_event);
-    let mut stopped = None;
-    let mut begun = false;
-    let summary = inference::run(
+    let mut refused = None;
+    let mut on_event = |event| {
+        let told = match keep(event) {
+            None => return ControlFlow::Continue(()),
+            Some(PipelineEvent::Started(report)) => ClassifyEvent::Started(report),
+            Some(PipelineEvent::Switched(report)) => ClassifyEvent::Switched(report),
+            Some(PipelineEvent::Row(row)) => {
+                differential.add(&row, &model.card().classes);
+                ClassifyEvent::Row(Arc::new(row))
+            }
+        };
+        match (monitor.on_event)(told) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(why) => {
+                refused = Some(why);
+                ControlFlow::Break(())
+            }
+        }
+    };
+    let ended = inference::run(
         entries,
         model,
         &options,
-        cancel,
-        progress,
-        &mut |report| {
-            let again = std::mem::replace(&mut begun, true);
-            let told =
-                if again { ClassifyEvent::Switched(report.clone()) } else { ClassifyEvent::Started(report.clone()) };
-            if let Err(e) = (on_event.borrow_mut())(told) {
-                stopped = Some(e);
-            }
-        },
-        &mut |row| {
-            if !keep(&row) {
-                return Ok(());
-            }
-            differential.add(&row, &model.card().classes);
-            (on_event.borrow_mut())(ClassifyEvent::Row(row))
-        },
-    )
-    .map_err(|e: PipelineError| UserError::new(e.to_string()))?;
-    if let Some(reason) = stopped {
-        return Err(UserError::new(reason));
+        &mut PipelineMonitor::new(monitor.cancel, monitor.progress, &mut on_event),
+    );
+    if let Some(why) = refused {
+        return Err(why);
     }
-    let mut skipped = summary.skipped;
-    if let Some(before) = totals.take() {
-        differential.merge(&before.differential);
-        skipped += before.skipped;
-    }
-    *totals = Some(ClassifySummary {
+    let summary = ended.map_err(|e| UserError::new(e.to_string()))?;
+    Ok(ClassifySummary {
         differential,
-        skipped,
+        skipped: summary.skipped,
         cancelled: summary.cancelled,
         engine: summary.engine,
         partial: None,
-    });
-    Ok(())
+    })
 }
 
 impl ClassifySummary {
+    /// Together with what came after it.
+    pub(super) fn and(mut self, after: Self) -> Self {
+        self.differential.merge(&after.differential);
+        Self { differential: self.differential, skipped: self.skipped + after.skipped, ..after }
+    }
+
     /// Whether nothing at all could be classified or looked at.
     #[must_use]
     pub fn nothing_done(&self) -> bool {

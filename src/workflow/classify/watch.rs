@@ -4,11 +4,11 @@
 //! write to, tell nothing. A file is taken once two looks found it the same, so a half-written one waits. A folder that
 //! cannot be reached is waited for.
 
-use super::run::{ClassifyEvent, ClassifyRequest, ClassifySummary, Run, round};
-use crate::domain::{Digest, ImageResult, Outcome};
+use super::run::{ClassifyEvent, ClassifyMonitor, ClassifyRequest, ClassifySummary, round};
+use crate::domain::{Digest, Outcome};
 use crate::files::{self, Entry, FileFacts, walk};
+use crate::inference::PipelineEvent;
 use crate::model::VettedModel;
-use crate::task::{Cancel, Progress};
 use crate::workflow::UserError;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -70,23 +70,20 @@ pub fn watch(
     request: &ClassifyRequest,
     model: &VettedModel,
     repeats: bool,
-    cancel: &Cancel,
-    progress: &Progress,
-    on_event: &mut dyn FnMut(ClassifyEvent) -> Result<(), String>,
+    monitor: &mut ClassifyMonitor<'_>,
 ) -> Result<ClassifySummary, UserError> {
     let mut looks = Looks { done: (*request.known).clone(), last: HashMap::new() };
     // What was told of each file: one that ends up as the same bytes is not told twice.
     let mut told: HashMap<PathBuf, Digest> = HashMap::new();
-    let mut totals = None;
+    let mut summary: Option<ClassifySummary> = None;
     let mut reachable = true;
-    let mut first = true;
     loop {
         let begun = Instant::now();
-        let listing = walk(&request.paths, &|| cancel.is_cancelled());
+        let listing = walk(&request.paths, &|| monitor.is_cancelled());
         let away = listing.entries.iter().any(|e| e.named && e.error.is_some() && request.paths.contains(&e.path));
         if away == reachable {
             reachable = !away;
-            on_event(ClassifyEvent::Reachable(reachable)).map_err(UserError::new)?;
+            monitor.event(ClassifyEvent::Reachable(reachable))?;
         }
         let now: Vec<(Entry, FileFacts)> = listing
             .entries
@@ -97,31 +94,43 @@ pub fn watch(
         let total = now.len();
         let (ready, waiting) = looks.look(now);
         // The engine is loaded once even where nothing is there yet: what cannot run is said at once.
-        if first || !ready.is_empty() {
-            on_event(ClassifyEvent::Listed(ready.len(), total)).map_err(UserError::new)?;
+        if summary.is_none() || !ready.is_empty() {
+            monitor.event(ClassifyEvent::Listed(ready.len(), total))?;
+            let before = summary.as_ref().map(|s| s.engine.clone());
             let mut again = Vec::new();
-            let mut keep = |row: &ImageResult| {
-                if matches!(row.outcome, Outcome::Failed(_)) && written_lately(&row.path) {
-                    again.push(row.path.clone());
-                    return false;
+            let mut keep = |event| match event {
+                PipelineEvent::Row(row) if matches!(row.outcome, Outcome::Failed(_)) && written_lately(&row.path) => {
+                    again.push(row.path);
+                    None
                 }
-                repeats || row.digest.is_none_or(|d| told.insert(row.path.clone(), d) != Some(d))
+                PipelineEvent::Row(row)
+                    if !repeats && row.digest.is_some_and(|d| told.insert(row.path.clone(), d) == Some(d)) =>
+                {
+                    None
+                }
+                // Every round loads the model anew; it is told once, and again only where something else runs.
+                PipelineEvent::Started(report) => match &before {
+                    None => Some(PipelineEvent::Started(report)),
+                    Some(before) => (*before != report).then_some(PipelineEvent::Switched(report)),
+                },
+                event => Some(event),
             };
-            let run = Run { request, model, cancel, progress };
-            round(&ready, run, &mut keep, on_event, &mut totals)?;
+            let found = round(&ready, request, model, monitor, &mut keep)?;
             looks.done.retain(|path, _| !again.contains(path));
-            first = false;
+            summary = Some(match summary {
+                Some(before) => before.and(found),
+                None => found,
+            });
         }
-        on_event(ClassifyEvent::Looked(waiting)).map_err(UserError::new)?;
+        monitor.event(ClassifyEvent::Looked(waiting))?;
         let pause = PAUSE.max(begun.elapsed() * SHARE);
         let until = Instant::now() + pause;
-        while Instant::now() < until && !cancel.is_cancelled() {
+        while Instant::now() < until && !monitor.is_cancelled() {
             std::thread::sleep(Duration::from_millis(40));
         }
-        if cancel.is_cancelled() {
-            let mut totals = totals.ok_or_else(|| UserError::new("stopped before anything was looked at"))?;
-            totals.cancelled = true;
-            return Ok(totals);
+        if monitor.is_cancelled() {
+            let summary = summary.ok_or_else(|| UserError::new("stopped before anything was looked at"))?;
+            return Ok(ClassifySummary { cancelled: true, ..summary });
         }
     }
 }

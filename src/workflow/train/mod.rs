@@ -2,21 +2,22 @@
 //!
 //! [`prepare_training`] is what a person sees before Start; [`train`] runs it, resumes it, verifies and writes.
 
-mod manifest;
+mod description;
+mod initial;
 mod obstacle;
 mod plan;
 mod request;
 mod run;
 mod runs;
-mod start;
+mod verify;
 
+pub use initial::{InitialModel, InputKind, load_initial_model};
 pub use obstacle::{Obstacle, Remedy, Short, Why};
 pub use plan::{Lookalike, LookalikeCell, Lookalikes, Prepared, TrainPlan, prepare_training};
-pub(super) use plan::{digest_of_lines, likeness_square};
-pub use request::{ClassCount, Current, Held, TrainOptions, TrainRequest};
-pub use run::{TrainControl, TrainOutcome, TrainProgress, train};
+pub(super) use plan::{digest_of_lines, similarity_view};
+pub use request::{ClassCount, CurrentModelResult, HeldOutResult, TrainControl, TrainOptions, TrainRequest};
+pub use run::{TrainMonitor, TrainOutcome, TrainProgress, train};
 pub use runs::{
     EarlierRun, UnfinishedRun, earlier_runs, forget_run, model_name, new_model_file, new_model_path, remember_run,
     unfinished_runs,
 };
-pub use start::{Picture, Start, load_start};

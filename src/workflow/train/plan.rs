@@ -1,22 +1,23 @@
 //! What a person sees before Start: classes, what failed, groups, parts. Nothing is learnt here.
 
 use super::super::UserError;
+use super::initial::{InitialModel, load_initial_model, usual_square};
 use super::obstacle::{Obstacle, obstacle};
 use super::request::{ClassCount, TrainRequest};
-use super::start::{Start, load_start, usual_square};
 use crate::dataset::{
-    CellCache, CellState, CutCell, Grouping, Groups, Item, LEAST, Likenesses, NearDuplicatePair, Part, Parted,
-    PerceptualHash, View, group, near_duplicates, scan, split_together,
+    CellCache, CellState, CutCell, Grouping, Groups, Item, LEAST, LabelledCell, Likenesses, NearDuplicatePair, Part,
+    Parted, PerceptualHash, Scanned, View, group, near_duplicates, scan, split_together,
 };
 use crate::domain::{ClassSet, Digest, Square, same_label};
 use crate::files::{digest_of, display_path};
 use crate::model::Preprocessing;
 use crate::task::{Cancel, Progress};
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 /// Side of the squares on which near-duplicates are looked for, whatever the network sees and at whatever size: how alike
 /// two cells are is a fact about the cells.
-const LIKENESS_SIDE: usize = 128;
+const SIMILARITY_SIDE: usize = 128;
 /// Of these, the pairs that are printed.
 const PRINTED_PAIRS: usize = 5;
 /// Pairs of lookalikes that are kept for a person to look at, those on different sides first.
@@ -116,15 +117,11 @@ pub struct TrainPlan {
 pub struct Prepared {
     pub(super) request: TrainRequest,
     pub(super) plan: TrainPlan,
-    pub(super) start: Start,
+    pub(super) start: InitialModel,
     pub(super) cache: CellCache,
     pub(super) labels: ClassSet,
-    pub(super) cells: Vec<CutCell>,
-    pub(super) items: Vec<Item>,
-    /// Class of each cell, in `labels`.
-    pub(super) classes: Vec<usize>,
-    pub(super) groups: Vec<usize>,
-    pub(super) parts: Vec<Part>,
+    /// Their parts are known unless the plan has an obstacle; classes are those of `labels`.
+    pub(super) cells: Vec<LabelledCell>,
     pub(super) data_digest: Digest,
     pub(super) split_digest: Digest,
 }
@@ -133,6 +130,12 @@ pub struct Prepared {
 pub(in super::super) fn digest_of_lines(mut lines: Vec<String>) -> Digest {
     lines.sort();
     digest_of(lines.join("\n").as_bytes())
+}
+
+/// Images whose cell was cut, in the dataset's order. The items' classes are the new model's.
+struct CutImages {
+    items: Vec<Item>,
+    cuts: Vec<CutCell>,
 }
 
 /// Reads a dataset, cuts its cells, groups and splits them. `None` when cancelled.
@@ -144,38 +147,69 @@ pub fn prepare_training(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Option<Prepared>, UserError> {
-    let start = load_start(request.init.as_deref(), request.kind, request.picture, request.side)?;
-    let scanned = scan(&request.dataset, &|| cancel.is_cancelled()).map_err(|e| UserError::new(e.to_string()))?;
-    let mut notes = scanned.notes;
+    let start = load_initial_model(request.init.as_deref(), request.kind, request.picture, request.side)?;
+    let Scanned { items, labels, notes } =
+        scan(&request.dataset, &|| cancel.is_cancelled()).map_err(|e| UserError::new(e.to_string()))?;
     let view = View { preprocessing: start.preprocessing.clone(), size: start.spec.size };
     let cache = CellCache::open(view, request.cache.as_deref()).map_err(UserError::new)?;
-    let states = cache.cut(&scanned.items, cancel, progress).map_err(UserError::new)?;
+    let states = cache.cut(&items, cancel, progress).map_err(UserError::new)?;
     if cancel.is_cancelled() {
         return Ok(None);
     }
-    let out = |label: &str| request.leave_out.iter().any(|l| same_label(l, label));
-    if let Some(missing) = request.leave_out.iter().find(|l| !scanned.labels.iter().any(|s| same_label(s, l))) {
-        return Err(UserError::new(format!(
-            "there is no class \"{missing}\" to leave out; the dataset has {}",
-            scanned.labels.join(", ")
-        )));
+    let matched = match_labels(request, &labels, start.labels.as_ref())?;
+    let classes = ClassSet::new(matched.labels.clone())
+        .map_err(|e| UserError::new(format!("{e}; the dataset has {}", labels.join(", "))))?;
+    let mut plan = new_plan(request, &start, &classes, &labels);
+    plan.notes = notes;
+    plan.notes.extend(matched.notes);
+    let images = take_cells(&mut plan, items, states, &matched.places)?;
+    plan.notes.extend(contradiction(&images, &classes));
+    let alike = if request.grouping == Grouping::Auto {
+        let hashes = perceptual_hashes(request, &cache, &images.items, &images.cuts, cancel, progress)?;
+        near_duplicates(&hashes, cancel, progress)
+    } else {
+        Vec::new()
+    };
+    if cancel.is_cancelled() {
+        return Ok(None);
     }
-    let known: &[String] = start.labels.as_ref().map_or(&[], |l| l.labels());
-    let Taken { labels, places, notes: said } = take_labels(&scanned.labels, known, &out);
-    notes.extend(said);
-    let classes = ClassSet::new(labels)
-        .map_err(|e| UserError::new(format!("{e}; the dataset has {}", scanned.labels.join(", "))))?;
-    let mut plan = TrainPlan {
-        classes: classes
-            .labels()
-            .iter()
-            .map(|l| ClassCount { label: l.clone(), ..ClassCount::default() })
-            .chain(scanned.labels.iter().filter(|l| out(l)).map(|l| ClassCount {
-                label: l.clone(),
-                left_out: true,
-                ..ClassCount::default()
-            }))
-            .collect(),
+    let digests: Vec<Digest> = images.cuts.iter().map(|c| c.digest).collect();
+    let groups = group(&images.items, request.grouping, Likenesses { digests: &digests, pairs: &alike });
+    describe_groups(&mut plan, request, &images.items, &groups);
+    let parts = split_groups(&mut plan, request, &images, &groups, &classes);
+    describe_parts(&mut plan, &images.items, &parts);
+    let labelled = images.items.into_iter().zip(images.cuts).zip(groups.of);
+    let cells: Vec<LabelledCell> = labelled
+        .enumerate()
+        .map(|(i, ((item, cut), group))| LabelledCell {
+            class: item.class,
+            item,
+            cut,
+            group,
+            part: parts.get(i).copied(),
+        })
+        .collect();
+    let of_cell = |line: &dyn Fn(&LabelledCell) -> String| digest_of_lines(cells.iter().map(line).collect());
+    let data_digest = of_cell(&|c| format!("{} {}", c.cut.digest, classes.labels()[c.class]));
+    let split_digest = of_cell(&|c| format!("{} {}", c.cut.digest, c.part.map_or("", Part::as_str)));
+    Ok(Some(Prepared {
+        request: request.clone(),
+        plan,
+        start,
+        cache,
+        labels: classes,
+        cells,
+        data_digest,
+        split_digest,
+    }))
+}
+
+/// The plan before anything is counted: the new model's classes, then those left out.
+fn new_plan(request: &TrainRequest, start: &InitialModel, classes: &ClassSet, dataset: &[String]) -> TrainPlan {
+    let count = |label: &String, left_out| ClassCount { label: label.clone(), left_out, ..ClassCount::default() };
+    let left_out = dataset.iter().filter(|label| request.leaves_out(label));
+    TrainPlan {
+        classes: classes.labels().iter().map(|l| count(l, false)).chain(left_out.map(|l| count(l, true))).collect(),
         random_split: request.grouping == Grouping::None,
         start: format!(
             "{} ({}), agrees with ONNX Runtime to {:.1e}",
@@ -184,24 +218,34 @@ pub fn prepare_training(
             start.difference
         ),
         ..TrainPlan::default()
-    };
-    let (mut cells, mut items, mut of) = (Vec::new(), Vec::new(), Vec::new());
-    for (item, state) in scanned.items.into_iter().zip(states) {
+    }
+}
+
+/// Counts what became of every image, and takes those whose cell was cut and whose class is learnt.
+fn take_cells(
+    plan: &mut TrainPlan,
+    items: Vec<Item>,
+    states: Vec<CellState>,
+    places: &[Place],
+) -> Result<CutImages, UserError> {
+    let classes = plan.classes.iter().filter(|c| !c.left_out).count();
+    let mut images = CutImages { items: Vec::new(), cuts: Vec::new() };
+    for (mut item, state) in items.into_iter().zip(states) {
         // Where a row goes was settled once for its class; nothing is looked up by its spelling here.
         let place = places.get(item.class).copied().ok_or_else(|| {
             UserError::new(format!("{}: its label has no place among the classes; please report it", item.name))
         })?;
         let at = match place {
             Place::Class(at) => at,
-            Place::LeftOut(nth) => classes.len() + nth,
+            Place::LeftOut(nth) => classes + nth,
         };
         let count = &mut plan.classes[at];
         count.images += 1;
         match state {
-            CellState::Cell(cell) if matches!(place, Place::Class(_)) => {
-                cells.push(cell);
-                of.push(at);
-                items.push(item);
+            CellState::Cell(cut) if matches!(place, Place::Class(_)) => {
+                item.class = at;
+                images.items.push(item);
+                images.cuts.push(cut);
             }
             CellState::Cell(_) | CellState::Stopped => {}
             CellState::NoCell => {
@@ -214,120 +258,96 @@ pub fn prepare_training(
             }
         }
     }
-    if cells.is_empty() {
+    if images.items.is_empty() {
         let why = plan.excluded.first().map_or(String::new(), |(p, w)| format!(" The first one, {p}: {w}"));
         return Err(UserError::new(format!("none of the {} images can be used.{why}", plan.excluded.len())));
     }
-    if let Some((a, b)) = contradiction(&cells, &of) {
-        notes.push(format!(
-            "the same image stands under two labels: {} is \"{}\", {} is \"{}\"",
-            items[a].name,
-            classes.labels()[of[a]],
-            items[b].name,
-            classes.labels()[of[b]]
-        ));
+    Ok(images)
+}
+
+/// Counts groups, and says which classes are too small to be split.
+fn describe_groups(plan: &mut TrainPlan, request: &TrainRequest, items: &[Item], groups: &Groups) {
+    plan.grouping.extend(groups.lines());
+    if request.grouping == Grouping::Auto {
+        plan.grouping.push(format!("lookalikes without a declared group, joined: {}", groups.joined));
     }
-    let alike = if request.grouping == Grouping::Auto {
-        near_duplicates(&likeness(request, &cache, &cells, &items, cancel, progress)?, cancel, progress)
-    } else {
-        Vec::new()
-    };
-    if cancel.is_cancelled() {
-        return Ok(None);
-    }
-    let digests: Vec<Digest> = cells.iter().map(|c| c.digest).collect();
-    // The items' classes are the plan's from here on: bounds on groups are by class.
-    for (item, class) in items.iter_mut().zip(&of) {
-        item.class = *class;
-    }
-    let groups = group(&items, request.grouping, Likenesses { digests: &digests, pairs: &alike });
-    describe(&mut plan, &groups, request.grouping);
-    let fixed: Vec<Option<Part>> = items.iter().map(|i| i.part).collect();
+    (plan.groups, plan.joined) = (groups.count, groups.joined);
     let wanted = request.ratio.0.iter().filter(|s| **s > 0.0).count();
-    for (c, count) in plan.classes.iter_mut().enumerate().take(classes.len()) {
-        let mut own: Vec<usize> = groups.of.iter().zip(&of).filter(|(_, k)| **k == c).map(|(g, _)| *g).collect();
-        let images = own.len();
-        own.sort_unstable();
-        own.dedup();
-        count.groups = own.len();
-        count.too_small = (images < LEAST || own.len() < wanted) && fixed.iter().all(Option::is_none);
+    let declared = items.iter().any(|i| i.part.is_some());
+    for (class, count) in plan.classes.iter_mut().enumerate().filter(|(_, c)| !c.left_out) {
+        let own: Vec<usize> = groups.of.iter().zip(items).filter(|(_, i)| i.class == class).map(|(g, _)| *g).collect();
+        count.groups = own.iter().collect::<BTreeSet<_>>().len();
+        count.too_small = (own.len() < LEAST || count.groups < wanted) && !declared;
     }
-    let parts = match split_together(&of, &groups, &fixed, request.ratio, request.seed) {
+}
+
+/// Each image's part; none where the data cannot be split, and the plan says why.
+fn split_groups(
+    plan: &mut TrainPlan,
+    request: &TrainRequest,
+    images: &CutImages,
+    groups: &Groups,
+    classes: &ClassSet,
+) -> Vec<Part> {
+    let of: Vec<usize> = images.items.iter().map(|i| i.class).collect();
+    let fixed: Vec<Option<Part>> = images.items.iter().map(|i| i.part).collect();
+    match split_together(&of, groups, &fixed, request.ratio, request.seed) {
         Ok(Parted { split, apart }) => {
-            plan.lookalikes = lookalikes(&groups.across, &apart, (&items, &cells), &classes, Some(&split.parts));
+            plan.lookalikes = lookalikes(&groups.across, &apart, images, classes, Some(&split.parts));
+            plan.grouping.extend(plan.lookalikes.line());
             split.parts
         }
         Err(e) => {
-            plan.lookalikes = lookalikes(&groups.across, &[], (&items, &cells), &classes, None);
-            plan.obstacle = Some(obstacle(&e, request, &plan.classes, &items, &of, &groups));
+            plan.lookalikes = lookalikes(&groups.across, &[], images, classes, None);
+            plan.obstacle = Some(obstacle(&e, request, &plan.classes, &images.items, &of, groups));
             Vec::new()
         }
-    };
-    if plan.obstacle.is_none() {
-        plan.grouping.extend(plan.lookalikes.line());
     }
-    for (c, count) in plan.classes.iter_mut().enumerate().take(classes.len()) {
-        for (p, part) in Part::ALL.into_iter().enumerate() {
-            count.parts[p] = of.iter().zip(&parts).filter(|(k, q)| **k == c && **q == part).count();
-        }
-        if count.parts[0] > 0 && count.parts[1] == 0 {
-            notes.push(format!("\"{}\" has no image in validation: its groups are too few", count.label));
-        }
+}
+
+/// Counts the parts of every class, and notes what makes the figures less good than they look.
+fn describe_parts(plan: &mut TrainPlan, items: &[Item], parts: &[Part]) {
+    for (item, part) in items.iter().zip(parts) {
+        plan.classes[item.class].parts[*part as usize] += 1;
     }
+    let unseen = plan.classes.iter().filter(|c| c.parts[0] > 0 && c.parts[1] == 0);
+    plan.notes.extend(unseen.map(|c| format!("\"{}\" has no image in validation: its groups are too few", c.label)));
     let sizes = || plan.classes.iter().filter(|c| !c.left_out).map(|c| c.images - c.no_cell - c.failed);
     if let (Some(most), Some(least)) = (sizes().max(), sizes().min())
         && most > 4 * least
     {
-        notes.push(format!(
+        plan.notes.push(format!(
             "classes are uneven: the largest has {} times the images of the smallest",
             most / least.max(1)
         ));
     }
     if plan.random_split {
-        notes.push("random split: copies of one cell may be on both sides, and the figures may be too good".into());
+        plan.notes
+            .push("random split: copies of one cell may be on both sides, and the figures may be too good".into());
     }
-    plan.notes = notes;
-    let data_digest =
-        digest_of_lines(cells.iter().zip(&of).map(|(c, k)| format!("{} {}", c.digest, classes.labels()[*k])).collect());
-    let split_digest =
-        digest_of_lines(cells.iter().zip(&parts).map(|(c, p)| format!("{} {}", c.digest, p.as_str())).collect());
-    Ok(Some(Prepared {
-        request: request.clone(),
-        plan,
-        start,
-        cache,
-        labels: classes,
-        cells,
-        items,
-        classes: of,
-        groups: groups.of,
-        parts,
-        data_digest,
-        split_digest,
-    }))
 }
 
 /// How cells are cut for their likeness where the network sees whole pictures.
-pub(in super::super) fn likeness_square() -> View {
-    View { preprocessing: Preprocessing::CellSquare(usual_square()), size: LIKENESS_SIDE }
+pub(in super::super) fn similarity_view() -> View {
+    View { preprocessing: Preprocessing::CellSquare(usual_square()), size: SIMILARITY_SIDE }
 }
 
 /// What near-duplicates are found by, on the cells' squares at one size whatever the network sees: a copy turned about the
 /// middle of its picture is not turned about the cell, and only the cell's own square tells that it is the same one.
-pub(super) fn likeness(
+pub(super) fn perceptual_hashes(
     request: &TrainRequest,
     cache: &CellCache,
-    cells: &[CutCell],
     items: &[Item],
+    cells: &[CutCell],
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Vec<Option<PerceptualHash>>, UserError> {
     use rayon::prelude::*;
     let squares;
-    let (from, cut): (&CellCache, Vec<Option<CutCell>>) = if *cache.view() == likeness_square() {
+    let (from, cut): (&CellCache, Vec<Option<CutCell>>) = if *cache.view() == similarity_view() {
         (cache, cells.iter().map(|c| Some(*c)).collect())
     } else {
-        squares = CellCache::open(likeness_square(), request.cache.as_deref()).map_err(UserError::new)?;
+        squares = CellCache::open(similarity_view(), request.cache.as_deref()).map_err(UserError::new)?;
         let states = squares.cut(items, cancel, progress).map_err(UserError::new)?;
         (&squares, states.iter().map(CellState::cell).collect())
     };
@@ -348,15 +368,26 @@ enum Place {
 
 /// The classes of the new model, and where each of the dataset's labels goes.
 #[derive(Debug, PartialEq, Eq)]
-struct Taken {
+struct Matched {
     labels: Vec<String>,
     places: Vec<Place>,
     notes: Vec<String>,
 }
 
+/// Matches the dataset's labels with the starting model's, without those that the request leaves out.
+fn match_labels(request: &TrainRequest, dataset: &[String], start: Option<&ClassSet>) -> Result<Matched, UserError> {
+    if let Some(missing) = request.leave_out.iter().find(|l| !dataset.iter().any(|s| same_label(s, l))) {
+        return Err(UserError::new(format!(
+            "there is no class \"{missing}\" to leave out; the dataset has {}",
+            dataset.join(", ")
+        )));
+    }
+    Ok(take_labels(dataset, start.map_or(&[], |l| l.labels()), &|label| request.leaves_out(label)))
+}
+
 /// Known labels keep the starting model's spelling and order, new ones follow. Each label of the dataset has its place
 /// settled here and nowhere else.
-fn take_labels(dataset: &[String], known: &[String], out: &dyn Fn(&str) -> bool) -> Taken {
+fn take_labels(dataset: &[String], known: &[String], out: &dyn Fn(&str) -> bool) -> Matched {
     let kept = |label: &String| dataset.iter().any(|l| same_label(l, label) && !out(l));
     let mut labels: Vec<String> = known.iter().filter(|k| kept(k)).cloned().collect();
     let mut notes: Vec<String> = known
@@ -390,14 +421,14 @@ fn take_labels(dataset: &[String], known: &[String], out: &dyn Fn(&str) -> bool)
             labels.len() - 1
         })));
     }
-    Taken { labels, places, notes }
+    Matched { labels, places, notes }
 }
 
 /// What is alike across groups, with the pairs that a person may look at.
 fn lookalikes(
     across: &[NearDuplicatePair],
     apart: &[NearDuplicatePair],
-    (items, cells): (&[Item], &[CutCell]),
+    CutImages { items, cuts }: &CutImages,
     classes: &ClassSet,
     parts: Option<&[Part]>,
 ) -> Lookalikes {
@@ -409,7 +440,7 @@ fn lookalikes(
     };
     let cell = |i: usize| LookalikeCell {
         path: items[i].path.clone(),
-        digest: cells[i].file,
+        digest: cuts[i].file,
         name: items[i].name.clone(),
         square: items[i].square,
         label: classes.label(items[i].class).unwrap_or_default().to_owned(),
@@ -431,27 +462,18 @@ fn lookalikes(
     }
 }
 
-/// Two identical images with different labels.
-fn contradiction(cells: &[CutCell], classes: &[usize]) -> Option<(usize, usize)> {
-    let mut seen = std::collections::HashMap::new();
-    for (i, cell) in cells.iter().enumerate() {
-        match seen.get(&cell.digest) {
-            Some(&j) if classes[j] != classes[i] => return Some((j, i)),
-            Some(_) => {}
-            None => {
-                seen.insert(cell.digest, i);
-            }
-        }
-    }
-    None
-}
-
-fn describe(plan: &mut TrainPlan, groups: &Groups, how: Grouping) {
-    plan.grouping.extend(groups.lines());
-    if how == Grouping::Auto {
-        plan.grouping.push(format!("lookalikes without a declared group, joined: {}", groups.joined));
-    }
-    (plan.groups, plan.joined) = (groups.count, groups.joined);
+/// Says it where two identical images have different labels.
+fn contradiction(CutImages { items, cuts }: &CutImages, classes: &ClassSet) -> Option<String> {
+    let mut first: HashMap<Digest, &Item> = HashMap::new();
+    let (a, b) = items.iter().zip(cuts).find_map(|(item, cut)| {
+        let before = *first.entry(cut.digest).or_insert(item);
+        (before.class != item.class).then_some((before, item))
+    })?;
+    let labels = classes.labels();
+    Some(format!(
+        "the same image stands under two labels: {} is \"{}\", {} is \"{}\"",
+        a.name, labels[a.class], b.name, labels[b.class]
+    ))
 }
 
 impl Prepared {
@@ -478,7 +500,7 @@ impl Prepared {
     /// Cells of a part.
     #[must_use]
     pub fn count(&self, part: Part) -> usize {
-        self.parts.iter().filter(|p| **p == part).count()
+        self.cells.iter().filter(|c| c.part == Some(part)).count()
     }
 
     /// The starting model's licence and labels.

@@ -1,9 +1,11 @@
 //! What a training run is asked for, and what it gives beside the model.
 
-use super::start::Picture;
+use super::initial::InputKind;
 use crate::dataset::{Grouping, Ratio};
+use crate::domain::same_label;
 use crate::metrics::{Interval, Scores};
 use crate::model::VettedModel;
+use crate::task::{Cancel, Hold, Progress};
 use crate::training::{Recipe, RecipeKind, TrainingDevice};
 use crate::workflow::defaults;
 use serde::{Deserialize, Serialize};
@@ -19,7 +21,7 @@ pub struct TrainRequest {
     /// The model to start from; the bundled one without.
     pub init: Option<PathBuf>,
     /// What the network sees of a picture; as the starting model has it without.
-    pub picture: Option<Picture>,
+    pub picture: Option<InputKind>,
     /// Pixels a side; as the starting model has it without.
     pub side: Option<usize>,
     /// Shares of the parts.
@@ -51,6 +53,23 @@ impl TrainRequest {
             cache: None,
         }
     }
+
+    /// Whether a label of the dataset is left out.
+    #[must_use]
+    pub fn leaves_out(&self, label: &str) -> bool {
+        self.leave_out.iter().any(|l| same_label(l, label))
+    }
+}
+
+/// How a run is stopped and held, and how far the steps before and after the loop are.
+#[derive(Debug, Clone, Default)]
+pub struct TrainControl {
+    /// Stops; the best so far is kept.
+    pub cancel: Cancel,
+    /// Holds.
+    pub hold: Hold,
+    /// Steps.
+    pub progress: Progress,
 }
 
 /// One class of the plan.
@@ -95,7 +114,7 @@ pub struct TrainOptions {
 
 /// The other model on the test part.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Current {
+pub struct CurrentModelResult {
     /// Its name.
     pub name: String,
     /// Its digest.
@@ -110,9 +129,9 @@ pub struct Current {
 
 /// The held-out result.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Held {
+pub struct HeldOutResult {
     /// Scores on the test part.
     pub scores: Scores,
     /// The current model's share right on the same images.
-    pub current: Option<Current>,
+    pub current: Option<CurrentModelResult>,
 }

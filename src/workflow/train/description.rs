@@ -1,31 +1,34 @@
 //! What a trained model says of itself: the manifest inside the file and `report.json` beside it.
 
 use super::plan::Prepared;
-use super::request::{Held, TrainOptions};
+use super::request::TrainOptions;
+use super::run::TrainOutcome;
+use crate::dataset::Part;
 use crate::domain::EpochRow;
 use crate::metrics::Scores;
-use crate::model::{self, ManifestPreprocessing, OodDetector, SelfTest, TrainingRecord};
+use crate::model::{
+    self, Manifest, ManifestHistory, ManifestInput, ManifestOutputs, ManifestPreprocessing, OodDetector, SelfTest,
+    TrainingRecord,
+};
 use crate::report::scores_json;
-use crate::training::{Recipe, Stop};
+use crate::training::Stop;
+use crate::workflow::UserError;
 use serde_json::{Value, json};
 
-/// Everything that is said.
-pub(super) struct Facts<'a> {
+/// Everything that is said of a run.
+pub(super) struct RunDescription<'a> {
     pub(super) prepared: &'a Prepared,
     pub(super) options: &'a TrainOptions,
-    pub(super) recipe: &'a Recipe,
-    pub(super) history: &'a [EpochRow],
-    pub(super) best_epoch: usize,
-    pub(super) stop: &'a Stop,
-    pub(super) validation: Option<&'a Scores>,
-    pub(super) held: Option<&'a Held>,
+    pub(super) outcome: TrainOutcome,
     pub(super) time: String,
-    pub(super) trained_on: &'a str,
-    pub(super) familiarity: Option<&'a OodDetector>,
-    pub(super) record: Option<&'a TrainingRecord>,
+    /// `cpu`, or the graphics card's name.
+    pub(super) trained_on: String,
+    pub(super) self_test: SelfTest,
+    pub(super) ood: Option<OodDetector>,
+    pub(super) record: Option<TrainingRecord>,
 }
 
-impl Facts<'_> {
+impl RunDescription<'_> {
     /// How the split came about, in one sentence for people who read the figures.
     fn split_words(&self) -> String {
         let p = self.prepared;
@@ -36,18 +39,22 @@ impl Facts<'_> {
         }
     }
 
-    fn history(&self) -> Value {
-        let r = |v: f64| (v * 1e6).round() / 1e6;
-        self.history
-            .iter()
-            .map(|h| {
-                json!([h.epoch, r(h.train_loss), r(h.train_accuracy), r(h.val_loss), r(h.val_accuracy), r(h.seconds)])
-            })
-            .collect()
+    fn history(&self) -> ManifestHistory {
+        let round = |v: f64| (v * 1e6).round() / 1e6;
+        #[expect(clippy::cast_precision_loss, reason = "a number of epochs")]
+        let row = |h: &EpochRow| {
+            let figures = [h.train_loss, h.train_accuracy, h.val_loss, h.val_accuracy, h.seconds];
+            std::iter::once(h.epoch as f64).chain(figures.map(round)).collect()
+        };
+        ManifestHistory {
+            columns: ManifestHistory::COLUMNS.map(str::to_owned).to_vec(),
+            rows: self.outcome.history.iter().map(row).collect(),
+        }
     }
 
     fn recipe(&self) -> Value {
-        let (r, o) = (self.recipe, &self.recipe.optimizer);
+        let r = &self.options.recipe;
+        let o = &r.optimizer;
         json!({
             "kind": r.kind.text(), "epochs": r.epochs, "batch": r.batch, "seed": r.seed,
             "optimizer": if o.weight_decay > 0.0 { "AdamW" } else { "Adam" },
@@ -68,75 +75,83 @@ impl Facts<'_> {
             "data_sha256": p.data_digest.to_string(),
             "split_sha256": p.split_digest.to_string(),
             "split": self.split_words(),
-            "parts": {"train": p.count(crate::dataset::Part::Train), "validation": p.count(crate::dataset::Part::Validation), "test": p.count(crate::dataset::Part::Test)},
+            "parts": {"train": p.count(Part::Train), "validation": p.count(Part::Validation), "test": p.count(Part::Test)},
             "recipe": self.recipe(),
             "engine": self.trained_on,
-            "ended": match self.stop {
+            "ended": match &self.outcome.stop {
                 Stop::Finished => "all epochs".to_owned(),
                 Stop::Early => "early: no better validation loss".to_owned(),
                 Stop::Cancelled => "stopped by hand".to_owned(),
                 Stop::Diverged(why) => why.clone(),
             },
-            "kept_epoch": self.best_epoch,
+            "kept_epoch": self.outcome.best_epoch,
         })
     }
 
-    /// The metadata of the model file.
-    pub(super) fn metadata(&self, self_test: SelfTest) -> Vec<(&'static str, String)> {
-        let p = self.prepared;
-        let labels = p.labels.labels();
-        let spec = &p.start.spec;
-        let preprocessing = ManifestPreprocessing::from(&p.start.preprocessing);
-        let licence = if p.start.licence.is_empty() {
-            "research use only; derived from the starting model and the training images named in the provenance"
-                .to_owned()
-        } else {
-            p.start.licence.clone()
-        };
-        let manifest = json!({
-            "schema": 1,
-            "name": self.options.name,
-            "labels": labels,
-            "input": {"name": model::INPUT, "layout": "NCHW", "channels": if spec.bgr { "BGR" } else { "RGB" },
-                "size": [spec.size, spec.size], "dtype": "float32", "mean": spec.mean, "std": spec.std},
-            "preprocessing": preprocessing,
-            "outputs": {"logits": model::LOGITS, "features": model::FEATURES, "feature_map": model::FEATURE_MAP},
-            "calibration": null,
-            "provenance": self.provenance(),
-            "history": {"columns": ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"], "rows": self.history()},
-            "metrics": {
-                "validation": self.validation.map(|s| scores_json(s, labels)),
-                "test": self.held.map(|h| scores_json(&h.scores, labels)),
+    fn licence(&self) -> String {
+        match self.prepared.start.licence.as_str() {
+            "" => "research use only; derived from the starting model and the training images named in the provenance",
+            licence => licence,
+        }
+        .to_owned()
+    }
+
+    fn manifest(&self) -> Manifest {
+        let start = &self.prepared.start;
+        let labels = self.prepared.labels.labels();
+        let scores = |scores: Option<&Scores>| scores.map(|s| scores_json(s, labels));
+        let input = ManifestInput::new(model::INPUT, &start.spec, "NCHW");
+        let preprocessing = ManifestPreprocessing::from(&start.preprocessing);
+        Manifest {
+            outputs: ManifestOutputs {
+                logits: Some(model::LOGITS.into()),
+                features: Some(model::FEATURES.into()),
+                feature_map: Some(model::FEATURE_MAP.into()),
+                ..ManifestOutputs::default()
             },
-            "self_test": self_test,
-            "familiarity": self.familiarity,
-            "training_record": self.record,
-            "licence": licence,
-            "intended_use": "research use only",
-        });
+            familiarity: self.ood.clone(),
+            training_record: self.record.clone(),
+            self_test: Some(self.self_test.clone()),
+            history: Some(self.history()),
+            provenance: self.provenance(),
+            metrics: json!({
+                "validation": scores(self.outcome.validation.as_ref()),
+                "test": scores(self.outcome.held_out.as_ref().map(|h| &h.scores)),
+            }),
+            licence: self.licence(),
+            ..Manifest::new(&self.options.name, labels.to_vec(), input, preprocessing)
+        }
+    }
+
+    /// The metadata of the model file.
+    pub(super) fn metadata(&self) -> Result<Vec<(&'static str, String)>, UserError> {
+        let spec = &self.prepared.start.spec;
+        let labels = self.prepared.labels.labels();
         let names: serde_json::Map<String, Value> =
             labels.iter().enumerate().map(|(i, l)| (i.to_string(), l.clone().into())).collect();
+        let manifest = serde_json::to_string(&self.manifest()).map_err(|e| UserError::new(e.to_string()))?;
         let mut all = vec![
             ("Image.BitmapPixelFormat", if spec.bgr { "Bgr8" } else { "Rgb8" }.into()),
             ("Image.ColorSpaceGamma", "SRGB".into()),
             ("names", Value::Object(names).to_string()),
             ("model_author", "Leukoscope".into()),
-            ("model_license", licence),
-            (model::MANIFEST_KEY, manifest.to_string()),
+            ("model_license", self.licence()),
+            (model::MANIFEST_KEY, manifest),
         ];
         // Other programs scale by it: it stands there only where it says what this network wants.
         let scaling = model::Scaling { bgr: spec.bgr, mean: spec.mean, std: spec.std };
         all.extend(scaling.nominal_range().map(|range| ("Image.NominalPixelRange", range.into())));
-        all
+        Ok(all)
     }
 
     /// `report.json`: the scores of the test part where there is one, of the validation part otherwise, and everything
     /// about where they come from.
-    pub(super) fn report(&self, model_digest: &str, difference: f32) -> Value {
+    pub(super) fn report(&self, model_digest: &str) -> Value {
         let labels = self.prepared.labels.labels();
-        let (part, scores) = match (self.held, self.validation) {
+        let TrainOutcome { held_out, validation, difference, .. } = &self.outcome;
+        let (part, scores) = match (held_out, validation) {
             (Some(h), _) => ("test", Some(&h.scores)),
-            (None, v) => ("validation", v),
+            (None, v) => ("validation", v.as_ref()),
         };
         let mut report = scores.map_or_else(|| json!({}), |s| scores_json(s, labels));
         report["schema"] = 1.into();
@@ -146,13 +161,13 @@ impl Facts<'_> {
             _ => "no test part: the validation part chose the epoch, so its figures are a little too good".into(),
         };
         report["split"] = self.split_words().into();
-        report["validation"] = self.validation.map_or(Value::Null, |s| scores_json(s, labels));
-        report["current_model"] = self.held.and_then(|h| h.current.as_ref()).map_or(Value::Null, |c| {
+        report["validation"] = validation.as_ref().map_or(Value::Null, |s| scores_json(s, labels));
+        report["current_model"] = held_out.as_ref().and_then(|h| h.current.as_ref()).map_or(Value::Null, |c| {
             json!({"name": c.name, "sha256": c.digest, "n": c.n, "accuracy": c.accuracy, "accuracy_interval": [c.interval.low, c.interval.high],
                 "note": "on the same images; whether it was trained on some of them is not known here"})
         });
         report["model"] = json!({"name": self.options.name, "sha256": model_digest});
-        report["onnx_runtime_difference"] = difference.into();
+        report["onnx_runtime_difference"] = (*difference).into();
         report["provenance"] = self.provenance();
         report["excluded"] = self.prepared.plan.excluded.iter().map(|(p, w)| json!({"path": p, "reason": w})).collect();
         report

@@ -6,8 +6,8 @@ use crate::domain::{CellPreprocessing, ClassSet, Digest, TensorSpec, WholePrepro
 use crate::files::{digest_of, display_name, display_path, read_bounded};
 use crate::inference::run_graph;
 use crate::model::{
-    EMBEDDED_NAME, MAX_MODEL_BYTES, Network, Preprocessing, TrainingRecord, VetError, embedded_bytes, read_network,
-    vet, vet_graph,
+    EMBEDDED_NAME, MAX_MODEL_BYTES, Network, Preprocessing, ReadNetwork, TrainingRecord, VetError, VettedGraph,
+    embedded_bytes, read_network, vet, vet_graph,
 };
 use crate::training::{CpuEngine, Net, RecipeKind};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ const BACKBONE_SIDE: usize = 128;
 
 /// What the network sees of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Picture {
+pub enum InputKind {
     /// The square of its most evident cell.
     Cell,
     /// All of it, stretched.
@@ -29,7 +29,7 @@ pub enum Picture {
 
 /// A starting point.
 #[derive(Debug, Clone)]
-pub struct Start {
+pub struct InitialModel {
     /// What it is called.
     pub name: String,
     /// Digest of its file.
@@ -61,12 +61,12 @@ pub(super) fn usual_square() -> CellPreprocessing {
 ///
 /// # Errors
 /// What is wrong with the file, in words.
-pub fn load_start(
+pub fn load_initial_model(
     path: Option<&Path>,
     kind: RecipeKind,
-    picture: Option<Picture>,
+    picture: Option<InputKind>,
     side: Option<usize>,
-) -> Result<Start, UserError> {
+) -> Result<InitialModel, UserError> {
     let shown =
         path.map_or_else(|| "the bundled model".to_owned(), |p| format!("the starting model {}", display_path(p)));
     let refuse = |e: &dyn std::fmt::Display| UserError::new(format!("{shown} is refused: {e}"));
@@ -101,41 +101,19 @@ pub fn load_start(
     };
     spec.size = side.unwrap_or(spec.size);
     match picture {
-        Some(Picture::Whole) => preprocessing = Preprocessing::WholeImage(WholePreprocessing::default()),
-        Some(Picture::Cell) if matches!(preprocessing, Preprocessing::WholeImage(_)) => {
+        Some(InputKind::Whole) => preprocessing = Preprocessing::WholeImage(WholePreprocessing::default()),
+        Some(InputKind::Cell) if matches!(preprocessing, Preprocessing::WholeImage(_)) => {
             preprocessing = Preprocessing::CellSquare(square);
         }
         _ => {}
     }
-    // The same picture through ONNX Runtime and through the network as it was understood.
-    let (n, check) = (2, read.side.unwrap_or(spec.size));
-    let mut random = fastrand::Rng::with_seed(11);
-    let planes: Vec<f32> = (0..n * 3 * check * check).map(|_| random.f32() * 2.0 - 1.0).collect();
-    let pixels = check * check;
-    let rows: Vec<f32> = (0..n)
-        .flat_map(|i| (0..pixels).flat_map(move |p| (0..3).map(move |c| (i * 3 + c) * pixels + p)))
-        .map(|at| planes[at])
-        .collect();
-    let expected = run_graph(&graph, (&read.input, &read.output), (n, check), planes)
-        .map_err(|e| UserError::new(e.to_string()))?;
-    let engine = CpuEngine::new(Net::new(&read.network, check), 0, 0).map_err(UserError::new)?;
-    let got = if read.network.classes > 0 {
-        engine.logits(&read.values, &rows)
-    } else {
-        engine.prefix(&read.values, read.network.layers.len(), &rows)
-    };
-    let scale = expected.iter().fold(1f32, |m, v| m.max(v.abs()));
-    let difference = if expected.len() == got.len() {
-        expected.iter().zip(&got).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / scale
-    } else {
-        f32::INFINITY
-    };
+    let difference = difference_from_runtime(&graph, &read, read.side.unwrap_or(spec.size))?;
     if difference.is_nan() || difference > AGREEMENT {
         return Err(refuse(&format!(
             "its answer here differs by {difference:e} from ONNX Runtime's, more than {AGREEMENT:e}: it is not the network it seems to be"
         )));
     }
-    Ok(Start {
+    Ok(InitialModel {
         name,
         digest,
         network: read.network,
@@ -149,7 +127,32 @@ pub fn load_start(
     })
 }
 
-impl Start {
+/// The largest difference between ONNX Runtime's answer and that of the network as it was understood, to the same two images of `side`
+/// pixels, relative to the largest number of the answer (at least 1).
+fn difference_from_runtime(graph: &VettedGraph, read: &ReadNetwork, side: usize) -> Result<f32, UserError> {
+    let (n, pixels) = (2, side * side);
+    let mut random = fastrand::Rng::with_seed(11);
+    let planes: Vec<f32> = (0..n * 3 * pixels).map(|_| random.f32() * 2.0 - 1.0).collect();
+    let rows: Vec<f32> = (0..n)
+        .flat_map(|i| (0..pixels).flat_map(move |p| (0..3).map(move |c| (i * 3 + c) * pixels + p)))
+        .map(|at| planes[at])
+        .collect();
+    let expected =
+        run_graph(graph, (&read.input, &read.output), (n, side), planes).map_err(|e| UserError::new(e.to_string()))?;
+    let engine = CpuEngine::new(Net::new(&read.network, side), 0, 0).map_err(UserError::new)?;
+    let got = if read.network.classes > 0 {
+        engine.logits(&read.values, &rows)
+    } else {
+        engine.prefix(&read.values, read.network.layers.len(), &rows)
+    };
+    if expected.len() != got.len() {
+        return Ok(f32::INFINITY);
+    }
+    let scale = expected.iter().fold(1f32, |m, v| m.max(v.abs()));
+    Ok(expected.iter().zip(&got).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / scale)
+}
+
+impl InitialModel {
     /// The network with an output for each of `labels` and the numbers to start from: known classes keep their row of
     /// the head, new ones get a small random one. `new_head` begins a head of `hidden` anew, as the paper does.
     #[must_use]

@@ -1,0 +1,74 @@
+//! What a long job does now. The face says it: [`Phase::text`] in English, the window in its language.
+
+/// A step of evaluating, calibrating, making a fast copy or training.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// The dataset is read.
+    ReadingData,
+    /// The images are classified.
+    Classifying,
+    /// Images that the model learnt from are looked for.
+    FindingOverlap,
+    /// Scores get their intervals.
+    ComputingIntervals,
+    /// A calibration is fitted.
+    Fitting,
+    /// ONNX Runtime answers for the new model.
+    Verifying,
+    /// Ranges of activations are measured.
+    MeasuringRanges,
+    /// The 8-bit copy is compared with its original.
+    ComparingCopy,
+    /// The frozen layers' activations are computed.
+    FrozenLayers,
+    /// Training on the processor.
+    TrainingOnProcessor {
+        /// Threads.
+        threads: usize,
+    },
+    /// Training on a graphics card of this name.
+    TrainingOn(String),
+    /// The test set is scored.
+    TestSet,
+    /// The record of the training images is made.
+    TrainingRecord,
+}
+
+impl Phase {
+    /// In English; with `%{n}` where [`Phase::argument`] goes.
+    #[must_use]
+    pub fn template(&self) -> &'static str {
+        match self {
+            Self::ReadingData => "looking at the data",
+            Self::Classifying => "classifying",
+            Self::FindingOverlap => "looking for images of the model's training",
+            Self::ComputingIntervals => "computing intervals",
+            Self::Fitting => "fitting",
+            Self::Verifying => "verifying in ONNX Runtime",
+            Self::MeasuringRanges => "measuring ranges",
+            Self::ComparingCopy => "comparing the copy with the original",
+            Self::FrozenLayers => "computing the frozen layers once",
+            Self::TrainingOnProcessor { threads: 1 } => "training on the processor, 1 thread",
+            Self::TrainingOnProcessor { .. } => "training on the processor, %{n} threads",
+            Self::TrainingOn(_) => "training on %{n}",
+            Self::TestSet => "test set (used once)",
+            Self::TrainingRecord => "saving the training record",
+        }
+    }
+
+    /// What stands for `%{n}`.
+    #[must_use]
+    pub fn argument(&self) -> String {
+        match self {
+            Self::TrainingOnProcessor { threads } => threads.to_string(),
+            Self::TrainingOn(name) => name.clone(),
+            _ => String::new(),
+        }
+    }
+
+    /// In English.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.template().replace("%{n}", &self.argument())
+    }
+}
