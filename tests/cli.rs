@@ -37,7 +37,8 @@ fn every_shape_batch_and_run_gives_the_same_bytes() {
         assert_eq!(text(&classify(&[path, "--cells", "all", "--batch", batch]).stdout), text(&first), "batch {batch}");
     }
     // The GPU's shape on the processor: the same labels, the same squares, probabilities within rounding.
-    use leukoscope::inference::{Cells, Options, PipelineEvent, Schedule, run};
+    use leukoscope::imaging::Cells;
+    use leukoscope::inference::{Options, PipelineEvent, Schedule, run};
     use leukoscope::task::{Cancel, Monitor, Progress};
     let (cancel, progress) = (Cancel::new(), Progress::default());
     let model = leukoscope::workflow::default_model().unwrap();
@@ -182,7 +183,7 @@ fn the_demo_shows_the_classes_that_it_draws() {
     let model = leukoscope::workflow::default_model().unwrap();
     let request = leukoscope::workflow::ClassifyRequest {
         paths: vec![demo.path],
-        cells: leukoscope::inference::Cells::All,
+        cells: leukoscope::imaging::Cells::All,
         ..Default::default()
     };
     let mut right = 0;
@@ -322,7 +323,8 @@ fn explain_draws_where_the_model_looked() {
 /// drawn cell in the middle of its square the exact map and occlusion agree that the middle matters.
 #[test]
 fn heat_maps_depend_on_the_head_and_sit_on_the_cell() {
-    use leukoscope::inference::{Cells, Engine, OwnSquares, Provider, activation_map, occlusion_map, prepare};
+    use leukoscope::imaging::Cells;
+    use leukoscope::inference::{Engine, OwnSquares, Provider, activation_map, occlusion_map, prepare};
     let dir = tempfile::tempdir().unwrap();
     let demo = leukoscope::workflow::draw_demo(Some(dir.path())).unwrap();
     let model = leukoscope::workflow::default_model().unwrap();

@@ -2,8 +2,8 @@
 
 use crate::common::real_images;
 use leukoscope::domain::Outcome;
+use leukoscope::imaging::Cells;
 use leukoscope::imaging::{Limits, decode, find_cells};
-use leukoscope::inference::Cells;
 use leukoscope::workflow::{ClassifyEvent, ClassifyRequest, classify, default_model};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -94,7 +94,7 @@ fn kept_hashes_know_copies_and_no_strangers() {
         CellCache, CellState, Item, PerceptualHash, View, near_duplicates, quantized_distance, scan,
     };
     use leukoscope::domain::CellPreprocessing;
-    use leukoscope::model::Preprocessing;
+    use leukoscope::domain::Preprocessing;
     use leukoscope::task::{Cancel, Progress};
     use leukoscope::workflow::KEPT_NEAR;
     let (Some(copies), Some(strangers), Some(known)) =

@@ -274,7 +274,8 @@ fn a_denied_file_and_a_pipe_are_rows() {
 #[test]
 fn a_file_that_vanishes_between_listing_and_reading_is_a_row() {
     use leukoscope::files::Entry;
-    use leukoscope::inference::{Cells, prepare};
+    use leukoscope::imaging::Cells;
+    use leukoscope::inference::prepare;
     let model = leukoscope::workflow::default_model().unwrap();
     let entry = Entry { path: "/vanished/since/then.png".into(), named: false, error: None, square: None };
     let prepared = prepare(&entry, model.card(), Cells::One, &Default::default()).unwrap();

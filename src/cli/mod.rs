@@ -122,7 +122,7 @@ fn demo(out: Option<PathBuf>) -> Result<Exit, UserError> {
     let model = workflow::default_model()?;
     let request = ClassifyRequest {
         paths: vec![demo.path.clone()],
-        cells: crate::inference::Cells::All,
+        cells: crate::imaging::Cells::All,
         ..ClassifyRequest::default()
     };
     let mut table = String::new();
@@ -152,7 +152,7 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
     let request = ClassifyRequest {
         paths: a.paths.clone(),
         provider: a.provider,
-        cells: if a.cells == args::CellsArg::All { crate::inference::Cells::All } else { crate::inference::Cells::One },
+        cells: if a.cells == args::CellsArg::All { crate::imaging::Cells::All } else { crate::imaging::Cells::One },
         batch: a.batch.map(|b| b as usize),
         shard: a.shard,
         watch: a.watch,
@@ -226,7 +226,7 @@ fn map(
     cells: args::CellsArg,
 ) -> Result<Exit, UserError> {
     let model = open_model(model)?;
-    let cells = if cells == args::CellsArg::All { crate::inference::Cells::All } else { crate::inference::Cells::One };
+    let cells = if cells == args::CellsArg::All { crate::imaging::Cells::All } else { crate::imaging::Cells::One };
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
     let request = ClassifyRequest { paths, cells, ..ClassifyRequest::default() };

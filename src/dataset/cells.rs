@@ -5,10 +5,9 @@
 
 use super::scan::Item;
 use super::split::Part;
-use crate::domain::{Digest, Filter, Square, WholePreprocessing};
+use crate::domain::{Digest, Filter, Preprocessing, Square, WholePreprocessing};
 use crate::files::{MAX_PICTURE_BYTES, Pack, digest_of, read_bounded};
-use crate::imaging::{self, DECODER_VERSION, FINDER_VERSION, Limits, RgbImage};
-use crate::model::Preprocessing;
+use crate::imaging::{self, CellSource, DECODER_VERSION, FINDER_VERSION, Limits, RgbImage};
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
 use std::path::Path;
@@ -200,15 +199,10 @@ impl CellCache {
             }
         };
         drop(snapshot);
-        let cut = match &self.view.preprocessing {
-            Preprocessing::WholeImage(how) => imaging::whole(&picture, *how, self.view.size),
-            Preprocessing::CellSquare(how) => match imaging::cut_cell(&picture, item.square, how, self.view.size) {
-                Some(cut) => cut,
-                None => {
-                    self.pack.add_note(key.0, NO_CELL);
-                    return Ok(CellState::NoCell);
-                }
-            },
+        let source = CellSource::new(&picture, &self.view.preprocessing);
+        let Some(cut) = source.cut_one(item.square, self.view.size) else {
+            self.pack.add_note(key.0, NO_CELL);
+            return Ok(CellState::NoCell);
         };
         let record = self.pack.add(key.0, cut.as_raw(), "").map_err(|e| full(&e))?;
         Ok(CellState::Cell(CutCell { record, digest: key, file: digest }))

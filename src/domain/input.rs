@@ -69,3 +69,32 @@ pub struct TensorSpec {
     /// Divides what is left, in the order of the tensor's channels.
     pub std: [f32; 3],
 }
+
+/// What a model wants to see.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Preprocessing {
+    /// The balanced square around each cell.
+    CellSquare(CellPreprocessing),
+    /// The whole picture.
+    WholeImage(WholePreprocessing),
+}
+
+impl Preprocessing {
+    /// In words, for the card.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        match self {
+            Self::CellSquare(p) if p.balanced => format!(
+                "cell square of {} nucleus diameters, background (percentile {}) to {}",
+                p.side_factor, p.white_percentile, p.white
+            ),
+            Self::CellSquare(p) => format!("cell square of {} nucleus diameters, colours as they are", p.side_factor),
+            Self::WholeImage(WholePreprocessing { crop: None, filter }) => {
+                format!("whole image, stretched ({})", filter.as_str())
+            }
+            Self::WholeImage(WholePreprocessing { crop: Some(share), filter }) => {
+                format!("centred square of {share} of the shorter side ({})", filter.as_str())
+            }
+        }
+    }
+}

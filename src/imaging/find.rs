@@ -232,8 +232,7 @@ fn cell(parts: &[Part], ids: &[usize], scale: f64, light: &Light) -> FoundCell {
 
 /// Brightness of the background at a square that nobody searched for, RGB: that of the found cell nearest to it, else of the
 /// picture as a whole.
-#[must_use]
-pub fn white_near(picture: &RgbImage, finding: &Finding, square: Square, white_percentile: f64) -> [f32; 3] {
+pub(super) fn white_near(picture: &RgbImage, finding: &Finding, square: Square, white_percentile: f64) -> [f32; 3] {
     let (x, y) = square.centre();
     let far = |c: &FoundCell| (c.x - f64::from(x)).hypot(c.y - f64::from(y));
     let nearest = finding.cells.iter().min_by(|a, b| far(a).total_cmp(&far(b)));

@@ -12,20 +12,20 @@ mod overlay;
 mod plane;
 mod resample;
 mod sniff;
+mod source;
 mod square;
 mod synthetic;
 mod threshold;
 
 pub use decode::{DECODER_VERSION, DecodeError, Decoded, Limits, decode};
-pub use find::{FINDER_VERSION, Finding, FoundCell, Scene, find_cells, white_near};
+pub use find::{FINDER_VERSION, Finding, FoundCell, Scene, find_cells};
 pub use image::RgbImage;
 pub use overlap::FieldCopy;
 pub use overlay::{HEAT_OPACITY, heat_at, heat_colour, heat_overlay};
 pub use resample::{fit_within, thumbnail_of_square};
 pub use sniff::{Sniffed, sniff};
-pub use square::{
-    cut_around, cut_cell, cut_square, square_of, stretch, tensor, tensor_of_square, tensor_of_whole, whole, whole_part,
-};
+pub use source::{CellSource, Cells};
+pub use square::{cut_around, cut_square, square_of, stretch, tensor};
 pub use synthetic::{DrawnCell, Slide, draw_slide};
 
 /// Writes a picture as PNG bytes.

@@ -3,7 +3,7 @@
 //! Every number comes from the model's own description ([`CellPreprocessing`], [`TensorSpec`]); nothing about a
 //! particular model is written here.
 
-use super::find::{FoundCell, find_cells, white_near};
+use super::find::FoundCell;
 use super::resample::{read_square, resize_area};
 use crate::domain::{CellPreprocessing, Filter, Square, TensorSpec, WholePreprocessing};
 use image::RgbImage;
@@ -41,19 +41,6 @@ pub fn cut_square(
     RgbImage::from_raw(size as u32, size as u32, bytes).unwrap_or_default()
 }
 
-/// The balanced square of the cell that counts: the one at `square` where that was said, else the most evident one found;
-/// `None` where there is neither.
-#[must_use]
-pub fn cut_cell(picture: &RgbImage, square: Option<Square>, how: &CellPreprocessing, size: usize) -> Option<RgbImage> {
-    let finding = find_cells(picture, how.white_percentile);
-    let (square, white) = match (square, finding.cells.first()) {
-        (Some(square), _) => (square, white_near(picture, &finding, square, how.white_percentile)),
-        (None, Some(cell)) => (square_of(cell, how), cell.white),
-        (None, None) => return None,
-    };
-    Some(cut_square(picture, square, white, how, size))
-}
-
 /// The part of a picture around a square, `around` times as wide, as far as the picture goes; and its left and top edge.
 #[must_use]
 #[expect(
@@ -74,22 +61,10 @@ pub fn cut_around(picture: &RgbImage, square: Square, around: f32) -> (RgbImage,
     (image::imageops::crop_imm(picture, left, top, size.0, size.1).to_image(), left, top)
 }
 
-/// Appends the tensor of a cell's square to `out`.
-pub fn tensor_of_square(
-    picture: &RgbImage,
-    square: Square,
-    white: [f32; 3],
-    how: &CellPreprocessing,
-    spec: &TensorSpec,
-    out: &mut Vec<f32>,
-) {
-    tensor(&cut_square(picture, square, white, how, spec.size), spec, out);
-}
-
 /// The part of a picture that a model of whole pictures sees.
 #[must_use]
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "picture sizes")]
-pub fn whole_part(picture: &RgbImage, how: WholePreprocessing) -> Square {
+pub(super) fn whole_part(picture: &RgbImage, how: WholePreprocessing) -> Square {
     let (w, h) = (picture.width() as f32, picture.height() as f32);
     match how.crop {
         None => Square { x: 0.0, y: 0.0, side: w.max(h) },
@@ -103,7 +78,7 @@ pub fn whole_part(picture: &RgbImage, how: WholePreprocessing) -> Square {
 /// The whole picture as a model wants it, `size` pixels a side.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "picture sizes")]
-pub fn whole(picture: &RgbImage, how: WholePreprocessing, size: usize) -> RgbImage {
+pub(super) fn whole(picture: &RgbImage, how: WholePreprocessing, size: usize) -> RgbImage {
     let cut = how.crop.map(|_| {
         let part = whole_part(picture, how);
         let side = part.side as u32;
@@ -116,11 +91,6 @@ pub fn whole(picture: &RgbImage, how: WholePreprocessing, size: usize) -> RgbIma
         Filter::Bicubic => image::imageops::FilterType::CatmullRom,
     };
     image::imageops::resize(picture, size as u32, size as u32, filter)
-}
-
-/// Appends the tensor of the whole picture to `out`.
-pub fn tensor_of_whole(picture: &RgbImage, how: WholePreprocessing, spec: &TensorSpec, out: &mut Vec<f32>) {
-    tensor(&whole(picture, how, spec.size), spec, out);
 }
 
 /// The whole picture stretched to a square of `size` pixels: by area averages where it shrinks, else bilinear.

@@ -22,7 +22,7 @@ pub use engine::{Answer, Engine, EngineError, EngineReport, difference, self_tes
 pub use heat::{HeatMap, activation_map, occlusion_map};
 pub use pipeline::{CellFeatures, Options, PipelineError, PipelineEvent, PipelineMonitor, Schedule, Summary, run};
 pub use plugins::{Plugin, try_plugin};
-pub use prepare::{Cells, OwnSquares, Prepared, Skip, decode_file, prepare};
+pub use prepare::{OwnSquares, PreparedImage, Skip, decode_file, prepare};
 pub use probe::run_graph;
 pub use provider::Provider;
 pub use ranges::{Ranges, value_ranges};

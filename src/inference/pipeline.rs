@@ -8,11 +8,12 @@
 //! out, so that one slow file cannot make finished rows pile up without end.
 
 use super::engine::{Answer, Engine, EngineError, EngineReport};
-use super::prepare::{Cells, OwnSquares, Prepared, Skip, prepare};
+use super::prepare::{OwnSquares, PreparedImage, Skip, prepare};
 use super::provider::Provider;
 use super::sketch::sketch;
 use crate::domain::{CellResult, Failure, ImageResult, Outcome};
 use crate::files::Entry;
+use crate::imaging::Cells;
 use crate::model::VettedModel;
 use crate::task::{Cancel, Monitor, cores};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -225,7 +226,7 @@ impl Context<'_> {
                 }
             }
             Schedule::Batched => {
-                let (hand, receive) = bounded::<(usize, Prepared)>(2 * self.batch);
+                let (hand, receive) = bounded::<(usize, PreparedImage)>(2 * self.batch);
                 for _ in 0..workers {
                     let (take, give, hand) = (take.clone(), give.clone(), hand.clone());
                     scope.spawn(move |_| self.prepare_only(&take, &give, &hand));
@@ -309,7 +310,7 @@ impl Context<'_> {
     fn isolated(
         &self,
         index: usize,
-        finish: impl FnOnce(&mut Prepared) -> Result<Vec<Answer>, Failure>,
+        finish: impl FnOnce(&mut PreparedImage) -> Result<Vec<Answer>, Failure>,
     ) -> Result<ImageResult, Skip> {
         let entry = &self.entries[index];
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -323,14 +324,14 @@ impl Context<'_> {
     /// The row of a file over which a decoder panicked.
     fn internal_error(&self, index: usize) -> ImageResult {
         let reason = "internal error on this file; the others are not affected. Please report it";
-        self.row(index, Prepared::failed(None, reason.into()), Ok(Vec::new()), &self.actual)
+        self.row(index, PreparedImage::failed(None, reason.into()), Ok(Vec::new()), &self.actual)
     }
 
     /// `by` is the provider that really ran.
     fn row(
         &self,
         index: usize,
-        prepared: Prepared,
+        prepared: PreparedImage,
         answers: Result<Vec<Answer>, Failure>,
         by: &Arc<str>,
     ) -> ImageResult {
@@ -370,7 +371,7 @@ impl Context<'_> {
         }
     }
 
-    fn prepare_only(&self, take: &Receiver<usize>, give: &Sender<Done>, hand: &Sender<(usize, Prepared)>) {
+    fn prepare_only(&self, take: &Receiver<usize>, give: &Sender<Done>, hand: &Sender<(usize, PreparedImage)>) {
         for index in take {
             if self.stopped() {
                 break;
@@ -393,7 +394,7 @@ impl Context<'_> {
     }
 
     /// Takes what is ready, up to a batch, and runs it in one go.
-    fn batched(&self, mut engine: Engine, receive: &Receiver<(usize, Prepared)>, give: &Sender<Done>) {
+    fn batched(&self, mut engine: Engine, receive: &Receiver<(usize, PreparedImage)>, give: &Sender<Done>) {
         let mut by = self.actual.clone();
         let (mut runs, mut done, mut switched) = (0, 0, false);
         while let Ok(first) = receive.recv() {

@@ -6,7 +6,9 @@
 use super::calibration::Calibration;
 use super::ood::{OodDetector, TrainingRecord};
 use super::selftest::SelfTest;
-use crate::domain::{CellPreprocessing, ClassSet, Digest, EpochRow, Filter, TensorSpec, WholePreprocessing};
+use crate::domain::{
+    CellPreprocessing, ClassSet, Digest, EpochRow, Filter, Preprocessing, TensorSpec, WholePreprocessing,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -205,15 +207,6 @@ pub struct ManifestHistory {
     pub rows: Vec<Vec<f64>>,
 }
 
-/// What a model wants to see.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Preprocessing {
-    /// The balanced square around each cell.
-    CellSquare(CellPreprocessing),
-    /// The whole picture.
-    WholeImage(WholePreprocessing),
-}
-
 /// Everything the program needs to know of a model, checked.
 #[derive(Debug, Clone)]
 pub struct ModelCard {
@@ -267,26 +260,6 @@ pub struct ModelCard {
     pub versions: (i64, i64),
     /// Numbers among the weights.
     pub parameters: u64,
-}
-
-impl Preprocessing {
-    /// In words, for the card.
-    #[must_use]
-    pub fn to_line(&self) -> String {
-        match self {
-            Self::CellSquare(p) if p.balanced => format!(
-                "cell square of {} nucleus diameters, background (percentile {}) to {}",
-                p.side_factor, p.white_percentile, p.white
-            ),
-            Self::CellSquare(p) => format!("cell square of {} nucleus diameters, colours as they are", p.side_factor),
-            Self::WholeImage(WholePreprocessing { crop: None, filter }) => {
-                format!("whole image, stretched ({})", filter.as_str())
-            }
-            Self::WholeImage(WholePreprocessing { crop: Some(share), filter }) => {
-                format!("centred square of {share} of the shorter side ({})", filter.as_str())
-            }
-        }
-    }
 }
 
 impl ManifestHistory {

@@ -1,7 +1,6 @@
 //! What the values of a model's input are and what of a picture it sees, by words that people and scripts use. Values alone.
 
-use super::card::Preprocessing;
-use crate::domain::{CellPreprocessing, Filter, TensorSpec, WholePreprocessing};
+use crate::domain::{CellPreprocessing, Filter, Preprocessing, TensorSpec, WholePreprocessing};
 use std::str::FromStr;
 
 /// What the values of the input are: (value of 0…255 − mean) / std, in the tensor's order of colours.

@@ -25,7 +25,6 @@ mod vet;
 pub use calibration::{Calibration, LOGARITHMS};
 pub use card::{
     MANIFEST_KEY, Manifest, ManifestHistory, ManifestInput, ManifestOutputs, ManifestPreprocessing, ModelCard,
-    Preprocessing,
 };
 pub use contract::{ASSUMED, Answers, Draft, Evidence, Part, Question, SAID};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};

@@ -494,7 +494,7 @@ mod tests {
         assert!(model.card().to_text().contains("Clip"));
     }
 
-    use crate::model::Preprocessing;
+    use crate::domain::Preprocessing;
 
     #[test]
     fn every_hostile_model_has_its_own_refusal() {

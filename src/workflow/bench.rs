@@ -4,8 +4,9 @@
 
 use super::{DEMO_SEED, UserError};
 use crate::files::{scratch_folder, write_atomic};
+use crate::imaging::Cells;
 use crate::imaging::{self, Limits, draw_slide, encode_png};
-use crate::inference::{self, Cells, Engine, Options, Provider};
+use crate::inference::{self, Engine, Options, Provider};
 use crate::model::VettedModel;
 use crate::task::{Cancel, Monitor, Progress};
 use serde_json::{Value, json};

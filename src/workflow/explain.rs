@@ -3,10 +3,9 @@
 use super::UserError;
 use crate::domain::{Digest, Probabilities, Square};
 use crate::files::{Entry, display_path};
+use crate::imaging::Cells;
 use crate::imaging::{RgbImage, encode_png, heat_overlay};
-use crate::inference::{
-    Cells, Engine, HeatMap, OwnSquares, Provider, activation_map, decode_file, occlusion_map, prepare,
-};
+use crate::inference::{Engine, HeatMap, OwnSquares, Provider, activation_map, decode_file, occlusion_map, prepare};
 use crate::model::{Head, ModelCard, VettedModel};
 use crate::task::{Cancel, Progress};
 use std::path::{Path, PathBuf};

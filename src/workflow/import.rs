@@ -6,8 +6,7 @@ use super::rewrite::rewritten;
 use crate::domain::Digest;
 use crate::domain::Square;
 use crate::files::{create_folder, data_file, display_path, read_bounded, remove_file, same_file, write_atomic};
-use crate::imaging;
-use crate::imaging::RgbImage;
+use crate::imaging::{self, CellSource, RgbImage};
 use crate::inference::{Engine, Provider, decode_file, self_test_tensor};
 use crate::metrics::Interval;
 use crate::model::{
@@ -356,8 +355,5 @@ pub(super) fn refused(path: &Path, e: &dyn std::fmt::Display) -> UserError {
 
 /// What a model sees of a picture; nothing where there is no cell to cut.
 pub(super) fn framed(picture: &RgbImage, framing: &Crop, square: Option<Square>, size: usize) -> Option<RgbImage> {
-    match framing {
-        Crop::Whole(how) => Some(imaging::whole(picture, *how, size)),
-        Crop::Cell(how) => imaging::cut_cell(picture, square, how, size),
-    }
+    CellSource::new(picture, &framing.preprocessing()).cut_one(square, size)
 }

@@ -8,7 +8,7 @@ use crate::files::{
     MAX_PICTURE_BYTES, config_file, create_folder, digest_of, display_path, facts, move_aside, read_bounded, real_path,
     write_atomic,
 };
-use crate::inference::Cells;
+use crate::imaging::Cells;
 use crate::laboratory::{
     CaseFacts, CaseField, CaseImage, CaseInput, Counted, OnDisk, Ranges, ReferenceRange, ReportStatus, RunRecord, Sex,
     SlideReport, Snapshot, plain_text,

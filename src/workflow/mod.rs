@@ -72,7 +72,7 @@ pub use sessions::{
 };
 pub use train::{
     ClassCount, CurrentModelResult, EarlierRun, HeldOutResult, InitialModel, InputKind, Lookalike, LookalikeCell,
-    Lookalikes, Obstacle, Prepared, Remedy, Short, TrainControl, TrainMonitor, TrainOptions, TrainOutcome, TrainPlan,
-    TrainProgress, TrainRequest, UnfinishedRun, Why, earlier_runs, forget_run, load_initial_model, model_name,
-    new_model_file, new_model_path, prepare_training, remember_run, train, unfinished_runs,
+    Lookalikes, Obstacle, PreparedDataset, Remedy, Short, TrainControl, TrainMonitor, TrainOptions, TrainOutcome,
+    TrainPlan, TrainProgress, TrainRequest, UnfinishedRun, Why, earlier_runs, forget_run, load_initial_model,
+    model_name, new_model_file, new_model_path, prepare_training, remember_run, train, unfinished_runs,
 };

@@ -14,7 +14,7 @@ use leukoscope::app::Window;
 use leukoscope::app::review::Event;
 use leukoscope::domain::{CellResult, Digest, ImageResult, Outcome, Probabilities, Square};
 use leukoscope::files::{digest_of, facts};
-use leukoscope::inference::Cells;
+use leukoscope::imaging::Cells;
 use leukoscope::session::{KeptResult, Store};
 use std::path::Path;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use crate::app::shell::JobStatus;
 use crate::app::widgets::duration;
 use crate::domain::{CellId, CellResult, ImageId, ImageResult, Outcome, SlideId, Status, one_spelling};
 use crate::files::FileFacts;
-use crate::inference::Cells;
+use crate::imaging::Cells;
 use crate::model::ModelCard;
 use crate::session::{CellKey, Edit, KeptResult};
 use crate::task::{Generation, seconds_left};

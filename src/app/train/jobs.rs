@@ -8,12 +8,13 @@ use crate::model::VettedModel;
 use crate::task::Generation;
 use crate::training::Stop;
 use crate::workflow::{
-    self, Prepared, TrainControl, TrainMonitor, TrainOptions, TrainOutcome, TrainRequest, UnfinishedRun, UserError,
+    self, PreparedDataset, TrainControl, TrainMonitor, TrainOptions, TrainOutcome, TrainRequest, UnfinishedRun,
+    UserError,
 };
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-type Slot = Arc<Mutex<Option<Prepared>>>;
+type Slot = Arc<Mutex<Option<PreparedDataset>>>;
 
 /// Starts the page's jobs.
 pub struct Jobs {

@@ -2,8 +2,9 @@
 
 use crate::domain::{Differential, ImageResult, Status};
 use crate::files::{self, Entry, FileFacts, Listing, walk};
+use crate::imaging::Cells;
 use crate::inference::{
-    self, CellFeatures, Cells, EngineReport, Options, OwnSquares, PipelineEvent, PipelineMonitor, Provider,
+    self, CellFeatures, EngineReport, Options, OwnSquares, PipelineEvent, PipelineMonitor, Provider,
 };
 use crate::model::VettedModel;
 use crate::task::Monitor;

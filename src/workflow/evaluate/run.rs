@@ -6,9 +6,8 @@ use crate::dataset::{Item, Likenesses, cell_digest, group, scan};
 use crate::domain::{Failure, ImageResult, Outcome, Probabilities};
 use crate::evaluation::{Compared, Evaluated, EvaluatedCell, TrainOverlap, Unscored};
 use crate::files::{Entry, display_path};
-use crate::inference::{
-    self, CellFeatures, Cells, EngineReport, Options, PipelineError, PipelineEvent, PipelineMonitor,
-};
+use crate::imaging::Cells;
+use crate::inference::{self, CellFeatures, EngineReport, Options, PipelineError, PipelineEvent, PipelineMonitor};
 use crate::metrics::{Evaluation, Sample};
 use crate::model::VettedModel;
 use crate::task::Monitor;

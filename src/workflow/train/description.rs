@@ -1,6 +1,6 @@
 //! What a trained model says of itself: the manifest inside the file and `report.json` beside it.
 
-use super::plan::Prepared;
+use super::plan::PreparedDataset;
 use super::request::TrainOptions;
 use super::run::TrainOutcome;
 use crate::dataset::Part;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 /// Everything that is said of a run.
 pub(super) struct RunDescription<'a> {
-    pub(super) prepared: &'a Prepared,
+    pub(super) prepared: &'a PreparedDataset,
     pub(super) options: &'a TrainOptions,
     pub(super) outcome: TrainOutcome,
     pub(super) time: String,

@@ -2,12 +2,12 @@
 //! checked against ONNX Runtime before anything is learnt.
 
 use super::super::UserError;
-use crate::domain::{CellPreprocessing, ClassSet, Digest, TensorSpec, WholePreprocessing};
+use crate::domain::{CellPreprocessing, ClassSet, Digest, Preprocessing, TensorSpec, WholePreprocessing};
 use crate::files::{digest_of, display_name, display_path, read_bounded};
 use crate::inference::run_graph;
 use crate::model::{
-    EMBEDDED_NAME, MAX_MODEL_BYTES, Network, Preprocessing, ReadNetwork, TrainingRecord, VetError, VettedGraph,
-    embedded_bytes, read_network, vet, vet_graph,
+    EMBEDDED_NAME, MAX_MODEL_BYTES, Network, ReadNetwork, TrainingRecord, VetError, VettedGraph, embedded_bytes,
+    read_network, vet, vet_graph,
 };
 use crate::training::{CpuEngine, Net, RecipeKind};
 use serde::{Deserialize, Serialize};

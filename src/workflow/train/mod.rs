@@ -13,7 +13,7 @@ mod verify;
 
 pub use initial::{InitialModel, InputKind, load_initial_model};
 pub use obstacle::{Obstacle, Remedy, Short, Why};
-pub use plan::{Lookalike, LookalikeCell, Lookalikes, Prepared, TrainPlan, prepare_training};
+pub use plan::{Lookalike, LookalikeCell, Lookalikes, PreparedDataset, TrainPlan, prepare_training};
 pub(super) use plan::{digest_of_lines, similarity_view};
 pub use request::{ClassCount, CurrentModelResult, HeldOutResult, TrainControl, TrainOptions, TrainRequest};
 pub use run::{TrainMonitor, TrainOutcome, TrainProgress, train};

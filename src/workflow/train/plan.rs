@@ -8,9 +8,8 @@ use crate::dataset::{
     CellCache, CellState, CutCell, Grouping, Groups, Item, LEAST, LabelledCell, Likenesses, NearDuplicatePair, Part,
     Parted, PerceptualHash, Scanned, View, group, near_duplicates, scan, split_together,
 };
-use crate::domain::{ClassSet, Digest, Square, same_label};
+use crate::domain::{ClassSet, Digest, Preprocessing, Square, same_label};
 use crate::files::{digest_of, display_path};
-use crate::model::Preprocessing;
 use crate::task::{Cancel, Progress};
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -114,7 +113,7 @@ pub struct TrainPlan {
 
 /// A plan with everything that training needs.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct PreparedDataset {
     pub(super) request: TrainRequest,
     pub(super) plan: TrainPlan,
     pub(super) start: InitialModel,
@@ -146,7 +145,7 @@ pub fn prepare_training(
     request: &TrainRequest,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Option<Prepared>, UserError> {
+) -> Result<Option<PreparedDataset>, UserError> {
     let start = load_initial_model(request.init.as_deref(), request.kind, request.picture, request.side)?;
     let Scanned { items, labels, notes } =
         scan(&request.dataset, &|| cancel.is_cancelled()).map_err(|e| UserError::new(e.to_string()))?;
@@ -192,7 +191,7 @@ pub fn prepare_training(
     let of_cell = |line: &dyn Fn(&LabelledCell) -> String| digest_of_lines(cells.iter().map(line).collect());
     let data_digest = of_cell(&|c| format!("{} {}", c.cut.digest, classes.labels()[c.class]));
     let split_digest = of_cell(&|c| format!("{} {}", c.cut.digest, c.part.map_or("", Part::as_str)));
-    Ok(Some(Prepared {
+    Ok(Some(PreparedDataset {
         request: request.clone(),
         plan,
         start,
@@ -476,7 +475,7 @@ fn contradiction(CutImages { items, cuts }: &CutImages, classes: &ClassSet) -> O
     ))
 }
 
-impl Prepared {
+impl PreparedDataset {
     /// What a person sees before Start.
     #[must_use]
     pub fn plan(&self) -> &TrainPlan {

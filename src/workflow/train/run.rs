@@ -1,7 +1,7 @@
 //! A training run from Start to the finished model file: activations, loop, checkpoints; what came out is verified and written by
 //! [`super::verify`].
 
-use super::plan::Prepared;
+use super::plan::PreparedDataset;
 use super::request::{HeldOutResult, TrainOptions};
 use super::verify::verify_and_write;
 use crate::dataset::{CutCell, Part};
@@ -87,7 +87,7 @@ pub type TrainMonitor<'a> = Monitor<'a, TrainProgress>;
 /// # Errors
 /// What is wrong and what to do about it, in words. What was reached before is in the checkpoint.
 pub fn train(
-    prepared: &Prepared,
+    prepared: &PreparedDataset,
     options: &TrainOptions,
     hold: &Hold,
     monitor: &mut TrainMonitor<'_>,
@@ -163,7 +163,7 @@ fn check_outputs(out: &Path) -> Result<(), UserError> {
 
 /// What is trained from where.
 pub(super) struct Run<'a> {
-    pub(super) prepared: &'a Prepared,
+    pub(super) prepared: &'a PreparedDataset,
     pub(super) options: &'a TrainOptions,
     pub(super) network: Network,
     /// Weights before training.
@@ -176,7 +176,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(prepared: &'a Prepared, options: &'a TrainOptions) -> Result<Self, UserError> {
+    fn new(prepared: &'a PreparedDataset, options: &'a TrainOptions) -> Result<Self, UserError> {
         let recipe = &options.recipe;
         let new_head = recipe.kind == RecipeKind::Head;
         let (network, values) = prepared.start.with_head(&prepared.labels, new_head, recipe.seed);

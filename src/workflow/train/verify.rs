@@ -2,7 +2,7 @@
 //! unlike its images, and is written with everything that is known of it. Trains nothing.
 
 use super::description::RunDescription;
-use super::plan::{Prepared, perceptual_hashes};
+use super::plan::{PreparedDataset, perceptual_hashes};
 use super::request::{CurrentModelResult, HeldOutResult};
 use super::run::{Run, TrainMonitor, TrainOutcome, TrainProgress, checkpoint_of, side_file};
 use crate::dataset::{CellCache, CellState, CutCell, Item, Part, PerceptualHash, View};
@@ -149,7 +149,7 @@ fn runtime_answers(
 
 /// What training images look like to the new network: fitted on training cells, its threshold set on the validation part.
 fn fit_ood(
-    prepared: &Prepared,
+    prepared: &PreparedDataset,
     model: &VettedModel,
     train: &[(usize, usize)],
     validation: &[Answer],
@@ -168,7 +168,7 @@ fn fit_ood(
 }
 
 /// The images of training and validation, and those of the model that it began from.
-fn record(prepared: &Prepared, monitor: &TrainMonitor<'_>) -> Result<TrainingRecord, UserError> {
+fn record(prepared: &PreparedDataset, monitor: &TrainMonitor<'_>) -> Result<TrainingRecord, UserError> {
     let learnt = prepared.cells.iter().filter(|c| c.part != Some(Part::Test));
     let (items, cells): (Vec<Item>, Vec<CutCell>) = learnt.map(|c| (c.item.clone(), c.cut)).unzip();
     // A model that is stopped by hand is still written whole.
@@ -178,7 +178,7 @@ fn record(prepared: &Prepared, monitor: &TrainMonitor<'_>) -> Result<TrainingRec
     Ok(TrainingRecord::new(cells.iter().map(|c| &c.file).zip(hashes)).and(prepared.start.record.as_ref()))
 }
 
-fn scores(prepared: &Prepared, items: &[(usize, usize)], answers: &[Answer]) -> Scores {
+fn scores(prepared: &PreparedDataset, items: &[(usize, usize)], answers: &[Answer]) -> Scores {
     let pairs: Vec<(usize, usize)> =
         items.iter().zip(answers).map(|((_, c), a)| (*c, a.probabilities.top().0)).collect();
     let groups: Vec<usize> = items.iter().map(|(i, _)| prepared.cells[*i].group).collect();
@@ -187,7 +187,7 @@ fn scores(prepared: &Prepared, items: &[(usize, usize)], answers: &[Answer]) -> 
 
 /// The current model on the same images, cut as it wants them.
 fn current_model(
-    prepared: &Prepared,
+    prepared: &PreparedDataset,
     model: &VettedModel,
     items: &[(usize, usize)],
     monitor: &TrainMonitor<'_>,
