@@ -93,7 +93,11 @@ fn alone_with_labelled_pictures_each_layout_finds_contract_and_labels_by_itself(
         assert!(best.n == 40 && best.right >= 38, "{name}: {}", found.why);
         foreign.take(best);
         let model = foreign.model().unwrap();
-        assert!(model.card().evidence.iter().any(|e| e.contains("labelled pictures")), "{:?}", model.card().evidence);
+        assert!(
+            model.card().evidence.iter().any(|e| e.text.contains("labelled images")),
+            "{:?}",
+            model.card().evidence
+        );
     }
 }
 

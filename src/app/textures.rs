@@ -294,5 +294,7 @@ fn shown(small: &RgbImage) -> ColorImage {
 /// What a small picture is kept under: the image's content, the square and the size. Whole pictures are not kept.
 fn disk_key(wanted: &Wanted) -> Option<[u8; 32]> {
     let Key::Small(digest, square) = wanted.key else { return None };
-    Some(digest_of(format!("{digest} {square:?} {TILE} {SMALL_VERSION} {}", imaging::DECODER_VERSION).as_bytes()).0)
+    let square = square.map_or_else(|| "whole".to_owned(), |s| s.map(|v| v.to_string()).join(" "));
+    let key = format!("{digest} {square} {TILE} {SMALL_VERSION} {}", imaging::DECODER_VERSION);
+    Some(digest_of(key.as_bytes()).0)
 }

@@ -12,7 +12,6 @@ mod session;
 mod show;
 mod train;
 
-use crate::model::ASSUMED;
 use crate::report::RowFormat;
 use crate::task::{Cancel, Monitor, Progress};
 use crate::workflow::{self, ClassifyEvent, ClassifyMonitor, ClassifyRequest, UserError};
@@ -242,10 +241,11 @@ fn map(
 /// Opens a model, and says what of its contract stands nowhere.
 fn open_model(path: Option<&std::path::Path>) -> Result<crate::model::VettedModel, UserError> {
     let model = workflow::open_model(path)?;
-    for line in model.card().evidence.iter().filter(|l| l.contains(ASSUMED)) {
+    for line in model.card().evidence.iter().filter(|l| l.assumed) {
         eprint_line(&format!(
-            "note: {}: {line}; \"leukoscope adopt\" tries it on labelled pictures",
-            model.card().name
+            "note: {}: {}; \"leukoscope adopt\" tries it on labelled images",
+            model.card().name,
+            line.text
         ));
     }
     Ok(model)

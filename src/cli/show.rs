@@ -58,7 +58,7 @@ pub(super) fn card_json(card: &ModelCard) -> String {
         "labels": card.classes.labels(),
         "input": {"name": card.input_name, "layout": if t.channels_first { "NCHW" } else { "NHWC" },
             "channels": if t.bgr { "BGR" } else { "RGB" }, "size": t.size, "mean": t.mean, "std": t.std},
-        "preprocessing": format!("{:?}", card.preprocessing),
+        "preprocessing": card.preprocessing.to_line(),
         "outputs": card.outputs.iter().map(|(k, v)| ((*k).to_owned(), v.clone().into())).collect::<serde_json::Map<String, serde_json::Value>>(),
         "calibration": card.calibration.as_ref().map(|c| json!({"temperature": c.temperature, "abstain_threshold": c.abstain_threshold})),
         "opset": card.versions.0,

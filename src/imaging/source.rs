@@ -18,6 +18,18 @@ pub enum Cells {
     ByScene,
 }
 
+impl Cells {
+    /// The word in a session.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::One => "One",
+            Self::All => "All",
+            Self::ByScene => "ByScene",
+        }
+    }
+}
+
 /// An image in which the cells were looked for, as a model wants them.
 pub struct CellSource<'a> {
     image: &'a RgbImage,

@@ -4,6 +4,7 @@
 //! what the manifest does not say is not assumed.
 
 use super::calibration::Calibration;
+use super::evidence::EvidenceLine;
 use super::ood::{OodDetector, TrainingRecord};
 use super::selftest::SelfTest;
 use crate::domain::{
@@ -34,7 +35,7 @@ pub struct Manifest {
     pub counts_as: Vec<String>,
     /// Where this manifest was put together for somebody else's model: what each part of it rests on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub evidence: Vec<String>,
+    pub evidence: Vec<EvidenceLine>,
     /// The input's contract.
     pub input: ManifestInput,
     /// What happens to a picture before the input.
@@ -223,7 +224,7 @@ pub struct ModelCard {
     /// The model's own labels, where they are others than its classes.
     pub own_labels: Vec<String>,
     /// What the manifest rests on, where it was put together for somebody else's model.
-    pub evidence: Vec<String>,
+    pub evidence: Vec<EvidenceLine>,
     /// The input's name in the graph.
     pub input_name: String,
     /// Shape and scaling of the input.
@@ -447,8 +448,8 @@ impl ModelCard {
             let line_of = |(own, class): (&String, &usize)| format!("{own} as {}", self.classes.labels()[*class]);
             line("counts as", &outputs.map(line_of).collect::<Vec<_>>().join(", "));
         }
-        for (i, text) in self.evidence.iter().enumerate() {
-            line(if i == 0 { "evidence" } else { "" }, text);
+        for (i, e) in self.evidence.iter().enumerate() {
+            line(if i == 0 { "evidence" } else { "" }, &e.text);
         }
         let t3 = &self.tensor;
         let layout = if t3.channels_first { "NCHW" } else { "NHWC" };

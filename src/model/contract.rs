@@ -4,17 +4,12 @@
 //! Labels are never guessed. What rests on a custom alone is said to be assumed; what rests on nothing is a question.
 
 use super::card::{Manifest, ManifestInput, ManifestOutputs, ManifestPreprocessing};
+use super::evidence::{ContractPart, Evidence, EvidenceLine, Source};
 use super::input_view::{Crop, Scaling};
 use super::sidecar::{Sidecar, names_property, size_property};
 use super::third_party::{BuiltInScaling, Ending, Facts, Family};
 use super::vet::OutputKind;
 use crate::domain::{ClassSet, Filter, TensorSpec, WholePreprocessing, laboratory_class};
-use std::fmt;
-
-/// Where what a person said comes from.
-pub const SAID: &str = "as you said";
-/// How a line of evidence ends where something is only usual.
-pub const ASSUMED: &str = " (assumed: it stands nowhere)";
 
 /// What a person said of a model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,46 +26,6 @@ pub struct Answers {
     pub size: Option<usize>,
     /// The classifying output.
     pub output: Option<String>,
-}
-
-/// A part of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// Which output classifies.
-    Output,
-    /// Labels of the outputs.
-    Labels,
-    /// Pixels a side.
-    Size,
-    /// What the values are.
-    Scaling,
-    /// What of a picture the model sees.
-    Crop,
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Output => "output",
-            Self::Labels => "labels",
-            Self::Size => "size",
-            Self::Scaling => "values",
-            Self::Crop => "picture",
-        })
-    }
-}
-
-/// What a part rests on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence {
-    /// Which part.
-    pub part: Part,
-    /// What was taken, in words.
-    pub what: String,
-    /// Where it comes from, in words.
-    pub from: String,
-    /// It is only usual, and stands nowhere.
-    pub assumed: bool,
 }
 
 /// What is left to be asked.
@@ -175,7 +130,6 @@ impl Draft {
             OutputKind::Logits(name) => outputs.logits = Some(name.clone()),
             OutputKind::Probabilities(name) => outputs.probabilities = Some(name.clone()),
         }
-        let said = |e: &Evidence| format!("{}: {}, {}{}", e.part, e.what, e.from, if e.assumed { ASSUMED } else { "" });
         let spec = TensorSpec {
             size,
             channels_first: facts.channels_first,
@@ -186,7 +140,7 @@ impl Draft {
         let input = ManifestInput::new(&facts.input, &spec, if facts.channels_first { "NCHW" } else { "NHWC" });
         Some(Manifest {
             counts_as: if labels == self.counts_as { Vec::new() } else { self.counts_as.clone() },
-            evidence: self.evidence.iter().map(said).collect(),
+            evidence: self.evidence.iter().map(EvidenceLine::from).collect(),
             outputs,
             licence: ["model_license", "license"]
                 .iter()
@@ -222,8 +176,8 @@ struct DraftBuilder<'a> {
 }
 
 impl DraftBuilder<'_> {
-    fn rests(&mut self, part: Part, what: impl Into<String>, from: impl Into<String>, assumed: bool) {
-        self.evidence.push(Evidence { part, what: what.into(), from: from.into(), assumed });
+    fn record(&mut self, part: ContractPart, what: impl Into<String>, source: Source) {
+        self.evidence.push(Evidence { part, what: what.into(), source });
     }
 
     fn property(&self, key: &str) -> Option<&str> {
@@ -240,47 +194,47 @@ impl DraftBuilder<'_> {
 
     fn ending(&mut self) -> Option<Ending> {
         let all = &self.facts.endings;
-        let found = match &self.answers.output {
-            Some(name) => (all.iter().find(|e| e.name() == name)?.clone(), SAID),
-            None if all.len() == 1 => (all[0].clone(), "the graph"),
+        let (found, source) = match &self.answers.output {
+            Some(name) => (all.iter().find(|e| e.name() == name)?.clone(), Source::User),
+            None if all.len() == 1 => (all[0].clone(), Source::File("the graph".into())),
             None => return None,
         };
-        let kind = match &found.0.kind {
+        let kind = match &found.kind {
             OutputKind::Logits(_) => "logits",
             OutputKind::Probabilities(_) => "probabilities",
         };
-        self.rests(Part::Output, format!("{} ({kind})", found.0.name()), found.1, false);
-        Some(found.0)
+        self.record(ContractPart::Output, format!("{} ({kind})", found.name()), source);
+        Some(found)
     }
 
     fn size(&mut self) -> Option<usize> {
-        let beside = self.sidecars.iter().find_map(|s| Some((s.size?, s.file.clone())));
+        let beside = self.sidecars.iter().find_map(|s| Some((s.size?, s.beside())));
         let own = self.property("imgsz").and_then(size_property);
-        let (size, from) = if let Some(size) = self.facts.size {
-            (size, "the graph's input".to_owned())
+        let (size, source) = if let Some(size) = self.facts.size {
+            (size, Source::File("the graph's input".into()))
         } else if let Some(size) = self.answers.size {
-            (size, SAID.to_owned())
+            (size, Source::User)
         } else if let Some(size) = own {
-            (size, "the file's own \"imgsz\"".to_owned())
+            (size, Source::File("the file's own \"imgsz\"".into()))
         } else {
             beside?
         };
-        self.rests(Part::Size, format!("{size} × {size}"), from, false);
+        self.record(ContractPart::Size, format!("{size} × {size}"), source);
         Some(size)
     }
 
     /// Labels, or what was found that does not fit.
     fn labels(&mut self, width: Option<usize>) -> (Option<Vec<String>>, Option<String>) {
-        let mut found: Vec<(Vec<String>, String)> = Vec::new();
+        let mut found: Vec<(Vec<String>, Source)> = Vec::new();
         if let Some(said) = &self.answers.labels {
-            found.push((said.clone(), SAID.into()));
+            found.push((said.clone(), Source::User));
         } else if let Some(own) = self.property("names").and_then(names_property) {
-            found.push((own, "the file's own \"names\"".into()));
+            found.push((own, Source::File("the file's own \"names\"".into())));
         } else {
-            found.extend(self.sidecars.iter().filter_map(|s| Some((s.labels.clone()?, s.file.clone()))));
+            found.extend(self.sidecars.iter().filter_map(|s| Some((s.labels.clone()?, s.beside()))));
         }
-        let fits = |(labels, _): &&(Vec<String>, String)| width.is_none_or(|w| w == labels.len());
-        let good: Vec<&(Vec<String>, String)> = found.iter().filter(fits).collect();
+        let fits = |(labels, _): &&(Vec<String>, Source)| width.is_none_or(|w| w == labels.len());
+        let good: Vec<&(Vec<String>, Source)> = found.iter().filter(fits).collect();
         let Some((labels, from)) = good.first().copied() else {
             let misfit = found.first().map(|(labels, from)| format!("{from} names {}", labels.len()));
             return (None, misfit);
@@ -292,7 +246,7 @@ impl DraftBuilder<'_> {
             return (None, Some(format!("{from}: {e}")));
         }
         let (labels, from) = (labels.clone(), from.clone());
-        self.rests(Part::Labels, labels.join(", "), from, false);
+        self.record(ContractPart::Labels, labels.join(", "), from);
         (Some(labels), None)
     }
 
@@ -311,7 +265,7 @@ impl DraftBuilder<'_> {
             };
             Some(Scaling { bgr: bgr.unwrap_or(false), ..plain })
         });
-        let beside = self.sidecars.iter().find_map(|s| Some((s.scaling?, s.file.clone())));
+        let beside = self.sidecars.iter().find_map(|s| Some((s.scaling?, s.beside())));
         let usual = self.sidecars.iter().find_map(|s| s.usual.as_ref().map(|(tool, scaling, _)| (*tool, *scaling)));
         let custom = match self.facts.family {
             Some(Family::KerasCaffe) => Some((Scaling::CAFFE, "Keras' names of ResNet50 and VGG")),
@@ -322,43 +276,44 @@ impl DraftBuilder<'_> {
             None => None,
         };
         let order = |plain: Scaling| Scaling { bgr: bgr.unwrap_or(plain.bgr), ..plain };
-        let (scaling, from, assumed) = if let Some(said) = self.answers.scaling {
-            (said, SAID.to_owned(), false)
+        let (scaling, source) = if let Some(said) = self.answers.scaling {
+            (said, Source::User)
         } else if let Some(keyed) = keyed {
-            (keyed, "the file's own \"Image.NominalPixelRange\"".to_owned(), false)
+            (keyed, Source::File("the file's own \"Image.NominalPixelRange\"".into()))
         } else if let Some(inside) = self.facts.in_graph {
             let plain = if inside == BuiltInScaling::Bytes { Scaling::BYTES } else { Scaling::UNIT };
-            (order(plain), "scaled by the graph's first nodes".to_owned(), false)
-        } else if let Some((scaling, file)) = beside {
-            (scaling, file, false)
+            (order(plain), Source::File("scaled by the graph's first nodes".into()))
+        } else if let Some((scaling, source)) = beside {
+            (scaling, source)
         } else if let Some((tool, scaling)) = usual {
-            (order(scaling), format!("usual for {tool}, which wrote the file beside it"), true)
+            (order(scaling), Source::Usual(format!("usual for {tool}, which wrote the file beside it")))
         } else {
             let (scaling, why) = custom?;
-            (order(scaling), why.to_owned(), true)
+            (order(scaling), Source::Usual(why.to_owned()))
         };
-        self.rests(Part::Scaling, scaling.word(), from, assumed);
+        self.record(ContractPart::Scaling, scaling.word(), source);
         Some(scaling)
     }
 
     fn framing(&mut self) -> Crop {
         let whole = |crop| Crop::Whole(WholePreprocessing { crop, filter: Filter::Bilinear });
-        let beside = self.sidecars.iter().find_map(|s| Some((s.framing.clone()?, s.file.clone())));
+        let beside = self.sidecars.iter().find_map(|s| Some((s.framing.clone()?, s.beside())));
         let usual = self.sidecars.iter().find_map(|s| s.usual.as_ref().map(|(tool, _, f)| (*tool, f.clone())));
-        let (framing, from, assumed) = if let Some(said) = &self.answers.framing {
-            (said.clone(), SAID.to_owned(), false)
-        } else if let Some((framing, file)) = beside {
-            (framing, file, false)
+        let usual_for = |tool: &str| Source::Usual(format!("usual for {tool}"));
+        let (framing, source) = if let Some(said) = &self.answers.framing {
+            (said.clone(), Source::User)
+        } else if let Some((framing, source)) = beside {
+            (framing, source)
         } else if let Some((tool, framing)) = usual {
-            (framing, format!("usual for {tool}"), true)
+            (framing, usual_for(tool))
         } else if self.ultralytics() {
-            (whole(Some(1.0)), "usual for Ultralytics".to_owned(), true)
+            (whole(Some(1.0)), usual_for("Ultralytics"))
         } else if self.pytorch() {
-            (whole(Some(0.875)), "usual for PyTorch".to_owned(), true)
+            (whole(Some(0.875)), usual_for("PyTorch"))
         } else {
-            (whole(None), "usual for Keras and others".to_owned(), true)
+            (whole(None), usual_for("Keras and others"))
         };
-        self.rests(Part::Crop, framing.word(), from, assumed);
+        self.record(ContractPart::Crop, framing.word(), source);
         framing
     }
 }
@@ -401,8 +356,9 @@ mod tests {
     #[test]
     fn what_stands_nowhere_is_said_to_be_assumed() {
         let draft = Draft::of(&facts(), &[], &Answers::default());
-        let assumed: Vec<Part> = draft.evidence.iter().filter(|e| e.assumed).map(|e| e.part).collect();
-        assert_eq!(assumed, [Part::Scaling, Part::Crop]);
+        let assumed: Vec<ContractPart> =
+            draft.evidence.iter().filter(|e| e.source.is_assumed()).map(|e| e.part).collect();
+        assert_eq!(assumed, [ContractPart::Scaling, ContractPart::Crop]);
         let said = Answers { scaling: Some(Scaling::CAFFE), ..Answers::default() };
         let draft = Draft::of(&facts(), &[], &said);
         assert_eq!(draft.scaling, Some(Scaling::CAFFE));

@@ -6,6 +6,7 @@ mod calibration;
 mod card;
 mod contract;
 mod embedded;
+mod evidence;
 mod head;
 mod input_view;
 mod limits;
@@ -26,8 +27,9 @@ pub use calibration::{Calibration, LOGARITHMS};
 pub use card::{
     MANIFEST_KEY, Manifest, ManifestHistory, ManifestInput, ManifestOutputs, ManifestPreprocessing, ModelCard,
 };
-pub use contract::{ASSUMED, Answers, Draft, Evidence, Part, Question, SAID};
+pub use contract::{Answers, Draft, Question};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
+pub use evidence::{ContractPart, Evidence, EvidenceLine, Source};
 pub use head::Head;
 pub use input_view::{Crop, Scaling};
 pub use network::{

@@ -2,6 +2,7 @@
 //!
 //! A pure reading of bytes that were bounded by whoever read the file. A file that is not understood says nothing.
 
+use super::evidence::Source;
 use super::input_view::{Crop, Scaling};
 use crate::domain::{Filter, WholePreprocessing};
 use serde_json::Value;
@@ -36,6 +37,11 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
+    /// Where what it says comes from.
+    pub(super) fn beside(&self) -> Source {
+        Source::Sidecar(self.file.clone())
+    }
+
     /// Reads a file by its name; `None` where it says nothing of a model.
     #[must_use]
     pub fn read(file: &str, bytes: &[u8]) -> Option<Self> {

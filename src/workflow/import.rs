@@ -10,8 +10,8 @@ use crate::imaging::{self, CellSource, RgbImage};
 use crate::inference::{Engine, Provider, decode_file, self_test_tensor};
 use crate::metrics::Interval;
 use crate::model::{
-    Answers, Crop, Draft, Facts, MAX_MODEL_BYTES, Manifest, OnnxFacts, Part, Question, SAID, SIDECARS, Scaling,
-    SelfTest, Sidecar, VetError, VettedModel, vet, vet_as,
+    Answers, ContractPart, Crop, Draft, Facts, MAX_MODEL_BYTES, Manifest, OnnxFacts, Question, SIDECARS, Scaling,
+    SelfTest, Sidecar, Source, VetError, VettedModel, vet, vet_as,
 };
 use std::path::{Path, PathBuf};
 
@@ -150,15 +150,15 @@ impl ModelImport {
         let mut draft = Draft::of(self.facts(), &self.sidecars, &self.answers);
         let Some(tried) = &self.tried else { return draft };
         // What was tried was not said.
-        for e in draft.evidence.iter_mut().filter(|e| e.from == SAID) {
+        for e in draft.evidence.iter_mut().filter(|e| e.source == Source::User) {
             let found = match e.part {
-                Part::Scaling => self.answers.scaling == Some(tried.scaling),
-                Part::Crop => self.answers.framing.as_ref() == Some(&tried.framing),
-                Part::Labels => tried.labels.is_some() && self.answers.labels == tried.labels,
-                Part::Output | Part::Size => false,
+                ContractPart::Scaling => self.answers.scaling == Some(tried.scaling),
+                ContractPart::Crop => self.answers.framing.as_ref() == Some(&tried.framing),
+                ContractPart::Labels => tried.labels.is_some() && self.answers.labels == tried.labels,
+                ContractPart::Output | ContractPart::Size => false,
             };
             if found {
-                e.from = format!("right for {} of {} labelled pictures", tried.right, tried.n);
+                e.source = Source::Tried { right: tried.right, n: tried.n };
             }
         }
         draft

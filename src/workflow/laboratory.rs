@@ -54,7 +54,7 @@ impl ResultProvenance {
             model: card.digest.to_string(),
             name: card.name.clone(),
             classes: card.classes.names().to_vec(),
-            cells: format!("{cells:?}"),
+            cells: cells.as_str().to_owned(),
             finder: crate::imaging::FINDER_VERSION,
             decoder: crate::imaging::DECODER_VERSION,
         }

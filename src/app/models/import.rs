@@ -114,18 +114,20 @@ fn known(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
     Grid::new("known").num_columns(2).spacing([14.0, 5.0]).show(ui, |ui| {
         for e in &draft.evidence {
             ui.label(tr!(part_text(e.part)));
-            let from = if e.assumed { tr!("%{from}; it stands nowhere", from = e.from) } else { e.from.clone() };
+            let assumed = e.source.is_assumed();
+            let from = e.source.to_string();
+            let from = if assumed { tr!("%{from}; assumed, not stated in the file", from = from) } else { from };
             ui.vertical(|ui| {
                 ui.set_max_width(440.0);
                 let what = match e.part {
-                    crate::model::Part::Scaling => draft.scaling.map(|s| scaling_text(&s)),
-                    crate::model::Part::Crop => Some(framing_text(&draft.framing)),
+                    crate::model::ContractPart::Scaling => draft.scaling.map(|s| scaling_text(&s)),
+                    crate::model::ContractPart::Crop => Some(framing_text(&draft.framing)),
                     _ => None,
                 };
                 ui.add(egui::Label::new(what.unwrap_or_else(|| e.what.clone())).wrap());
                 let from = RichText::new(from).small();
                 ui.add(
-                    egui::Label::new(if e.assumed { from.color(theme::error_colour(ui)) } else { from.weak() }).wrap(),
+                    egui::Label::new(if assumed { from.color(theme::error_colour(ui)) } else { from.weak() }).wrap(),
                 );
             });
             ui.end_row();
@@ -154,14 +156,14 @@ fn known(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
     ui.add_space(6.0);
 }
 
-fn part_text(part: crate::model::Part) -> &'static str {
-    use crate::model::Part;
+fn part_text(part: crate::model::ContractPart) -> &'static str {
+    use crate::model::ContractPart;
     match part {
-        Part::Output => "Output",
-        Part::Labels => "Classes",
-        Part::Size => "Size",
-        Part::Scaling => "Values",
-        Part::Crop => "Picture",
+        ContractPart::Output => "Output",
+        ContractPart::Labels => "Classes",
+        ContractPart::Size => "Size",
+        ContractPart::Scaling => "Values",
+        ContractPart::Crop => "Picture",
     }
 }
 

@@ -103,7 +103,7 @@ impl Wizard {
             .draft()
             .evidence
             .iter()
-            .any(|e| e.from == crate::model::SAID && e.part == crate::model::Part::Labels)
+            .any(|e| e.source == crate::model::Source::User && e.part == crate::model::ContractPart::Labels)
         {
             self.foreign.answers.labels = None;
         }

@@ -1,0 +1,113 @@
+//! What is known of a model's contract, and where it comes from.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A part of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ContractPart {
+    /// Which output classifies.
+    Output,
+    /// Labels of the outputs.
+    Labels,
+    /// Pixels a side.
+    Size,
+    /// What the values are.
+    Scaling,
+    /// What of a picture the model sees.
+    Crop,
+}
+
+impl fmt::Display for ContractPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Output => "output",
+            Self::Labels => "labels",
+            Self::Size => "size",
+            Self::Scaling => "values",
+            Self::Crop => "picture",
+        })
+    }
+}
+
+/// Where a part of the contract comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The model file says it: where in it, in words.
+    File(String),
+    /// A file beside the model, by its name.
+    Sidecar(String),
+    /// What such models usually want, in words: the file does not state it.
+    Usual(String),
+    /// The user said it.
+    User,
+    /// It was right for so many labelled images.
+    Tried {
+        /// Images that were named right.
+        right: usize,
+        /// Images that were tried.
+        n: usize,
+    },
+}
+
+impl Source {
+    /// Whether it is only usual.
+    #[must_use]
+    pub fn is_assumed(&self) -> bool {
+        matches!(self, Self::Usual(_))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(what) | Self::Sidecar(what) | Self::Usual(what) => f.write_str(what),
+            Self::User => f.write_str("as you said"),
+            Self::Tried { right, n } => write!(f, "right for {right} of {n} labelled images"),
+        }
+    }
+}
+
+/// What a part rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Which part.
+    pub part: ContractPart,
+    /// What was taken, in words.
+    pub what: String,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Begins the end of a line of evidence that is only assumed.
+const ASSUMED: &str = " (assumed";
+
+/// Evidence as a manifest keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct EvidenceLine {
+    /// "PART: WHAT, SOURCE".
+    pub text: String,
+    /// Whether it is only usual, and not stated in the file.
+    pub assumed: bool,
+}
+
+impl From<&Evidence> for EvidenceLine {
+    fn from(e: &Evidence) -> Self {
+        let assumed = e.source.is_assumed();
+        let end = if assumed { format!("{ASSUMED}, not stated in the file)") } else { String::new() };
+        Self { text: format!("{}: {}, {}{end}", e.part, e.what, e.source), assumed }
+    }
+}
+
+impl From<String> for EvidenceLine {
+    fn from(text: String) -> Self {
+        Self { assumed: text.contains(ASSUMED), text }
+    }
+}
+
+impl From<EvidenceLine> for String {
+    fn from(line: EvidenceLine) -> Self {
+        line.text
+    }
+}
