@@ -1,9 +1,9 @@
 //! The arguments as they are typed. Names are the contract's.
 
-use crate::dataset::{Grouping, Ratio};
+use crate::dataset::Ratio;
 use crate::inference::Provider;
 use crate::model::{Crop, Scaling};
-use crate::workflow::defaults;
+use crate::workflow::{LearningRate, defaults};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -400,8 +400,8 @@ pub(super) struct Train {
     #[arg(long, default_value_t = defaults::BATCH.into(), value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub(super) batch: u32,
     /// Learning rate [default: the recipe's]
-    #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
-    pub(super) lr: Option<f64>,
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(super) lr: Option<LearningRate>,
     /// Of everything drawn by chance
     #[arg(long, default_value_t = defaults::SEED)]
     pub(super) seed: u64,
@@ -455,16 +455,6 @@ pub(super) enum GroupArg {
     Auto,
     None,
     Column,
-}
-
-impl From<GroupArg> for Grouping {
-    fn from(arg: GroupArg) -> Self {
-        match arg {
-            GroupArg::Auto => Self::Auto,
-            GroupArg::None => Self::None,
-            GroupArg::Column => Self::Column,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -524,13 +514,6 @@ fn mapping(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("say LABEL=CLASS, such as --map \"band neutrophil\"=neutrophil".into()),
     }
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|v: &f64| v.is_finite() && *v > 0.0)
-        .ok_or_else(|| "a learning rate is a positive number, for example 3e-4".into())
 }
 
 #[derive(Debug, Args)]

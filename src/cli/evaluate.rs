@@ -1,30 +1,12 @@
 //! `leukoscope evaluate`, `calibrate`, `compare` and `quantize`: words to the standard error, the report to the standard output, files into the folder.
 
-use super::args::{Calibrate, Compare, Evaluate, Labelled, Labels, Quantize};
+use super::args::{Calibrate, Compare, Evaluate, Quantize};
 use super::show::Bar;
 use super::{Exit, cancel_on_interrupt, eprint_line, say};
 use crate::files::display_path;
-use crate::inference::Provider;
 use crate::report::{comparison_text, evaluation_text};
 use crate::task::{Cancel, Progress};
-use crate::workflow::{self, EvaluateMonitor, EvaluateProgress, EvaluateRequest, UserError};
-use std::path::Path;
-
-fn request(dataset: &Path, labels: &Labels, provider: Provider) -> EvaluateRequest {
-    EvaluateRequest {
-        corrected: true,
-        map: labels.map.clone(),
-        leave_out: labels.leave_out.clone(),
-        grouping: labels.group_by.into(),
-        provider,
-        seed: labels.seed,
-        ..EvaluateRequest::new(dataset.to_owned())
-    }
-}
-
-fn request_of(a: &Labelled) -> EvaluateRequest {
-    request(&a.dataset, &a.labels, a.provider)
-}
+use crate::workflow::{self, EvaluateMonitor, EvaluateProgress, UserError};
 
 /// Shows what is told, and a bar beside, while `work` runs; nothing where it was interrupted, which is then said.
 pub(super) fn watched<T, E: std::fmt::Display>(
@@ -68,7 +50,7 @@ pub(super) fn watched<T, E: std::fmt::Display>(
 pub(super) fn evaluate(a: &Evaluate) -> Result<Exit, UserError> {
     let model = super::open_model(a.model.as_deref())?;
     workflow::can_write_into(&a.out)?;
-    let found = watched(|monitor| workflow::evaluate(&request_of(&a.data), &model, monitor));
+    let found = watched(|monitor| workflow::evaluate(&a.data.request(), &model, monitor));
     let Some(found) = found? else { return Ok(Exit::Interrupted) };
     for path in workflow::write_evaluation(&found, &a.out)? {
         eprint_line(&format!("written: {}", display_path(&path)));
@@ -82,13 +64,8 @@ pub(super) fn evaluate(a: &Evaluate) -> Result<Exit, UserError> {
 
 pub(super) fn calibrate(a: &Calibrate) -> Result<Exit, UserError> {
     let model = super::open_model(Some(&a.model))?;
-    if crate::files::same_file(&a.model, &a.out) {
-        return Err(UserError::new("--out is the model itself; the old one stays, so name another file"));
-    }
-    let done = watched(|monitor| {
-        let options = workflow::CalibrateOptions { target_risk: a.target_risk, out: &a.out };
-        workflow::calibrate(&model, &request_of(&a.data), &options, monitor)
-    });
+    let options = a.options()?;
+    let done = watched(|monitor| workflow::calibrate(&model, &a.data.request(), &options, monitor));
     let Some(done) = done? else { return Ok(Exit::Interrupted) };
     say(&done.to_text())
 }
@@ -103,7 +80,7 @@ pub(super) fn compare(a: &Compare) -> Result<Exit, UserError> {
         models.push(super::open_model(Some(path))?);
     }
     workflow::can_write_into(&a.out)?;
-    let found = watched(|monitor| workflow::compare(&request_of(&a.data), &models, monitor));
+    let found = watched(|monitor| workflow::compare(&a.data.request(), &models, monitor));
     let Some(found) = found? else { return Ok(Exit::Interrupted) };
     for path in workflow::write_comparison(&found, &a.out)? {
         eprint_line(&format!("written: {}", display_path(&path)));
@@ -115,9 +92,7 @@ pub(super) fn compare(a: &Compare) -> Result<Exit, UserError> {
 
 pub(super) fn quantize(a: &Quantize) -> Result<Exit, UserError> {
     let model = super::open_model(Some(&a.model))?;
-    let request = request(&a.data, &a.labels, Provider::Cpu);
-    let options = workflow::QuantizeOptions { allowed: a.allow, out: &a.out };
-    let done = watched(|monitor| workflow::quantize(&model, &request, &options, monitor))?;
+    let done = watched(|monitor| workflow::quantize(&model, &a.request(), &a.options(), monitor))?;
     let Some(found) = done else { return Ok(Exit::Interrupted) };
     say(&found.to_text())?;
     match &found.path {

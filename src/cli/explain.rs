@@ -4,27 +4,13 @@ use super::args::Explain;
 use super::{Exit, cancel_on_interrupt, eprint_line, say};
 use crate::files::display_path;
 use crate::task::{Cancel, Progress};
-use crate::workflow::{self, ExplainRequest, UserError};
+use crate::workflow::{self, UserError};
 
 pub(super) fn explain(a: &Explain) -> Result<Exit, UserError> {
-    // The name says what is in a file.
-    if !a.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
-        return Err(UserError::new(format!(
-            "the heat map is written as PNG; {} does not end in .png. Nothing was written: choose another name",
-            display_path(&a.out)
-        )));
-    }
+    let request = a.request()?;
     let model = super::open_model(a.model.as_deref())?;
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
-    let request = ExplainRequest {
-        path: a.image.clone(),
-        cell: a.cell,
-        class: a.class.clone(),
-        provider: a.provider,
-        own: Default::default(),
-        digest: None,
-    };
     let Some(found) = workflow::explain(&request, &model, &cancel, &Progress::default())? else {
         eprint_line("interrupted; nothing was written");
         return Ok(Exit::Interrupted);

@@ -7,12 +7,12 @@ mod args;
 mod evaluate;
 mod explain;
 mod models;
+mod plan;
 mod providers;
 mod session;
 mod show;
 mod train;
 
-use crate::report::RowFormat;
 use crate::task::{Cancel, Monitor, Progress};
 use crate::workflow::{self, ClassifyEvent, ClassifyMonitor, ClassifyRequest, UserError};
 use args::{Cli, Command};
@@ -148,20 +148,11 @@ fn demo(out: Option<PathBuf>) -> Result<Exit, UserError> {
 
 fn classify(a: &args::Classify) -> Result<Exit, UserError> {
     let model = open_model(a.model.as_deref())?;
-    let request = ClassifyRequest {
-        paths: a.paths.clone(),
-        provider: a.provider,
-        cells: if a.cells == args::CellsArg::All { crate::imaging::Cells::All } else { crate::imaging::Cells::One },
-        batch: a.batch.map(|b| b as usize),
-        shard: a.shard,
-        watch: a.watch,
-        ..ClassifyRequest::default()
-    };
+    let request = a.request();
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
     let progress = Progress::default();
     let mut bar = show::Bar::new();
-    let format = if a.format == args::FormatArg::Json { RowFormat::Json } else { RowFormat::Csv };
     let name = format!("model {} ({})", model.card().name, model.card().digest.short());
     let mut warned = 0;
     let mut on_event = |told| match told {
@@ -190,7 +181,7 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
         }
     };
     let mut monitor = Monitor::new(&cancel, &progress, &mut on_event);
-    let totals = workflow::classify_to(&request, &model, format, a.out.as_deref(), &mut monitor);
+    let totals = workflow::classify_to(&request, &model, a.format.into(), a.out.as_deref(), &mut monitor);
     bar.end();
     let totals = totals?;
     eprint_line(&totals.to_line(&model));
@@ -225,10 +216,9 @@ fn map(
     cells: args::CellsArg,
 ) -> Result<Exit, UserError> {
     let model = open_model(model)?;
-    let cells = if cells == args::CellsArg::All { crate::imaging::Cells::All } else { crate::imaging::Cells::One };
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
-    let request = ClassifyRequest { paths, cells, ..ClassifyRequest::default() };
+    let request = ClassifyRequest { paths, cells: cells.into(), ..ClassifyRequest::default() };
     let Some((n, without)) = workflow::write_map(&request, &model, out, &cancel, &Progress::default())? else {
         eprint_line("interrupted; nothing was written");
         return Ok(Exit::Interrupted);

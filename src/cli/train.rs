@@ -1,35 +1,19 @@
 //! `leukoscope train`: the plan, a progress bar, an epoch a line, the report. Data go to the files, words to the standard
 //! error, the final report to the standard output.
 
-use super::args::{DeviceArg, KeepArg, PictureArg, RecipeArg, Train};
+use super::args::Train;
 use super::show::Bar;
 use super::{Exit, cancel_on_interrupt, eprint_line, say};
 use crate::dataset::Part;
 use crate::report::scores_text;
 use crate::task::Progress;
-use crate::training::{Recipe, RecipeKind, Stop, TrainingDevice};
+use crate::training::Stop;
 use crate::workflow::{
-    InputKind, TrainControl, TrainMonitor, TrainOptions, TrainOutcome, TrainProgress, TrainRequest, UserError,
-    default_model, model_name, prepare_training, train as run,
+    TrainControl, TrainMonitor, TrainOutcome, TrainProgress, UserError, prepare_training, train as run,
 };
 
 pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
-    let kind = match a.recipe {
-        RecipeArg::Head => RecipeKind::Head,
-        RecipeArg::Blocks => RecipeKind::Blocks(a.blocks.into()),
-        RecipeArg::Full => RecipeKind::Full,
-    };
-    let request = TrainRequest {
-        kind,
-        init: a.init.clone(),
-        picture: a.picture.map(|p| if p == PictureArg::Cell { InputKind::Cell } else { InputKind::Whole }),
-        side: a.size.map(|s| s as usize),
-        ratio: a.split,
-        grouping: a.group_by.into(),
-        leave_out: a.leave_out.clone(),
-        seed: a.seed,
-        ..TrainRequest::new(a.dataset.clone())
-    };
+    let request = a.request();
     let control = TrainControl::default();
     cancel_on_interrupt(&control.cancel);
     let Some(prepared) = prepare_training(&request, &control.cancel, &control.progress)? else {
@@ -41,28 +25,7 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
     if a.dry_run {
         return Ok(if prepared.plan().excluded.is_empty() { Exit::Fine } else { Exit::SomeFailed });
     }
-    let mut recipe = Recipe::of(kind, prepared.count(Part::Train));
-    recipe.epochs = a.epochs as usize;
-    recipe.batch = a.batch as usize;
-    recipe.seed = a.seed;
-    recipe.keep_best = a.keep == KeepArg::Best;
-    recipe.patience = a.patience.map(|p| p as usize);
-    if let Some(lr) = a.lr {
-        recipe.optimizer.rate = lr;
-    }
-    let options = TrainOptions {
-        recipe,
-        out: a.out.clone(),
-        name: a.name.clone().unwrap_or_else(|| model_name(&a.out)),
-        threads: a.threads,
-        device: match a.device {
-            DeviceArg::Auto => TrainingDevice::Auto,
-            DeviceArg::Cpu => TrainingDevice::Cpu,
-            DeviceArg::Gpu => TrainingDevice::Gpu,
-        },
-        fresh: a.fresh,
-        current: default_model().ok(),
-    };
+    let options = a.options(prepared.count(Part::Train));
     let mut bar = Bar::new();
     let progress = Progress::default();
     let mut begun = false;

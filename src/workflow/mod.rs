@@ -71,8 +71,9 @@ pub use sessions::{
     verify_session, write_export,
 };
 pub use train::{
-    ClassCount, CurrentModelResult, EarlierRun, HeldOutResult, InitialModel, InputKind, Lookalike, LookalikeCell,
-    Lookalikes, Obstacle, PreparedDataset, Remedy, Short, TrainControl, TrainMonitor, TrainOptions, TrainOutcome,
-    TrainPlan, TrainProgress, TrainRequest, UnfinishedRun, Why, earlier_runs, forget_run, load_initial_model,
-    model_name, new_model_file, new_model_path, prepare_training, remember_run, train, unfinished_runs,
+    ClassCount, CurrentModelResult, EarlierRun, HeldOutResult, InitialModel, InputKind, LearningRate, Lookalike,
+    LookalikeCell, Lookalikes, NoLearningRate, Obstacle, PreparedDataset, RecipeSettings, Remedy, Short, TrainControl,
+    TrainMonitor, TrainOptions, TrainOutcome, TrainPlan, TrainProgress, TrainRequest, UnfinishedRun, Why, earlier_runs,
+    forget_run, load_initial_model, model_name, new_model_file, new_model_path, prepare_training, remember_run, train,
+    unfinished_runs,
 };

@@ -124,7 +124,7 @@ fn run(
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
         return Err(UserError::new(why));
     }
-    let recipe = form.recipe(prepared.count(Part::Train));
+    let recipe = form.settings().map_err(UserError::new)?.recipe(prepared.count(Part::Train));
     let out = match form.out.trim() {
         "" => workflow::new_model_path(&recipe)?,
         path => PathBuf::from(path),

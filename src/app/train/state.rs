@@ -6,8 +6,11 @@ use crate::dataset::{Grouping, Ratio};
 use crate::domain::EpochRow;
 use crate::files::display_path;
 use crate::task::Generation;
-use crate::training::{Recipe, RecipeKind, Stop, TrainingDevice};
-use crate::workflow::{EarlierRun, TrainOutcome, TrainPlan, TrainProgress, TrainRequest, UnfinishedRun, defaults};
+use crate::training::{RecipeKind, Stop, TrainingDevice};
+use crate::workflow::{
+    EarlierRun, NoLearningRate, RecipeSettings, TrainOutcome, TrainPlan, TrainProgress, TrainRequest, UnfinishedRun,
+    defaults,
+};
 use std::path::PathBuf;
 
 /// Points of the batch curve that are kept; beyond that every second one goes.
@@ -86,14 +89,7 @@ impl TrainForm {
             return Err(tr!("Choose labelled pictures first: a folder with a folder per class, or a CSV"));
         }
         let ratio: Ratio = self.split.parse()?;
-        if let Some(rate) = Some(self.rate.trim()).filter(|r| !r.is_empty())
-            && rate.parse().ok().is_none_or(|r: f64| !r.is_finite() || r <= 0.0)
-        {
-            return Err(tr!(
-                "\"%{rate}\" is no learning rate; type a positive number such as 3e-4, or nothing",
-                rate = rate
-            ));
-        }
+        self.settings()?;
         Ok(TrainRequest {
             kind: self.kind,
             init: Some(self.init.trim()).filter(|i| !i.is_empty()).map(PathBuf::from),
@@ -106,19 +102,26 @@ impl TrainForm {
         })
     }
 
-    /// The recipe that the form makes, for so many training images.
-    #[must_use]
-    pub fn recipe(&self, images: usize) -> Recipe {
-        let mut recipe = Recipe::of(self.kind, images);
-        recipe.epochs = self.epochs.max(1);
-        recipe.batch = self.batch.max(1);
-        recipe.seed = self.seed;
-        recipe.keep_best = self.keep_best;
-        recipe.patience = (self.patience > 0).then_some(self.patience);
-        if let Ok(rate) = self.rate.trim().parse() {
-            recipe.optimizer.rate = rate;
-        }
-        recipe
+    /// What the form sets of the recipe.
+    ///
+    /// # Errors
+    /// What is typed wrongly, in words.
+    pub fn settings(&self) -> Result<RecipeSettings, String> {
+        let rate = match self.rate.trim() {
+            "" => None,
+            text => Some(text.parse().map_err(|NoLearningRate| {
+                tr!("\"%{rate}\" is no learning rate; type a positive number such as 3e-4, or nothing", rate = text)
+            })?),
+        };
+        Ok(RecipeSettings {
+            kind: self.kind,
+            epochs: self.epochs,
+            batch: self.batch,
+            rate,
+            seed: self.seed,
+            keep_best: self.keep_best,
+            patience: Some(self.patience),
+        })
     }
 }
 
@@ -423,7 +426,7 @@ mod tests {
         assert!(form.request().expect_err("rate").contains("fast"));
         (form.rate, form.split) = ("3e-4".into(), "80".into());
         assert!(form.request().expect_err("split").contains("80"));
-        assert!((form.recipe(100).optimizer.rate - 3e-4).abs() < 1e-12);
+        assert!((form.settings().expect("a rate").recipe(100).optimizer.rate - 3e-4).abs() < 1e-12);
     }
 
     #[test]

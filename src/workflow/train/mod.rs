@@ -9,6 +9,7 @@ mod plan;
 mod request;
 mod run;
 mod runs;
+mod settings;
 mod verify;
 
 pub use initial::{InitialModel, InputKind, load_initial_model};
@@ -21,3 +22,4 @@ pub use runs::{
     EarlierRun, UnfinishedRun, earlier_runs, forget_run, model_name, new_model_file, new_model_path, remember_run,
     unfinished_runs,
 };
+pub use settings::{LearningRate, NoLearningRate, RecipeSettings};
