@@ -250,7 +250,7 @@ fn files_that_went_or_were_written_over_do_not_count_and_their_labels_are_a_line
     h.state_mut().act(Input::Dialog(leukoscope::app::review::Dialog::None), 1.0);
     // F5: the new content counts, by the model alone, and the labels of what was there before are named.
     h.state_mut().command(Command::Classify, 1.0);
-    until(&mut h, "the second run", |w| w.state().review.job.is_none() && !w.state().review.opening);
+    until(&mut h, "the second run", |w| w.state().review.job.is_none());
     let r = agree(&mut h, sessions.path());
     assert_eq!((r.table.squares, r.table.unreviewed, r.table.left.labels_gone, r.table.images.0), (3, 2, 2, 3));
     assert!(r.lines().contains(&"Labels of images that are gone or changed: 2".to_owned()), "{:?}", r.lines());
@@ -293,7 +293,7 @@ fn what_is_signed_is_shown_whatever_the_model_is_and_an_amendment_is_the_next_ve
     h.state_mut().act(Input::Amend("two images were missing".into()), 1.0);
     // What came while it was signed goes into the session now.
     until(&mut h, "the amendment", |w| {
-        w.state().review.case.record.amending.is_some() && w.state().review.job.is_none() && !w.state().review.opening
+        w.state().review.case.record.amending.is_some() && w.state().review.job.is_none()
     });
     h.run_steps(3);
     label(&mut h, "e.png", "blast");

@@ -3,7 +3,7 @@
 use super::case::RangeDraft;
 use super::edits::{accept, made};
 use super::message::{Effect, Input};
-use super::state::{Dialog, Filter, State};
+use super::state::{Dialog, Filter, GalleryState, State};
 use super::update::{input, keep_drafts, reopen, set_label};
 use crate::app::choice::GallerySort;
 use crate::app::command::Command;
@@ -20,8 +20,10 @@ pub fn command(state: &mut State, shell: &mut shell::State, command: Command, no
         Command::OpenImage => vec![Effect::AskImages],
         Command::DemoSlide => vec![Effect::Demo],
         Command::Export(export) => vec![Effect::Export(export)],
-        Command::WatchFolder if state.watching => {
-            state.watching = false;
+        Command::WatchFolder if state.watching() => {
+            if let Some(job) = &mut state.job {
+                job.watching = false;
+            }
             vec![Effect::Cancel]
         }
         Command::WatchFolder => vec![Effect::AskWatch],
@@ -31,9 +33,8 @@ pub fn command(state: &mut State, shell: &mut shell::State, command: Command, no
         // What is known already is passed over.
         Command::Resume => reopen(state, shell, false, now),
         Command::CancelJob => {
-            state.watching = false;
             if let Some(job) = &mut state.job {
-                job.stopping = true;
+                (job.stopping, job.watching) = (true, false);
             }
             vec![Effect::Cancel]
         }
@@ -147,9 +148,9 @@ fn view_command(state: &mut State, command: Command) -> Vec<Effect> {
                 let cell = state.selected.and_then(|t| state.cell_of(t));
                 state.similar_to = cell.map(|c| c.features.clone());
             }
-            (state.stale, state.reveal) = (true, true);
+            (state.gallery, state.reveal) = (GalleryState::Stale, true);
         }
-        Command::ClearFilter => (state.filter, state.stale) = (Filter::default(), true),
+        Command::ClearFilter => (state.filter, state.gallery) = (Filter::default(), GalleryState::Stale),
         Command::FocusFilter => state.focus_filter = true,
         Command::FitImage => state.fit = true,
         _ => {}
@@ -214,7 +215,7 @@ pub fn checked(state: &State, command: Command) -> Option<bool> {
         Command::DrawSquares => Some(state.drawing),
         Command::ToggleMap => Some(state.map.shown),
         Command::ToggleHeat => Some(state.heat.shown),
-        Command::WatchFolder => Some(state.watching),
+        Command::WatchFolder => Some(state.watching()),
         _ => None,
     }
 }

@@ -88,7 +88,7 @@ impl Shown {
 
 /// Whether what stands would count otherwise than what was signed; nothing is said while it is still being looked at.
 fn differs(state: &State, signed: &Snapshot, now: &Snapshot) -> bool {
-    state.job.is_none() && !state.opening && !signed.counts_like(now)
+    state.job.is_none() && !signed.counts_like(now)
 }
 
 /// The differential, laid out anew where something changed.

@@ -2,7 +2,7 @@
 
 use super::edits::classify_again;
 use super::message::{Effect, Event};
-use super::state::{Dialog, State};
+use super::state::{Dialog, Job, JobStep, State};
 use super::update::{open, reopen};
 use crate::app::language::{tr, whole};
 use crate::app::shell::{self, LOG_LINES};
@@ -30,7 +30,9 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
         }
         Event::Watch(path) => {
             let effects = open(state, shell, vec![path], now);
-            state.watching = true;
+            if let Some(job) = &mut state.job {
+                job.watching = true;
+            }
             return effects;
         }
         Event::Ranges(ranges) => state.case.ranges = ranges,
@@ -175,7 +177,6 @@ fn finished(state: &mut State, shell: &mut shell::State, skipped: usize, stopped
     let left = state.job.as_ref().map_or(0, |j| j.total.saturating_sub(j.done));
     state.unfinished = (stopped && left > 0).then(|| (state.images.len(), state.images.len() + left));
     state.job = None;
-    state.watching = false;
     state.skipped = skipped;
     let d = state.slides.counts(None);
     let images = if d.images == 1 { tr!("1 image") } else { tr!("%{n} images", n = whole(d.images)) };
@@ -209,7 +210,8 @@ fn session(state: &mut State, shell: &mut shell::State, event: SessionEvent, now
             state.labels.verdicts = session.verdicts.into_iter().collect();
             state.labels.count_corrections();
             state.hint_seen = 0;
-            state.take_results(if state.fresh { Vec::new() } else { session.results });
+            let fresh = matches!(&state.job, Some(Job { step: JobStep::Opening { fresh: true }, .. }));
+            state.take_results(if fresh { Vec::new() } else { session.results });
             session.said.into_iter().for_each(|s| shell.say(s, true, now));
             return begin(state);
         }
@@ -265,9 +267,8 @@ fn sign(state: &mut State, shell: &mut shell::State, now: f64) -> Vec<Effect> {
 
 /// The session is open: now what it does not know is classified.
 fn begin(state: &mut State) -> Vec<Effect> {
-    if !std::mem::take(&mut state.opening) {
-        return Vec::new();
-    }
+    let Some(job) = state.job.as_mut().filter(|j| j.step != JobStep::Classifying) else { return Vec::new() };
+    job.step = JobStep::Classifying;
     state.began_signed = state.case.record.locked();
     vec![Effect::Classify(state.generation, state.opened.clone())]
 }

@@ -65,7 +65,7 @@ impl Jobs {
         match effect {
             Effect::Classify(generation, paths) => {
                 let known = state.known.clone();
-                let request = ClassifyRequest { paths, known, watch: state.watching, ..request(state, cx) };
+                let request = ClassifyRequest { paths, known, watch: state.watching(), ..request(state, cx) };
                 self.classify(generation, request, cx.model.clone());
             }
             Effect::Again(generation, asked, path) => {

@@ -95,6 +95,34 @@ pub struct Job {
     pub since: f64,
     /// Whether it was asked to stop.
     pub stopping: bool,
+    /// How far it is.
+    pub step: JobStep,
+    /// It goes on looking for new images until it is stopped.
+    pub watching: bool,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobStep {
+    /// The session is being opened; what it knows is passed over, unless everything is to be classified anew.
+    Opening {
+        /// Whatever is known is classified again.
+        fresh: bool,
+    },
+    /// The images are classified.
+    Classifying,
+}
+
+/// Whether the tiles that are shown are those that the filter lets through, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum GalleryState {
+    /// They are.
+    #[default]
+    Current,
+    /// Results came in since: made anew when it is due.
+    Grown,
+    /// Made anew at once.
+    Stale,
 }
 
 impl Job {
@@ -154,24 +182,16 @@ pub struct State {
     pub revision: u64,
     /// The tiles that are shown, in the order shown.
     pub visible: Vec<CellId>,
-    /// Whether `visible` must be made anew at once.
-    pub stale: bool,
-    /// Whether results came in since `visible` was made.
-    pub grown: bool,
+    /// Whether `visible` must be made anew.
+    pub gallery: GalleryState,
     /// When `visible` was made, seconds.
     pub refreshed: f64,
     /// Counts of each slide.
     pub slides: Slides,
     /// Files whose results were known when the folder was opened, and what they were like.
     pub known: Arc<HashMap<PathBuf, FileFacts>>,
-    /// The session is being opened; classification waits for it.
-    pub opening: bool,
     /// Results were replaced since tiles and counts were made.
     pub replaced: bool,
-    /// Everything is to be classified, whatever is known.
-    pub fresh: bool,
-    /// New pictures are looked for.
-    pub watching: bool,
     /// Confidences of all cells in twenty bins of five percent.
     pub bins: [usize; 20],
     /// The chosen tile.
@@ -241,15 +261,11 @@ impl State {
             tiles: Vec::new(),
             revision: 0,
             visible: Vec::new(),
-            stale: false,
-            grown: false,
+            gallery: GalleryState::Current,
             refreshed: 0.0,
             slides: Slides::default(),
             known: Arc::default(),
-            opening: false,
             replaced: false,
-            fresh: false,
-            watching: false,
             bins: [0; 20],
             selected: None,
             cursor: None,
@@ -279,6 +295,12 @@ impl State {
         }
     }
 
+    /// Whether new images are looked for.
+    #[must_use]
+    pub fn watching(&self) -> bool {
+        self.job.as_ref().is_some_and(|j| j.watching)
+    }
+
     /// Adds a result and its tiles; a file that was there before is replaced.
     pub(in crate::app) fn add(&mut self, result: Arc<ImageResult>) -> ImageId {
         let put = self.images.put(result);
@@ -288,7 +310,7 @@ impl State {
         }
         if !put.replaced {
             self.index(put.id);
-            self.grown = true;
+            self.gallery = self.gallery.max(GalleryState::Grown);
         }
         put.id
     }
@@ -355,7 +377,7 @@ impl State {
         self.selected = self
             .selected
             .and_then(|s| Some(s).filter(kept).or_else(|| self.tiles.iter().find(|t| t.image == s.image).copied()));
-        self.stale = true;
+        self.gallery = GalleryState::Stale;
     }
 
     /// Takes results over that were known before.
@@ -409,7 +431,7 @@ impl State {
         self.labels.apply(edit);
         tiles.iter().for_each(|t| self.count_tile(*t, true));
         // Labels may change what is shown and in which order; only then is the gallery put in order again.
-        self.stale |= self.filter != Filter::default()
+        if self.filter != Filter::default()
             || !matches!(
                 self.sort,
                 GallerySort::Name
@@ -417,7 +439,10 @@ impl State {
                     | GallerySort::Unlike
                     | GallerySort::LeastConfident
                     | GallerySort::MostConfident
-            );
+            )
+        {
+            self.gallery = GalleryState::Stale;
+        }
         again.into_iter().collect()
     }
 
@@ -429,7 +454,7 @@ impl State {
         let (speed, left) = job.pace(now);
         let share = if job.total > 0 { job.done as f32 / job.total as f32 } else { 0.0 };
         let text = match (job.total, left) {
-            (0, _) if self.watching => job.title.clone(),
+            (0, _) if self.watching() => job.title.clone(),
             (0, _) => tr!("Listing files…"),
             (total, None) => tr!("%{n} of %{all}", n = 0, all = whole(total)),
             (total, Some(s)) => tr!(

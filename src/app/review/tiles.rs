@@ -1,6 +1,6 @@
 //! The gallery's model: tiles, filters, orders, and what each tile says. Plain values; nothing is drawn.
 
-use super::state::{Filter, Kind, State, Verdict};
+use super::state::{Filter, GalleryState, Kind, State, Verdict};
 use crate::app::choice::GallerySort;
 use crate::domain::{
     CLASSES, CellId, NOT_A_WHITE_CELL, NUCLEATED_RED_CELL, Outcome, Status, UNIDENTIFIED, clinical_rank, same_label,
@@ -135,7 +135,7 @@ impl State {
 
     /// Makes `visible` anew from filter and order.
     pub(in crate::app) fn refresh(&mut self) {
-        (self.stale, self.grown) = (false, false);
+        self.gallery = GalleryState::Current;
         let needle = self.filter.name.to_lowercase();
         let mut visible: Vec<CellId> = self.tiles.iter().copied().filter(|t| self.shown(*t, &needle)).collect();
         // Keys are made once: an order of a hundred thousand asks for each of them twenty times.

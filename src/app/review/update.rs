@@ -5,7 +5,7 @@ use super::edits::{accept, add_square, give, move_square};
 use super::labels::LabelView;
 use super::map_state::MapView;
 use super::message::{Effect, Input};
-use super::state::{Dialog, Filter, Job, Kind, State};
+use super::state::{Dialog, Filter, GalleryState, Job, JobStep, Kind, State};
 use crate::app::choice::{GallerySort, Page};
 use crate::app::language::{look_up, tr, whole};
 use crate::app::shell;
@@ -37,11 +37,11 @@ pub fn input(state: &mut State, shell: &mut shell::State, input: Input, now: f64
         Input::ShowChosen => {
             state.map.shown = false;
             state.filter = Filter { only: Some(Arc::new(state.chosen.clone())), ..Filter::default() };
-            state.stale = true;
+            state.gallery = GalleryState::Stale;
         }
         Input::HeatOpacity(share) => state.heat.opacity = share,
         Input::PutHintAway => state.hint_seen = state.labels.corrections,
-        Input::Filter(filter) => (state.filter, state.stale) = (filter, true),
+        Input::Filter(filter) => (state.filter, state.gallery) = (filter, GalleryState::Stale),
         Input::Watch(path) => return vec![Effect::OpenIfThere(vec![path], true)],
         Input::Open(paths) if paths.is_empty() => {}
         Input::Open(paths) => return vec![Effect::OpenIfThere(paths, false)],
@@ -194,7 +194,9 @@ pub(super) fn open(state: &mut State, shell: &mut shell::State, paths: Vec<PathB
     state.sort = GallerySort::Name;
     shell.page = Page::Review;
     (state.dialog, shell.dialog) = (Dialog::None, shell::Dialog::None);
-    state.watching = false;
+    if let Some(job) = &mut state.job {
+        job.watching = false;
+    }
     effects.extend(reopen(state, shell, false, now));
     effects
 }
@@ -212,9 +214,9 @@ pub fn reopen(state: &mut State, shell: &mut shell::State, fresh: bool, now: f64
     state.moved.clear();
     (state.unfinished, state.nothing_in, state.unkept) = (None, None, false);
     state.rebuild();
-    (state.stale, state.grown) = (false, false);
+    state.gallery = GalleryState::Current;
     state.known = Arc::default();
-    (state.fresh, state.opening, state.drawing) = (fresh, true, false);
+    state.drawing = false;
     state.similar_to = None;
     (state.heat.map, state.heat.asked, state.heat.failed) = (None, None, None);
     state.skipped = 0;
@@ -226,6 +228,8 @@ pub fn reopen(state: &mut State, shell: &mut shell::State, fresh: bool, now: f64
         total: 0,
         since: now,
         stopping: false,
+        step: JobStep::Opening { fresh },
+        watching: state.watching(),
     });
     state.labels = LabelView::default();
     state.case.clear();
@@ -291,7 +295,7 @@ pub fn tick(state: &mut State, now: f64) {
     if state.replaced && due {
         state.rebuild();
     }
-    if state.stale || (state.grown && due) {
+    if state.gallery == GalleryState::Stale || (state.gallery == GalleryState::Grown && due) {
         state.refresh();
         state.refreshed = now;
     }
