@@ -105,6 +105,21 @@ fn the_palette_finds_a_command_by_typing() {
     assert!(matches!(harness.state().state().shell.dialog, leukoscope::app::shell::Dialog::SelfCheck(_)));
 }
 
+#[test]
+fn the_palette_finds_a_command_by_another_word_for_it() {
+    let mut harness = open(vec![]);
+    harness.state_mut().command(Command::Palette, 1.0);
+    harness.run_steps(2);
+    harness.get_by_role(egui::accesskit::Role::TextInput).type_text("dark");
+    harness.run_steps(2);
+    // What has the word in its own text comes before what is only also called so.
+    let light = Command::Theme(leukoscope::app::choice::ThemeChoice::Light).text();
+    assert!(harness.query_by_label(&light).is_some(), "found by its other words");
+    harness.key_press(egui::Key::Enter);
+    harness.run_steps(2);
+    assert_eq!(harness.state().state().shell.theme, leukoscope::app::choice::ThemeChoice::Dark);
+}
+
 /// A second dialog takes the place of the first one, whichever page it is of.
 #[test]
 fn only_one_dialog_is_open() {

@@ -2,7 +2,7 @@
 //! and the tests all read it; whether a command makes sense now its page says, and nothing here draws or does anything.
 
 use super::choice::{GallerySort, Page, ThemeChoice};
-use super::language::{Language, look_up, tr};
+use super::language::{Language, look_up};
 use crate::domain::{CellClass, KEYED, UNIDENTIFIED};
 use crate::inference::Provider;
 use crate::workflow::Export;
@@ -159,6 +159,38 @@ pub const DIGITS: [Key; 10] =
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
 
+const SHELL: Home = Home::Shell;
+const WINDOW: Home = Home::Window;
+const OPEN: Home = Home::OpenPage;
+const REVIEW: Home = Home::Page(Page::Review);
+const EVALUATE: Home = Home::Page(Page::Evaluate);
+const TRAIN: Home = Home::Page(Page::Train);
+
+/// What is said of a command. Texts are those of the catalogue, in English.
+struct Row {
+    home: Home,
+    /// In menus and the palette; `%{name}` where a command has an argument.
+    text: &'static str,
+    tooltip: &'static str,
+    /// Other words by which the palette finds it.
+    synonyms: &'static str,
+    keys: Option<(Modifiers, Key)>,
+}
+
+const fn row(home: Home, text: &'static str, tooltip: &'static str) -> Row {
+    Row { home, text, tooltip, synonyms: "", keys: None }
+}
+
+impl Row {
+    const fn keys(self, modifiers: Modifiers, key: Key) -> Self {
+        Self { keys: Some((modifiers, key)), ..self }
+    }
+
+    const fn also(self, synonyms: &'static str) -> Self {
+        Self { synonyms, ..self }
+    }
+}
+
 impl Command {
     /// All of them, in the order of the palette: a variant that is added is in it.
     #[must_use]
@@ -202,204 +234,266 @@ impl Command {
         }
     }
 
+    /// Its row: everything that is said of it stands here, and only here.
+    fn row(self) -> Row {
+        match self {
+            Self::OpenFolder => {
+                row(REVIEW, "Open Folder…", "Classify every picture in a folder and the folders below it")
+                    .keys(CTRL, Key::O)
+                    .also("directory import load")
+            }
+            Self::OpenImage => row(REVIEW, "Open Image…", "Classify one or several pictures")
+                .keys(CTRL_SHIFT, Key::O)
+                .also("picture photo file load"),
+            Self::OpenPath => row(SHELL, "Open Path…", "Type or paste the path of a picture or folder")
+                .keys(CTRL, Key::L)
+                .also("paste"),
+            Self::DemoSlide => {
+                row(REVIEW, "Demo Slide", "A slide that the program draws itself, with cells of all five classes")
+                    .keys(CTRL, Key::D)
+                    .also("example sample")
+            }
+            Self::WatchFolder => {
+                row(REVIEW, "Watch Folder…", "Classify pictures as a camera writes them into a folder")
+                    .also("camera live monitor")
+            }
+            Self::OpenModel => row(WINDOW, "Open Model…", "Classify with another model file (ONNX)")
+                .keys(CTRL, Key::M)
+                .also("load ONNX network"),
+            Self::UseBundledModel => {
+                row(WINDOW, "Use Bundled Model", "Classify with the model inside the program").also("default reset")
+            }
+            Self::Classify => {
+                row(REVIEW, "Classify", "Classify what is open again, with the present model and provider")
+                    .keys(Modifiers::NONE, Key::F5)
+                    .also("run analyse analyze again")
+            }
+            Self::CancelJob => row(REVIEW, "Cancel", "Stop after the present image; what is done stays")
+                .keys(CTRL, Key::Period)
+                .also("stop abort"),
+            Self::Resume => {
+                row(REVIEW, "Resume", "Classify the images that a stopped run did not come to").also("continue")
+            }
+            Self::ToggleCells => {
+                row(REVIEW, "All Cells of a Field", "Every white cell of a field, or only the most evident one")
+                    .also("field single")
+            }
+            Self::Accept => row(REVIEW, "Accept", "The label shown is right: confirm it and go on to the next (Space)")
+                .keys(Modifiers::NONE, Key::Space)
+                .also("confirm ok"),
+            Self::OtherLabel => {
+                row(REVIEW, "Other Label…", "Type any label, such as blast: what the model cannot name a person can")
+                    .keys(Modifiers::NONE, Key::L)
+                    .also("class name custom")
+            }
+            Self::NextUnreviewed => row(REVIEW, "Next Unreviewed", "Go to the next cell that nobody has looked at")
+                .keys(Modifiers::NONE, Key::Tab)
+                .also("skip"),
+            Self::NextFlagged => row(
+                REVIEW,
+                "Next Flagged",
+                "Go to the next cell that the model cannot name, doubts, or has learnt nothing like",
+            )
+            .keys(Modifiers::NONE, Key::F)
+            .also("unsure doubt"),
+            Self::SelectAll => {
+                row(REVIEW, "Select All", "Choose every tile that is shown").keys(CTRL, Key::A).also("choose")
+            }
+            Self::DrawSquares => row(
+                REVIEW,
+                "Draw and Move Squares",
+                "On the image: drag a square to move it, its corner to size it, elsewhere to add a cell",
+            )
+            .keys(Modifiers::NONE, Key::E)
+            .also("edit boxes rectangle crop"),
+            Self::ToggleMap => row(
+                REVIEW,
+                "Map of Cells",
+                "Cells that the model sees alike lie together; draw around a group to choose it",
+            )
+            .keys(Modifiers::NONE, Key::M)
+            .also("embedding t-SNE cluster similar"),
+            Self::ToggleHeat => {
+                row(REVIEW, "Where the Model Looked", "A heat map over the chosen cell: what spoke for the class")
+                    .keys(Modifiers::NONE, Key::H)
+                    .also("heat map explain saliency activation")
+            }
+            Self::NoWhiteCell => {
+                row(REVIEW, "Not a White Cell", "The chosen square holds no white cell: it is left out of the count")
+                    .keys(Modifiers::NONE, Key::Delete)
+                    .also("reject artefact delete")
+            }
+            Self::ToggleDifferential => row(REVIEW, "Differential", "Show the differential below the gallery, or not")
+                .keys(CTRL, Key::B)
+                .also("count percent table"),
+            Self::SignOff => row(REVIEW, "Sign…", "Sign the case: what is signed is locked")
+                .keys(CTRL, Key::Enter)
+                .also("finish report approve release"),
+            Self::Amend => row(REVIEW, "Amend…", "Open what was signed; signing again makes the next version")
+                .keys(Modifiers::NONE, Key::A)
+                .also("correct unlock reopen"),
+            Self::EditRanges => {
+                row(REVIEW, "Reference Ranges…", "The laboratory's own reference ranges, by age and sex")
+                    .also("normal values limits")
+            }
+            Self::TrainOnReviewed => row(
+                REVIEW,
+                "Train on Reviewed Cells",
+                "Adapt the model to this laboratory: train on the cells that were reviewed here",
+            )
+            .also("retrain adapt fine-tune"),
+            Self::EvaluateOnReviewed => {
+                row(REVIEW, "Evaluate on Reviewed Cells", "How good the model is on the cells that were reviewed here")
+                    .also("accuracy test")
+            }
+            Self::Undo => row(OPEN, "Undo", "Take the last correction back").keys(CTRL, Key::Z).also("back"),
+            Self::Redo => {
+                row(OPEN, "Redo", "Make the correction again that was taken back").keys(CTRL, Key::Y).also("again")
+            }
+            Self::ChooseEvaluation => row(
+                EVALUATE,
+                "Choose Pictures to Evaluate…",
+                "A folder with a folder per class, to see how good the model is on it",
+            )
+            .also("dataset labelled folder"),
+            Self::Evaluate => {
+                row(EVALUATE, "Start Evaluating", "Classify the labelled pictures and score the model in use on them")
+                    .also("accuracy confusion matrix validate test")
+            }
+            Self::StopEvaluation => row(EVALUATE, "Stop Evaluating", "Stop; nothing is scored"),
+            Self::ExportEvaluation => row(
+                EVALUATE,
+                "Export Report…",
+                "Write report.html, report.json, report.txt, predictions.csv, confusion.svg and confusion.png",
+            )
+            .also("save HTML JSON CSV"),
+            Self::Calibrate => row(
+                EVALUATE,
+                "Calibrate",
+                "Fit confidences and a threshold below which no label is given, on these pictures; writes a new model",
+            )
+            .also("temperature threshold confidence"),
+            Self::UseCalibratedModel => {
+                row(WINDOW, "Use Calibrated Model", "Classify with the model that was just calibrated")
+            }
+            Self::ChooseOther => {
+                row(EVALUATE, "Choose the Other Model…", "A model file (ONNX) to hold against the one in use")
+            }
+            Self::CompareModels => row(
+                EVALUATE,
+                "Compare Models",
+                "Evaluate the other model on the same pictures: difference, and images where exactly one is right",
+            )
+            .also("difference McNemar"),
+            Self::ChooseDataset => {
+                row(TRAIN, "Choose Labelled Pictures…", "A folder with a folder per class").also("folder labelled")
+            }
+            Self::LookAtData => {
+                row(TRAIN, "Look at the Data", "Count the classes, find near-duplicates, split; nothing is trained")
+                    .also("check duplicates split")
+            }
+            Self::StartTraining => {
+                row(TRAIN, "Start Training", "Train with the recipe chosen; a checkpoint is kept all the time")
+                    .also("retrain fit learn")
+            }
+            Self::PauseTraining => row(TRAIN, "Pause Training", "Hold training, or let it go on").also("hold"),
+            Self::StopTraining => {
+                row(TRAIN, "Stop Training", "Stop; the best epoch so far is kept as a model").also("abort")
+            }
+            Self::UseTrainedModel => {
+                row(WINDOW, "Use This Model", "Classify with the model that was just trained").also("apply")
+            }
+            Self::PreviousModel => row(
+                WINDOW,
+                "Back to the Model Before",
+                "Classify with the model that was in use before the trained one",
+            )
+            .also("revert"),
+            Self::ClearFilter => row(REVIEW, "Clear Filter", "Show all cells again").also("reset show all"),
+            Self::FocusFilter => row(REVIEW, "Filter by Name", "Show only files whose name contains what you type")
+                .keys(Modifiers::NONE, Key::Slash)
+                .also("search find"),
+            Self::FitImage => {
+                row(REVIEW, "Fit Image", "Show the whole picture").keys(CTRL, Key::Num0).also("zoom reset")
+            }
+            Self::LargerTiles => {
+                row(REVIEW, "Gallery: Larger", "Show fewer, larger tiles").keys(CTRL, Key::Plus).also("zoom")
+            }
+            Self::SmallerTiles => {
+                row(REVIEW, "Gallery: Smaller", "Show more, smaller tiles").keys(CTRL, Key::Minus).also("zoom")
+            }
+            // A key belongs to a class, whatever the model: digits, then Alt and a digit.
+            Self::Label(n) => {
+                let (modifiers, digit) = if n <= 9 { (Modifiers::NONE, n) } else { (Modifiers::ALT, n - 9) };
+                row(REVIEW, "Label as %{name}", "Label the cells chosen together, else the one under the pointer if it was moved last, else the chosen one").keys(modifiers, DIGITS[usize::from(digit).min(9)])
+            }
+            Self::Export(export) => {
+                let keys = (export == Export::Labels).then_some((CTRL, Key::E));
+                Row { keys, ..row(REVIEW, export.text(), export.tooltip()).also("save write download") }
+            }
+            Self::Go(page) => {
+                row(WINDOW, page.text(), page.tooltip()).keys(CTRL, DIGITS[1 + page as usize]).also("open page")
+            }
+            Self::Sort(_) => row(REVIEW, "Sort by %{name}", "Order of the gallery").also("order"),
+            Self::Theme(_) => row(SHELL, "Theme: %{name}", "Light, dark, or as the system has it")
+                .also("dark light appearance colours"),
+            Self::Speak(_) => row(SHELL, "Language: %{name}", "The language of the window; files stay as they are")
+                .also("language bahasa"),
+            Self::UseProvider(_) => {
+                row(WINDOW, "Execution Provider: %{name}", "What runs the network; the status bar says what really ran")
+                    .also("GPU CPU CUDA device processor")
+            }
+            Self::Palette => {
+                row(SHELL, "Command Palette", "Find any command by name").keys(CTRL, Key::K).also("search commands")
+            }
+            Self::Guide => row(SHELL, "Guide", "How to use each page, all formats, and what was measured (in English)")
+                .also("help manual documentation"),
+            Self::Keyboard => {
+                row(SHELL, "Keyboard", "All keys on one page").keys(Modifiers::NONE, Key::F1).also("shortcuts keys")
+            }
+            Self::SelfCheck => {
+                row(SHELL, "Self-check", "Check ONNX Runtime, the model and this machine").also("diagnose doctor test")
+            }
+            Self::Log => row(SHELL, "Log", "What went wrong, and when").also("errors messages"),
+            Self::About => row(SHELL, "About", "Version, model and licences").also("version licence"),
+            Self::Quit => row(WINDOW, "Quit", "Close the window").keys(CTRL, Key::Q).also("exit close"),
+        }
+    }
+
     /// The words in menus and the palette.
     #[must_use]
     pub fn text(self) -> String {
+        look_up(self.row().text).replace("%{name}", &self.argument())
+    }
+
+    /// What stands for `%{name}` in its text.
+    fn argument(self) -> String {
         match self {
-            Self::OpenFolder => tr!("Open Folder…"),
-            Self::OpenImage => tr!("Open Image…"),
-            Self::OpenPath => tr!("Open Path…"),
-            Self::DemoSlide => tr!("Demo Slide"),
-            Self::WatchFolder => tr!("Watch Folder…"),
-            Self::Export(export) => tr!(export.text()),
-            Self::Label(n) => {
-                let label = CellClass::of_key(usize::from(n)).map_or(UNIDENTIFIED, |c| c.label);
-                tr!("Label as %{label}", label = look_up(label))
-            }
-            Self::OtherLabel => tr!("Other Label…"),
-            Self::NextUnreviewed => tr!("Next Unreviewed"),
-            Self::NextFlagged => tr!("Next Flagged"),
-            Self::SelectAll => tr!("Select All"),
-            Self::DrawSquares => tr!("Draw and Move Squares"),
-            Self::ToggleMap => tr!("Map of Cells"),
-            Self::ToggleHeat => tr!("Where the Model Looked"),
-            Self::NoWhiteCell => tr!("Not a White Cell"),
-            Self::ToggleDifferential => tr!("Differential"),
-            Self::SignOff => tr!("Sign…"),
-            Self::Amend => tr!("Amend…"),
-            Self::EditRanges => tr!("Reference Ranges…"),
-            Self::TrainOnReviewed => tr!("Train on Reviewed Cells"),
-            Self::EvaluateOnReviewed => tr!("Evaluate on Reviewed Cells"),
-            Self::Quit => tr!("Quit"),
-            Self::OpenModel => tr!("Open Model…"),
-            Self::UseBundledModel => tr!("Use Bundled Model"),
-            Self::Classify => tr!("Classify"),
-            Self::CancelJob => tr!("Cancel"),
-            Self::Resume => tr!("Resume"),
-            Self::ToggleCells => tr!("All Cells of a Field"),
-            Self::Accept => tr!("Accept"),
-            Self::Undo => tr!("Undo"),
-            Self::Redo => tr!("Redo"),
-            Self::ChooseEvaluation => tr!("Choose Pictures to Evaluate…"),
-            Self::Evaluate => tr!("Start Evaluating"),
-            Self::StopEvaluation => tr!("Stop Evaluating"),
-            Self::ExportEvaluation => tr!("Export Report…"),
-            Self::Calibrate => tr!("Calibrate"),
-            Self::UseCalibratedModel => tr!("Use Calibrated Model"),
-            Self::ChooseOther => tr!("Choose the Other Model…"),
-            Self::CompareModels => tr!("Compare Models"),
-            Self::ChooseDataset => tr!("Choose Labelled Pictures…"),
-            Self::LookAtData => tr!("Look at the Data"),
-            Self::StartTraining => tr!("Start Training"),
-            Self::PauseTraining => tr!("Pause Training"),
-            Self::StopTraining => tr!("Stop Training"),
-            Self::UseTrainedModel => tr!("Use This Model"),
-            Self::PreviousModel => tr!("Back to the Model Before"),
-            Self::UseProvider(p) => tr!("Execution Provider: %{name}", name = p),
-            Self::Go(page) => tr!(page.text()),
-            Self::LargerTiles => tr!("Gallery: Larger"),
-            Self::SmallerTiles => tr!("Gallery: Smaller"),
-            Self::Theme(t) => tr!("Theme: %{name}", name = tr!(t.text())),
-            Self::Speak(l) => tr!("Language: %{name}", name = l.name()),
-            Self::Sort(s) => tr!("Sort by %{name}", name = tr!(s.text())),
-            Self::ClearFilter => tr!("Clear Filter"),
-            Self::FocusFilter => tr!("Filter by Name"),
-            Self::FitImage => tr!("Fit Image"),
-            Self::Palette => tr!("Command Palette"),
-            Self::Guide => tr!("Guide"),
-            Self::Keyboard => tr!("Keyboard"),
-            Self::SelfCheck => tr!("Self-check"),
-            Self::Log => tr!("Log"),
-            Self::About => tr!("About"),
+            Self::Label(n) => look_up(CellClass::of_key(usize::from(n)).map_or(UNIDENTIFIED, |c| c.label)),
+            Self::UseProvider(provider) => provider.to_string(),
+            Self::Theme(theme) => look_up(theme.text()),
+            Self::Speak(language) => language.name().to_owned(),
+            Self::Sort(order) => look_up(order.text()),
+            _ => String::new(),
         }
+    }
+
+    /// Other words by which the palette finds it.
+    #[must_use]
+    pub fn synonyms(self) -> String {
+        look_up(self.row().synonyms)
     }
 
     /// A sentence about it.
     #[must_use]
     pub fn tooltip(self) -> String {
-        tr!(self.about())
-    }
-
-    fn about(self) -> &'static str {
-        match self {
-            Self::OpenFolder => "Classify every picture in a folder and the folders below it",
-            Self::OpenImage => "Classify one or several pictures",
-            Self::OpenPath => "Type or paste the path of a picture or folder",
-            Self::DemoSlide => "A slide that the program draws itself, with cells of all five classes",
-            Self::WatchFolder => "Classify pictures as a camera writes them into a folder",
-            Self::Export(export) => export.tooltip(),
-            Self::Label(_) => {
-                "Label the cells chosen together, else the one under the pointer if it was moved last, else the chosen one"
-            }
-            Self::OtherLabel => "Type any label, such as blast: what the model cannot name a person can",
-            Self::NextUnreviewed => "Go to the next cell that nobody has looked at",
-            Self::NextFlagged => "Go to the next cell that the model cannot name, doubts, or has learnt nothing like",
-            Self::SelectAll => "Choose every tile that is shown",
-            Self::DrawSquares => {
-                "On the image: drag a square to move it, its corner to size it, elsewhere to add a cell"
-            }
-            Self::ToggleMap => "Cells that the model sees alike lie together; draw around a group to choose it",
-            Self::ToggleHeat => "A heat map over the chosen cell: what spoke for the class",
-            Self::NoWhiteCell => "The chosen square holds no white cell: it is left out of the count",
-            Self::ToggleDifferential => "Show the differential below the gallery, or not",
-            Self::SignOff => "Sign the case: what is signed is locked",
-            Self::Amend => "Open what was signed; signing again makes the next version",
-            Self::EditRanges => "The laboratory's own reference ranges, by age and sex",
-            Self::TrainOnReviewed => "Adapt the model to this laboratory: train on the cells that were reviewed here",
-            Self::EvaluateOnReviewed => "How good the model is on the cells that were reviewed here",
-            Self::Quit => "Close the window",
-            Self::OpenModel => "Classify with another model file (ONNX)",
-            Self::UseBundledModel => "Classify with the model inside the program",
-            Self::Classify => "Classify what is open again, with the present model and provider",
-            Self::CancelJob => "Stop after the present image; what is done stays",
-            Self::Resume => "Classify the images that a stopped run did not come to",
-            Self::Accept => "The label shown is right: confirm it and go on to the next (Space)",
-            Self::Undo => "Take the last correction back",
-            Self::Redo => "Make the correction again that was taken back",
-            Self::ChooseEvaluation => "A folder with a folder per class, to see how good the model is on it",
-            Self::Evaluate => "Classify the labelled pictures and score the model in use on them",
-            Self::StopEvaluation => "Stop; nothing is scored",
-            Self::ExportEvaluation => {
-                "Write report.html, report.json, report.txt, predictions.csv, confusion.svg and confusion.png"
-            }
-            Self::Calibrate => {
-                "Fit confidences and a threshold below which no label is given, on these pictures; writes a new model"
-            }
-            Self::UseCalibratedModel => "Classify with the model that was just calibrated",
-            Self::ChooseOther => "A model file (ONNX) to hold against the one in use",
-            Self::CompareModels => {
-                "Evaluate the other model on the same pictures: difference, and images where exactly one is right"
-            }
-            Self::ChooseDataset => "A folder with a folder per class",
-            Self::LookAtData => "Count the classes, find near-duplicates, split; nothing is trained",
-            Self::StartTraining => "Train with the recipe chosen; a checkpoint is kept all the time",
-            Self::PauseTraining => "Hold training, or let it go on",
-            Self::StopTraining => "Stop; the best epoch so far is kept as a model",
-            Self::UseTrainedModel => "Classify with the model that was just trained",
-            Self::PreviousModel => "Classify with the model that was in use before the trained one",
-            Self::ToggleCells => "Every white cell of a field, or only the most evident one",
-            Self::UseProvider(_) => "What runs the network; the status bar says what really ran",
-            Self::Go(page) => page.tooltip(),
-            Self::LargerTiles => "Show fewer, larger tiles",
-            Self::SmallerTiles => "Show more, smaller tiles",
-            Self::Speak(_) => "The language of the window; files stay as they are",
-            Self::Theme(_) => "Light, dark, or as the system has it",
-            Self::Sort(_) => "Order of the gallery",
-            Self::ClearFilter => "Show all cells again",
-            Self::FocusFilter => "Show only files whose name contains what you type",
-            Self::FitImage => "Show the whole picture",
-            Self::Palette => "Find any command by name",
-            Self::Guide => "How to use each page, all formats, and what was measured (in English)",
-            Self::Keyboard => "All keys on one page",
-            Self::SelfCheck => "Check ONNX Runtime, the model and this machine",
-            Self::Log => "What went wrong, and when",
-            Self::About => "Version, model and licences",
-        }
+        look_up(self.row().tooltip)
     }
 
     /// Its keys, where it has some.
     #[must_use]
     pub fn shortcut(self) -> Option<KeyboardShortcut> {
-        let keys = |m, k| Some(KeyboardShortcut::new(m, k));
-        match self {
-            // A key belongs to a class, whatever the model: digits, then Alt and a digit.
-            Self::Label(n) if n <= 9 => keys(Modifiers::NONE, DIGITS[usize::from(n)]),
-            Self::Label(n) => keys(Modifiers::ALT, DIGITS[usize::from(n - 9).min(9)]),
-            Self::Amend => keys(Modifiers::NONE, Key::A),
-            Self::Accept => keys(Modifiers::NONE, Key::Space),
-            Self::OtherLabel => keys(Modifiers::NONE, Key::L),
-            Self::NextUnreviewed => keys(Modifiers::NONE, Key::Tab),
-            Self::NextFlagged => keys(Modifiers::NONE, Key::F),
-            Self::SelectAll => keys(CTRL, Key::A),
-            Self::DrawSquares => keys(Modifiers::NONE, Key::E),
-            Self::ToggleMap => keys(Modifiers::NONE, Key::M),
-            Self::ToggleHeat => keys(Modifiers::NONE, Key::H),
-            Self::NoWhiteCell => keys(Modifiers::NONE, Key::Delete),
-            Self::ToggleDifferential => keys(CTRL, Key::B),
-            Self::SignOff => keys(CTRL, Key::Enter),
-            Self::Undo => keys(CTRL, Key::Z),
-            Self::Redo => keys(CTRL, Key::Y),
-            Self::OpenFolder => keys(CTRL, Key::O),
-            Self::OpenImage => keys(CTRL_SHIFT, Key::O),
-            Self::OpenPath => keys(CTRL, Key::L),
-            Self::DemoSlide => keys(CTRL, Key::D),
-            Self::Export(Export::Labels) => keys(CTRL, Key::E),
-            Self::Quit => keys(CTRL, Key::Q),
-            Self::OpenModel => keys(CTRL, Key::M),
-            Self::Classify => keys(Modifiers::NONE, Key::F5),
-            Self::CancelJob => keys(CTRL, Key::Period),
-            Self::Go(Page::Review) => keys(CTRL, Key::Num1),
-            Self::Go(Page::Evaluate) => keys(CTRL, Key::Num2),
-            Self::Go(Page::Train) => keys(CTRL, Key::Num3),
-            Self::Go(Page::Models) => keys(CTRL, Key::Num4),
-            Self::LargerTiles => keys(CTRL, Key::Plus),
-            Self::SmallerTiles => keys(CTRL, Key::Minus),
-            Self::FocusFilter => keys(Modifiers::NONE, Key::Slash),
-            Self::FitImage => keys(CTRL, Key::Num0),
-            Self::Palette => keys(CTRL, Key::K),
-            Self::Keyboard => keys(Modifiers::NONE, Key::F1),
-            _ => None,
-        }
+        self.row().keys.map(|(modifiers, key)| KeyboardShortcut::new(modifiers, key))
     }
 
     /// Keys that it has besides, as other programs have them.
@@ -414,37 +508,7 @@ impl Command {
     /// Who answers it.
     #[must_use]
     pub fn home(self) -> Home {
-        match self {
-            Self::OpenPath
-            | Self::Palette
-            | Self::Guide
-            | Self::Keyboard
-            | Self::SelfCheck
-            | Self::Log
-            | Self::About
-            | Self::Theme(_)
-            | Self::Speak(_) => Home::Shell,
-            Self::OpenModel
-            | Self::UseBundledModel
-            | Self::UseTrainedModel
-            | Self::UseCalibratedModel
-            | Self::PreviousModel
-            | Self::UseProvider(_)
-            | Self::Go(_)
-            | Self::Quit => Home::Window,
-            Self::Undo | Self::Redo => Home::OpenPage,
-            Self::ChooseEvaluation
-            | Self::Evaluate
-            | Self::StopEvaluation
-            | Self::ExportEvaluation
-            | Self::Calibrate
-            | Self::ChooseOther
-            | Self::CompareModels => Home::Page(Page::Evaluate),
-            Self::ChooseDataset | Self::LookAtData | Self::StartTraining | Self::PauseTraining | Self::StopTraining => {
-                Home::Page(Page::Train)
-            }
-            _ => Home::Page(Page::Review),
-        }
+        self.row().home
     }
 
     /// Whether it says what a cell is.

@@ -262,14 +262,13 @@ impl Net {
         })
     }
 
-    /// The backward pass of the last [`Net::forward`] with the same arguments: adds to `gradient`, which holds the
-    /// numbers from [`Net::offset`]`(first)` on. `dlogits` is `[n, classes]`.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the forward pass and what flows back")]
-    pub fn backward(
+    /// The backward pass of the head and of the mean before it; `w.far` then holds the gradient at the output of the last layer, where that
+    /// is trained.
+    #[expect(clippy::too_many_arguments, reason = "as of the whole backward pass")]
+    fn backward_head(
         &self,
         values: &[f32],
         first: usize,
-        input: &[f32],
         n: usize,
         keep: Option<&[f32]>,
         dlogits: &[f32],
@@ -277,10 +276,9 @@ impl Net {
         gradient: &mut [f32],
     ) {
         let (count, f) = (self.network.layers.len(), self.network.features());
-        let (body, head_gradient) = gradient.split_at_mut(self.head - self.offset(first));
         let [hw, hb, ow, _] = self.head(values);
         let [n_hw, n_hb, n_ow, _] = self.network.head_lens();
-        let (dhw, rest) = head_gradient.split_at_mut(n_hw);
+        let (dhw, rest) = gradient.split_at_mut(n_hw);
         let (dhb, rest) = rest.split_at_mut(n_hb);
         let (dow, dob) = rest.split_at_mut(n_ow);
         let h = hb.len();
@@ -309,6 +307,25 @@ impl Net {
         if self.network.layers[count - 1].relu6 {
             kernels::mask_relu6(top, &w.activations[count - 1][..top.len()]);
         }
+    }
+
+    /// The backward pass of the last [`Net::forward`] with the same arguments: adds to `gradient`, which holds the
+    /// numbers from [`Net::offset`]`(first)` on. `dlogits` is `[n, classes]`.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the forward pass and what flows back")]
+    pub fn backward(
+        &self,
+        values: &[f32],
+        first: usize,
+        input: &[f32],
+        n: usize,
+        keep: Option<&[f32]>,
+        dlogits: &[f32],
+        w: &mut Workspace,
+        gradient: &mut [f32],
+    ) {
+        let count = self.network.layers.len();
+        let (body, head_gradient) = gradient.split_at_mut(self.head - self.offset(first));
+        self.backward_head(values, first, n, keep, dlogits, w, head_gradient);
         let base = self.offset(first);
         // `far` holds the gradient at the output of layer `i`, `near` takes the one at its input; then they change names.
         for i in (first..count).rev() {

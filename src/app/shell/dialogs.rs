@@ -107,13 +107,14 @@ fn path(ui: &Ui, text: &str, why: &str, watch: bool, asked: &mut Asked<Input>) {
 
 fn palette(ui: &Ui, cx: &Cx<'_>, query: &str, chosen: usize, asked: &mut Asked<Input>) {
     close_on_escape(ui, asked);
+    let by_any_word = |c: &Command| fits(&format!("{} {}", c.text(), c.synonyms()), query);
     let mut fitting: Vec<Command> =
-        Command::all().iter().copied().filter(|c| *c != Command::Palette && fits(&c.text(), query)).collect();
-    // The very words first, then what begins with them; the sort is stable.
+        Command::all().iter().copied().filter(|c| *c != Command::Palette && by_any_word(c)).collect();
+    // The very words first, then what begins with them, then what has them, then what is also called so; the sort is stable.
     let typed = query.trim().to_lowercase();
     fitting.sort_by_key(|c| {
         let text = c.text().to_lowercase();
-        (text != typed, !text.starts_with(&typed))
+        (text != typed, !text.starts_with(&typed), !fits(&text, query))
     });
     let mut chosen = chosen.min(fitting.len().saturating_sub(1));
     let before = chosen;
