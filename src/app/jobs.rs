@@ -5,12 +5,14 @@ use crate::model::VettedModel;
 use crate::task::Progress;
 use crate::workflow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A dialog that is answered faster than this was not answered by a person: there is none on this system.
 const NO_DIALOG_WITHIN: Duration = Duration::from_millis(400);
+/// So long the program waits at its end for what is being written.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_millis(250);
 
@@ -40,34 +42,72 @@ pub enum Message<E> {
 /// Hands a message to the window and wakes it: waiting for room where it is told so, else only if there is some.
 type Post<E> = dyn Fn(Message<E>, bool) + Send + Sync;
 
+/// Work that must end before the program does: files that are being written, a checkpoint. Everything else is left behind.
+#[derive(Clone, Default)]
+pub struct OpenWork(Arc<(Mutex<usize>, Condvar)>);
+
+/// As long as it lives the program does not end.
+pub struct MustEnd(OpenWork);
+
+impl OpenWork {
+    /// Something begins that must end first.
+    #[must_use]
+    pub fn begin(&self) -> MustEnd {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        MustEnd(self.clone())
+    }
+
+    /// Waits until all has ended, but not for ever: a share may not answer.
+    pub fn wait(&self) {
+        let open = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.0.1.wait_timeout_while(open, LONGEST_WAIT, |n| *n > 0));
+    }
+}
+
+impl Drop for MustEnd {
+    fn drop(&mut self) {
+        *self.0.0.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.0.1.notify_all();
+    }
+}
+
 /// How the jobs of a page are heard.
-pub struct EventSender<E>(Arc<Post<E>>);
+pub struct EventSender<E> {
+    post: Arc<Post<E>>,
+    open_work: OpenWork,
+}
 
 impl<E> Clone for EventSender<E> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { post: self.post.clone(), open_work: self.open_work.clone() }
     }
 }
 
 impl<E: Send + 'static> EventSender<E> {
     /// A way to the window.
-    pub fn new(post: impl Fn(Message<E>, bool) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(post))
+    pub fn new(post: impl Fn(Message<E>, bool) + Send + Sync + 'static, open_work: OpenWork) -> Self {
+        Self { post: Arc::new(post), open_work }
+    }
+
+    /// From here to the end of what is returned the program does not end.
+    #[must_use]
+    pub fn must_end(&self) -> MustEnd {
+        self.open_work.begin()
     }
 
     /// Tells the page, waiting for room. A window that has gone hears nothing, and that is fine.
     pub fn send(&self, event: E) {
-        (self.0)(Message::Page(event), true);
+        (self.post)(Message::Page(event), true);
     }
 
     /// Tells the shell, waiting for room: never from the window's own thread, nor from one that the window waits for.
     pub fn notice(&self, notice: Notice) {
-        (self.0)(Message::Notice(notice), true);
+        (self.post)(Message::Notice(notice), true);
     }
 
     /// Tells the shell if there is room.
     pub fn try_notice(&self, notice: Notice) {
-        (self.0)(Message::Notice(notice), false);
+        (self.post)(Message::Notice(notice), false);
     }
 
     /// Says what went wrong, waiting for room.
@@ -83,7 +123,16 @@ impl<E: Send + 'static> EventSender<E> {
         }
     }
 
-    /// Starts a job on a thread of its own.
+    /// Starts a job on a thread of its own that ends before the program does.
+    pub fn spawn_to_end(&self, name: &str, work: impl FnOnce(&Self) + Send + 'static) {
+        let must_end = self.must_end();
+        self.spawn(name, move |events| {
+            work(events);
+            drop(must_end);
+        });
+    }
+
+    /// Starts a job on a thread of its own. The program may end before it does.
     pub fn spawn(&self, name: &str, work: impl FnOnce(&Self) + Send + 'static) {
         let own = self.clone();
         if let Err(e) = std::thread::Builder::new().name(name.into()).spawn(move || work(&own)) {
@@ -148,6 +197,7 @@ impl<E: Send + 'static> EventSender<E> {
     /// Asks where to, then writes. Without a dialog there is still a place that can be named afterwards; nothing is replaced there.
     pub fn write_where_asked(&self, name: &str, bytes: &[u8]) {
         let Some(path) = self.file_where_asked(name) else { return };
+        let _must_end = self.must_end();
         let written = workflow::write_export(&path, bytes);
         self.written(path, &written);
     }
@@ -205,4 +255,28 @@ pub struct JobContext<'a> {
     pub operator: &'a str,
     /// Whether anything is remembered beyond this window.
     pub remembers: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_waits_for_what_must_end_first_and_for_nothing_else() {
+        let open_work = OpenWork::default();
+        let events: EventSender<()> = EventSender::new(|_, _| (), open_work.clone());
+        let written = Arc::new(AtomicBool::new(false));
+        let (own, begun) = (written.clone(), Instant::now());
+        events.spawn("left-behind", |_| std::thread::sleep(Duration::from_secs(60)));
+        events.spawn_to_end("writes", move |_| {
+            std::thread::sleep(Duration::from_millis(150));
+            own.store(true, Ordering::Relaxed);
+        });
+        open_work.wait();
+        assert!(written.load(Ordering::Relaxed) && begun.elapsed() < Duration::from_secs(30));
+        // A job that panics is no longer waited for.
+        events.spawn_to_end("panics", |_| std::panic::resume_unwind(Box::new(())));
+        open_work.wait();
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
 }

@@ -30,7 +30,7 @@ use command::Command;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use event::{Effect, Event, Input};
 pub use jobs::Notice;
-use jobs::{EventSender, JobContext, Message};
+use jobs::{EventSender, JobContext, Message, OpenWork};
 use state::State;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ struct Jobs {
     evaluate: evaluate::Jobs,
     train: train::Jobs,
     models: models::Jobs,
+    /// What must end before the program does.
+    open_work: OpenWork,
 }
 
 /// What only drawing needs to remember, by page.
@@ -112,9 +114,13 @@ pub fn run(paths: Vec<PathBuf>, demo: Option<Option<PathBuf>>) -> Result<(), Str
 }
 
 /// A way for a page's jobs to be heard: through the channel, and the window wakes.
-fn sender<E: Into<Event> + Send + 'static>(channel: &Sender<Event>, ctx: &egui::Context) -> EventSender<E> {
+fn sender<E: Into<Event> + Send + 'static>(
+    channel: &Sender<Event>,
+    ctx: &egui::Context,
+    open_work: &OpenWork,
+) -> EventSender<E> {
     let (channel, ctx) = (channel.clone(), ctx.clone());
-    EventSender::new(move |message: Message<E>, wait| {
+    let post = move |message: Message<E>, wait| {
         let event = match message {
             Message::Page(event) => event.into(),
             Message::Notice(notice) => shell::Event::Notice(notice).into(),
@@ -122,7 +128,8 @@ fn sender<E: Into<Event> + Send + 'static>(channel: &Sender<Event>, ctx: &egui::
         // A window that has gone, or has no room for what does not wait, hears nothing.
         let _ = if wait { channel.send(event).is_ok() } else { channel.try_send(event).is_ok() };
         ctx.request_repaint();
-    })
+    };
+    EventSender::new(post, open_work.clone())
 }
 
 impl Window {
@@ -249,7 +256,7 @@ impl Window {
             return;
         }
         self.kept = Some(settings.clone());
-        self.jobs.shell.spawn("settings", move |events| {
+        self.jobs.shell.spawn_to_end("settings", move |events| {
             if let Err(e) = workflow::save_settings(&settings) {
                 events.error(&e);
             }
@@ -323,12 +330,14 @@ fn new_jobs(ctx: &egui::Context, channel: &Sender<Event>, session: Sender<OfSess
         wake.request_repaint();
         sent
     };
+    let open_work = OpenWork::default();
     Jobs {
-        shell: sender(channel, ctx),
-        review: review::Jobs::new(sender(channel, ctx), Arc::new(session_events)),
-        evaluate: evaluate::Jobs::new(sender(channel, ctx), remembers),
-        train: train::Jobs::new(sender(channel, ctx)),
-        models: models::Jobs::new(sender(channel, ctx)),
+        shell: sender(channel, ctx, &open_work),
+        review: review::Jobs::new(sender(channel, ctx, &open_work), Arc::new(session_events)),
+        evaluate: evaluate::Jobs::new(sender(channel, ctx, &open_work), remembers),
+        train: train::Jobs::new(sender(channel, ctx, &open_work)),
+        models: models::Jobs::new(sender(channel, ctx, &open_work)),
+        open_work,
     }
 }
 
@@ -427,9 +436,11 @@ impl Drop for Window {
         self.jobs.evaluate.stop();
         self.jobs.train.stop();
         self.jobs.models.stop();
-        // Whoever waits for room in the channel is let go: nobody reads it any more. What must be on the disk before the program ends is
-        // waited for by its writer, when the jobs are dropped.
+        // Whoever waits for room in the channel is let go: nobody reads it any more.
         self.events = None;
+        // Labels first: what is written from the session begins once everything given before is in it.
+        self.jobs.review.close();
+        self.jobs.open_work.wait();
     }
 }
 

@@ -54,6 +54,7 @@ impl Jobs {
             }),
             Effect::Export(found) => self.events.spawn("export-evaluation", move |events| {
                 let Some(folder) = events.folder_where_asked(UNASKED_REPORT) else { return };
+                let _must_end = events.must_end();
                 let written = workflow::write_evaluation(&found, &folder);
                 events.written(folder, &written);
             }),

@@ -95,7 +95,7 @@ impl Jobs {
             }
             ModelsEffect::Probe(foreign, data) => self.probe(*foreign, data),
             ModelsEffect::Adopt(foreign) => {
-                self.events.spawn("adopt", move |events| match foreign.keep() {
+                self.events.spawn_to_end("adopt", move |events| match foreign.keep() {
                     Ok(_) => say(events, ModelsEvent::Adopted(Ok(foreign.path().to_owned()))),
                     Err(e) => say(events, ModelsEvent::Adopted(Err(e.to_string()))),
                 });
@@ -132,7 +132,7 @@ impl Jobs {
 
     /// Does something to the installed models, and lists them again.
     fn then_list(&self, name: &str, work: impl FnOnce() -> Result<(), UserError> + Send + 'static) {
-        self.events.spawn(name, move |events| {
+        self.events.spawn_to_end(name, move |events| {
             if let Err(e) = work() {
                 events.error(&e);
             }
@@ -144,6 +144,7 @@ impl Jobs {
         let safe: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect();
         self.events.spawn("export-model", move |events| {
             let Some(out) = events.file_where_asked(&format!("{safe}.onnx")) else { return };
+            let _must_end = events.must_end();
             let written = workflow::export_model(path.as_deref(), &out);
             events.written(out, &written);
         });
@@ -208,6 +209,7 @@ impl Jobs {
     fn save_as_ours(&self, foreign: ModelImport) {
         self.events.spawn("save-as-ours", move |events| {
             let Some(out) = events.file_where_asked(&format!("{}-leukoscope.onnx", foreign.name())) else { return };
+            let _must_end = events.must_end();
             let written = workflow::save_as_ours(&foreign, None, &out);
             events.written(out, &written);
         });

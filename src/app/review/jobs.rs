@@ -60,6 +60,11 @@ impl Jobs {
         self.mapping.cancel();
     }
 
+    /// Ends the session's writer, once everything given before is on the disk.
+    pub fn close(&mut self) {
+        self.session = None;
+    }
+
     /// Does what the page wants done.
     pub fn perform(&mut self, effect: Effect, state: &State, cx: &JobContext<'_>) {
         match effect {
@@ -353,6 +358,7 @@ impl Jobs {
     fn export_images(&self) {
         self.with_session("export-images", |events, session| {
             let Some(folder) = events.folder_where_asked(Export::Images.file_name()) else { return };
+            let _must_end = events.must_end();
             let written = workflow::export_images(session, &folder, &Cancel::new(), &Progress::default());
             if let Ok(done) = &written {
                 done.failed.iter().for_each(|why| events.error(why));
@@ -386,7 +392,7 @@ impl Jobs {
 
     /// Keeps the laboratory's ranges; a window that remembers nothing has them until it is closed.
     fn keep_ranges(&self, ranges: Vec<ReferenceRange>, set_aside: bool, remembers: bool) {
-        self.events.spawn("ranges", move |events| {
+        self.events.spawn_to_end("ranges", move |events| {
             let kept = if remembers { workflow::save_ranges(&ranges, set_aside) } else { Ok(None) };
             match kept {
                 Ok(aside) => {

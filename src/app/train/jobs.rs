@@ -42,7 +42,7 @@ impl Jobs {
             Effect::Train(generation, form) => self.train(generation, *form, cx.model.clone()),
             Effect::Pause(on) => self.control.hold.set(on),
             Effect::Stop => self.stop(),
-            Effect::ForgetRun(out) => self.events.spawn("forget-run", move |_| workflow::forget_run(&out)),
+            Effect::ForgetRun(out) => self.events.spawn_to_end("forget-run", move |_| workflow::forget_run(&out)),
             Effect::Runs => self.events.spawn("runs", |events| {
                 events.send(Event::Runs(workflow::unfinished_runs(), workflow::earlier_runs()));
             }),
@@ -83,7 +83,8 @@ impl Jobs {
     /// Trains as the form says.
     fn train(&mut self, generation: Generation, form: TrainForm, current: VettedModel) {
         let (control, slot) = (self.begin(), self.prepared.clone());
-        self.events.spawn("train-job", move |events| {
+        // Stopped by the end of the program it still keeps its checkpoint, and the best epoch as a model.
+        self.events.spawn_to_end("train-job", move |events| {
             let send = |e| events.send(Event::Job(generation, e));
             let ended = watching(events, generation, &control, || run(&form, current, &control, &slot, &|e| send(e)));
             send(TrainEvent::Ended(Box::new(ended.map_err(|e| e.to_string()))));
