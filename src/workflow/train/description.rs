@@ -1,8 +1,8 @@
 //! What a trained model says of itself: the manifest inside the file and `report.json` beside it.
 
+use super::outcome::TrainOutcome;
 use super::plan::PreparedDataset;
 use super::request::TrainOptions;
-use super::run::TrainOutcome;
 use crate::dataset::Part;
 use crate::domain::EpochRow;
 use crate::metrics::Scores;

@@ -5,19 +5,22 @@
 mod description;
 mod initial;
 mod obstacle;
+mod outcome;
 mod plan;
 mod request;
 mod run;
 mod runs;
 mod settings;
+mod setup;
 mod verify;
 
 pub use initial::{InitialModel, InputKind, load_initial_model};
 pub use obstacle::{Obstacle, Remedy, Short, Why};
+pub use outcome::{TrainMonitor, TrainOutcome, TrainProgress};
 pub use plan::{Lookalike, LookalikeCell, Lookalikes, PreparedDataset, TrainPlan, prepare_training};
 pub(super) use plan::{digest_of_lines, similarity_view};
 pub use request::{ClassCount, CurrentModelResult, HeldOutResult, TrainControl, TrainOptions, TrainRequest};
-pub use run::{TrainMonitor, TrainOutcome, TrainProgress, train};
+pub use run::train;
 pub use runs::{
     EarlierRun, UnfinishedRun, earlier_runs, forget_run, model_name, new_model_file, new_model_path, remember_run,
     unfinished_runs,

@@ -1,8 +1,8 @@
 //! The folder of trained models: where a new one goes, which runs were left unfinished, how earlier ones learnt.
 
 use super::super::{UserError, open_model};
+use super::outcome::checkpoint_of;
 use super::request::TrainRequest;
-use super::run::checkpoint_of;
 use crate::domain::EpochRow;
 use crate::files::{create_folder, display_path, is_file, read_bounded, remove_file, walk, write_atomic};
 use crate::training::Recipe;

@@ -2,9 +2,10 @@
 //! unlike its images, and is written with everything that is known of it. Trains nothing.
 
 use super::description::RunDescription;
+use super::outcome::{TrainMonitor, TrainOutcome, TrainProgress, checkpoint_of, side_file};
 use super::plan::{PreparedDataset, perceptual_hashes};
 use super::request::{CurrentModelResult, HeldOutResult};
-use super::run::{Run, TrainMonitor, TrainOutcome, TrainProgress, checkpoint_of, side_file};
+use super::setup::Run;
 use crate::dataset::{CellCache, CellState, CutCell, Item, Part, PerceptualHash, View};
 use crate::domain::{Probabilities, TensorSpec, same_label};
 use crate::files::{digest_of, display_path, write_atomic};
