@@ -83,19 +83,7 @@ pub fn probe(
     }
     let model = foreign.stand_in(width)?;
     let mut engine = Engine::load(&model, Provider::Cpu, cores()).map_err(|e| UserError::new(e.to_string()))?;
-
-    let mut framings = Crop::candidates();
-    if let Some((_, framing)) = drafted.as_ref().filter(|(_, f)| !framings.contains(f)) {
-        framings.insert(0, framing.clone());
-    }
-    let mut scalings: Vec<Scaling> = Scaling::KNOWN.iter().map(|(_, s, _)| *s).collect();
-    if let Some((scaling, _)) = drafted.as_ref().filter(|(s, _)| !scalings.iter().any(|k| k.near(s))) {
-        scalings.insert(0, *scaling);
-    }
-    let mut contracts: Vec<Contract> = framings
-        .iter()
-        .flat_map(|f| scalings.iter().map(move |s| Contract { scaling: *s, framing: f.clone(), called: Vec::new() }))
-        .collect();
+    let mut contracts = candidates(drafted.as_ref());
     let usual = |c: &Contract| drafted.as_ref().is_some_and(|(s, f)| s.near(&c.scaling) && *f == c.framing);
     // What the file and its exporter say comes first among equals.
     contracts.sort_by_key(|c| !usual(c));
@@ -126,6 +114,22 @@ pub fn probe(
         contracts = stay.into_iter().map(|i| contracts[i].clone()).collect();
     }
     Ok(Some(verdict(&contracts, &labels, usual)))
+}
+
+/// Every way to prepare images with every way to scale values; what the file and its exporter say among them.
+fn candidates(drafted: Option<&(Scaling, Crop)>) -> Vec<Contract> {
+    let mut framings = Crop::candidates();
+    if let Some((_, framing)) = drafted.filter(|(_, f)| !framings.contains(f)) {
+        framings.insert(0, framing.clone());
+    }
+    let mut scalings: Vec<Scaling> = Scaling::KNOWN.iter().map(|(_, s, _)| *s).collect();
+    if let Some((scaling, _)) = drafted.filter(|(s, _)| !scalings.iter().any(|k| k.near(s))) {
+        scalings.insert(0, *scaling);
+    }
+    framings
+        .iter()
+        .flat_map(|f| scalings.iter().map(move |s| Contract { scaling: *s, framing: f.clone(), called: Vec::new() }))
+        .collect()
 }
 
 #[derive(Debug, Clone)]

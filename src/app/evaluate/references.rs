@@ -6,7 +6,7 @@ use crate::app::language::{decimal, look_up, tr};
 use crate::app::textures::{Key, Look, Pictures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, label_key, paint_fitted};
-use crate::evaluation::Evaluated;
+use crate::evaluation::{Evaluated, EvaluatedCell};
 use egui::{
     Align2, Button, FontId, Grid, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2,
     vec2,
@@ -164,14 +164,32 @@ fn tile(
             }
         });
     }
-    let dark = ui.visuals().dark_mode;
     let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
+    paint_image(ui, &painter, pictures, cell, Rect::from_min_size(rect.min, vec2(size, size)), rect);
+    paint_caption(ui, &painter, found, row, rect, size);
+    let (dark, weak) = (ui.visuals().dark_mode, ui.visuals().weak_text_color());
+    if chosen || response.hovered() || response.has_focus() {
+        let stroke = if chosen { Stroke::new(2.5, theme::accent(dark)) } else { Stroke::new(1.0, weak) };
+        painter.rect_stroke(rect, 5.0, stroke, StrokeKind::Inside);
+    }
+    response.on_hover_text(format!("{}\nreference {reference}, called {called}", cell.path));
+}
+
+fn paint_image(
+    ui: &Ui,
+    painter: &egui::Painter,
+    pictures: &mut Pictures,
+    cell: &EvaluatedCell,
+    picture: Rect,
+    rect: Rect,
+) {
+    let dark = ui.visuals().dark_mode;
     painter.rect_filled(rect, 5.0, theme::tile_back(dark));
-    let inner = Rect::from_min_size(rect.min, vec2(size, size)).shrink(3.0);
+    let inner = picture.shrink(3.0);
     painter.rect_filled(inner, 4.0, theme::picture_back(dark));
     match pictures.get(Key::small(cell.file_digest, Some(cell.square)), &cell.file, Some(cell.square)) {
         Look::Ready(texture) => {
-            paint_fitted(&painter, texture, inner);
+            paint_fitted(painter, texture, inner);
         }
         Look::Coming => {
             painter.text(inner.center(), Align2::CENTER_CENTER, "…", FontId::proportional(14.0), theme::accent(dark));
@@ -187,18 +205,31 @@ fn tile(
             );
         }
     }
+}
+
+/// The predicted class with its confidence, and below it the reference.
+fn paint_caption(ui: &Ui, painter: &egui::Painter, found: &Evaluated, row: usize, rect: Rect, size: f32) {
+    let s = &found.sample;
+    let (reference, predicted) = (s.truth()[row], s.called()[row]);
     let (ink, weak) = (ui.visuals().text_color(), ui.visuals().weak_text_color());
     let small = FontId::proportional(11.5);
     let line = rect.top() + size + 8.0;
     painter.rect_filled(
         Rect::from_center_size(pos2(rect.left() + 10.0, line), vec2(8.0, 8.0)),
         2.0,
-        theme::label_colour(&found.labels[s.called()[row]], dark),
+        theme::label_colour(&found.labels[predicted], ui.visuals().dark_mode),
     );
-    painter.text(pos2(rect.left() + 18.0, line), Align2::LEFT_CENTER, &called, small.clone(), ink);
+    painter.text(
+        pos2(rect.left() + 18.0, line),
+        Align2::LEFT_CENTER,
+        look_up(&found.labels[predicted]),
+        small.clone(),
+        ink,
+    );
     let percent = format!("{:.0} %", 100.0 * s.confidence(row));
     painter.text(pos2(rect.right() - 5.0, line), Align2::RIGHT_CENTER, percent, small.clone(), ink);
-    let changed = s.truth()[row] != cell.original;
+    let changed = reference != found.cells[row].original;
+    let reference = look_up(&found.labels[reference]);
     let below = if changed {
         tr!("now %{reference}", reference = reference)
     } else {
@@ -211,11 +242,6 @@ fn tile(
         small,
         if changed { ink } else { weak },
     );
-    if chosen || response.hovered() || response.has_focus() {
-        let stroke = if chosen { Stroke::new(2.5, theme::accent(dark)) } else { Stroke::new(1.0, weak) };
-        painter.rect_stroke(rect, 5.0, stroke, StrokeKind::Inside);
-    }
-    response.on_hover_text(format!("{}\nreference {reference}, called {called}", cell.path));
 }
 
 /// The image that the keys stand on: its name, itself as large as a person needs to judge it, and the probability of each class.

@@ -47,6 +47,84 @@ pub(super) fn folders(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked
     }
 }
 
+/// A row of the counts.
+struct CountRow<'a> {
+    /// What a click shows.
+    kind: Kind,
+    text: &'a str,
+    /// Cells that are here now.
+    n: usize,
+    /// The row of the differential, where it has one.
+    counted: Option<&'a Row>,
+    /// What tiles that are dropped here are labelled.
+    label: Option<&'a str>,
+}
+
+fn count_row(
+    ui: &mut Ui,
+    state: &State,
+    shown: &differential::Shown,
+    CountRow { kind, text, n, counted, label }: CountRow<'_>,
+    asked: &mut Asked<Input>,
+) {
+    let (class, given) = (label.filter(|l| *l != UNIDENTIFIED), label);
+    let chosen = state.filter.kind == kind;
+    let (rect, response) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 24.0), Sense::click());
+    let words = format!("{text}, {n}");
+    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, &words));
+    // Tiles that are dragged here get the label of the row.
+    let label = given.filter(|_| state.label_obstacle().is_none());
+    let over = label.is_some() && response.dnd_hover_payload::<DraggedTile>().is_some();
+    if let Some(label) = label
+        && let Some(dragged) = response.dnd_release_payload::<DraggedTile>()
+    {
+        asked.input(Input::Drop(dragged.0, label.to_owned()));
+    }
+    let visuals = ui.style().interact_selectable(&response, chosen);
+    if chosen || response.hovered() || response.has_focus() {
+        ui.painter().rect_filled(rect, visuals.corner_radius, visuals.bg_fill);
+    }
+    if over {
+        let stroke = egui::Stroke::new(2.0, theme::accent(ui.visuals().dark_mode));
+        ui.painter().rect_stroke(rect, visuals.corner_radius, stroke, egui::StrokeKind::Inside);
+    }
+    // The differential's own share; where it counts otherwise than the cells that are here now (as it was signed, or each field once),
+    // no share stands beside another number.
+    let same = counted.filter(|r| r.count.all == n).and_then(|r| r.percent(&shown.table));
+    let percent = same.map_or(String::new(), |p| format!("{} %", written(p)));
+    paint_row(ui, rect, visuals.text_color(), class, [text, &whole(n), &percent]);
+    let clicked = response.clicked();
+    if let Some(other) = counted.filter(|r| r.count.all != n) {
+        response.on_hover_text(tr!(
+            "%{n} cells here now; the differential counts %{counted}",
+            n = n,
+            counted = other.count.all
+        ));
+    }
+    if clicked {
+        let kind = if chosen { Kind::All } else { kind.clone() };
+        asked.input(Input::Filter(Filter { kind, ..state.filter.clone() }));
+    }
+}
+
+/// The colour of a class, its text, its number and its share.
+fn paint_row(ui: &Ui, rect: egui::Rect, colour: egui::Color32, class: Option<&str>, [text, n, percent]: [&str; 3]) {
+    let painter = ui.painter();
+    let middle = rect.center().y;
+    if let Some(class) = class {
+        let chip = egui::Rect::from_center_size(egui::pos2(rect.left() + 11.0, middle), egui::vec2(11.0, 11.0));
+        painter.rect_filled(chip, 3.0, theme::label_colour(class, ui.visuals().dark_mode));
+    }
+    let font = egui::TextStyle::Body.resolve(ui.style());
+    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font.clone(), colour);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 24.0 - 78.0);
+    let galley = ui.ctx().fonts_mut(|f| f.layout_job(job));
+    let at = egui::pos2(rect.left() + 24.0, middle - galley.size().y / 2.0);
+    painter.galley(at, galley, colour);
+    painter.text(egui::pos2(rect.right() - 46.0, middle), egui::Align2::RIGHT_CENTER, n, font.clone(), colour);
+    painter.text(egui::pos2(rect.right() - 6.0, middle), egui::Align2::RIGHT_CENTER, percent, font, colour);
+}
+
 /// Counts per class, live; a click filters.
 pub(super) fn counts(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
     let d = state.slides.counts(state.filter.slide);
@@ -56,64 +134,7 @@ pub(super) fn counts(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<
         ui.weak(whole(d.squares().all));
     });
     let mut row = |ui: &mut Ui, kind: Kind, text: &str, n: usize, counted: Option<&Row>, label: Option<&str>| {
-        let (class, given) = (label.filter(|l| *l != UNIDENTIFIED), label);
-        let chosen = state.filter.kind == kind;
-        let (rect, response) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 24.0), Sense::click());
-        let words = format!("{text}, {n}");
-        response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, &words));
-        // Tiles that are dragged here get the label of the row.
-        let label = given.filter(|_| state.label_obstacle().is_none());
-        let over = label.is_some() && response.dnd_hover_payload::<DraggedTile>().is_some();
-        if let Some(label) = label
-            && let Some(dragged) = response.dnd_release_payload::<DraggedTile>()
-        {
-            asked.input(Input::Drop(dragged.0, label.to_owned()));
-        }
-        let visuals = ui.style().interact_selectable(&response, chosen);
-        if chosen || response.hovered() || response.has_focus() {
-            ui.painter().rect_filled(rect, visuals.corner_radius, visuals.bg_fill);
-        }
-        if over {
-            let stroke = egui::Stroke::new(2.0, theme::accent(ui.visuals().dark_mode));
-            ui.painter().rect_stroke(rect, visuals.corner_radius, stroke, egui::StrokeKind::Inside);
-        }
-        let painter = ui.painter();
-        let middle = rect.center().y;
-        if let Some(class) = class {
-            let chip = egui::Rect::from_center_size(egui::pos2(rect.left() + 11.0, middle), egui::vec2(11.0, 11.0));
-            painter.rect_filled(chip, 3.0, theme::label_colour(class, ui.visuals().dark_mode));
-        }
-        let font = egui::TextStyle::Body.resolve(ui.style());
-        let colour = visuals.text_color();
-        let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font.clone(), colour);
-        job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 24.0 - 78.0);
-        let galley = ui.ctx().fonts_mut(|f| f.layout_job(job));
-        let at = egui::pos2(rect.left() + 24.0, middle - galley.size().y / 2.0);
-        painter.galley(at, galley, colour);
-        // The differential's own share; where it counts otherwise than the cells that are here now (as it was signed, or each field once),
-        // no share stands beside another number.
-        let same = counted.filter(|r| r.count.all == n).and_then(|r| r.percent(&shown.table));
-        let percent = same.map_or(String::new(), |p| format!("{} %", written(p)));
-        painter.text(
-            egui::pos2(rect.right() - 46.0, middle),
-            egui::Align2::RIGHT_CENTER,
-            whole(n),
-            font.clone(),
-            colour,
-        );
-        painter.text(egui::pos2(rect.right() - 6.0, middle), egui::Align2::RIGHT_CENTER, percent, font, colour);
-        let clicked = response.clicked();
-        if let Some(other) = counted.filter(|r| r.count.all != n) {
-            response.on_hover_text(tr!(
-                "%{n} cells here now; the differential counts %{counted}",
-                n = n,
-                counted = other.count.all
-            ));
-        }
-        if clicked {
-            let kind = if chosen { Kind::All } else { kind.clone() };
-            asked.input(Input::Filter(Filter { kind, ..state.filter.clone() }));
-        }
+        count_row(ui, state, &shown, CountRow { kind, text, n, counted, label }, asked);
     };
     let keyed = |ui: &Ui, label: &str| match label_key(cx.keys, label) {
         Some(keys) => format!("{}  {}", ui.ctx().format_shortcut(&keys), look_up(label)),

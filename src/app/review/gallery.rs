@@ -7,7 +7,7 @@ use crate::app::language::{look_up, percent, tr};
 use crate::app::textures::{Key, Look, Pictures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, paint_fitted};
-use crate::domain::{CellId, Status};
+use crate::domain::{CellId, ImageResult, Square, Status};
 use crate::files::display_name;
 use egui::{Align2, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
@@ -125,6 +125,7 @@ fn band(
     );
 }
 
+/// Draws a tile, and takes what is done to it.
 fn draw(
     ui: &mut Ui,
     state: &State,
@@ -145,6 +146,30 @@ fn draw(
     let name = display_name(&image.path);
     let words = spoken(&name, &verdict);
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &words));
+    take(ui, state, asked, tile, chosen, &response);
+    let dark = ui.visuals().dark_mode;
+    let picture = Rect::from_min_size(rect.min, vec2(size, size));
+    ui.painter().rect_filled(rect, 6.0, theme::tile_back(dark));
+    let inner = picture.shrink(3.0);
+    ui.painter().rect_filled(inner, 4.0, theme::picture_back(dark));
+    paint_image(ui, pictures, image, state.cell_of(tile).map(|c| c.square), &verdict, inner);
+    paint_caption(ui, state, tile, &verdict, name, rect, size);
+    if response.hovered() {
+        memory.hovered = Some(tile);
+    }
+    paint_badges(ui, &verdict, state.flagged(tile), picture);
+    if chosen || response.hovered() || response.has_focus() {
+        let stroke = if chosen {
+            Stroke::new(if cursor { 3.0 } else { 2.0 }, theme::accent(dark))
+        } else {
+            Stroke::new(1.0, ui.visuals().weak_text_color())
+        };
+        ui.painter().rect_stroke(rect, 6.0, stroke, StrokeKind::Inside);
+    }
+}
+
+/// What a click or a drag does.
+fn take(ui: &Ui, state: &State, asked: &mut Asked<Input>, tile: CellId, chosen: bool, response: &egui::Response) {
     if response.clicked() {
         let modifiers = ui.input(|i| i.modifiers);
         asked.input(if modifiers.command {
@@ -160,37 +185,29 @@ fn draw(
     }
     if response.dragged() {
         let together = if chosen && state.chosen.len() > 1 { state.chosen.len() } else { 1 };
-        egui::Tooltip::always_open(
-            ui.ctx().clone(),
-            ui.layer_id(),
-            ui.scope_id().with("drag"),
-            egui::PopupAnchor::Pointer,
-        )
-        .show(|ui| ui.label(tr!("Drop %{n} on a class", n = together)));
+        let id = ui.scope_id().with("drag");
+        egui::Tooltip::always_open(ui.ctx().clone(), ui.layer_id(), id, egui::PopupAnchor::Pointer)
+            .show(|ui| ui.label(tr!("Drop %{n} on a class", n = together)));
     }
-    let dark = ui.visuals().dark_mode;
-    let picture = Rect::from_min_size(rect.min, vec2(size, size));
-    ui.painter().rect_filled(rect, 6.0, theme::tile_back(dark));
-    let square = state.cell_of(tile).map(|c| c.square);
-    let inner = picture.shrink(3.0);
-    ui.painter().rect_filled(inner, 4.0, theme::picture_back(dark));
+}
+
+/// The cell's square, or why there is none to be seen.
+fn paint_image(
+    ui: &Ui,
+    pictures: &mut Pictures,
+    image: &ImageResult,
+    square: Option<Square>,
+    verdict: &Verdict<'_>,
+    inner: Rect,
+) {
     let middle = |text: &str| {
-        ui.painter().text(
-            inner.center(),
-            Align2::CENTER_CENTER,
-            text,
-            FontId::proportional(12.0),
-            ui.visuals().weak_text_color(),
-        );
+        let (font, weak) = (FontId::proportional(12.0), ui.visuals().weak_text_color());
+        ui.painter().text(inner.center(), Align2::CENTER_CENTER, text, font, weak);
     };
     if verdict.status == Status::Failed {
-        let galley = ui.painter().layout(
-            verdict.reason.to_owned(),
-            FontId::proportional(11.5),
-            theme::error_colour(ui),
-            inner.width() - 8.0,
-        );
-        ui.painter().with_clip_rect(inner).galley(inner.min + vec2(4.0, 4.0), galley, theme::error_colour(ui));
+        let (colour, font) = (theme::error_colour(ui), FontId::proportional(11.5));
+        let galley = ui.painter().layout(verdict.reason.to_owned(), font, colour, inner.width() - 8.0);
+        ui.painter().with_clip_rect(inner).galley(inner.min + vec2(4.0, 4.0), galley, colour);
     } else if let Some(digest) = image.digest {
         match pictures.get(Key::small(digest, square), &image.path, square) {
             Look::Ready(texture) => paint_fitted(ui.painter(), texture, inner),
@@ -198,24 +215,24 @@ fn draw(
             Look::Broken => middle(&tr!("cannot be shown now")),
         }
     }
+}
+
+/// The label with its colour and confidence, and below it where the cell is.
+fn paint_caption(ui: &Ui, state: &State, tile: CellId, verdict: &Verdict<'_>, name: String, rect: Rect, size: f32) {
     let font = FontId::proportional(13.0);
     let text = ui.visuals().text_color();
     let painter = ui.painter().with_clip_rect(rect);
-    let line = picture.bottom() + 11.0;
+    let line = rect.top() + size + 11.0;
     let mut left = rect.left() + 7.0;
     if tile.is_cell() {
-        painter.rect_filled(
-            Rect::from_center_size(pos2(left + 5.0, line), vec2(10.0, 10.0)),
-            3.0,
-            theme::label_colour(verdict.label, dark),
-        );
+        let colour = theme::label_colour(verdict.label, ui.visuals().dark_mode);
+        painter.rect_filled(Rect::from_center_size(pos2(left + 5.0, line), vec2(10.0, 10.0)), 3.0, colour);
         left += 15.0;
     }
     painter.text(pos2(left, line), Align2::LEFT_CENTER, look_up(verdict.label), font.clone(), text);
     if let Some(p) = verdict.confidence {
         painter.text(pos2(rect.right() - 6.0, line), Align2::RIGHT_CENTER, percent(f64::from(p), 0), font, text);
     }
-    let small = FontId::proportional(11.0);
     let below = match state.place_of(tile) {
         Some((at, all)) if all > 1 => format!("{name} · {at}"),
         _ => name,
@@ -232,13 +249,15 @@ fn draw(
         None => below,
     };
     let weak = ui.visuals().weak_text_color();
-    let mut job = egui::text::LayoutJob::simple_singleline(below, small, weak);
+    let mut job = egui::text::LayoutJob::simple_singleline(below, FontId::proportional(11.0), weak);
     job.wrap = egui::text::TextWrapping::truncate_at_width(size - 14.0);
     let galley = ui.ctx().fonts_mut(|f| f.layout_job(job));
     painter.galley(pos2(rect.left() + 7.0, line + 9.0), galley, weak);
-    if response.hovered() {
-        memory.hovered = Some(tile);
-    }
+}
+
+/// In the corners: whether a person saw it, and whether it wants eyes.
+fn paint_badges(ui: &Ui, verdict: &Verdict<'_>, flagged: bool, picture: Rect) {
+    let dark = ui.visuals().dark_mode;
     if let Some(confirmed) = verdict.reviewed {
         let corner = picture.right_top() + vec2(-15.0, 15.0);
         // A tick for what a person has seen; what was changed also says what it was, below.
@@ -247,22 +266,14 @@ fn draw(
         let tick = vec![corner + vec2(-4.5, 0.0), corner + vec2(-1.2, 3.6), corner + vec2(4.8, -3.8)];
         ui.painter().line(tick, Stroke::new(2.0, theme::on_veil()));
     }
-    if state.flagged(tile) {
-        // A flag for what wants eyes, in a corner that nothing else uses.
+    if flagged {
+        // In a corner that nothing else uses.
         let pole = picture.left_top() + vec2(9.0, 8.0);
         let colour = theme::error_colour(ui);
         ui.painter().circle_filled(pole + vec2(4.0, 6.0), 10.0, theme::veil());
         ui.painter().line_segment([pole, pole + vec2(0.0, 13.0)], Stroke::new(1.6, theme::on_veil()));
         let flag = vec![pole, pole + vec2(9.0, 3.5), pole + vec2(0.0, 7.0)];
         ui.painter().add(egui::Shape::convex_polygon(flag, colour, Stroke::NONE));
-    }
-    if chosen || response.hovered() || response.has_focus() {
-        let stroke = if chosen {
-            Stroke::new(if cursor { 3.0 } else { 2.0 }, theme::accent(dark))
-        } else {
-            Stroke::new(1.0, ui.visuals().weak_text_color())
-        };
-        ui.painter().rect_stroke(rect, 6.0, stroke, StrokeKind::Inside);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::app::language::{decimal, look_up, percent, tr};
 use crate::app::textures::{Key, Look, Pictures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button};
-use crate::domain::{CellId, CellResult, ImageResult, Outcome, Square};
+use crate::domain::{CellId, CellResult, Digest, ImageResult, Outcome, Square};
 use crate::files::{display_name, display_path};
 use egui::{
     Align2, FontId, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
@@ -78,6 +78,21 @@ pub(super) fn pane(
     });
 }
 
+/// Where an image's pixels are on the screen.
+#[derive(Clone, Copy)]
+struct Placed {
+    /// Of its upper left corner.
+    origin: egui::Pos2,
+    /// Points a pixel.
+    scale: f32,
+}
+
+impl Placed {
+    fn rect(self, s: Square) -> Rect {
+        Rect::from_min_size(self.origin + vec2(s.x, s.y) * self.scale, Vec2::splat(s.side * self.scale))
+    }
+}
+
 #[expect(
     clippy::too_many_arguments,
     reason = "a drawing function of one caller; a struct would be named once and taken apart once"
@@ -98,12 +113,52 @@ fn picture(
     let dark = ui.visuals().dark_mode;
     ui.painter().rect_filled(rect, 4.0, theme::picture_back(dark));
     let Some((w, h)) = image.size else { return };
-    let view = &mut memory.view;
+    #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+    let natural = vec2(w as f32, h as f32);
+    let placed = move_view(ui, state, &mut memory.view, &response, natural);
+    let Some(digest) = image.digest else { return };
+    paint_pixels(ui, pictures, image, digest, state.cell_of(tile).map(|c| c.square), (rect, placed, natural));
+    let Outcome::Cells(cells) = &image.outcome else { return };
+    if state.drawing {
+        draw_squares(ui, state, &mut memory.drag, asked, tile, cells, &response, (placed.origin, placed.scale));
+    } else {
+        memory.drag = None;
+    }
+    let painter = ui.painter().with_clip_rect(rect);
+    if state.heat.shown
+        && let Some(map) = state.heat_of(tile)
+        && let Some(cell) = state.cell_of(tile)
+    {
+        let texture = heat_texture(ui, &mut memory.heat, map, state.heat.opacity);
+        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        painter.image(texture, placed.rect(cell.square), whole, theme::untinted());
+    }
+    for cell in cells {
+        let dragged = memory.drag.filter(|d| d.cell == Some(cell.number)).map(|d| d.square);
+        let square = placed.rect(dragged.unwrap_or(cell.square));
+        let own = CellId { image: tile.image, number: cell.number };
+        paint_square(&painter, rect, square, state.verdict(own).label, tile == own);
+    }
+    if let Some(new) = memory.drag.filter(|d| d.cell.is_none()) {
+        let stroke = Stroke::new(2.0, theme::on_veil());
+        let square = placed.rect(new.square);
+        painter.rect_stroke(square, 3.0, Stroke::new(4.0, theme::veil()), StrokeKind::Outside);
+        painter.rect_stroke(square, 3.0, stroke, StrokeKind::Outside);
+    }
+    if response.clicked()
+        && let Some(pointer) = response.interact_pointer_pos()
+        && let Some(cell) = cells.iter().find(|c| placed.rect(c.square).contains(pointer))
+    {
+        asked.input(Input::Select(CellId { image: tile.image, number: cell.number }));
+    }
+}
+
+/// Zooms and pans as the person does; where an image of `natural` size (pixels) then is.
+fn move_view(ui: &Ui, state: &State, view: &mut View, response: &egui::Response, natural: Vec2) -> Placed {
+    let rect = response.rect;
     if state.fit || (response.double_clicked() && !state.drawing) {
         *view = View::default();
     }
-    #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
-    let natural = vec2(w as f32, h as f32);
     let fit = (rect.width() / natural.x).min(rect.height() / natural.y);
     if response.hovered() {
         let (wheel, pinch, pointer) = ui.input(|i| (i.smooth_scroll_delta().y, i.zoom_delta(), i.pointer.hover_pos()));
@@ -124,25 +179,33 @@ fn picture(
     let limit = (natural * 0.5 * (1.0 - 1.0 / view.zoom)).max(Vec2::ZERO);
     view.centre = view.centre.clamp(-limit, limit);
     let scale = fit * view.zoom;
-    let origin = rect.center() - (natural * 0.5 + view.centre) * scale;
-    let place = Rect::from_min_size(origin, natural * scale);
+    Placed { origin: rect.center() - (natural * 0.5 + view.centre) * scale, scale }
+}
+
+/// The image itself; until it is decoded the cell's small one stands in.
+fn paint_pixels(
+    ui: &Ui,
+    pictures: &mut Pictures,
+    image: &ImageResult,
+    digest: Digest,
+    square: Option<Square>,
+    (rect, placed, natural): (Rect, Placed, Vec2),
+) {
     let painter = ui.painter().with_clip_rect(rect);
-    let Some(digest) = image.digest else { return };
+    let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
     match pictures.get(Key::Full(digest), &image.path, None) {
         Look::Ready(texture) => {
-            painter.image(texture.id(), place, Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0)), theme::untinted());
+            let place = Rect::from_min_size(placed.origin, natural * placed.scale);
+            painter.image(texture.id(), place, whole, theme::untinted());
         }
         Look::Coming => {
-            // Painted, not laid out: what stands below must not jump. The small picture stands in, where it is there.
-            let square = state.cell_of(tile).map(|c| c.square);
+            // Painted, not laid out: what stands below must not jump.
             let small = match pictures.get(Key::small(digest, square), &image.path, square) {
                 Look::Ready(texture) => Some(texture.id()),
                 _ => None,
             };
-            if let (Some(texture), Some(s)) = (small, square) {
-                let at = Rect::from_min_size(origin + vec2(s.x, s.y) * scale, Vec2::splat(s.side * scale));
-                let all = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-                painter.image(texture, at, all, theme::untinted());
+            if let (Some(texture), Some(square)) = (small, square) {
+                painter.image(texture, placed.rect(square), whole, theme::untinted());
             }
             ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
         }
@@ -156,57 +219,23 @@ fn picture(
             );
         }
     }
-    let Outcome::Cells(cells) = &image.outcome else { return };
-    let on_screen = |s: Square| Rect::from_min_size(origin + vec2(s.x, s.y) * scale, Vec2::splat(s.side * scale));
-    if state.drawing {
-        draw_squares(ui, state, &mut memory.drag, asked, tile, cells, &response, (origin, scale));
-    } else {
-        memory.drag = None;
-    }
-    if state.heat.shown
-        && let Some(map) = state.heat_of(tile)
-        && let Some(cell) = state.cell_of(tile)
-    {
-        let texture = heat_texture(ui, &mut memory.heat, map, state.heat.opacity);
-        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-        painter.image(texture, on_screen(cell.square), whole, theme::untinted());
-    }
-    let dragged = |number: u32| memory.drag.filter(|d| d.cell == Some(number)).map(|d| d.square);
-    for cell in cells {
-        let own = CellId { image: tile.image, number: cell.number };
-        let chosen = tile == own;
-        let square = on_screen(dragged(cell.number).unwrap_or(cell.square));
-        let verdict = state.verdict(own);
-        // On a picture, whose ground is bright.
-        let colour = theme::label_colour(verdict.label, true);
-        let width = if chosen { 3.0 } else { 1.6 };
-        painter.rect_stroke(square, 3.0, Stroke::new(width + 2.0, theme::veil()), StrokeKind::Outside);
-        painter.rect_stroke(square, 3.0, Stroke::new(width, colour), StrokeKind::Outside);
-        // The name beside the colour, where there is room for it.
-        if chosen || square.width() > 64.0 {
-            let galley = painter.layout_no_wrap(look_up(verdict.label), FontId::proportional(11.5), theme::on_veil());
-            // Above the square, or inside it where the pane ends.
-            let above = square.left_top() - vec2(0.0, galley.size().y + 5.0);
-            let at = pos2(
-                above.x.clamp(rect.left() + 2.0, (rect.right() - galley.size().x - 8.0).max(rect.left() + 2.0)),
-                above.y.max(rect.top() + 2.0),
-            );
-            painter.rect_filled(Rect::from_min_size(at, galley.size() + vec2(8.0, 3.0)), 3.0, theme::veil());
-            painter.galley(at + vec2(4.0, 1.0), galley, theme::on_veil());
-        }
-    }
-    if let Some(new) = memory.drag.filter(|d| d.cell.is_none()) {
-        let stroke = Stroke::new(2.0, theme::on_veil());
-        painter.rect_stroke(on_screen(new.square), 3.0, Stroke::new(4.0, theme::veil()), StrokeKind::Outside);
-        painter.rect_stroke(on_screen(new.square), 3.0, stroke, StrokeKind::Outside);
-    }
-    if response.clicked()
-        && let Some(pointer) = response.interact_pointer_pos()
-    {
-        let hit = cells.iter().find(|c| on_screen(c.square).contains(pointer));
-        if let Some(cell) = hit {
-            asked.input(Input::Select(CellId { image: tile.image, number: cell.number }));
-        }
+}
+
+/// A cell's square, with its label where there is room for it.
+fn paint_square(painter: &egui::Painter, pane: Rect, square: Rect, label: &str, chosen: bool) {
+    // On an image, whose ground is bright.
+    let colour = theme::label_colour(label, true);
+    let width = if chosen { 3.0 } else { 1.6 };
+    painter.rect_stroke(square, 3.0, Stroke::new(width + 2.0, theme::veil()), StrokeKind::Outside);
+    painter.rect_stroke(square, 3.0, Stroke::new(width, colour), StrokeKind::Outside);
+    if chosen || square.width() > 64.0 {
+        let galley = painter.layout_no_wrap(look_up(label), FontId::proportional(11.5), theme::on_veil());
+        // Above the square, or inside it where the pane ends.
+        let above = square.left_top() - vec2(0.0, galley.size().y + 5.0);
+        let right = (pane.right() - galley.size().x - 8.0).max(pane.left() + 2.0);
+        let at = pos2(above.x.clamp(pane.left() + 2.0, right), above.y.max(pane.top() + 2.0));
+        painter.rect_filled(Rect::from_min_size(at, galley.size() + vec2(8.0, 3.0)), 3.0, theme::veil());
+        painter.galley(at + vec2(4.0, 1.0), galley, theme::on_veil());
     }
 }
 

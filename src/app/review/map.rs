@@ -10,6 +10,7 @@ use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, line};
 use crate::domain::{CellClass, Shape};
 use crate::files::display_name;
+use crate::workflow::CellPlaces;
 use egui::{Ui, Vec2b};
 use egui_plot::{MarkerShape, Plot, PlotPoint, PlotPoints, Points};
 
@@ -18,27 +19,7 @@ const NEAR: f32 = 9.0;
 
 pub(super) fn map(ui: &mut Ui, state: &State, memory: &mut Memory, asked: &mut Asked<Input>) {
     let view = &state.map;
-    ui.horizontal_wrapped(|ui| {
-        if let Some((done, total)) = view.busy {
-            ui.spinner();
-            ui.label(if total > 0 {
-                tr!("making the map, %{share}", share = percent(done as f64 / total as f64, 0))
-            } else {
-                tr!("making the map")
-            });
-            if ui.button(tr!("Stop")).clicked() {
-                asked.input(Input::StopMap);
-            }
-        } else if ui.button(if view.points.is_some() { tr!("Make it again") } else { tr!("Make the map") }).clicked() {
-            asked.input(Input::MakeMap);
-        }
-        if state.map_outdated() && view.busy.is_none() {
-            ui.colored_label(theme::error_colour(ui), tr!("The map is of other cells than those that are open now."));
-        }
-        if state.chosen.len() > 1 && ui.button(tr!("Show the chosen ones in the gallery")).clicked() {
-            asked.input(Input::ShowChosen);
-        }
-    });
+    controls(ui, state, asked);
     if let Some(why) = &view.failed {
         ui.colored_label(theme::error_colour(ui), why);
     }
@@ -57,16 +38,7 @@ pub(super) fn map(ui: &mut Ui, state: &State, memory: &mut Memory, asked: &mut A
         ui.weak(tr!("%{n} of %{all} cells are drawn", n = whole(n), all = whole(points.len())));
     }
     let radius = if points.len() > 3000 { 2.0 } else { 3.5 };
-    let mut series: Vec<Vec<[f64; 2]>> = vec![Vec::new(); labels.len() + 1];
-    let mut ringed = Vec::new();
-    for (tile, at) in points.iter().step_by(step) {
-        let at = at.map(f64::from);
-        let label = state.verdict(*tile).label;
-        series[labels.iter().position(|l| *l == label).unwrap_or(labels.len())].push(at);
-        if state.chosen.contains(tile) || state.selected == Some(*tile) {
-            ringed.push(at);
-        }
-    }
+    let Series { by_label, ringed } = series(state, &points, &labels, step);
     let dark = ui.visuals().dark_mode;
     let accent = theme::accent(dark);
     let plot = Plot::new("map")
@@ -81,7 +53,7 @@ pub(super) fn map(ui: &mut Ui, state: &State, memory: &mut Memory, asked: &mut A
         .auto_bounds(Vec2b::TRUE)
         .legend(egui_plot::Legend::default());
     let answer = plot.show(ui, |plot| {
-        for (class, points) in series.into_iter().enumerate() {
+        for (class, points) in by_label.into_iter().enumerate() {
             if points.is_empty() {
                 continue;
             }
@@ -112,12 +84,59 @@ pub(super) fn map(ui: &mut Ui, state: &State, memory: &mut Memory, asked: &mut A
     if response.clicked() {
         asked.input(Input::Select(*tile));
     }
-    {
-        let verdict = state.verdict(*tile);
-        let name = state.image_of(*tile).map_or_else(String::new, |i| display_name(&i.path));
-        let sure = verdict.confidence.map_or_else(String::new, |c| format!(" {}", percent(f64::from(c), 0)));
-        response.on_hover_text_at_pointer(format!("{}{sure}\n{name}", look_up(verdict.label)));
+    let verdict = state.verdict(*tile);
+    let name = state.image_of(*tile).map_or_else(String::new, |i| display_name(&i.path));
+    let sure = verdict.confidence.map_or_else(String::new, |c| format!(" {}", percent(f64::from(c), 0)));
+    response.on_hover_text_at_pointer(format!("{}{sure}\n{name}", look_up(verdict.label)));
+}
+
+/// Makes the map, stops that, or shows in the gallery what was chosen on it.
+fn controls(ui: &mut Ui, state: &State, asked: &mut Asked<Input>) {
+    let view = &state.map;
+    ui.horizontal_wrapped(|ui| {
+        if let Some((done, total)) = view.busy {
+            ui.spinner();
+            ui.label(if total > 0 {
+                tr!("making the map, %{share}", share = percent(done as f64 / total as f64, 0))
+            } else {
+                tr!("making the map")
+            });
+            if ui.button(tr!("Stop")).clicked() {
+                asked.input(Input::StopMap);
+            }
+        } else if ui.button(if view.points.is_some() { tr!("Make it again") } else { tr!("Make the map") }).clicked() {
+            asked.input(Input::MakeMap);
+        }
+        if state.map_outdated() && view.busy.is_none() {
+            ui.colored_label(theme::error_colour(ui), tr!("The map is of other cells than those that are open now."));
+        }
+        if state.chosen.len() > 1 && ui.button(tr!("Show the chosen ones in the gallery")).clicked() {
+            asked.input(Input::ShowChosen);
+        }
+    });
+}
+
+/// Points of the map.
+struct Series {
+    /// Of each label that is offered, and of all others.
+    by_label: Vec<Vec<[f64; 2]>>,
+    /// Of the cells that are chosen.
+    ringed: Vec<[f64; 2]>,
+}
+
+/// Every `step`-th point.
+fn series(state: &State, points: &CellPlaces, labels: &[&str], step: usize) -> Series {
+    let mut by_label: Vec<Vec<[f64; 2]>> = vec![Vec::new(); labels.len() + 1];
+    let mut ringed = Vec::new();
+    for (tile, at) in points.iter().step_by(step) {
+        let at = at.map(f64::from);
+        let label = state.verdict(*tile).label;
+        by_label[labels.iter().position(|l| *l == label).unwrap_or(labels.len())].push(at);
+        if state.chosen.contains(tile) || state.selected == Some(*tile) {
+            ringed.push(at);
+        }
     }
+    Series { by_label, ringed }
 }
 
 /// The plot's own mark for a class' shape.

@@ -72,22 +72,7 @@ fn sheet(ui: &mut Ui, cx: &Cx<'_>, state: &State, pictures: &mut Pictures, reaso
         });
     }
     if !obstacles.is_empty() {
-        ui.add_space(4.0);
-        let label = ui.label(tr!("Sign anyway – give a reason (printed on the report)"));
-        ui.horizontal(|ui| {
-            let chosen = egui::ComboBox::from_id_salt("reasons").selected_text(tr!("Reasons")).width(100.0);
-            let response = chosen.show_ui(ui, |ui| {
-                for text in REASONS {
-                    if ui.selectable_label(false, look_up(text)).clicked() {
-                        asked.input(Input::Dialog(Dialog::Sign { reason: look_up(text) }));
-                    }
-                }
-            });
-            response.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, tr!("Reasons")));
-            if edged(ui, &mut reason, 420.0, label.id).changed() {
-                asked.input(Input::Dialog(Dialog::Sign { reason: reason.clone() }));
-            }
-        });
+        reason_field(ui, &mut reason, asked);
     }
     let id = Id::unique("initials of who signs");
     let mut initials = ui.data(|d| d.get_temp::<String>(id)).unwrap_or_else(|| cx.operator.to_owned());
@@ -128,6 +113,26 @@ fn sheet(ui: &mut Ui, cx: &Cx<'_>, state: &State, pictures: &mut Pictures, reaso
             ui.data_mut(|d| d.remove::<String>(id));
             asked.input(Input::Operator(initials));
             asked.input(Input::Sign(reason, crate::workflow::now()));
+        }
+    });
+}
+
+/// Why it is signed although something is open: chosen from a list, or typed.
+fn reason_field(ui: &mut Ui, reason: &mut String, asked: &mut Asked<Input>) {
+    ui.add_space(4.0);
+    let label = ui.label(tr!("Sign anyway – give a reason (printed on the report)"));
+    ui.horizontal(|ui| {
+        let chosen = egui::ComboBox::from_id_salt("reasons").selected_text(tr!("Reasons")).width(100.0);
+        let response = chosen.show_ui(ui, |ui| {
+            for text in REASONS {
+                if ui.selectable_label(false, look_up(text)).clicked() {
+                    asked.input(Input::Dialog(Dialog::Sign { reason: look_up(text) }));
+                }
+            }
+        });
+        response.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, tr!("Reasons")));
+        if edged(ui, reason, 420.0, label.id).changed() {
+            asked.input(Input::Dialog(Dialog::Sign { reason: reason.clone() }));
         }
     });
 }

@@ -41,126 +41,136 @@ fn later(ui: &mut Ui, text: &str, why: &str) {
 pub(crate) fn menu_bar(ui: &mut Ui, cx: &Cx<'_>, offered: &[&str], asked: &mut Asked<Input>) {
     Panel::top("menu").show(ui, |ui| {
         egui::MenuBar::new().ui(ui, |ui| {
-            ui.menu_button(tr!("File"), |ui| {
-                entry(ui, cx, asked, Command::OpenFolder);
-                entry(ui, cx, asked, Command::OpenImage);
-                entry(ui, cx, asked, Command::OpenPath);
-                entry(ui, cx, asked, Command::WatchFolder);
-                ui.menu_button(tr!("Open Recent"), |ui| {
-                    if cx.recent.is_empty() {
-                        later(ui, &tr!("Nothing yet"), &tr!("What you open is listed here"));
-                    }
-                    for path in cx.recent {
-                        if ui.button(display_path(path)).clicked() {
-                            asked.input(Input::Open(vec![path.clone()]));
-                            ui.close();
-                        }
-                    }
-                });
-                ui.separator();
-                entry(ui, cx, asked, Command::DemoSlide);
-                ui.menu_button(tr!("Export"), |ui| {
-                    for export in Export::ALL {
-                        entry(ui, cx, asked, Command::Export(export));
-                    }
-                    entry_as(ui, cx, asked, Command::ExportEvaluation, &tr!("Evaluation Report…"));
-                });
-                ui.separator();
-                entry(ui, cx, asked, Command::Quit);
-            });
-            ui.menu_button(tr!("Edit"), |ui| {
-                entry(ui, cx, asked, Command::Undo);
-                entry(ui, cx, asked, Command::Redo);
-                ui.add_enabled_ui(cx.enabled(Command::Label(0)), |ui| {
-                    ui.menu_button(tr!("Set Label"), |ui| {
-                        for &label in offered.iter().chain(&[UNIDENTIFIED]) {
-                            let mut button = Button::new(look_up(label));
-                            if let Some(keys) = label_key(cx.keys, label) {
-                                button = button.shortcut_text(ui.ctx().format_shortcut(&keys));
-                            }
-                            if ui.add(button).clicked() {
-                                asked.input(Input::SetLabel(label.to_owned()));
-                                ui.close();
-                            }
-                        }
-                        entry(ui, cx, asked, Command::OtherLabel);
-                    });
-                });
-                for command in [Command::Accept, Command::NoWhiteCell, Command::DrawSquares] {
-                    entry(ui, cx, asked, command);
-                }
-                ui.separator();
-                for command in [Command::SelectAll, Command::NextUnreviewed, Command::NextFlagged] {
-                    entry(ui, cx, asked, command);
-                }
-                ui.separator();
-                for command in [Command::SignOff, Command::Amend, Command::EditRanges] {
-                    entry(ui, cx, asked, command);
-                }
-                ui.separator();
-                entry(ui, cx, asked, Command::FocusFilter);
-                entry(ui, cx, asked, Command::ClearFilter);
-            });
-            ui.menu_button(tr!("Model"), |ui| {
-                entry(ui, cx, asked, Command::OpenModel);
-                entry(ui, cx, asked, Command::UseBundledModel);
-                ui.separator();
-                entry(ui, cx, asked, Command::Classify);
-                entry(ui, cx, asked, Command::CancelJob);
-                entry(ui, cx, asked, Command::Resume);
-                entry(ui, cx, asked, Command::ToggleCells);
-                ui.separator();
-                entry_as(ui, cx, asked, Command::Go(Page::Train), &tr!("Retrain…"));
-                entry(ui, cx, asked, Command::TrainOnReviewed);
-                entry(ui, cx, asked, Command::PreviousModel);
-                entry_as(ui, cx, asked, Command::Go(Page::Evaluate), &tr!("Evaluate…"));
-                entry(ui, cx, asked, Command::EvaluateOnReviewed);
-                ui.separator();
-                ui.menu_button(tr!("Execution Provider"), |ui| {
-                    for p in Provider::ALL {
-                        entry_as(ui, cx, asked, Command::UseProvider(p), p.as_str());
-                    }
-                });
-            });
-            ui.menu_button(tr!("View"), |ui| {
-                for page in Page::iter() {
-                    entry(ui, cx, asked, Command::Go(page));
-                }
-                ui.separator();
-                ui.menu_button(tr!("Gallery size"), |ui| {
-                    entry_as(ui, cx, asked, Command::LargerTiles, &tr!("Larger"));
-                    entry_as(ui, cx, asked, Command::SmallerTiles, &tr!("Smaller"));
-                });
-                ui.menu_button(tr!("Sort"), |ui| {
-                    for sort in GallerySort::iter() {
-                        entry_as(ui, cx, asked, Command::Sort(sort), &tr!(sort.text()));
-                    }
-                });
-                entry(ui, cx, asked, Command::FitImage);
-                ui.menu_button(tr!("Theme"), |ui| {
-                    for t in ThemeChoice::iter() {
-                        entry_as(ui, cx, asked, Command::Theme(t), &tr!(t.text()));
-                    }
-                });
-                ui.menu_button(tr!("Language"), |ui| {
-                    for l in Language::iter() {
-                        entry_as(ui, cx, asked, Command::Speak(l), l.name());
-                    }
-                });
-                entry(ui, cx, asked, Command::ToggleDifferential);
-                ui.separator();
-                entry(ui, cx, asked, Command::Palette);
-            });
-            ui.menu_button(tr!("Help"), |ui| {
-                for command in [Command::Guide, Command::Keyboard, Command::SelfCheck, Command::Log, Command::About] {
-                    entry(ui, cx, asked, command);
-                }
-            });
+            ui.menu_button(tr!("File"), |ui| file_menu(ui, cx, asked));
+            ui.menu_button(tr!("Edit"), |ui| edit_menu(ui, cx, offered, asked));
+            ui.menu_button(tr!("Model"), |ui| model_menu(ui, cx, asked));
+            ui.menu_button(tr!("View"), |ui| view_menu(ui, cx, asked));
+            ui.menu_button(tr!("Help"), |ui| help_menu(ui, cx, asked));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.label(RichText::new(tr!("Research use only")).weak().small());
             });
         });
     });
+}
+
+fn file_menu(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<Input>) {
+    entry(ui, cx, asked, Command::OpenFolder);
+    entry(ui, cx, asked, Command::OpenImage);
+    entry(ui, cx, asked, Command::OpenPath);
+    entry(ui, cx, asked, Command::WatchFolder);
+    ui.menu_button(tr!("Open Recent"), |ui| {
+        if cx.recent.is_empty() {
+            later(ui, &tr!("Nothing yet"), &tr!("What you open is listed here"));
+        }
+        for path in cx.recent {
+            if ui.button(display_path(path)).clicked() {
+                asked.input(Input::Open(vec![path.clone()]));
+                ui.close();
+            }
+        }
+    });
+    ui.separator();
+    entry(ui, cx, asked, Command::DemoSlide);
+    ui.menu_button(tr!("Export"), |ui| {
+        for export in Export::ALL {
+            entry(ui, cx, asked, Command::Export(export));
+        }
+        entry_as(ui, cx, asked, Command::ExportEvaluation, &tr!("Evaluation Report…"));
+    });
+    ui.separator();
+    entry(ui, cx, asked, Command::Quit);
+}
+
+fn edit_menu(ui: &mut Ui, cx: &Cx<'_>, offered: &[&str], asked: &mut Asked<Input>) {
+    entry(ui, cx, asked, Command::Undo);
+    entry(ui, cx, asked, Command::Redo);
+    ui.add_enabled_ui(cx.enabled(Command::Label(0)), |ui| {
+        ui.menu_button(tr!("Set Label"), |ui| {
+            for &label in offered.iter().chain(&[UNIDENTIFIED]) {
+                let mut button = Button::new(look_up(label));
+                if let Some(keys) = label_key(cx.keys, label) {
+                    button = button.shortcut_text(ui.ctx().format_shortcut(&keys));
+                }
+                if ui.add(button).clicked() {
+                    asked.input(Input::SetLabel(label.to_owned()));
+                    ui.close();
+                }
+            }
+            entry(ui, cx, asked, Command::OtherLabel);
+        });
+    });
+    for command in [Command::Accept, Command::NoWhiteCell, Command::DrawSquares] {
+        entry(ui, cx, asked, command);
+    }
+    ui.separator();
+    for command in [Command::SelectAll, Command::NextUnreviewed, Command::NextFlagged] {
+        entry(ui, cx, asked, command);
+    }
+    ui.separator();
+    for command in [Command::SignOff, Command::Amend, Command::EditRanges] {
+        entry(ui, cx, asked, command);
+    }
+    ui.separator();
+    entry(ui, cx, asked, Command::FocusFilter);
+    entry(ui, cx, asked, Command::ClearFilter);
+}
+
+fn model_menu(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<Input>) {
+    entry(ui, cx, asked, Command::OpenModel);
+    entry(ui, cx, asked, Command::UseBundledModel);
+    ui.separator();
+    entry(ui, cx, asked, Command::Classify);
+    entry(ui, cx, asked, Command::CancelJob);
+    entry(ui, cx, asked, Command::Resume);
+    entry(ui, cx, asked, Command::ToggleCells);
+    ui.separator();
+    entry_as(ui, cx, asked, Command::Go(Page::Train), &tr!("Retrain…"));
+    entry(ui, cx, asked, Command::TrainOnReviewed);
+    entry(ui, cx, asked, Command::PreviousModel);
+    entry_as(ui, cx, asked, Command::Go(Page::Evaluate), &tr!("Evaluate…"));
+    entry(ui, cx, asked, Command::EvaluateOnReviewed);
+    ui.separator();
+    ui.menu_button(tr!("Execution Provider"), |ui| {
+        for p in Provider::ALL {
+            entry_as(ui, cx, asked, Command::UseProvider(p), p.as_str());
+        }
+    });
+}
+
+fn view_menu(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<Input>) {
+    for page in Page::iter() {
+        entry(ui, cx, asked, Command::Go(page));
+    }
+    ui.separator();
+    ui.menu_button(tr!("Gallery size"), |ui| {
+        entry_as(ui, cx, asked, Command::LargerTiles, &tr!("Larger"));
+        entry_as(ui, cx, asked, Command::SmallerTiles, &tr!("Smaller"));
+    });
+    ui.menu_button(tr!("Sort"), |ui| {
+        for sort in GallerySort::iter() {
+            entry_as(ui, cx, asked, Command::Sort(sort), &tr!(sort.text()));
+        }
+    });
+    entry(ui, cx, asked, Command::FitImage);
+    ui.menu_button(tr!("Theme"), |ui| {
+        for t in ThemeChoice::iter() {
+            entry_as(ui, cx, asked, Command::Theme(t), &tr!(t.text()));
+        }
+    });
+    ui.menu_button(tr!("Language"), |ui| {
+        for l in Language::iter() {
+            entry_as(ui, cx, asked, Command::Speak(l), l.name());
+        }
+    });
+    entry(ui, cx, asked, Command::ToggleDifferential);
+    ui.separator();
+    entry(ui, cx, asked, Command::Palette);
+}
+
+fn help_menu(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<Input>) {
+    for command in [Command::Guide, Command::Keyboard, Command::SelfCheck, Command::Log, Command::About] {
+        entry(ui, cx, asked, command);
+    }
 }
 
 pub(crate) fn rail(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {

@@ -13,7 +13,7 @@ use crate::dataset::Grouping;
 use crate::domain::{EpochRow, clinical_rank, same_label};
 use crate::files::{display_name, display_path};
 use crate::training::{Recipe, RecipeKind, TrainingDevice};
-use crate::workflow::{LookalikeCell, Lookalikes, Obstacle, Remedy, Short, TrainOutcome, Why, defaults};
+use crate::workflow::{ClassCount, LookalikeCell, Lookalikes, Obstacle, Remedy, Short, TrainOutcome, Why, defaults};
 use egui::{
     Button, CentralPanel, CollapsingHeader, ComboBox, DragValue, Grid, Panel, RichText, ScrollArea, TextEdit, Ui, vec2,
 };
@@ -181,6 +181,41 @@ fn obstacle(ui: &mut Ui, state: &State, form: &TrainForm, obstacle: &Obstacle, a
     });
 }
 
+/// A class of the plan: whether it is used, how many images, and in which parts.
+fn class_row(ui: &mut Ui, state: &State, form: &mut TrainForm, class: &ClassCount, most: usize) {
+    let mut used = !form.leave_out.iter().any(|l| same_label(l, &class.label));
+    let hint = tr!("%{n} groups. Untick to leave \"%{label}\" out", n = class.groups, label = class.label);
+    let mut name = RichText::new(look_up(&class.label));
+    if class.too_small && used {
+        name = name.color(theme::error_colour(ui));
+    }
+    if ui.add_enabled(!state.busy(), egui::Checkbox::new(&mut used, name)).on_hover_text(hint).changed() {
+        if used {
+            form.leave_out.retain(|l| !same_label(l, &class.label));
+        } else {
+            form.leave_out.push(class.label.clone());
+        }
+    }
+    // The bar shows the imbalance at a glance; the number beside it says it.
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    let share = class.images as f32 / most as f32;
+    ui.add(egui::ProgressBar::new(share).desired_width(64.0).text(class.images.to_string()));
+    for n in class.parts {
+        ui.label(n.to_string());
+    }
+    let left_out = if class.left_out { class.images - class.no_cell - class.failed } else { 0 };
+    let out = class.no_cell + class.failed + left_out;
+    if out > 0 {
+        ui.colored_label(theme::error_colour(ui), out.to_string()).on_hover_text(tr!(
+            "%{n} without a white cell, %{failed} failed",
+            n = class.no_cell,
+            failed = class.failed
+        ));
+    } else {
+        ui.weak("0");
+    }
+}
+
 fn data(
     ui: &mut Ui,
     cx: &Cx<'_>,
@@ -218,37 +253,7 @@ fn data(
         let mut classes: Vec<_> = plan.classes.iter().collect();
         classes.sort_by_key(|c| clinical_rank(&c.label));
         for class in classes {
-            let mut used = !form.leave_out.iter().any(|l| same_label(l, &class.label));
-            let hint = tr!("%{n} groups. Untick to leave \"%{label}\" out", n = class.groups, label = class.label);
-            let mut name = RichText::new(look_up(&class.label));
-            if class.too_small && used {
-                name = name.color(theme::error_colour(ui));
-            }
-            if ui.add_enabled(!state.busy(), egui::Checkbox::new(&mut used, name)).on_hover_text(hint).changed() {
-                if used {
-                    form.leave_out.retain(|l| !same_label(l, &class.label));
-                } else {
-                    form.leave_out.push(class.label.clone());
-                }
-            }
-            // The bar shows the imbalance at a glance; the number beside it says it.
-            #[expect(clippy::cast_precision_loss, reason = "counts")]
-            let share = class.images as f32 / most as f32;
-            ui.add(egui::ProgressBar::new(share).desired_width(64.0).text(class.images.to_string()));
-            for n in class.parts {
-                ui.label(n.to_string());
-            }
-            let left_out = if class.left_out { class.images - class.no_cell - class.failed } else { 0 };
-            let out = class.no_cell + class.failed + left_out;
-            if out > 0 {
-                ui.colored_label(theme::error_colour(ui), out.to_string()).on_hover_text(tr!(
-                    "%{n} without a white cell, %{failed} failed",
-                    n = class.no_cell,
-                    failed = class.failed
-                ));
-            } else {
-                ui.weak("0");
-            }
+            class_row(ui, state, form, class, most);
             ui.end_row();
         }
     });
