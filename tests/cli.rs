@@ -46,7 +46,7 @@ fn every_shape_batch_and_run_gives_the_same_bytes() {
         let mut rows = Vec::new();
         run(&listing.entries, &model, &options, &Cancel::new(), &Progress::default(), &mut |_| (), &mut |r| {
             rows.push(r);
-            Ok(())
+            Ok::<_, std::convert::Infallible>(())
         })
         .unwrap();
         rows

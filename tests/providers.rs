@@ -28,7 +28,7 @@ fn a_provider_that_fails_in_the_middle_is_replaced_and_it_is_said() {
         &mut |report| reports.push(report.to_line()),
         &mut |row| {
             rows.push(row);
-            Ok(())
+            Ok::<_, std::convert::Infallible>(())
         },
     )
     .unwrap();

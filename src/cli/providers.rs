@@ -3,14 +3,14 @@
 use super::args::Providers;
 use super::{Exit, eprint_line, say};
 use crate::files::display_path;
-use crate::inference::{Provider, ProviderStatus, Record, provider_statuses};
+use crate::inference::{Provider, ProviderStatus, Record, UnknownProvider, provider_statuses};
 use crate::task::{Cancel, Progress};
 use crate::workflow::{self, UserError};
 use serde_json::json;
 
 pub(super) fn providers(a: &Providers) -> Result<Exit, UserError> {
     if let Some((word, file)) = &a.add {
-        let provider: Provider = word.parse().map_err(UserError::new)?;
+        let provider: Provider = word.parse().map_err(|e: UnknownProvider| UserError::new(e.to_string()))?;
         let path = workflow::add_provider(provider, std::path::Path::new(file))?;
         eprint_line(&format!("{provider} is here now: {}", display_path(&path)));
     }

@@ -91,9 +91,9 @@ pub struct Summary {
     pub cancelled: bool,
 }
 
-/// Why a run could not begin, or had to end.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PipelineError {
+/// Why a run could not begin, or had to end; `E` is what the taker of the rows says.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PipelineError<E> {
     /// The model could not be loaded.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -102,7 +102,7 @@ pub enum PipelineError {
     Threads(String),
     /// The one who takes the rows cannot take more.
     #[error("{0}")]
-    Sink(String),
+    Sink(E),
 }
 
 /// What workers send.
@@ -117,15 +117,15 @@ enum Done {
 ///
 /// # Errors
 /// [`PipelineError`]; a file that fails is a row instead.
-pub fn run(
+pub fn run<E>(
     entries: &[Entry],
     model: &VettedModel,
     options: &Options,
     cancel: &Cancel,
     progress: &Progress,
     started: &mut dyn FnMut(&EngineReport),
-    sink: &mut dyn FnMut(ImageResult) -> Result<(), String>,
-) -> Result<Summary, PipelineError> {
+    sink: &mut dyn FnMut(ImageResult) -> Result<(), E>,
+) -> Result<Summary, PipelineError<E>> {
     progress.set_total(entries.len());
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = options.workers.unwrap_or(cores).clamp(1, entries.len().max(1));
@@ -263,7 +263,7 @@ impl Context<'_> {
             }
             let row = self.isolated(index, |prepared| match &mut engine {
                 Ok(engine) => self.classify(engine, &std::mem::take(&mut prepared.tensors)),
-                Err(e) => Err(e.to_string()),
+                Err(e) => Err(e.clone()),
             });
             if give.send(Done::Row(index, row)).is_err() {
                 break;
@@ -272,11 +272,11 @@ impl Context<'_> {
     }
 
     /// Runs any number of cells, at most a batch at a time.
-    fn classify(&self, engine: &mut Engine, tensors: &[f32]) -> Result<Vec<Answer>, String> {
+    fn classify(&self, engine: &mut Engine, tensors: &[f32]) -> Result<Vec<Answer>, EngineError> {
         let per_cell = 3 * self.card.tensor.size * self.card.tensor.size;
         let mut out = Vec::with_capacity(tensors.len() / per_cell);
         for chunk in tensors.chunks(per_cell * self.batch) {
-            out.extend(engine.answers(chunk.to_vec(), chunk.len() / per_cell).map_err(|e| e.to_string())?);
+            out.extend(engine.answers(chunk.to_vec(), chunk.len() / per_cell)?);
         }
         Ok(out)
     }
@@ -285,7 +285,7 @@ impl Context<'_> {
     fn isolated(
         &self,
         index: usize,
-        finish: impl FnOnce(&mut Prepared) -> Result<Vec<Answer>, String>,
+        finish: impl FnOnce(&mut Prepared) -> Result<Vec<Answer>, EngineError>,
     ) -> Result<ImageResult, Skip> {
         let entry = &self.entries[index];
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -307,13 +307,14 @@ impl Context<'_> {
         &self,
         index: usize,
         prepared: Prepared,
-        answers: Result<Vec<Answer>, String>,
+        answers: Result<Vec<Answer>, EngineError>,
         by: &Arc<str>,
     ) -> ImageResult {
         let ran = !prepared.squares.is_empty();
         let threshold = self.card.calibration.as_ref().and_then(|c| c.abstain_threshold).unwrap_or(0.0);
         let outcome = match (prepared.error, answers) {
-            (Some(error), _) | (None, Err(error)) => Outcome::Failed(error),
+            (Some(error), _) => Outcome::Failed(error),
+            (None, Err(error)) => Outcome::Failed(error.to_string()),
             (None, Ok(all)) => Outcome::Cells(
                 prepared
                     .squares
@@ -388,13 +389,17 @@ impl Context<'_> {
             let all: Vec<f32> = group.iter_mut().flat_map(|(_, p)| std::mem::take(&mut p.tensors)).collect();
             let injected = !switched && self.fails_after.is_some_and(|n| runs >= n);
             runs += 1;
-            let mut results = if injected { Err("injected failure".into()) } else { self.classify(&mut engine, &all) };
+            let mut results = if injected {
+                Err(EngineError::Run("injected failure".into()))
+            } else {
+                self.classify(&mut engine, &all)
+            };
             // A driver that is reset, a card without memory: the rest goes on on the processor, and it is said.
             if let (Err(why), false) = (&results, switched)
                 && (&*by != "cpu" || injected)
                 && let Ok(mut cpu) = Engine::load(self.model, Provider::Cpu, 1)
             {
-                cpu.took_over(&by, done, why);
+                cpu.took_over(&by, done, &why.to_string());
                 switched = true;
                 by = cpu.report().actual.clone();
                 if give.send(Done::Switched(Box::new(cpu.report().clone()))).is_err() {

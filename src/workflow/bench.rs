@@ -27,7 +27,7 @@ const PICTURES: usize = 120;
 pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
     let mut figures = Vec::new();
     let slide = draw_slide(640, 480, 1, DEMO_SEED);
-    let png = encode_png(&slide.picture).map_err(UserError::new)?;
+    let png = encode_png(&slide.picture).map_err(|e| UserError::new(e.to_string()))?;
     let mut time = |name: &str, n: usize, work: &mut dyn FnMut()| {
         let start = Instant::now();
         (0..n).for_each(|_| work());
@@ -61,8 +61,10 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
         .map_err(|e| UserError::new(format!("the temporary folder cannot be written: {e}")))?;
     let options = Options { cells: Cells::One, ..Options::default() };
     let start = Instant::now();
-    inference::run(&entries, model, &options, &Cancel::new(), &Progress::default(), &mut |_| (), &mut |_| Ok(()))
-        .map_err(|e| UserError::new(e.to_string()))?;
+    inference::run(&entries, model, &options, &Cancel::new(), &Progress::default(), &mut |_| (), &mut |_| {
+        Ok::<_, UserError>(())
+    })
+    .map_err(|e| UserError::new(e.to_string()))?;
     #[expect(clippy::cast_precision_loss, reason = "a count of pictures")]
     figures.push((
         format!("whole job, {PICTURES} pictures of 640×480"),

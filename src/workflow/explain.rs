@@ -141,7 +141,7 @@ pub fn explain(
 /// # Errors
 /// When the picture is not there any more.
 pub fn explained_png(path: &Path, explained: &Explained, opacity: f32) -> Result<Vec<u8>, UserError> {
-    encode_png(&explained_picture(path, explained, opacity)?).map_err(UserError::new)
+    encode_png(&explained_picture(path, explained, opacity)?).map_err(|e| UserError::new(e.to_string()))
 }
 
 pub(super) fn explained_picture(path: &Path, explained: &Explained, opacity: f32) -> Result<RgbImage, UserError> {

@@ -248,7 +248,7 @@ pub fn record_text(record: &Record) -> String {
 /// # Errors
 /// Why it is not that provider's library.
 pub fn try_provider(provider: Provider, library: &Path) -> Result<Vec<String>, UserError> {
-    try_plugin(&plugin_of(provider)?, library).map_err(UserError::new)
+    try_plugin(&plugin_of(provider)?, library).map_err(|e| UserError::new(e.to_string()))
 }
 
 fn plugin_of(provider: Provider) -> Result<Plugin, UserError> {

@@ -170,7 +170,7 @@ pub(super) fn round(
             (on_event.borrow_mut())(ClassifyEvent::Row(row))
         },
     )
-    .map_err(|e: PipelineError| UserError::new(e.to_string()))?;
+    .map_err(|e: PipelineError<String>| UserError::new(e.to_string()))?;
     if let Some(reason) = stopped {
         return Err(UserError::new(reason));
     }
