@@ -9,6 +9,7 @@ mod embedded;
 mod head;
 mod input_view;
 mod limits;
+mod manifest_error;
 mod network;
 #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
 mod onnx;
@@ -27,7 +28,8 @@ pub use card::{MANIFEST_KEY, Manifest, ManifestPreprocessing, ModelCard, Preproc
 pub use contract::{ASSUMED, Answers, Draft, Evidence, Part, Question, SAID};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
 pub use head::Head;
-pub use input_view::{Crop, Scaling};
+pub use input_view::{Crop, Scaling, UnknownView};
+pub use manifest_error::ManifestError;
 pub use network::{
     FEATURE_MAP, FEATURES, INPUT, LOGITS, Layer, LayerKind, Network, NetworkError, ReadNetwork, read_network,
     write_network,
@@ -38,5 +40,5 @@ pub use rewrite::{manifest_text, with_manifest};
 pub use selftest::{SelfTest, self_test_picture};
 pub use sidecar::{SIDECARS, Sidecar};
 pub use third_party::{BuiltInScaling, Ending, Facts, Family, OnnxFacts};
-pub use triton::{TritonModel, triton_files};
+pub use triton::{TritonError, TritonModel, triton_files};
 pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedGraph, VettedModel, vet, vet_as, vet_graph};
