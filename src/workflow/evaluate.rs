@@ -417,10 +417,11 @@ fn mark_overlap(
 ) -> Result<bool, UserError> {
     let (known, hashes) = (record.digests(), record.likeness());
     // As in training, likeness is read from the cell's own square at one size, whatever the network sees.
-    let cache = CellCache::open(likeness_square(), request.cache.as_deref()).map_err(UserError::new)?;
+    let cache =
+        CellCache::open(likeness_square(), request.cache.as_deref()).map_err(|e| UserError::new(e.to_string()))?;
     for (cells, items) in cells.chunks_mut(1024).zip(items.chunks(1024)) {
         let own: Vec<Item> = items.iter().map(|i| (*i).clone()).collect();
-        let states = cache.cut(&own, cancel, progress).map_err(UserError::new)?;
+        let states = cache.cut(&own, cancel, progress).map_err(|e| UserError::new(e.to_string()))?;
         if cancel.is_cancelled() {
             return Ok(false);
         }

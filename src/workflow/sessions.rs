@@ -156,8 +156,8 @@ pub fn import_session(
     let bad = |what: String| UserError::new(format!("{shown}: {what}"));
     let no = |e: crate::session::StoreError| UserError::new(e.to_string());
     let bytes = read_bounded(table, MAX_TABLE).map_err(|e| bad(e.to_string()))?.bytes;
-    let (text, separator) = table_text(&bytes).map_err(bad)?;
-    let mut rows = Table::new(&text, separator).map_err(bad)?;
+    let (text, separator) = table_text(&bytes).map_err(|e| bad(e.to_string()))?;
+    let mut rows = Table::new(&text, separator).map_err(|e| bad(e.to_string()))?;
     let columns = ImportColumns::of(&rows).map_err(bad)?;
     let holder = holder();
     let opened = if repair { Store::open(path, &holder) } else { Store::open_undamaged(path, &holder) }.map_err(no)?;
@@ -173,7 +173,7 @@ pub fn import_session(
     while let Some(record) = rows.next_row() {
         line += 1;
         let bad = |what: String| bad(format!("line {line}: {what}"));
-        let record = record.map_err(bad)?;
+        let record = record.map_err(|e| bad(e.to_string()))?;
         let field = |at: usize| plain_field(record.get(at).unwrap_or(""));
         let image = match (columns.digest.map(field).filter(|d| !d.is_empty()), columns.path) {
             (Some(digest), _) => digest.parse().map_err(|e| bad(format!("column sha256: {e}")))?,
@@ -200,7 +200,7 @@ pub fn import_session(
         let square = match rows.has_squares() {
             // Without the columns a square stays what it is.
             false => before.and_then(|b| b.square),
-            true => rows.square(&record).map_err(bad)?,
+            true => rows.square(&record).map_err(|e| bad(e.to_string()))?,
         };
         if label.is_empty() && square.is_none() {
             return Err(bad("there is no label".into()));

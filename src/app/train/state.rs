@@ -2,7 +2,7 @@
 
 use crate::app::language::tr;
 use crate::app::widgets::duration;
-use crate::dataset::{Grouping, Ratio};
+use crate::dataset::{Grouping, Ratio, RatioError};
 use crate::domain::EpochRow;
 use crate::files::display_path;
 use crate::task::Generation;
@@ -85,7 +85,7 @@ impl TrainForm {
         if dataset.is_empty() {
             return Err(tr!("Choose labelled pictures first: a folder with a folder per class, or a CSV"));
         }
-        let ratio: Ratio = self.split.parse()?;
+        let ratio: Ratio = self.split.parse().map_err(|e: RatioError| e.to_string())?;
         if let Some(rate) = Some(self.rate.trim()).filter(|r| !r.is_empty())
             && rate.parse().ok().is_none_or(|r: f64| !r.is_finite() || r <= 0.0)
         {

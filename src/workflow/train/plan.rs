@@ -148,8 +148,8 @@ pub fn prepare_training(
     let scanned = scan(&request.dataset, &|| cancel.is_cancelled()).map_err(|e| UserError::new(e.to_string()))?;
     let mut notes = scanned.notes;
     let view = View { preprocessing: start.preprocessing.clone(), size: start.spec.size };
-    let cache = CellCache::open(view, request.cache.as_deref()).map_err(UserError::new)?;
-    let states = cache.cut(&scanned.items, cancel, progress).map_err(UserError::new)?;
+    let cache = CellCache::open(view, request.cache.as_deref()).map_err(|e| UserError::new(e.to_string()))?;
+    let states = cache.cut(&scanned.items, cancel, progress).map_err(|e| UserError::new(e.to_string()))?;
     if cancel.is_cancelled() {
         return Ok(None);
     }
@@ -327,8 +327,9 @@ pub(super) fn likeness(
     let (from, cut): (&CellCache, Vec<Option<CutCell>>) = if *cache.view() == likeness_square() {
         (cache, cells.iter().map(|c| Some(*c)).collect())
     } else {
-        squares = CellCache::open(likeness_square(), request.cache.as_deref()).map_err(UserError::new)?;
-        let states = squares.cut(items, cancel, progress).map_err(UserError::new)?;
+        squares =
+            CellCache::open(likeness_square(), request.cache.as_deref()).map_err(|e| UserError::new(e.to_string()))?;
+        let states = squares.cut(items, cancel, progress).map_err(|e| UserError::new(e.to_string()))?;
         (&squares, states.iter().map(CellState::cell).collect())
     };
     Ok(cut

@@ -153,7 +153,7 @@ pub fn train(
         &source
     } else {
         on_event(TrainProgress::Phase("computing the frozen layers once".into()));
-        let engine = CpuEngine::new(net.clone(), 0, options.threads).map_err(UserError::new)?;
+        let engine = CpuEngine::new(net.clone(), 0, options.threads).map_err(|e| UserError::new(e.to_string()))?;
         // Only training sees changed copies; the test part is not touched before the end, and then as pictures.
         let views: Vec<usize> = prepared
             .parts
@@ -174,7 +174,7 @@ pub fn train(
             &control.cancel,
             &control.progress,
         )
-        .map_err(UserError::new)?;
+        .map_err(|e| UserError::new(e.to_string()))?;
         match computed {
             Some(a) => activations = a,
             None => return Ok(outcome_of(prepared, Stop::Cancelled, &TrainState::default(), &values)),
@@ -184,11 +184,11 @@ pub fn train(
     let identity = identity(prepared, options, first);
     let device = match options.device {
         TrainingDevice::Cpu => None,
-        TrainingDevice::Gpu => Some(gpu_engine(&net, first, true).map_err(UserError::new)?),
+        TrainingDevice::Gpu => Some(gpu_engine(&net, first, true).map_err(|e| UserError::new(e.to_string()))?),
         TrainingDevice::Auto => gpu_engine(&net, first, false).ok(),
     };
     let trained_on = device.as_ref().map_or_else(|| "cpu".to_owned(), |d| d.name().to_owned());
-    let engine = CpuEngine::new(net, first, options.threads).map_err(UserError::new)?;
+    let engine = CpuEngine::new(net, first, options.threads).map_err(|e| UserError::new(e.to_string()))?;
     let mut trainer =
         Trainer::new(engine, first, values, recipe.clone(), inputs, train.clone(), validation.clone()).on(device);
     let place = checkpoint_of(&options.out);
@@ -211,7 +211,7 @@ pub fn train(
                 display_path(&place)
             ))
         })?;
-        trainer.resume(read.state).map_err(UserError::new)?;
+        trainer.resume(read.state).map_err(|e| UserError::new(e.to_string()))?;
         let s = trainer.state();
         on_event(TrainProgress::Note(format!(
             "going on where the checkpoint stands: epoch {}, step {}",
@@ -233,7 +233,7 @@ pub fn train(
         begun: false,
         told_full: false,
     };
-    let stop = trainer.run(&mut watch).map_err(UserError::new)?;
+    let stop = trainer.run(&mut watch).map_err(|e| UserError::new(e.to_string()))?;
     let all = trainer.kept();
     let mut outcome = outcome_of(prepared, stop, trainer.state(), &all);
     if outcome.best_epoch == 0 {
@@ -244,7 +244,8 @@ pub fn train(
     }
     on_event(TrainProgress::Phase("verifying in ONNX Runtime".into()));
     let spec = TensorSpec { channels_first: false, ..prepared.start.spec.clone() };
-    let whole = CpuEngine::new(Net::new(&network, side), 0, options.threads).map_err(UserError::new)?;
+    let whole =
+        CpuEngine::new(Net::new(&network, side), 0, options.threads).map_err(|e| UserError::new(e.to_string()))?;
     let test_logits = whole.logits(&all, &self_test_tensor(&spec));
     let self_test = SelfTest { picture: 1, logits: test_logits, tolerance: SELF_TEST_TOLERANCE };
     let time = super::super::now();
@@ -269,8 +270,8 @@ pub fn train(
     let draft = vet(&bytes, digest_of(&bytes))
         .map_err(|e| UserError::new(format!("the new model does not pass its own vetting: {e}")))?;
     let answers = runtime_answers(&draft, &prepared.cache, &cells_of(&validation), control)?;
-    let logits =
-        logits_of(trainer.engine(), first, &all, inputs, validation.iter().map(|(i, _)| *i)).map_err(UserError::new)?;
+    let logits = logits_of(trainer.engine(), first, &all, inputs, validation.iter().map(|(i, _)| *i))
+        .map_err(|e| UserError::new(e.to_string()))?;
     for (ours, Answer { probabilities: theirs, .. }) in logits.chunks_exact(prepared.labels.len()).zip(&answers) {
         let ours = Probabilities::from_logits(ours).ok_or_else(|| {
             UserError::new("the trained network's answers are not finite; start again with a smaller learning rate")
@@ -382,10 +383,10 @@ impl Observer for Watch<'_> {
     }
 
     /// A disk that is full costs the checkpoint, not the training.
-    fn save(&mut self, state: &TrainState) -> Result<(), String> {
+    fn save(&mut self, state: &TrainState) {
         let soon = self.begun && self.saved.elapsed().as_secs_f64() < SAVE_AT_MOST;
         if soon && !self.control.cancel.is_cancelled() {
-            return Ok(());
+            return;
         }
         self.begun = true;
         let bytes = Checkpoint { identity: self.identity.to_owned(), state: state.clone() }.to_bytes();
@@ -401,7 +402,6 @@ impl Observer for Watch<'_> {
             }
             Err(_) => {}
         }
-        Ok(())
     }
 }
 
@@ -418,7 +418,7 @@ fn runtime_answers(
     for part in cells.chunks(16) {
         let mut tensors = Vec::new();
         for cell in part {
-            let picture = cache.picture(*cell).map_err(UserError::new)?;
+            let picture = cache.picture(*cell).map_err(|e| UserError::new(e.to_string()))?;
             imaging::tensor(&picture, &model.card().tensor, &mut tensors);
             control.progress.step();
         }
@@ -479,9 +479,9 @@ fn current(
     let (cache, cells): (&CellCache, Vec<Option<CutCell>>) = if view == *prepared.cache.view() {
         (&prepared.cache, items.iter().map(|(i, _)| Some(prepared.cells[*i])).collect())
     } else {
-        own = CellCache::open(view, prepared.request.cache.as_deref()).map_err(UserError::new)?;
+        own = CellCache::open(view, prepared.request.cache.as_deref()).map_err(|e| UserError::new(e.to_string()))?;
         let wanted: Vec<_> = items.iter().map(|(i, _)| prepared.items[*i].clone()).collect();
-        let states = own.cut(&wanted, &control.cancel, &control.progress).map_err(UserError::new)?;
+        let states = own.cut(&wanted, &control.cancel, &control.progress).map_err(|e| UserError::new(e.to_string()))?;
         (&own, states.iter().map(CellState::cell).collect())
     };
     // An image in which this model's preprocessing finds no cell is one that it gets wrong.

@@ -118,7 +118,7 @@ pub fn load_start(
         .collect();
     let expected = run_graph(&graph, (&read.input, &read.output), (n, check), planes)
         .map_err(|e| UserError::new(e.to_string()))?;
-    let engine = CpuEngine::new(Net::new(&read.network, check), 0, 0).map_err(UserError::new)?;
+    let engine = CpuEngine::new(Net::new(&read.network, check), 0, 0).map_err(|e| UserError::new(e.to_string()))?;
     let got = if read.network.classes > 0 {
         engine.logits(&read.values, &rows)
     } else {
