@@ -45,7 +45,8 @@ impl View {
     }
 
     /// Names what is kept: another decoder or finder makes it anew, failures too.
-    fn name(&self) -> String {
+    #[must_use]
+    pub fn name(&self) -> String {
         let cut = match &self.preprocessing {
             Preprocessing::CellSquare(p) => format!(
                 "cell-{}-side{}-white{}-pct{}{}-f{FINDER_VERSION}",

@@ -32,6 +32,12 @@ impl Scaling {
         Self { mean: spec.mean, inverse: spec.std.map(|s| 1.0 / s), bgr: spec.bgr }
     }
 
+    /// What it is known by: all of its numbers.
+    fn name(&self) -> String {
+        let Self { mean: [a, b, c], inverse: [d, e, f], bgr } = self;
+        format!("{} mean {a} {b} {c} inverse {d} {e} {f}", if *bgr { "bgr" } else { "rgb" })
+    }
+
     fn apply(&self, values: &mut [f32]) {
         for p in values.chunks_exact_mut(3) {
             if self.bgr {
@@ -115,12 +121,12 @@ impl Activations {
         let name = format!("activations-{}-{first}-{}-d{decoder}", digest_of(&frozen).short(), net.side());
         let full = |e| CacheError::Write(ACTIVATIONS, e);
         let pack = Pack::cached(folder, &name, len * 4).map_err(full)?;
-        let view = source.cache.view();
-        let change = format!("{view:?} {:?} {:?} {seed}", source.augmentation, source.scaling);
+        // The plain view is the same whatever the changes are.
+        let plain = format!("{} {}", source.cache.view().name(), source.scaling.name());
+        let Augmentation { geometry, colour } = source.augmentation;
+        let changed = format!("{plain} geometry {geometry} colour {colour} seed {seed}");
         let key = |cell: &CutCell, v: usize| {
-            // The plain view is the same whatever the changes are.
-            let plain = format!("{view:?} {:?}", source.scaling);
-            let text = if v == 0 { plain } else { format!("{change} {v}") };
+            let text = if v == 0 { plain.clone() } else { format!("{changed} {v}") };
             digest_of(&[&cell.digest.0[..], text.as_bytes()].concat()).0
         };
         let all: Vec<(usize, usize)> =
