@@ -33,7 +33,7 @@ fn window(paths: Vec<std::path::PathBuf>, demo: Option<Option<std::path::PathBuf
     match leukoscope::app::run(paths, demo.clone()) {
         Ok(()) => Exit::Fine,
         Err(reason) => {
-            cli::eprint_line(&reason);
+            cli::eprint_line(&reason.to_string());
             match demo {
                 Some(out) => cli::demo_in_terminal(out),
                 None => Exit::Nothing,

@@ -4,6 +4,7 @@ use crate::inference::Provider;
 use crate::model::VettedModel;
 use crate::task::Progress;
 use crate::workflow;
+use crate::workflow::UserError;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -235,14 +236,13 @@ fn answered<T>(dialog: impl FnOnce() -> Option<T>) -> Answered<T> {
 }
 
 /// A name in the current folder that nothing has yet.
-fn free_name(name: &str) -> Result<PathBuf, String> {
-    let here = std::env::current_dir().map_err(|e| e.to_string())?;
+fn free_name(name: &str) -> Result<PathBuf, UserError> {
+    let here = std::env::current_dir()?;
     let (stem, ending) = name.split_once('.').map_or((name, String::new()), |(s, e)| (s, format!(".{e}")));
     let numbered = (2..1000).map(|i| here.join(format!("{stem}-{i}{ending}")));
-    std::iter::once(here.join(name))
-        .chain(numbered)
-        .find(|p: &PathBuf| !Path::exists(p))
-        .ok_or_else(|| format!("no file dialog answered, and there are too many files called {name} here already"))
+    std::iter::once(here.join(name)).chain(numbered).find(|p: &PathBuf| !Path::exists(p)).ok_or_else(|| {
+        UserError::new(format!("no file dialog answered, and there are too many files called {name} here already"))
+    })
 }
 
 /// What jobs of every page are told of the rest of the window.

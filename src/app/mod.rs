@@ -24,7 +24,7 @@ pub(crate) mod widgets;
 use crate::inference::Runtime;
 use crate::model::VettedModel;
 use crate::task::Generation;
-use crate::workflow::{self, SessionEvent, Settings};
+use crate::workflow::{self, SessionEvent, Settings, UserError};
 use choice::{Page, ThemeChoice};
 use command::Command;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -91,7 +91,7 @@ pub struct Window {
 ///
 /// # Errors
 /// When no window can be opened, in words.
-pub fn run(paths: Vec<PathBuf>, demo: Option<Option<PathBuf>>) -> Result<(), String> {
+pub fn run(paths: Vec<PathBuf>, demo: Option<Option<PathBuf>>) -> Result<(), UserError> {
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("Leukoscope")
@@ -106,11 +106,15 @@ pub fn run(paths: Vec<PathBuf>, demo: Option<Option<PathBuf>>) -> Result<(), Str
         Box::new(move |cc| {
             Ok(Box::new(
                 Window::new(&cc.egui_ctx, paths, demo, Some(workflow::load_settings()))
-                    .map_err(std::io::Error::other)?,
+                    .map_err(|e| std::io::Error::other(e.to_string()))?,
             ))
         }),
     )
-    .map_err(|e| format!("the window cannot be opened: {e}. The command line works without one: leukoscope --help"))
+    .map_err(|e| {
+        UserError::new(format!(
+            "the window cannot be opened: {e}. The command line works without one: leukoscope --help"
+        ))
+    })
 }
 
 /// A way for a page's jobs to be heard: through the channel, and the window wakes.
@@ -143,8 +147,8 @@ impl Window {
         paths: Vec<PathBuf>,
         demo: Option<Option<PathBuf>>,
         settings: Option<Settings>,
-    ) -> Result<Self, String> {
-        let bundled = workflow::default_model().map_err(|e| e.to_string())?;
+    ) -> Result<Self, UserError> {
+        let bundled = workflow::default_model()?;
         let kept = settings.clone();
         let settings = settings.unwrap_or_default();
         // The model that was chosen to begin with; where it cannot be opened any more the bundled one, and it is said.

@@ -75,9 +75,10 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         Some(Command::Providers(a)) => providers::providers(&a),
         Some(Command::MeasureOne { provider, model }) => workflow::open_model(model.as_deref())
             .and_then(|m| workflow::measure_one(&m, provider))
-            .and_then(|m| say(&serde_json::to_string(&m).map_err(|e| UserError::new(e.to_string()))?)),
-        Some(Command::TryProvider { provider, library }) => workflow::try_provider(provider, &library)
-            .and_then(|d| say(&serde_json::to_string(&d).map_err(|e| UserError::new(e.to_string()))?)),
+            .and_then(|m| say(&serde_json::to_string(&m)?)),
+        Some(Command::TryProvider { provider, library }) => {
+            workflow::try_provider(provider, &library).and_then(|d| say(&serde_json::to_string(&d)?))
+        }
         Some(Command::Quantize(a)) => evaluate::quantize(&a),
         Some(Command::Adopt(a)) => adopt::adopt(&a),
         Some(Command::Explain(a)) => explain::explain(&a),

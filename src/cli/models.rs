@@ -25,7 +25,7 @@ pub(super) fn models(a: &Models) -> Result<Exit, UserError> {
         let path = path_of(word);
         workflow::open_model(path.as_deref())?;
         let settings = workflow::Settings { model: path, ..workflow::load_settings() };
-        workflow::save_settings(&settings).map_err(UserError::new)?;
+        workflow::save_settings(&settings)?;
     }
     let default = workflow::default_model_file();
     let mut failed = false;

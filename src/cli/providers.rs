@@ -10,7 +10,7 @@ use serde_json::json;
 
 pub(super) fn providers(a: &Providers) -> Result<Exit, UserError> {
     if let Some((word, file)) = &a.add {
-        let provider: Provider = word.parse().map_err(UserError::new)?;
+        let provider: Provider = word.parse()?;
         let path = workflow::add_provider(provider, std::path::Path::new(file))?;
         eprint_line(&format!("{provider} is here now: {}", display_path(&path)));
     }

@@ -14,6 +14,8 @@ use std::path::Path;
 
 /// The note of an image without a white cell.
 const NO_CELL: &str = "no-cell";
+/// What is kept, in a sentence.
+const CELLS: &str = "cut cells";
 /// Images cut between two savings of the index.
 const SAVE_EVERY: usize = 512;
 
@@ -120,6 +122,22 @@ impl CellState {
     }
 }
 
+/// Why what was computed of cells cannot be kept, or had. The word says what of them.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// Neither the folder nor a temporary file can be written: a full disk, most often.
+    #[error(
+        "the cache of {0} cannot be written: {1}. Free some space in the cache folder (or set XDG_CACHE_HOME) and start again"
+    )]
+    Write(&'static str, #[source] std::io::Error),
+    /// It went away meanwhile.
+    #[error("the cache of {0} cannot be read any more: {1}. Start again")]
+    Read(&'static str, #[source] std::io::Error),
+    /// A cell in it is not as large as it must be.
+    #[error("the cache of cut cells is damaged")]
+    Damaged,
+}
+
 /// The cache of one preprocessing.
 #[derive(Debug)]
 pub struct CellCache {
@@ -131,9 +149,9 @@ impl CellCache {
     /// Opens the cache in the user's cache folder, or in `folder`.
     ///
     /// # Errors
-    /// When neither the folder nor a temporary file can be written, in words.
-    pub fn open(view: View, folder: Option<&Path>) -> Result<Self, String> {
-        let pack = Pack::cached(folder, &view.name(), view.bytes()).map_err(|e| full(&e))?;
+    /// [`CacheError::Write`].
+    pub fn open(view: View, folder: Option<&Path>) -> Result<Self, CacheError> {
+        let pack = Pack::cached(folder, &view.name(), view.bytes()).map_err(|e| CacheError::Write(CELLS, e))?;
         Ok(Self { pack, view })
     }
 
@@ -147,12 +165,12 @@ impl CellCache {
     /// file's failure.
     ///
     /// # Errors
-    /// When the cache cannot be written (a full disk), in words.
-    pub fn cut(&self, items: &[Item], cancel: &Cancel, progress: &Progress) -> Result<Vec<CellState>, String> {
+    /// [`CacheError::Write`].
+    pub fn cut(&self, items: &[Item], cancel: &Cancel, progress: &Progress) -> Result<Vec<CellState>, CacheError> {
         progress.set_total(progress.total() + items.len());
         let mut states = Vec::with_capacity(items.len());
         for part in items.chunks(SAVE_EVERY) {
-            let done: Vec<Result<CellState, String>> = part
+            let done: Vec<Result<CellState, CacheError>> = part
                 .par_iter()
                 .map(|item| {
                     if cancel.is_cancelled() {
@@ -169,12 +187,12 @@ impl CellCache {
             for state in done {
                 states.push(state?);
             }
-            self.pack.save().map_err(|e| full(&e))?;
+            self.pack.save().map_err(|e| CacheError::Write(CELLS, e))?;
         }
         Ok(states)
     }
 
-    fn one(&self, item: &Item) -> Result<CellState, String> {
+    fn one(&self, item: &Item) -> Result<CellState, CacheError> {
         if let Some(error) = &item.error {
             return Ok(CellState::Failed(error.clone()));
         }
@@ -204,36 +222,28 @@ impl CellCache {
             self.pack.add_note(key.0, NO_CELL);
             return Ok(CellState::NoCell);
         };
-        let record = self.pack.add(key.0, cut.as_raw(), "").map_err(|e| full(&e))?;
+        let record = self.pack.add(key.0, cut.as_raw(), "").map_err(|e| CacheError::Write(CELLS, e))?;
         Ok(CellState::Cell(CutCell { record, digest: key, file: digest }))
     }
 
     /// Reads a cut cell: RGB bytes, row by row.
     ///
     /// # Errors
-    /// When the cache went away meanwhile, in words.
-    pub fn read(&self, cell: CutCell, into: &mut Vec<u8>) -> Result<(), String> {
+    /// [`CacheError::Read`].
+    pub fn read(&self, cell: CutCell, into: &mut Vec<u8>) -> Result<(), CacheError> {
         into.resize(self.view.bytes(), 0);
-        self.pack
-            .read(cell.record, into)
-            .map_err(|e| format!("the cache of cut cells cannot be read any more: {e}. Start again"))
+        self.pack.read(cell.record, into).map_err(|e| CacheError::Read(CELLS, e))
     }
 
     /// Reads a cut cell as a picture.
     ///
     /// # Errors
-    /// As [`CellCache::read`].
-    pub fn picture(&self, cell: CutCell) -> Result<RgbImage, String> {
+    /// [`CacheError::Read`], [`CacheError::Damaged`].
+    pub fn picture(&self, cell: CutCell) -> Result<RgbImage, CacheError> {
         let mut bytes = Vec::new();
         self.read(cell, &mut bytes)?;
         #[expect(clippy::cast_possible_truncation, reason = "a model's input size")]
         let side = self.view.size as u32;
-        RgbImage::from_raw(side, side, bytes).ok_or_else(|| "the cache of cut cells is damaged".into())
+        RgbImage::from_raw(side, side, bytes).ok_or(CacheError::Damaged)
     }
-}
-
-fn full(e: &dyn std::fmt::Display) -> String {
-    format!(
-        "the cache of cut cells cannot be written: {e}. Free some space in the cache folder (or set XDG_CACHE_HOME) and start again"
-    )
 }

@@ -136,8 +136,8 @@ fn from_folder(root: &Path, shown: &str, entries: &[Entry]) -> Result<Vec<Row>, 
 fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
     let bad = |what: String| DatasetError::Csv(shown.to_owned(), what);
     let bytes = read_bounded(path, MAX_TABLE).map_err(|e: ReadError| bad(e.to_string()))?.bytes;
-    let (text, separator) = table_text(&bytes).map_err(bad)?;
-    let mut table = Table::new(&text, separator).map_err(bad)?;
+    let (text, separator) = table_text(&bytes).map_err(|e| bad(e.to_string()))?;
+    let mut table = Table::new(&text, separator).map_err(|e| bad(e.to_string()))?;
     let (Some(at_path), Some(at_label)) = (table.column("path"), table.column("label")) else {
         return Err(bad(format!("the first line must name the columns path and label; it names {}", table.named())));
     };

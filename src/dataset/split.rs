@@ -52,10 +52,23 @@ impl Default for Ratio {
     }
 }
 
-impl std::str::FromStr for Ratio {
-    type Err = String;
+/// Why a text is no [`Ratio`].
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RatioError {
+    /// Not two or three numbers, the first two above zero.
+    #[error(
+        "\"{0}\" is no split; write training/validation or training/validation/test, for example 80/20 or 70/15/15"
+    )]
+    Form(String),
+    /// Neither percent nor shares of one, and what they add up to.
+    #[error("\"{0}\" adds up to {1}; the parts of a split add up to 100")]
+    Sum(String, f64),
+}
 
-    fn from_str(s: &str) -> Result<Self, String> {
+impl std::str::FromStr for Ratio {
+    type Err = RatioError;
+
+    fn from_str(s: &str) -> Result<Self, RatioError> {
         let parts: Option<Vec<f64>> = s.split('/').map(|p| p.trim().parse().ok()).collect();
         let fine = |p: &[f64]| p.iter().all(|v| v.is_finite() && *v >= 0.0) && p[0] > 0.0 && p[1] > 0.0;
         match parts.as_deref() {
@@ -63,13 +76,11 @@ impl std::str::FromStr for Ratio {
                 let sum: f64 = p.iter().sum();
                 // Percent or shares; a person may round thirds.
                 if (sum - 100.0).abs() > 1.0 && (sum - 1.0).abs() > 0.01 {
-                    return Err(format!("\"{s}\" adds up to {sum}; the parts of a split add up to 100"));
+                    return Err(RatioError::Sum(s.to_owned(), sum));
                 }
                 Ok(Self([p[0] / sum, p[1] / sum, p.get(2).copied().unwrap_or(0.0) / sum]))
             }
-            _ => Err(format!(
-                "\"{s}\" is no split; write training/validation or training/validation/test, for example 80/20 or 70/15/15"
-            )),
+            _ => Err(RatioError::Form(s.to_owned())),
         }
     }
 }

@@ -11,12 +11,44 @@ const COLUMNS: [&str; 10] = ["sha256", "path", "cell", "label", "suggested", "gr
 /// Squares lie within this many pixels: no image is as large.
 const FARTHEST: f32 = 1e6;
 
+/// What is wrong with a table, or with a row of it.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// It begins as UTF-16.
+    #[error("the text is damaged: it begins as UTF-16 and is not")]
+    NotUtf16,
+    /// Neither UTF-16 nor UTF-8, in this line, from 1.
+    #[error("line {0} is not UTF-8 text; save the table as \"CSV UTF-8\"")]
+    NotUtf8(usize),
+    /// The first line cannot be read.
+    #[error("not a CSV: {0}")]
+    NotCsv(#[source] csv::Error),
+    /// A row cannot be read.
+    #[error(transparent)]
+    Row(#[from] csv::Error),
+    /// A column that is read is there twice.
+    #[error("the first line names the column {0} twice")]
+    ColumnTwice(&'static str),
+    /// Some columns of a square, and not all.
+    #[error("a square needs the columns x, y and side; only some of them are there")]
+    SomeColumns,
+    /// Some numbers of a square, and not all.
+    #[error("x, y and side belong together; one of them is empty")]
+    SomeNumbers,
+    /// A column and how its field begins, which is no number of pixels; whether there is a comma in it.
+    #[error("column {}: \"{}\" is not a number of pixels{}", .0, .1.escape_debug(), if *.2 { "; write a point, not a comma" } else { "" })]
+    NoNumber(&'static str, String, bool),
+    /// A square of less than a pixel.
+    #[error("column side: a square of {0} pixels is none")]
+    NoSquare(f32),
+}
+
 /// The text of a table, and the byte between its fields: a comma, a semicolon (where the comma is a decimal one) or a tab, whichever the
 /// first line has most of.
 ///
 /// # Errors
-/// What the text is instead, and what to do.
-pub fn table_text(bytes: &[u8]) -> Result<(Cow<'_, str>, u8), String> {
+/// [`TableError::NotUtf16`], [`TableError::NotUtf8`].
+pub fn table_text(bytes: &[u8]) -> Result<(Cow<'_, str>, u8), TableError> {
     let text = decoded(bytes)?;
     let first = text.lines().next().unwrap_or_default();
     let count = |separator: u8| first.bytes().filter(|b| *b == separator).count();
@@ -37,20 +69,20 @@ impl<'a> Table<'a> {
     ///
     /// # Errors
     /// When it is no CSV, names a column twice that is read, or only some of `x`, `y` and `side`.
-    pub fn new(text: &'a str, separator: u8) -> Result<Self, String> {
+    pub fn new(text: &'a str, separator: u8) -> Result<Self, TableError> {
         let mut reader =
             csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(text.as_bytes());
-        let headers = reader.headers().map_err(|e| format!("not a CSV: {e}"))?.clone();
+        let headers = reader.headers().map_err(TableError::NotCsv)?.clone();
         let mut table = Self { headers, reader, square: None };
         let times = |name: &&str| table.headers.iter().filter(|h| h.eq_ignore_ascii_case(name)).count();
         if let Some(name) = COLUMNS.iter().find(|name| times(name) > 1) {
-            return Err(format!("the first line names the column {name} twice"));
+            return Err(TableError::ColumnTwice(name));
         }
         table.square = match ["x", "y", "side"].map(|name| table.column(name)) {
             [Some(x), Some(y), Some(side)] => Some([x, y, side]),
             // A column "side" alone means something else.
             [None, None, _] => None,
-            _ => return Err("a square needs the columns x, y and side; only some of them are there".into()),
+            _ => return Err(TableError::SomeColumns),
         };
         Ok(table)
     }
@@ -74,12 +106,12 @@ impl<'a> Table<'a> {
     }
 
     /// The next row; nothing at the end.
-    pub fn next_row(&mut self) -> Option<Result<csv::StringRecord, String>> {
+    pub fn next_row(&mut self) -> Option<Result<csv::StringRecord, TableError>> {
         let mut record = csv::StringRecord::new();
         match self.reader.read_record(&mut record) {
             Ok(true) => Some(Ok(record)),
             Ok(false) => None,
-            Err(e) => Some(Err(e.to_string())),
+            Err(e) => Some(Err(e.into())),
         }
     }
 
@@ -87,27 +119,24 @@ impl<'a> Table<'a> {
     ///
     /// # Errors
     /// Which column holds no number of pixels, or that one of them is empty.
-    pub fn square(&self, row: &csv::StringRecord) -> Result<Option<Square>, String> {
+    pub fn square(&self, row: &csv::StringRecord) -> Result<Option<Square>, TableError> {
         let Some(at) = self.square else { return Ok(None) };
         let fields = at.map(|i| plain_field(row.get(i).unwrap_or("")));
         if fields.iter().all(|f| f.is_empty()) {
             return Ok(None);
         }
         if fields.iter().any(|f| f.is_empty()) {
-            return Err("x, y and side belong together; one of them is empty".into());
+            return Err(TableError::SomeNumbers);
         }
         let mut values = [0f32; 3];
-        for ((value, text), name) in values.iter_mut().zip(fields).zip(["x", "y", "side"]) {
+        for ((value, text), column) in values.iter_mut().zip(fields).zip(["x", "y", "side"]) {
             let number = text.parse().ok().filter(|v: &f32| v.is_finite() && v.abs() <= FARTHEST);
-            *value = number.ok_or_else(|| {
-                let hint = if text.contains(',') { "; write a point, not a comma" } else { "" };
-                let text = text.chars().take(24).collect::<String>();
-                format!("column {name}: \"{}\" is not a number of pixels{hint}", text.escape_debug())
-            })?;
+            *value = number
+                .ok_or_else(|| TableError::NoNumber(column, text.chars().take(24).collect(), text.contains(',')))?;
         }
         let [x, y, side] = values;
         if side < 1.0 {
-            return Err(format!("column side: a square of {side} pixels is none"));
+            return Err(TableError::NoSquare(side));
         }
         Ok(Some(Square { x, y, side }))
     }
@@ -122,12 +151,12 @@ pub fn plain_field(field: &str) -> &str {
     }
 }
 
-fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
+fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, TableError> {
     let wide = |from: fn([u8; 2]) -> u16| {
         let (pairs, rest) = bytes[2..].as_chunks::<2>();
         let units: Vec<u16> = pairs.iter().map(|p| from(*p)).collect();
         let text = String::from_utf16(&units).ok().filter(|_| rest.is_empty());
-        text.map(Cow::Owned).ok_or_else(|| "the text is damaged: it begins as UTF-16 and is not".to_owned())
+        text.map(Cow::Owned).ok_or(TableError::NotUtf16)
     };
     match bytes {
         [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
@@ -135,7 +164,7 @@ fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
         _ => {
             std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).map(Cow::Borrowed).map_err(|e| {
                 let line = bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-                format!("line {line} is not UTF-8 text; save the table as \"CSV UTF-8\"")
+                TableError::NotUtf8(line)
             })
         }
     }
@@ -153,10 +182,10 @@ mod tests {
             while let Some(row) = table.next_row() {
                 found.push(table.square(&row?)?.map(|s| (s.x, s.y, s.side)));
             }
-            Ok::<_, String>(found)
+            Ok::<_, TableError>(found)
         };
-        assert_eq!(squares("label,X,y,side\na,'-1.5,2,80\nb,,,\n"), Ok(vec![Some((-1.5, 2.0, 80.0)), None]));
-        assert_eq!(squares("label,side,note,note\na,left,,\n"), Ok(vec![None]));
+        assert_eq!(squares("label,X,y,side\na,'-1.5,2,80\nb,,,\n").expect("reads"), [Some((-1.5, 2.0, 80.0)), None]);
+        assert_eq!(squares("label,side,note,note\na,left,,\n").expect("reads"), [None]);
         for (text, word) in [
             ("label,x,side\na,1,2\n", "only some"),
             ("label,x,y,side\na,1,,3\n", "belong together"),
@@ -166,7 +195,7 @@ mod tests {
             ("label,x,y,side\na,1,2,0\n", "is none"),
             ("label,x,Label\n", "names the column label twice"),
         ] {
-            let e = squares(text).expect_err(text);
+            let e = squares(text).expect_err(text).to_string();
             assert!(e.contains(word), "{text:?}: {e}");
         }
     }
@@ -181,13 +210,13 @@ mod tests {
             ("path\n", b','),
         ] {
             let wide = |f: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(f).collect::<Vec<u8>>();
-            let expected = Ok((text.to_owned(), separator));
-            assert_eq!(of(text.as_bytes()), expected);
-            assert_eq!(of(&[b"\xef\xbb\xbf", text.as_bytes()].concat()), expected);
-            assert_eq!(of(&[b"\xff\xfe".to_vec(), wide(u16::to_le_bytes)].concat()), expected);
-            assert_eq!(of(&[b"\xfe\xff".to_vec(), wide(u16::to_be_bytes)].concat()), expected);
+            let expected = (text.to_owned(), separator);
+            assert_eq!(of(text.as_bytes()).expect("plain"), expected);
+            assert_eq!(of(&[b"\xef\xbb\xbf", text.as_bytes()].concat()).expect("with a mark"), expected);
+            assert_eq!(of(&[b"\xff\xfe".to_vec(), wide(u16::to_le_bytes)].concat()).expect("wide"), expected);
+            assert_eq!(of(&[b"\xfe\xff".to_vec(), wide(u16::to_be_bytes)].concat()).expect("wide"), expected);
         }
-        let latin = of(b"path,label\nz\xe4hlung.png,a\n").expect_err("latin");
+        let latin = of(b"path,label\nz\xe4hlung.png,a\n").expect_err("latin").to_string();
         assert!(latin.contains("line 2") && latin.contains("UTF-8"), "{latin}");
         assert!(of(b"\xff\xfe\0").is_err());
     }

@@ -10,6 +10,17 @@ const MAX_WORDS: u64 = 1000;
 /// So long a held lock is tried again.
 const PATIENCE: std::time::Duration = std::time::Duration::from_millis(150);
 
+/// Why a lock cannot be had; said of whoever has it.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// It is held, by whoever calls itself so, where it says that.
+    #[error("{}", .0.as_deref().unwrap_or("another program"))]
+    Held(Option<String>),
+    /// There is no telling: what the operating system says.
+    #[error("another program ({0})")]
+    Unknown(#[from] std::io::Error),
+}
+
 /// Held as long as it lives; the system lets it go when the process ends, however that happens.
 #[derive(Debug)]
 pub struct Lock {
@@ -20,17 +31,11 @@ impl Lock {
     /// Takes the lock and writes who holds it into the file.
     ///
     /// # Errors
-    /// Who holds it, in the holder's own words, or why there is no telling.
-    pub fn hold(path: &Path, who: &str) -> Result<Self, String> {
-        super::make_private(path).map_err(|e| format!("another program ({e})"))?;
+    /// [`LockError`]: who holds it, or why there is no telling.
+    pub fn hold(path: &Path, who: &str) -> Result<Self, LockError> {
+        super::make_private(path)?;
         super::keep_private(path);
-        let mut file = std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(|e| format!("another program ({e})"))?;
+        let mut file = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match patiently(&file) {
             Ok(()) => {
                 // Who holds it is a courtesy: the lock is held all the same.
@@ -40,9 +45,9 @@ impl Lock {
             Err(std::fs::TryLockError::WouldBlock) => {
                 let mut words = String::new();
                 let read = file.take(MAX_WORDS).read_to_string(&mut words);
-                Err(if read.is_ok() && !words.is_empty() { words } else { "another program".into() })
+                Err(LockError::Held(Some(words).filter(|w| read.is_ok() && !w.is_empty())))
             }
-            Err(std::fs::TryLockError::Error(e)) => Err(format!("another program ({e})")),
+            Err(std::fs::TryLockError::Error(e)) => Err(e.into()),
         }
     }
 }
@@ -97,7 +102,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temp");
         let path = dir.path().join("a.lock");
         let held = Lock::hold(&path, "window 1").expect("free");
-        assert_eq!(Lock::hold(&path, "window 2").expect_err("held"), "window 1");
+        assert_eq!(Lock::hold(&path, "window 2").expect_err("held").to_string(), "window 1");
         drop(held);
         drop(Lock::hold(&path, "window 2").expect("free again"));
         assert_eq!(std::fs::read_to_string(&path).expect("reads"), "window 2");

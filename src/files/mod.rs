@@ -14,7 +14,7 @@ mod walk;
 
 pub use atomic::{AtomicFile, partial_of, probe_output, write_atomic};
 pub use inputs::{Content, may_replace, not_an_input, refuse_read, same_identity};
-pub use lock::{Lock, move_aside};
+pub use lock::{Lock, LockError, move_aside};
 pub use mounts::network_drive;
 pub use names::{display_name, display_path};
 pub use pack::Pack;
@@ -189,9 +189,9 @@ pub fn same_file(a: &std::path::Path, b: &std::path::Path) -> bool {
 /// Puts a file into the system's trash, from where it can be taken back.
 ///
 /// # Errors
-/// Why it cannot, in words.
-pub fn to_trash(path: &std::path::Path) -> Result<(), String> {
-    trash::delete(path).map_err(|e| e.to_string())
+/// What the system says.
+pub fn to_trash(path: &std::path::Path) -> std::io::Result<()> {
+    trash::delete(path).map_err(std::io::Error::other)
 }
 
 /// Files of a folder, without those of folders below, in the order of their names.

@@ -8,6 +8,7 @@
 use super::sniff::{Sniffed, sniff};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, RgbImage};
+use std::error::Error as _;
 use std::io::Cursor;
 use tiff::tags::Tag;
 use zune_jpeg::JpegDecoder;
@@ -139,12 +140,11 @@ fn damaged(format: &'static str, reason: impl ToString) -> DecodeError {
 }
 
 fn failed(format: &'static str, error: &image::ImageError) -> DecodeError {
-    let text = error.to_string();
-    let cut = matches!(error, image::ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof)
-        || text.to_lowercase().contains("unexpected end")
-        || text.to_lowercase().contains("eof")
-        || text.to_lowercase().contains("failed to fill whole buffer");
-    if cut { DecodeError::Truncated(format) } else { damaged(format, text) }
+    let ends = |e: &std::io::Error| e.kind() == std::io::ErrorKind::UnexpectedEof;
+    // A format's own error may carry the reader's.
+    let cut = matches!(error, image::ImageError::IoError(e) if ends(e))
+        || std::iter::successors(error.source(), |&e| e.source()).any(|e| e.downcast_ref().is_some_and(ends));
+    if cut { DecodeError::Truncated(format) } else { damaged(format, error) }
 }
 
 /// `image` accepts JPEGs that are cut off and fills up with grey; the strict decoder and a look for the end marker do not.

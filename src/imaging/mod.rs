@@ -28,13 +28,18 @@ pub use source::{CellSource, Cells};
 pub use square::{cut_around, cut_square, square_of, stretch, tensor};
 pub use synthetic::{DrawnCell, Slide, draw_slide};
 
+/// Why a picture cannot be written as bytes, in the encoder's words.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct EncodeError(#[from] image::ImageError);
+
 /// Writes a picture as PNG bytes.
 ///
 /// # Errors
 /// Only when the picture has no pixel.
-pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>, String> {
+pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Png).map_err(|e| e.to_string())?;
+    picture.write_to(&mut bytes, image::ImageFormat::Png)?;
     Ok(bytes.into_inner())
 }
 
@@ -42,10 +47,10 @@ pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// Sizes that JPEG cannot hold.
-pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, String> {
+pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = Vec::new();
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality);
-    picture.write_with_encoder(encoder).map_err(|e| e.to_string())?;
+    picture.write_with_encoder(encoder)?;
     Ok(bytes)
 }
 

@@ -97,7 +97,7 @@ pub fn provider_status(provider: Provider) -> ProviderStatus {
                         plugin.file_name()
                     );
                     ProviderStatus {
-                        missing: Some(Missing { why, step: Some(step), fetch: Some(plugin) }),
+                        missing: Some(Missing { why: why.to_string(), step: Some(step), fetch: Some(plugin) }),
                         ..absent(provider, String::new(), None)
                     }
                 }

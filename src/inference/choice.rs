@@ -60,15 +60,12 @@ impl Record {
     /// Keeps it.
     ///
     /// # Errors
-    /// When it cannot be written, in words.
-    pub fn keep(&self, model: Digest) -> Result<(), String> {
-        let place = place(model).ok_or("this system has no place for a program's own data")?;
-        let text = serde_json::to_vec_pretty(self).map_err(|e| e.to_string())?;
-        place
-            .parent()
-            .map_or(Ok(()), create_folder)
-            .and_then(|()| write_atomic(&place, &text))
-            .map_err(|e| e.to_string())
+    /// What the system says; that it has no place for it.
+    pub fn keep(&self, model: Digest) -> std::io::Result<()> {
+        let no_place = || std::io::Error::other("this system has no place for a program's own data");
+        let place = place(model).ok_or_else(no_place)?;
+        place.parent().map_or(Ok(()), create_folder)?;
+        write_atomic(&place, &serde_json::to_vec_pretty(self)?)
     }
 
     /// The fastest faithful provider, of those whose identity is still `identity_of`'s; and what is to be said of it.

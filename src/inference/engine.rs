@@ -4,7 +4,7 @@
 
 use super::choice::FAITHFUL;
 use super::plugins::{Plugin, devices};
-use super::provider::Provider;
+use super::provider::{Provider, ProviderError};
 use super::runtime::{Runtime, RuntimeError, first_line};
 use crate::domain::{Probabilities, TensorSpec};
 use crate::imaging::RgbImage;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 const UNUSABLE: &str = "the model's answer is unusable";
 
 /// Why a model could not be loaded or run.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EngineError {
     /// No library.
     #[error(transparent)]
@@ -30,7 +30,7 @@ pub enum EngineError {
         /// Which.
         provider: Provider,
         /// Why not.
-        reason: String,
+        reason: ProviderError,
     },
     /// ONNX Runtime does not take the model.
     #[error("ONNX Runtime refuses the model: {0}")]
@@ -128,8 +128,9 @@ impl Engine {
         requested: Provider,
         notes: Vec<String>,
     ) -> Result<Self, EngineError> {
-        let no = |e: String| EngineError::Provider { provider, reason: first_line(&e) };
-        let place = placed(runtime, provider).map_err(&no)?;
+        let unusable = |reason| EngineError::Provider { provider, reason };
+        let no = |e: String| unusable(ProviderError::Refused(first_line(&e)));
+        let place = placed(runtime, provider).map_err(unusable)?;
         let built = Session::builder(&runtime.environment)
             .map_err(|e| e.to_string())
             .and_then(|b| b.with_optimization_level(GraphOptimizationLevel::Level3).map_err(|e| e.to_string()))
@@ -153,7 +154,7 @@ impl Engine {
         let nodes = assigned_nodes(&session);
         let actual = nodes.first().map_or(provider.as_str().to_owned(), |(name, _)| short_name(name));
         if provider != Provider::Cpu && actual == "cpu" {
-            return Err(no("it took no part of this model; everything would run on the processor".into()));
+            return Err(unusable(ProviderError::TookNothing));
         }
         let report = EngineReport { requested, actual: actual.into(), nodes, notes };
         let mut engine = Self { session, model: model.clone(), report };
@@ -177,8 +178,7 @@ impl Engine {
         if far <= FAITHFUL {
             return Ok(());
         }
-        let reason = format!("it gives other probabilities than the processor (off by {far})");
-        Err(EngineError::Provider { provider, reason })
+        Err(EngineError::Provider { provider, reason: ProviderError::Unfaithful(far) })
     }
 
     /// The model's own self-test: the picture it carries must give the probabilities it carries, on this provider.
@@ -202,9 +202,9 @@ impl Engine {
         if far <= test.tolerance {
             return Ok(());
         }
-        let reason = format!("the model's self-test gives another answer here (off by {far})");
+        let reason = ProviderError::SelfTest(far);
         Err(if provider == Provider::Cpu {
-            EngineError::Load(reason)
+            EngineError::Load(reason.to_string())
         } else {
             EngineError::Provider { provider, reason }
         })
@@ -386,15 +386,15 @@ enum Placed {
     Plugin(Vec<ort::device::Device<'static>>),
 }
 
-fn placed(runtime: &'static Runtime, provider: Provider) -> Result<Placed, String> {
+fn placed(runtime: &'static Runtime, provider: Provider) -> Result<Placed, ProviderError> {
     match (dispatch(runtime, provider), Plugin::of(provider)) {
         (Ok(built_in), _) => Ok(Placed::BuiltIn(built_in)),
-        (Err(_), Some(plugin)) => devices(runtime, &plugin).map(Placed::Plugin),
+        (Err(_), Some(plugin)) => Ok(Placed::Plugin(devices(runtime, &plugin)?)),
         (Err(why), None) => Err(why),
     }
 }
 
-fn dispatch(runtime: &Runtime, provider: Provider) -> Result<ExecutionProviderDispatch, String> {
+fn dispatch(runtime: &Runtime, provider: Provider) -> Result<ExecutionProviderDispatch, ProviderError> {
     use ep::ExecutionProvider as _;
     let (name, dispatch) = match provider {
         // ort leaves the processor's arena off; with it a run costs fewer allocations.
@@ -407,7 +407,7 @@ fn dispatch(runtime: &Runtime, provider: Provider) -> Result<ExecutionProviderDi
         Provider::OpenVino => (ep::OpenVINO::NAME, ep::OpenVINO::default().build()),
     };
     if !runtime.providers().contains(&name) {
-        return Err(format!("this ONNX Runtime library was built without {name}"));
+        return Err(ProviderError::NotBuilt(name));
     }
     Ok(dispatch.error_on_failure())
 }

@@ -24,7 +24,7 @@ pub use pipeline::{CellFeatures, Options, PipelineError, PipelineEvent, Pipeline
 pub use plugins::{Plugin, try_plugin};
 pub use prepare::{OwnSquares, PreparedImage, Skip, decode_file, prepare};
 pub use probe::run_graph;
-pub use provider::Provider;
+pub use provider::{Provider, ProviderError, UnknownProvider};
 pub use ranges::{Ranges, value_ranges};
 pub use runtime::{Runtime, RuntimeError, disable_telemetry, telemetry_is_off};
 pub use sketch::{SKETCH, likeness, sketch};

@@ -93,8 +93,8 @@ pub struct Summary {
     pub cancelled: bool,
 }
 
-/// Why a run could not begin, or had to end.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why a run could not begin, or had to end; `E` is what the taker of the rows says.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PipelineError {
     /// The model could not be loaded.
     #[error(transparent)]

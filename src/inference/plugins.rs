@@ -3,7 +3,7 @@
 //! They are looked for beside the program and in the user's own data, and registered once for the process. Their devices are
 //! always chosen by name: a registered plug-in takes nothing over by itself.
 
-use super::provider::Provider;
+use super::provider::{Provider, ProviderError};
 use super::runtime::{Runtime, first_line, homes};
 use crate::files::data_file;
 use ort::device::Device;
@@ -126,40 +126,44 @@ const ENTRY: &[u8] = b"CreateEpFactories";
 /// only for a process of its own.
 ///
 /// # Errors
-/// Why it is not the plug-in's library, in words.
-pub fn try_plugin(plugin: &Plugin, library: &std::path::Path) -> Result<Vec<String>, String> {
-    let runtime = Runtime::get().map_err(|e| e.to_string())?;
+/// [`ProviderError`]: why it is not the plug-in's library.
+pub fn try_plugin(plugin: &Plugin, library: &std::path::Path) -> Result<Vec<String>, ProviderError> {
+    let runtime = Runtime::get().map_err(|e| ProviderError::Refused(e.to_string()))?;
     let before: Vec<String> = runtime.environment.devices().filter_map(|d| d.ep().ok().map(str::to_owned)).collect();
-    runtime.environment.register_ep_library(plugin.name, library).map_err(|e| first_line(&e.to_string()))?;
+    runtime.environment.register_ep_library(plugin.name, library).map_err(refused)?;
     let all: Vec<Device<'static>> =
         runtime.environment.devices().filter(|d| d.ep().is_ok_and(|n| !before.iter().any(|b| b == n))).collect();
     match all.iter().find(|d| d.ep().is_ok_and(|n| n != plugin.name)) {
-        Some(other) => Err(format!("it holds {}, not {}", other.ep().unwrap_or("another provider"), plugin.name)),
+        Some(other) => Err(ProviderError::Other(other.ep().unwrap_or("another provider").to_owned(), plugin.name)),
         None => Ok(all.iter().map(describe).collect()),
     }
+}
+
+fn refused(e: impl std::fmt::Display) -> ProviderError {
+    ProviderError::Refused(first_line(&e.to_string()))
 }
 
 /// The devices of a plug-in, whose library is opened at the first call.
 ///
 /// # Errors
-/// Why there are none, in words.
-pub(super) fn devices(runtime: &'static Runtime, plugin: &Plugin) -> Result<Vec<Device<'static>>, String> {
-    static REGISTERED: OnceLock<Mutex<BTreeMap<&'static str, Result<(), String>>>> = OnceLock::new();
+/// [`ProviderError`]: why there are none.
+pub(super) fn devices(runtime: &'static Runtime, plugin: &Plugin) -> Result<Vec<Device<'static>>, ProviderError> {
+    static REGISTERED: OnceLock<Mutex<BTreeMap<&'static str, Result<(), ProviderError>>>> = OnceLock::new();
     let mut registered = REGISTERED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(Err(why)) = registered.get(plugin.name) {
         return Err(why.clone());
     }
     if !registered.contains_key(plugin.name) {
         // A library that is put there later is found at the next call.
-        let path = plugin.found().ok_or_else(|| format!("its library {} is not here", plugin.file_name()))?;
-        let path = path.canonicalize().map_err(|e| e.to_string())?;
-        let done = runtime.environment.register_ep_library(plugin.name, &path).map_err(|e| first_line(&e.to_string()));
+        let path = plugin.found().ok_or_else(|| ProviderError::Missing(plugin.file_name()))?;
+        let path = path.canonicalize().map_err(refused)?;
+        let done = runtime.environment.register_ep_library(plugin.name, &path).map_err(refused);
         registered.insert(plugin.name, done.clone());
         done?;
     }
     let all: Vec<Device<'static>> =
         runtime.environment.devices().filter(|d| d.ep().is_ok_and(|n| n == plugin.name)).collect();
-    if all.is_empty() { Err("its library finds no device on this machine".into()) } else { Ok(all) }
+    if all.is_empty() { Err(ProviderError::NoDevice) } else { Ok(all) }
 }
 
 /// What kind of device it is and whose, in words.

@@ -73,13 +73,46 @@ impl fmt::Display for Provider {
     }
 }
 
-impl FromStr for Provider {
-    type Err = String;
+/// Why an execution provider cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ProviderError {
+    /// The library has no such provider, by the runtime's name.
+    #[error("this ONNX Runtime library was built without {0}")]
+    NotBuilt(&'static str),
+    /// Its own library, of this name, lies in none of its places.
+    #[error("its library {0} is not here")]
+    Missing(String),
+    /// What its own library calls its provider, and what it should.
+    #[error("it holds {0}, not {1}")]
+    Other(String, &'static str),
+    /// Its own library finds nothing to run on.
+    #[error("its library finds no device on this machine")]
+    NoDevice,
+    /// The runtime does not take its library, or the model on it: the first line of what it says.
+    #[error("{0}")]
+    Refused(String),
+    /// Nothing of the model would run on it.
+    #[error("it took no part of this model; everything would run on the processor")]
+    TookNothing,
+    /// Its probabilities are not the processor's; by how much.
+    #[error("it gives other probabilities than the processor (off by {0})")]
+    Unfaithful(f32),
+    /// Its probabilities are not those of the model's self-test; by how much.
+    #[error("the model's self-test gives another answer here (off by {0})")]
+    SelfTest(f32),
+}
 
-    fn from_str(s: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|p| p.as_str() == s.to_lowercase()).ok_or_else(|| {
-            format!("\"{s}\" is no execution provider; known are {}", Self::ALL.map(Self::as_str).join(", "))
-        })
+/// A word that is no execution provider.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is no execution provider; known are {words}", words = Provider::ALL.map(Provider::as_str).join(", "))]
+pub struct UnknownProvider(pub String);
+
+impl FromStr for Provider {
+    type Err = UnknownProvider;
+
+    fn from_str(s: &str) -> Result<Self, UnknownProvider> {
+        let word = s.to_lowercase();
+        Self::ALL.into_iter().find(|p| p.as_str() == word).ok_or_else(|| UnknownProvider(s.to_owned()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a model's manifest says of its calibration: how logits become confidences, and from which one on a label is given.
 
+use super::manifest_error::ManifestError;
 use crate::domain::Probabilities;
 use serde::{Deserialize, Serialize};
 
@@ -56,18 +57,18 @@ fn one() -> f32 {
 
 impl Calibration {
     /// What is wrong with it for a model of so many classes.
-    pub(super) fn check(&self, classes: usize) -> Result<(), String> {
+    pub(super) fn check(&self, classes: usize) -> Result<(), ManifestError> {
         let vector = self.scale.len() == classes && self.shift.len() == classes;
         let plain = self.scale.is_empty() && self.shift.is_empty();
         let finite = self.scale.iter().chain(&self.shift).all(|v| v.is_finite());
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
-            return Err(format!("a temperature of {}", self.temperature));
+            return Err(ManifestError::Temperature(self.temperature));
         }
         if !(plain || vector) || !finite {
-            return Err("a calibration that does not fit its classes".into());
+            return Err(ManifestError::Part("a calibration that does not fit its classes"));
         }
         match self.abstain_threshold {
-            Some(t) if !(0.0..=1.0).contains(&t) => Err(format!("an abstain threshold of {t}")),
+            Some(t) if !(0.0..=1.0).contains(&t) => Err(ManifestError::AbstainThreshold(t)),
             _ => Ok(()),
         }
     }

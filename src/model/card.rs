@@ -5,6 +5,7 @@
 
 use super::calibration::Calibration;
 use super::evidence::EvidenceLine;
+use super::manifest_error::ManifestError;
 use super::ood::{OodDetector, TrainingRecord};
 use super::selftest::SelfTest;
 use crate::domain::{
@@ -18,6 +19,10 @@ use std::fmt::Write as _;
 pub const MANIFEST_KEY: &str = "leukoscope.manifest";
 /// The newest manifest schema that this version reads.
 pub(super) const NEWEST_SCHEMA: u32 = 1;
+
+fn unknown(what: &'static str, word: &str, known: &'static str) -> ManifestError {
+    ManifestError::Word(what, word.to_owned(), known)
+}
 
 /// The manifest as it is written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -361,40 +366,43 @@ impl Manifest {
     }
 
     /// The tensor's contract, or what about it is not understood.
-    pub(super) fn tensor(&self) -> Result<TensorSpec, String> {
+    pub(super) fn tensor(&self) -> Result<TensorSpec, ManifestError> {
         let i = &self.input;
         let channels_first = match i.layout.as_str() {
             "NCHW" => true,
             "NHWC" => false,
-            other => return Err(format!("input layout \"{other}\" (NCHW and NHWC are known)")),
+            other => return Err(unknown("input layout", other, "NCHW and NHWC are")),
         };
         let bgr = match i.channels.as_str() {
             "RGB" => false,
             "BGR" => true,
-            other => return Err(format!("channel order \"{other}\" (RGB and BGR are known)")),
+            other => return Err(unknown("channel order", other, "RGB and BGR are")),
         };
         if i.dtype != "float32" {
-            return Err(format!("input type \"{}\" (float32 is known)", i.dtype));
+            return Err(unknown("input type", &i.dtype, "float32 is"));
         }
         let [h, w] = i.size;
         if h != w || !(16..=1024).contains(&h) {
-            return Err(format!("input size {h} × {w} (squares of 16 to 1024 pixels are known)"));
+            return Err(ManifestError::Size(h, w));
         }
         if i.std.iter().any(|s| !s.is_finite() || *s == 0.0) || i.mean.iter().any(|m| !m.is_finite()) {
-            return Err("mean or std is zero or not finite".into());
+            return Err(ManifestError::Part("mean or std is zero or not finite"));
         }
         Ok(TensorSpec { size: h, channels_first, bgr, mean: i.mean, std: i.std })
     }
 
     /// The preprocessing, or what about it is not understood.
-    pub(super) fn preprocessing(&self) -> Result<Preprocessing, String> {
+    pub(super) fn preprocessing(&self) -> Result<Preprocessing, ManifestError> {
         let p = &self.preprocessing;
+        let part = ManifestError::Part;
         match (p.kind.as_str(), p.version) {
             ("cell-square", 1 | 2) => {
                 let how = CellPreprocessing {
-                    side_factor: p.side_factor.ok_or("cell-square without side_factor")?,
-                    white: p.white.ok_or("cell-square without white")?,
-                    white_percentile: p.white_level_percentile.ok_or("cell-square without white_level_percentile")?,
+                    side_factor: p.side_factor.ok_or(part("cell-square without side_factor"))?,
+                    white: p.white.ok_or(part("cell-square without white"))?,
+                    white_percentile: p
+                        .white_level_percentile
+                        .ok_or(part("cell-square without white_level_percentile"))?,
                     balanced: p.balanced.unwrap_or(true),
                 };
                 let fine = (1.0..=8.0).contains(&how.side_factor)
@@ -403,7 +411,7 @@ impl Manifest {
                 if fine {
                     Ok(Preprocessing::CellSquare(how))
                 } else {
-                    Err("cell-square with numbers out of range".into())
+                    Err(part("cell-square with numbers out of range"))
                 }
             }
             ("whole-image", 0..=2) => {
@@ -411,15 +419,13 @@ impl Manifest {
                 let filter = Filter::ALL
                     .into_iter()
                     .find(|f| f.as_str() == word)
-                    .ok_or_else(|| format!("the filter \"{word}\" (area, bilinear and bicubic are known)"))?;
+                    .ok_or_else(|| unknown("the filter", word, "area, bilinear and bicubic are"))?;
                 match p.crop {
-                    Some(c) if !(0.1..=1.0).contains(&c) => Err(format!("a crop of {c} of the picture")),
+                    Some(c) if !(0.1..=1.0).contains(&c) => Err(ManifestError::Crop(c)),
                     crop => Ok(Preprocessing::WholeImage(WholePreprocessing { crop, filter })),
                 }
             }
-            (kind, version) => {
-                Err(format!("preprocessing \"{kind}\" version {version}; a newer Leukoscope may know it"))
-            }
+            (kind, version) => Err(ManifestError::Preprocessing(kind.to_owned(), version)),
         }
     }
 }

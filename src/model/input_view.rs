@@ -3,6 +3,19 @@
 use crate::domain::{CellPreprocessing, Filter, Preprocessing, TensorSpec, WholePreprocessing};
 use std::str::FromStr;
 
+/// A word that says nothing of a model's input.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownView {
+    /// No [`Scaling`].
+    #[error("\"{0}\" is no scaling; known are {words}", words = Scaling::KNOWN.map(|(w, ..)| w).join(", "))]
+    Scaling(String),
+    /// No [`Crop`].
+    #[error(
+        "\"{0}\" is no way of cutting; known are stretch, centre, centre-SHARE, cell, cell-plain (and -area, -bicubic)"
+    )]
+    Crop(String),
+}
+
 /// What the values of the input are: (value of 0…255 − mean) / std, in the tensor's order of colours.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scaling {
@@ -80,15 +93,12 @@ impl Scaling {
 }
 
 impl FromStr for Scaling {
-    type Err = String;
+    type Err = UnknownView;
 
-    fn from_str(s: &str) -> Result<Self, String> {
+    fn from_str(s: &str) -> Result<Self, UnknownView> {
         let word = s.trim().to_lowercase();
-        Self::KNOWN
-            .iter()
-            .find(|(w, ..)| *w == word)
-            .map(|(_, s, _)| *s)
-            .ok_or_else(|| format!("\"{s}\" is no scaling; known are {}", Self::KNOWN.map(|(w, ..)| w).join(", ")))
+        let known = Self::KNOWN.iter().find(|(w, ..)| *w == word);
+        known.map(|(_, scaling, _)| *scaling).ok_or_else(|| UnknownView::Scaling(s.to_owned()))
     }
 }
 
@@ -137,15 +147,11 @@ impl Crop {
 }
 
 impl FromStr for Crop {
-    type Err = String;
+    type Err = UnknownView;
 
-    fn from_str(s: &str) -> Result<Self, String> {
+    fn from_str(s: &str) -> Result<Self, UnknownView> {
         let word = s.trim().to_lowercase();
-        let no = || {
-            format!(
-                "\"{s}\" is no way of cutting; known are stretch, centre, centre-SHARE, cell, cell-plain (and -area, -bicubic)"
-            )
-        };
+        let no = || UnknownView::Crop(s.to_owned());
         match word.as_str() {
             "cell" => return Ok(Self::Cell(CellPreprocessing::OURS)),
             "cell-plain" => return Ok(Self::Cell(CellPreprocessing { balanced: false, ..CellPreprocessing::OURS })),

@@ -10,6 +10,7 @@ mod evidence;
 mod head;
 mod input_view;
 mod limits;
+mod manifest_error;
 mod network;
 #[expect(clippy::all, clippy::pedantic, reason = "generated code")]
 mod onnx;
@@ -31,16 +32,17 @@ pub use contract::{Answers, Draft, Question};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
 pub use evidence::{ContractPart, Evidence, EvidenceLine, Source};
 pub use head::Head;
-pub use input_view::{Crop, Scaling};
+pub use input_view::{Crop, Scaling, UnknownView};
+pub use manifest_error::ManifestError;
 pub use network::{
     FEATURE_MAP, FEATURES, INPUT, LOGITS, Layer, LayerKind, Network, NetworkError, ReadNetwork, read_network,
     write_network,
 };
 pub use ood::{HASH_BYTES, OodDetector, TrainingRecord};
 pub use quantize::{QuantizeError, quantizable, quantized, with_outputs};
-pub use rewrite::{ManifestError, manifest_text, with_manifest};
+pub use rewrite::{ManifestFileError, manifest_text, with_manifest};
 pub use selftest::{SELF_TEST_TOLERANCE, SelfTest, self_test_picture};
 pub use sidecar::{SIDECARS, Sidecar};
 pub use third_party::{BuiltInScaling, Ending, Facts, Family, OnnxFacts};
-pub use triton::{TritonModel, triton_files};
+pub use triton::{TritonError, TritonModel, triton_files};
 pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedGraph, VettedModel, vet, vet_as, vet_graph};

@@ -60,7 +60,7 @@ pub struct Network {
 }
 
 /// Why a graph is not one of this family.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NetworkError {
     /// The file itself.
     #[error(transparent)]

@@ -3,6 +3,7 @@
 //! The first tells what is unlike anything in training, the second whether an image that is evaluated was learnt from.
 //! Fitting is `training`'s; here are only the numbers in the file and what is asked of them.
 
+use super::manifest_error::ManifestError;
 use crate::domain::Digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -63,7 +64,7 @@ pub struct OodDetector {
 
 impl OodDetector {
     /// What is wrong with it.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), ManifestError> {
         let fits = self.dims > 0
             && self.components.len() == self.dims.saturating_mul(self.mean.len())
             && self.whitening.len() == self.dims.saturating_mul(self.dims)
@@ -74,7 +75,7 @@ impl OodDetector {
         if fits && all.into_iter().flatten().all(|v| v.is_finite()) {
             Ok(())
         } else {
-            Err("a familiarity whose numbers do not fit each other".into())
+            Err(ManifestError::Part("a familiarity whose numbers do not fit each other"))
         }
     }
 
@@ -184,11 +185,11 @@ impl TrainingRecord {
     }
 
     /// What is wrong with it.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), ManifestError> {
         let (digests, likeness) = (STANDARD.decode(&self.digests), STANDARD.decode(&self.likeness));
         match (digests, likeness) {
             (Ok(d), Ok(l)) if d.len().is_multiple_of(DIGEST) && l.len() == d.len() / DIGEST * HASH_BYTES => Ok(()),
-            _ => Err("a training record that is damaged".into()),
+            _ => Err(ManifestError::Part("a training record that is damaged")),
         }
     }
 }

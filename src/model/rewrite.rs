@@ -37,7 +37,7 @@ pub fn with_manifest(bytes: &[u8], manifest: &str) -> Option<Vec<u8>> {
 
 /// Why a manifest cannot be read from a file, or put into one.
 #[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
+pub enum ManifestFileError {
     /// It is not what this version understands.
     #[error("the model's manifest: {0}")]
     Json(#[from] serde_json::Error),
@@ -51,7 +51,7 @@ impl Manifest {
     ///
     /// # Errors
     /// Where its text is not understood.
-    pub fn read(file: &[u8]) -> Result<Option<Self>, ManifestError> {
+    pub fn read(file: &[u8]) -> Result<Option<Self>, ManifestFileError> {
         Ok(manifest_text(file).map(|text| serde_json::from_str(&text)).transpose()?)
     }
 
@@ -59,8 +59,8 @@ impl Manifest {
     ///
     /// # Errors
     /// Where the file is not an ONNX file.
-    pub fn put_into(&self, file: &[u8]) -> Result<Vec<u8>, ManifestError> {
-        with_manifest(file, &serde_json::to_string(self)?).ok_or(ManifestError::NotOnnx)
+    pub fn put_into(&self, file: &[u8]) -> Result<Vec<u8>, ManifestFileError> {
+        with_manifest(file, &serde_json::to_string(self)?).ok_or(ManifestFileError::NotOnnx)
     }
 }
 

@@ -20,13 +20,33 @@ pub struct TritonModel {
     pub files: Vec<(&'static str, Vec<u8>)>,
 }
 
+/// Why a model cannot be written for the server: its graph says less than the server wants to know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TritonError {
+    /// No ONNX, or nothing in it.
+    #[error("the file has no graph")]
+    NoGraph,
+    /// The input that the card names is not there.
+    #[error("the graph has no input \"{0}\"")]
+    NoInput(String),
+    /// Several inputs.
+    #[error("the graph wants more than one input")]
+    Inputs,
+    /// An input or output without a shape.
+    #[error("the graph does not say the shape of \"{0}\"")]
+    NoShape(String),
+    /// An input or output of an ONNX type that has no word here.
+    #[error("\"{0}\" is of type {1}, which is not known here")]
+    Type(String, i32),
+}
+
 /// The model's folder in a repository.
 ///
 /// # Errors
-/// When the graph says less of its shapes than the server wants to know.
-pub fn triton_files(model: &VettedModel) -> Result<TritonModel, String> {
-    let proto = ModelProto::decode(model.bytes()).map_err(|e| e.to_string())?;
-    let graph = proto.graph.as_ref().ok_or("the file has no graph")?;
+/// [`TritonError`].
+pub fn triton_files(model: &VettedModel) -> Result<TritonModel, TritonError> {
+    let proto = ModelProto::decode(model.bytes()).map_err(|_| TritonError::NoGraph)?;
+    let graph = proto.graph.as_ref().ok_or(TritonError::NoGraph)?;
     let card = model.card();
     let kept: String = card.name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
     let name = kept.trim_matches('_').to_owned();
@@ -45,12 +65,12 @@ pub fn triton_files(model: &VettedModel) -> Result<TritonModel, String> {
     Ok(TritonModel { name, files })
 }
 
-fn config(graph: &GraphProto, name: &str, input: &str, scores: &str) -> Result<String, String> {
+fn config(graph: &GraphProto, name: &str, input: &str, scores: &str) -> Result<String, TritonError> {
     let constant: Vec<&str> = graph.initializer.iter().map(|t| t.name()).collect();
     let find = |all: &[ValueInfoProto], name: &str| all.iter().find(|v| v.name() == name).cloned();
-    let value = find(&graph.input, input).ok_or_else(|| format!("the graph has no input \"{input}\""))?;
+    let value = find(&graph.input, input).ok_or_else(|| TritonError::NoInput(input.to_owned()))?;
     if graph.input.iter().any(|i| i.name() != input && !constant.contains(&i.name())) {
-        return Err("the graph wants more than one input".into());
+        return Err(TritonError::Inputs);
     }
     let (kind, dims) = shape(&value)?;
     // An open first dimension is the batch, which the server adds by itself; a closed one is a dimension like the others.
@@ -82,8 +102,8 @@ fn config(graph: &GraphProto, name: &str, input: &str, scores: &str) -> Result<S
 }
 
 /// Type in the server's words, and dimensions; none for one that is open.
-fn shape(value: &ValueInfoProto) -> Result<(&'static str, Vec<Option<i64>>), String> {
-    let unknown = || format!("the graph does not say the shape of \"{}\"", value.name());
+fn shape(value: &ValueInfoProto) -> Result<(&'static str, Vec<Option<i64>>), TritonError> {
+    let unknown = || TritonError::NoShape(value.name().to_owned());
     let Some(type_proto::Value::TensorType(t)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
         return Err(unknown());
     };
@@ -92,7 +112,7 @@ fn shape(value: &ValueInfoProto) -> Result<(&'static str, Vec<Option<i64>>), Str
         x if x == DataType::Float16 as i32 => "TYPE_FP16",
         x if x == DataType::Uint8 as i32 => "TYPE_UINT8",
         x if x == DataType::Int64 as i32 => "TYPE_INT64",
-        x => return Err(format!("\"{}\" is of type {x}, which is not known here", value.name())),
+        x => return Err(TritonError::Type(value.name().to_owned(), x)),
     };
     let dims = t.shape.as_ref().ok_or_else(unknown)?.dim.iter().map(|d| match &d.value {
         Some(tensor_shape_proto::dimension::Value::DimValue(v)) if *v > 0 => Some(*v),

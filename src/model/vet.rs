@@ -6,6 +6,7 @@
 use super::card::{MANIFEST_KEY, Manifest, ModelCard, NEWEST_SCHEMA};
 use super::embedded::embedded_self_test;
 use super::limits::{Constants, exceeded_limit, shape};
+use super::manifest_error::ManifestError;
 use super::onnx::{ModelProto, TensorProto, tensor_proto, type_proto};
 use super::ood::{OodDetector, TrainingRecord};
 use super::scan::{ScanError, scan};
@@ -24,7 +25,7 @@ const CONTROL_FLOW: [&str; 4] = ["If", "Loop", "Scan", "SequenceMap"];
 const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
 
 /// Why a model file is refused, with what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum VetError {
     /// Larger than [`MAX_MODEL_BYTES`].
     #[error("the file has {0} bytes; a model may have {MAX_MODEL_BYTES}")]
@@ -70,7 +71,7 @@ pub enum VetError {
     NoManifest,
     /// A manifest that is not understood.
     #[error("the model's manifest is not understood: {0}")]
-    Manifest(String),
+    Manifest(#[from] ManifestError),
     /// A manifest of a newer program.
     #[error("the model's manifest has schema {0}; this version reads up to {NEWEST_SCHEMA}. Update Leukoscope")]
     NewerSchema(u32),
@@ -151,7 +152,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
     let output = match (&manifest.outputs.logits, &manifest.outputs.probabilities) {
         (Some(name), _) => OutputKind::Logits(name.clone()),
         (None, Some(name)) => OutputKind::Probabilities(name.clone()),
-        (None, None) => return Err(VetError::Manifest("neither logits nor probabilities among its outputs".into())),
+        (None, None) => return Err(ManifestError::Part("neither logits nor probabilities among its outputs").into()),
     };
     let (OutputKind::Logits(output_name) | OutputKind::Probabilities(output_name)) = &output;
     check_output(model, output_name, manifest.labels.len())?;
@@ -160,10 +161,10 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
         .input
         .iter()
         .find(|i| i.name() == manifest.input.name)
-        .ok_or_else(|| VetError::Manifest(format!("the graph has no input \"{}\"", manifest.input.name)))?;
+        .ok_or_else(|| ManifestError::Missing("input", manifest.input.name.clone()))?;
     let fixed_batch = shape(input).0.first().copied().flatten();
     if fixed_batch.is_some_and(|b| b > 64) {
-        return Err(VetError::Manifest("the graph takes more than 64 pictures at a time and no fewer".into()));
+        return Err(ManifestError::Part("the graph takes more than 64 pictures at a time and no fewer").into());
     }
     let property = |key: &str| model.metadata_props.iter().find(|p| p.key() == key).map(|p| p.value().to_owned());
     let o = &manifest.outputs;
@@ -178,7 +179,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
         manifest.familiarity.as_ref().map_or(Ok(()), OodDetector::check),
         manifest.training_record.as_ref().map_or(Ok(()), TrainingRecord::check),
     ];
-    checks.into_iter().collect::<Result<(), String>>().map_err(VetError::Manifest)?;
+    checks.into_iter().collect::<Result<(), ManifestError>>()?;
     let card = ModelCard {
         name: if manifest.name.is_empty() { "unnamed model".into() } else { manifest.name.clone() },
         digest,
@@ -189,8 +190,8 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
         evidence: manifest.evidence.clone(),
         input_name: manifest.input.name.clone(),
         fixed_batch,
-        tensor: manifest.tensor().map_err(VetError::Manifest)?,
-        preprocessing: manifest.preprocessing().map_err(VetError::Manifest)?,
+        tensor: manifest.tensor()?,
+        preprocessing: manifest.preprocessing()?,
         calibration: manifest.calibration.clone(),
         features: manifest.outputs.features.clone(),
         familiarity: manifest.familiarity.clone(),
@@ -217,15 +218,14 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
 }
 
 /// The classes that the labels count as, and the class of each label where that is not simply its own.
-fn classes_of(manifest: &Manifest) -> Result<(ClassSet, Vec<usize>), VetError> {
-    let no = |e: String| VetError::Manifest(e);
+fn classes_of(manifest: &Manifest) -> Result<(ClassSet, Vec<usize>), ManifestError> {
     // The model's own labels must be a set, too.
-    let own = ClassSet::new(manifest.labels.clone()).map_err(|e| no(e.to_string()))?;
+    let own = ClassSet::new(manifest.labels.clone())?;
     if manifest.counts_as.is_empty() {
         return Ok((own, Vec::new()));
     }
     if manifest.counts_as.len() != own.len() {
-        return Err(no(format!("{} labels count as {} classes", own.len(), manifest.counts_as.len())));
+        return Err(ManifestError::CountsAs(own.len(), manifest.counts_as.len()));
     }
     let mut classes: Vec<String> = Vec::new();
     let mut merge = Vec::new();
@@ -237,7 +237,7 @@ fn classes_of(manifest: &Manifest) -> Result<(ClassSet, Vec<usize>), VetError> {
         merge.push(at);
     }
     let plain = merge.iter().enumerate().all(|(i, m)| i == *m);
-    let classes = ClassSet::new(classes).map_err(|e| no(e.to_string()))?;
+    let classes = ClassSet::new(classes)?;
     Ok((classes, if plain { Vec::new() } else { merge }))
 }
 
@@ -309,14 +309,15 @@ fn looks_like_onnx(bytes: &[u8]) -> bool {
 
 fn manifest_of(model: &ModelProto) -> Result<Manifest, VetError> {
     let text = model.metadata_props.iter().find(|p| p.key() == MANIFEST_KEY).ok_or(VetError::NoManifest)?.value();
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|e| VetError::Manifest(e.to_string()))?;
+    let json = |e: serde_json::Error| ManifestError::Json(e.to_string());
+    let value: serde_json::Value = serde_json::from_str(text).map_err(json)?;
     let schema = value.get("schema").and_then(serde_json::Value::as_u64).and_then(|v| u32::try_from(v).ok());
     match schema {
         Some(v) if v > NEWEST_SCHEMA => return Err(VetError::NewerSchema(v)),
-        None => return Err(VetError::Manifest("no schema number".into())),
+        None => return Err(ManifestError::Part("no schema number").into()),
         Some(_) => {}
     }
-    serde_json::from_value(value).map_err(|e| VetError::Manifest(e.to_string()))
+    Ok(serde_json::from_value(value).map_err(json)?)
 }
 
 /// Refuses weights that lie elsewhere or lie about their size; returns how many numbers there are.
@@ -429,7 +430,7 @@ fn check_output(model: &ModelProto, name: &str, labels: usize) -> Result<(), Vet
         .output
         .iter()
         .find(|o| o.name() == name)
-        .ok_or_else(|| VetError::Manifest(format!("the graph has no output \"{name}\"")))?;
+        .ok_or_else(|| ManifestError::Missing("output", name.to_owned()))?;
     let shape = match output.r#type.as_ref().and_then(|t| t.value.as_ref()) {
         Some(type_proto::Value::TensorType(t)) => t.shape.as_ref(),
         _ => None,

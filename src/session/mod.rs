@@ -27,7 +27,7 @@ pub use open::Opened;
 pub use record::{CaseChange, CaseRecord, Signature};
 pub use results::KeptResult;
 pub use store::{Seen, Store, StoreError};
-pub use thumbnails::{THUMBNAIL_BYTES, Thumbnails};
+pub use thumbnails::{THUMBNAIL_BYTES, Thumbnails, ThumbnailsError};
 pub use verify::Verification;
 
 /// The time of a row that no person asked for, UTC, RFC 3339.

@@ -13,6 +13,14 @@ const LEAVE: (u64, u64) = (4, 5);
 /// Pictures put between two looks at the bound.
 const LOOK_EVERY: u32 = 256;
 
+/// Why the cache can neither be opened nor made.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}")]
+pub struct ThumbnailsError {
+    path: String,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
 /// The cache.
 #[derive(Debug)]
 pub struct Thumbnails {
@@ -24,10 +32,13 @@ impl Thumbnails {
     /// Opens or makes it, for at most `bound` bytes of pictures.
     ///
     /// # Errors
-    /// When it can neither be opened nor made, in words.
-    pub fn open(path: &Path, bound: u64) -> Result<Self, String> {
+    /// [`ThumbnailsError`].
+    pub fn open(path: &Path, bound: u64) -> Result<Self, ThumbnailsError> {
+        fn no<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl Fn(E) -> ThumbnailsError {
+            move |e| ThumbnailsError { path: display_path(path), source: e.into() }
+        }
         if let Some(folder) = path.parent() {
-            create_folder(folder).map_err(|e| format!("{}: {e}", display_path(folder)))?;
+            create_folder(folder).map_err(no(folder))?;
         }
         let connection = match connect(path) {
             Ok(c) => c,
@@ -35,9 +46,9 @@ impl Thumbnails {
                 for ending in ["", "-wal", "-shm"] {
                     let mut name = path.as_os_str().to_owned();
                     name.push(ending);
-                    remove_file(Path::new(&name)).map_err(|e| format!("{}: {e}", display_path(path)))?;
+                    remove_file(Path::new(&name)).map_err(no(path))?;
                 }
-                connect(path).map_err(|e| format!("{}: {e}", display_path(path)))?
+                connect(path).map_err(no(path))?
             }
         };
         Ok(Self { inner: Mutex::new((connection, 0)), bound })

@@ -1,6 +1,7 @@
 //! Gradients of a batch on the processor: the batch is cut into fixed pieces, each computed by one thread, and the pieces'
 //! gradients are added in their order. So the result has the same bits whatever the number of threads.
 
+use super::error::{DeviceError, TrainError};
 use super::network::{Net, Workspace};
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
@@ -66,14 +67,14 @@ pub trait GradientEngine: Send {
     /// As [`CpuEngine::gradients`].
     ///
     /// # Errors
-    /// When the device fails, in its words.
-    fn gradients(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<BatchResult, String>;
+    /// [`DeviceError`].
+    fn gradients(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<BatchResult, DeviceError>;
 
     /// As [`CpuEngine::logits`].
     ///
     /// # Errors
-    /// When the device fails, in its words.
-    fn logits(&self, values: &[f32], inputs: &[f32]) -> Result<Vec<f32>, String>;
+    /// [`DeviceError`].
+    fn logits(&self, values: &[f32], inputs: &[f32]) -> Result<Vec<f32>, DeviceError>;
 }
 
 /// Where a network is trained.
@@ -102,13 +103,13 @@ impl CpuEngine {
     /// An engine for layers `first..` of a network; `threads` 0 is one per core.
     ///
     /// # Errors
-    /// When no thread can be started.
-    pub fn new(net: Net, first: usize, threads: usize) -> Result<Self, String> {
+    /// [`TrainError::Threads`].
+    pub fn new(net: Net, first: usize, threads: usize) -> Result<Self, TrainError> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("train-{i}"))
             .build()
-            .map_err(|e| format!("no training thread could be started: {e}"))?;
+            .map_err(TrainError::Threads)?;
         Ok(Self { net, first, pool, free_workspaces: Mutex::new(Vec::new()), pieces: Vec::new() })
     }
 

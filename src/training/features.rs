@@ -3,14 +3,17 @@
 
 use super::augment::{Augmentation, augment};
 use super::engine::CpuEngine;
+use super::error::TrainError;
 use super::trainer::Source;
-use crate::dataset::{CellCache, CutCell};
+use crate::dataset::{CacheError, CellCache, CutCell};
 use crate::domain::TensorSpec;
 use crate::files::{Pack, digest_of};
 use crate::task::{Cancel, Progress};
 use fastrand::Rng;
 use std::path::Path;
 
+/// What is kept, in a sentence.
+const ACTIVATIONS: &str = "activations";
 /// Cells whose activations are computed between two looks at the cancel.
 const PART: usize = 64;
 
@@ -27,6 +30,12 @@ impl Scaling {
     #[must_use]
     pub fn of(spec: &TensorSpec) -> Self {
         Self { mean: spec.mean, inverse: spec.std.map(|s| 1.0 / s), bgr: spec.bgr }
+    }
+
+    /// What it is known by: all of its numbers.
+    fn name(&self) -> String {
+        let Self { mean: [a, b, c], inverse: [d, e, f], bgr } = self;
+        format!("{} mean {a} {b} {c} inverse {d} {e} {f}", if *bgr { "bgr" } else { "rgb" })
     }
 
     fn apply(&self, values: &mut [f32]) {
@@ -55,7 +64,7 @@ pub struct CellSource<'a> {
 }
 
 impl Source for CellSource<'_> {
-    fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), String> {
+    fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), TrainError> {
         let mut bytes = Vec::new();
         self.cache.read(self.cells[item], &mut bytes)?;
         let side = self.cache.view().size;
@@ -93,7 +102,7 @@ impl Activations {
     /// `views` says how many each item needs, which may be none. `None` when cancelled.
     ///
     /// # Errors
-    /// When the cache cannot be written or a cell cannot be read any more, in words.
+    /// When the cache cannot be written or a cell cannot be read any more.
     #[expect(clippy::too_many_arguments, reason = "what is computed, how, where it is kept, and who watches")]
     pub fn compute(
         engine: &CpuEngine,
@@ -104,24 +113,20 @@ impl Activations {
         folder: Option<&Path>,
         cancel: &Cancel,
         progress: &Progress,
-    ) -> Result<Option<Self>, String> {
+    ) -> Result<Option<Self>, TrainError> {
         let net = engine.net();
         let len = net.input_len(first);
         let frozen: Vec<u8> = values[..net.offset(first)].iter().flat_map(|v| v.to_le_bytes()).collect();
         let decoder = crate::imaging::DECODER_VERSION;
         let name = format!("activations-{}-{first}-{}-d{decoder}", digest_of(&frozen).short(), net.side());
-        let full = |e: std::io::Error| {
-            format!(
-                "the cache of activations cannot be written: {e}. Free some space in the cache folder (or set XDG_CACHE_HOME) and start again"
-            )
-        };
+        let full = |e| CacheError::Write(ACTIVATIONS, e);
         let pack = Pack::cached(folder, &name, len * 4).map_err(full)?;
-        let view = source.cache.view();
-        let change = format!("{view:?} {:?} {:?} {seed}", source.augmentation, source.scaling);
+        // The plain view is the same whatever the changes are.
+        let plain = format!("{} {}", source.cache.view().name(), source.scaling.name());
+        let Augmentation { geometry, colour } = source.augmentation;
+        let changed = format!("{plain} geometry {geometry} colour {colour} seed {seed}");
         let key = |cell: &CutCell, v: usize| {
-            // The plain view is the same whatever the changes are.
-            let plain = format!("{view:?} {:?}", source.scaling);
-            let text = if v == 0 { plain } else { format!("{change} {v}") };
+            let text = if v == 0 { plain.clone() } else { format!("{changed} {v}") };
             digest_of(&[&cell.digest.0[..], text.as_bytes()].concat()).0
         };
         let all: Vec<(usize, usize)> =
@@ -154,10 +159,7 @@ impl Activations {
             }
             for (&(i, v), key) in part.iter().zip(&keys) {
                 // Another cell's activations in its place would be trained on without a word.
-                records[i][v] = pack
-                    .find(key)
-                    .and_then(|(r, _)| r)
-                    .ok_or("the cache of activations lost what was just put into it; start again")?;
+                records[i][v] = pack.find(key).and_then(|(r, _)| r).ok_or(TrainError::ActivationsLost)?;
                 progress.step();
             }
         }
@@ -167,13 +169,11 @@ impl Activations {
 }
 
 impl Source for Activations {
-    fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), String> {
+    fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), TrainError> {
         let views = &self.records[item];
         let view = random.map_or(0, |r| r.usize(..views.len()));
         let mut bytes = vec![0; self.len * 4];
-        self.pack
-            .read(views[view], &mut bytes)
-            .map_err(|e| format!("the cache of activations cannot be read any more: {e}. Start again"))?;
+        self.pack.read(views[view], &mut bytes).map_err(|e| CacheError::Read(ACTIVATIONS, e))?;
         out.iter_mut().zip(bytes.chunks_exact(4)).for_each(|(o, b)| *o = f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! they are. Its results are close to the processor's, not the same bits.
 
 use super::engine::{Batch, BatchResult, GradientEngine};
+use super::error::DeviceError;
 use super::network::Net;
 use crate::model::LayerKind;
 use burn::tensor::{Device, Tensor, TensorData, activation, module::conv2d, ops::ConvOptions};
@@ -34,9 +35,9 @@ impl TensorEngine {
     /// On the best graphics card that WebGPU finds; `software` also takes one that is only imitated by the processor.
     ///
     /// # Errors
-    /// When there is none, in words.
+    /// [`DeviceError::NotFound`].
     #[cfg(feature = "gpu")]
-    pub(super) fn gpu(net: Net, first: usize, software: bool) -> Result<Self, String> {
+    pub(super) fn gpu(net: Net, first: usize, software: bool) -> Result<Self, DeviceError> {
         use burn::tensor::DeviceKind::{Cpu, DiscreteGpu, IntegratedGpu, VirtualGpu};
         let mut kinds = vec![DiscreteGpu(0), IntegratedGpu(0), VirtualGpu(0)];
         if software {
@@ -50,10 +51,11 @@ impl TensorEngine {
                     let name = device.identity().map_or_else(|| "graphics card".into(), |i| i.name);
                     return Ok(Self { net, first, device, name: format!("{name} (WebGPU)") });
                 }
-                Ok(Err(e)) | Err(e) => why = e,
+                Ok(Err(e)) => why = e,
+                Err(e) => why = e.to_string(),
             }
         }
-        Err(format!("no graphics card that WebGPU can use was found ({})", why.trim()))
+        Err(DeviceError::NotFound(why.trim().to_owned()))
     }
 
     fn load(&self, values: &[f32], device: &Device, learn: bool) -> Weights {
@@ -131,7 +133,7 @@ impl TensorEngine {
         x
     }
 
-    fn learn(&self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<BatchResult, String> {
+    fn learn(&self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<BatchResult, DeviceError> {
         let classes = self.net.network().classes;
         let n = batch.targets.len() / classes;
         let device = self.device.clone().autodiff();
@@ -143,10 +145,11 @@ impl TensorEngine {
         let gradients = loss.backward();
         let mut at = 0;
         let mut put = |numbers: Option<Vec<f32>>| {
-            let numbers = numbers.ok_or("the tensor library returned no gradient")?;
-            gradient.get_mut(at..at + numbers.len()).ok_or("too many gradients")?.copy_from_slice(&numbers);
+            let numbers = numbers.ok_or_else(|| no("the tensor library returned no gradient"))?;
+            let place = gradient.get_mut(at..at + numbers.len()).ok_or_else(|| no("too many gradients"))?;
+            place.copy_from_slice(&numbers);
             at += numbers.len();
-            Ok::<(), String>(())
+            Ok::<(), DeviceError>(())
         };
         for (weight, bias) in &weights.convolutions {
             put(weight.grad(&gradients).and_then(|g| g.into_data().try_to_vec::<f32>().ok()))?;
@@ -157,7 +160,7 @@ impl TensorEngine {
             put(bias.grad(&gradients).and_then(|g| g.into_data().try_to_vec::<f32>().ok()))?;
         }
         let loss = f64::from(loss.into_scalar::<f32>());
-        let logits = logits.into_data().try_to_vec::<f32>().map_err(|e| format!("{e:?}"))?;
+        let logits = logits.into_data().try_to_vec::<f32>().map_err(|e| no(&format!("{e:?}")))?;
         Ok(BatchResult { loss, logits })
     }
 }
@@ -167,11 +170,11 @@ impl GradientEngine for TensorEngine {
         &self.name
     }
 
-    fn gradients(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<BatchResult, String> {
+    fn gradients(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<BatchResult, DeviceError> {
         guarded(|| self.learn(values, batch, gradient)).and_then(|r| r)
     }
 
-    fn logits(&self, values: &[f32], inputs: &[f32]) -> Result<Vec<f32>, String> {
+    fn logits(&self, values: &[f32], inputs: &[f32]) -> Result<Vec<f32>, DeviceError> {
         let n = inputs.len() / self.net.input_len(self.first).max(1);
         guarded(|| {
             let weights = self.load(values, &self.device, false);
@@ -179,7 +182,7 @@ impl GradientEngine for TensorEngine {
             self.forward(&weights, &batch, n, &self.device)
                 .into_data()
                 .try_to_vec::<f32>()
-                .map_err(|e| format!("{e:?}"))
+                .map_err(|e| no(&format!("{e:?}")))
         })
         .and_then(|r| r)
     }
@@ -210,10 +213,14 @@ fn padded(x: Tensor<4>, before: usize, after: usize) -> Tensor<4> {
     Tensor::cat(columns, 3)
 }
 
+fn no(why: &str) -> DeviceError {
+    DeviceError::Failed(why.to_owned())
+}
+
 /// The tensor library panics where a device is lost or full; that must end the training in words, not the program.
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, DeviceError> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|cause| {
         let text = cause.downcast_ref::<String>().map(String::as_str).or(cause.downcast_ref::<&str>().copied());
-        text.unwrap_or("the device stopped answering").to_owned()
+        no(text.unwrap_or("the device stopped answering"))
     })
 }

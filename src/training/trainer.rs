@@ -5,6 +5,7 @@
 //! the place in it, never from what happened before.
 
 use super::engine::{Batch, BatchResult, CpuEngine, GradientEngine, shifted_exp};
+use super::error::{DeviceError, TrainError};
 use super::optimizer::{Optimizer, average};
 use super::recipe::Recipe;
 use crate::domain::EpochRow;
@@ -17,8 +18,8 @@ pub trait Source: Sync {
     /// Writes item `item` as the network's input; changed by chance where `random` is given, else plain.
     ///
     /// # Errors
-    /// When it cannot be read any more, in words.
-    fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), String>;
+    /// When it cannot be read any more.
+    fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), TrainError>;
 }
 
 /// What one step came to.
@@ -55,11 +56,8 @@ pub trait Observer {
     fn step(&mut self, news: &StepMetrics) -> Control;
     /// After each epoch; `best` is whether it is the best so far.
     fn epoch(&mut self, row: &EpochRow, best: bool);
-    /// The state shall be saved.
-    ///
-    /// # Errors
-    /// When it cannot be saved (a full disk); training goes on or stops as the answer says.
-    fn save(&mut self, state: &TrainState) -> Result<(), String>;
+    /// The state shall be saved. Where it cannot be (a full disk), training goes on.
+    fn save(&mut self, state: &TrainState);
 }
 
 /// Why training ended.
@@ -151,10 +149,10 @@ impl<'a> Trainer<'a> {
     /// Takes up a saved state.
     ///
     /// # Errors
-    /// When the state is of another network.
-    pub fn resume(&mut self, state: TrainState) -> Result<(), String> {
+    /// [`TrainError::OtherNetwork`].
+    pub fn resume(&mut self, state: TrainState) -> Result<(), TrainError> {
         if state.values.len() != self.state.values.len() || state.average.len() != self.state.average.len() {
-            return Err("the checkpoint belongs to another network or recipe".into());
+            return Err(TrainError::OtherNetwork);
         }
         self.state = state;
         Ok(())
@@ -191,8 +189,8 @@ impl<'a> Trainer<'a> {
     /// Trains to the end, or until stopped.
     ///
     /// # Errors
-    /// When an input cannot be read any more, in words; the state stays as it was at the last step.
-    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Stop, String> {
+    /// When an input cannot be read any more, or a device fails; the state stays as it was at the last step.
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Stop, TrainError> {
         let steps = self.steps_an_epoch();
         let total = steps * self.recipe.epochs;
         let mut gradient = vec![0f32; self.state.values.len()];
@@ -242,9 +240,9 @@ impl<'a> Trainer<'a> {
                 };
                 match observer.step(&news) {
                     Control::Continue => {}
-                    Control::Checkpoint => observer.save(&self.state)?,
+                    Control::Checkpoint => observer.save(&self.state),
                     Control::Stop => {
-                        observer.save(&self.state)?;
+                        observer.save(&self.state);
                         return Ok(Stop::Cancelled);
                     }
                 }
@@ -276,7 +274,7 @@ impl<'a> Trainer<'a> {
             state.history.push(row);
             (state.step, state.sums, state.seconds) = (0, [0.0; 3], 0.0);
             observer.epoch(&row, better);
-            observer.save(&self.state)?;
+            observer.save(&self.state);
             if self.recipe.patience.is_some_and(|p| row.epoch - best_at >= p) {
                 return Ok(Stop::Early);
             }
@@ -284,11 +282,11 @@ impl<'a> Trainer<'a> {
         Ok(Stop::Finished)
     }
 
-    fn gradients(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<BatchResult, String> {
+    fn gradients(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<BatchResult, TrainError> {
         match &mut self.device {
             Some(device) => {
-                let name = device.name().to_owned();
-                device.gradients(values, batch, gradient).map_err(|e| failed(&name, &e))
+                let result = device.gradients(values, batch, gradient);
+                result.map_err(|e| failed(device.as_ref(), e))
             }
             None => Ok(self.engine.gradients(values, batch, gradient)),
         }
@@ -349,7 +347,7 @@ impl<'a> Trainer<'a> {
             .collect()
     }
 
-    fn batch(&self, order: &[usize]) -> Result<Batch, String> {
+    fn batch(&self, order: &[usize]) -> Result<Batch, TrainError> {
         let (epoch, from) = (self.state.epoch, self.state.step * self.recipe.batch);
         let places: Vec<usize> = (from..(from + self.recipe.batch).min(order.len())).collect();
         let (one, classes) = (self.engine.net().input_len(self.first), self.classes());
@@ -381,11 +379,11 @@ impl<'a> Trainer<'a> {
     }
 
     /// Mean loss and share right on plain pictures.
-    fn look(&self, values: &[f32], items: &[(usize, usize)]) -> Result<(f64, f64), String> {
+    fn look(&self, values: &[f32], items: &[(usize, usize)]) -> Result<(f64, f64), TrainError> {
         let items_of = items.iter().map(|(i, _)| *i);
         let logits = match &self.device {
             Some(device) => each_input(&self.engine, self.first, self.source, items_of, |inputs| {
-                device.logits(values, inputs).map_err(|e| failed(device.name(), &e))
+                device.logits(values, inputs).map_err(|e| failed(device.as_ref(), e))
             })?,
             None => logits_of(&self.engine, self.first, values, self.source, items_of)?,
         };
@@ -413,20 +411,19 @@ fn random(seed: u64, epoch: usize, place: usize) -> Rng {
 /// Logits of plain items, `[n, classes]`, a few at a time so that memory stays small.
 ///
 /// # Errors
-/// When an input cannot be read any more, in words.
+/// When an input cannot be read any more.
 pub fn logits_of(
     engine: &CpuEngine,
     first: usize,
     values: &[f32],
     source: &dyn Source,
     items: impl Iterator<Item = usize>,
-) -> Result<Vec<f32>, String> {
+) -> Result<Vec<f32>, TrainError> {
     each_input(engine, first, source, items, |inputs| Ok(engine.logits(values, inputs)))
 }
 
-/// What became of a device, and what to do.
-fn failed(device: &str, why: &str) -> String {
-    format!("{device} failed: {why}. The checkpoint is kept: start again with --device cpu and it goes on from there")
+fn failed(device: &dyn GradientEngine, why: DeviceError) -> TrainError {
+    TrainError::Device(device.name().to_owned(), why)
 }
 
 fn each_input(
@@ -434,8 +431,8 @@ fn each_input(
     first: usize,
     source: &dyn Source,
     items: impl Iterator<Item = usize>,
-    answer: impl Fn(&[f32]) -> Result<Vec<f32>, String>,
-) -> Result<Vec<f32>, String> {
+    answer: impl Fn(&[f32]) -> Result<Vec<f32>, TrainError>,
+) -> Result<Vec<f32>, TrainError> {
     let one = engine.net().input_len(first);
     let items: Vec<usize> = items.collect();
     let mut logits = Vec::with_capacity(items.len() * engine.net().network().classes);
@@ -496,7 +493,7 @@ mod tests {
     struct Blobs;
 
     impl Source for Blobs {
-        fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), String> {
+        fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), TrainError> {
             let mut fixed = Rng::with_seed(item as u64);
             let random = random.unwrap_or(&mut fixed);
             for (i, o) in out.iter_mut().enumerate() {
@@ -519,9 +516,8 @@ mod tests {
         fn epoch(&mut self, row: &EpochRow, _: bool) {
             self.rows.push(*row);
         }
-        fn save(&mut self, state: &TrainState) -> Result<(), String> {
+        fn save(&mut self, state: &TrainState) {
             self.saved = Some(state.clone());
-            Ok(())
         }
     }
 
@@ -563,15 +559,15 @@ mod tests {
     #[test]
     fn it_learns_and_a_stopped_run_resumes_to_the_same_bits_on_any_number_of_threads() {
         let mut whole = trainer(&recipe(), 1);
-        assert_eq!(whole.run(&mut watch(0)), Ok(Stop::Finished));
+        assert_eq!(whole.run(&mut watch(0)).expect("runs"), Stop::Finished);
         assert!(whole.state().history[3].val_accuracy > 0.9, "{:?}", whole.state().history);
         for at in [1, 5, 13] {
             let mut first = trainer(&recipe(), 2);
             let mut observer = watch(at);
-            assert_eq!(first.run(&mut observer), Ok(Stop::Cancelled));
+            assert_eq!(first.run(&mut observer).expect("runs"), Stop::Cancelled);
             let mut second = trainer(&recipe(), 3);
             second.resume(observer.saved.expect("saved")).expect("fits");
-            assert_eq!(second.run(&mut watch(0)), Ok(Stop::Finished));
+            assert_eq!(second.run(&mut watch(0)).expect("runs"), Stop::Finished);
             assert_eq!(bits(&whole), bits(&second), "stopped at {at}");
         }
     }
@@ -592,7 +588,7 @@ mod tests {
         let mut recipe = recipe();
         (recipe.patience, recipe.epochs, recipe.optimizer.rate) = (Some(2), 50, 0.0);
         let mut t = trainer(&recipe, 1);
-        assert_eq!(t.run(&mut watch(0)), Ok(Stop::Early));
+        assert_eq!(t.run(&mut watch(0)).expect("runs"), Stop::Early);
         assert!(t.state().epoch < 10, "{}", t.state().epoch);
     }
 

@@ -29,7 +29,7 @@ const PICTURES: usize = 120;
 pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
     let mut figures = Vec::new();
     let slide = draw_slide(640, 480, 1, DEMO_SEED);
-    let png = encode_png(&slide.picture).map_err(UserError::new)?;
+    let png = encode_png(&slide.picture)?;
     let mut time = |name: &str, n: usize, work: &mut dyn FnMut()| {
         let start = Instant::now();
         (0..n).for_each(|_| work());
@@ -40,14 +40,14 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
     time("find its cell", 20, &mut || drop(imaging::find_cells(&slide.picture, 95.0)));
     let n = 3 * model.card().tensor.size * model.card().tensor.size;
     let start = Instant::now();
-    let mut engine = Engine::load(model, Provider::Auto, 1).map_err(|e| UserError::new(e.to_string()))?;
+    let mut engine = Engine::load(model, Provider::Auto, 1)?;
     figures.push(("load the model".into(), start.elapsed().as_secs_f64() * 1e3, "ms"));
     let name = engine.report().actual.to_string();
     for batch in [1usize, 4, 16] {
         let start = Instant::now();
         let rounds = 48 / batch;
         for _ in 0..rounds {
-            engine.run(vec![0.1; n * batch], batch).map_err(|e| UserError::new(e.to_string()))?;
+            engine.run(vec![0.1; n * batch], batch)?;
         }
         #[expect(clippy::cast_precision_loss, reason = "a count of repetitions")]
         let rate = (rounds * batch) as f64 / start.elapsed().as_secs_f64();
@@ -65,8 +65,7 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
     let start = Instant::now();
     let (cancel, progress) = (Cancel::new(), Progress::default());
     let mut on_event = |_| ControlFlow::Continue(());
-    inference::run(&entries, model, &options, &mut Monitor::new(&cancel, &progress, &mut on_event))
-        .map_err(|e| UserError::new(e.to_string()))?;
+    inference::run(&entries, model, &options, &mut Monitor::new(&cancel, &progress, &mut on_event))?;
     #[expect(clippy::cast_precision_loss, reason = "a count of pictures")]
     figures.push((
         format!("whole job, {PICTURES} pictures of 640×480"),

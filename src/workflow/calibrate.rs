@@ -82,7 +82,7 @@ pub fn calibrate(
         |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
     probe_output(out, Content::Model).map_err(|e| unwritable(&e))?;
     let mut manifest = Manifest::read(model.bytes())
-        .map_err(|e| UserError::new(e.to_string()))?
+        .map_err(UserError::from)?
         .ok_or_else(|| UserError::new("the model has no manifest to write into"))?;
     // What is fitted is fitted to the network's own logits, whatever calibration the file has now.
     manifest.calibration = None;

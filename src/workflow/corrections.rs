@@ -135,14 +135,14 @@ impl Corrections {
     /// Reads them anew: another window may have written.
     fn read(&mut self) -> Result<(), UserError> {
         if is_file(&self.path) {
-            let store = Store::look(&self.path).map_err(|e| UserError::new(e.to_string()))?;
+            let store = Store::look(&self.path)?;
             self.take(&store)?;
         }
         Ok(())
     }
 
     fn take(&mut self, store: &Store) -> Result<(), UserError> {
-        let labels = store.labels().map_err(|e| UserError::new(e.to_string()))?;
+        let labels = store.labels()?;
         self.kept =
             labels.into_iter().map(|(k, v)| (k.image, Correction { label: v.label, was: v.suggested })).collect();
         Ok(())
@@ -190,14 +190,14 @@ impl Correction {
 }
 
 /// The session, open for writing; another window is let finish.
-fn writable(path: &Path) -> Result<Store, String> {
+fn writable(path: &Path) -> Result<Store, UserError> {
     let until = Instant::now() + BUSY_TIMEOUT;
     let who = format!("Leukoscope, process {}", std::process::id());
     loop {
-        let opened = Store::open_undamaged(path, &who).map_err(|e| e.to_string())?;
+        let opened = Store::open_undamaged(path, &who)?;
         match opened.store.read_only() {
             None => return Ok(opened.store),
-            Some(why) if Instant::now() >= until => return Err(why.to_owned()),
+            Some(why) if Instant::now() >= until => return Err(UserError::new(why)),
             Some(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     }

@@ -19,4 +19,9 @@ impl fmt::Display for UserError {
     }
 }
 
-impl std::error::Error for UserError {}
+/// What is typed below says itself what is wrong; here it becomes words.
+impl<E: std::error::Error> From<E> for UserError {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -57,7 +57,7 @@ impl Explainer {
     /// # Errors
     /// When it cannot be run.
     pub fn new(model: &VettedModel, provider: Provider) -> Result<Self, UserError> {
-        let engine = Engine::load(model, provider, 1).map_err(|e| UserError::new(e.to_string()))?;
+        let engine = Engine::load(model, provider, 1)?;
         Ok(Self { engine, head: Head::of(model), card: model.card().clone() })
     }
 
@@ -140,7 +140,7 @@ pub fn explain(
 /// # Errors
 /// When the picture is not there any more.
 pub fn explained_png(path: &Path, explained: &Explained, opacity: f32) -> Result<Vec<u8>, UserError> {
-    encode_png(&explained_picture(path, explained, opacity)?).map_err(UserError::new)
+    encode_png(&explained_picture(path, explained, opacity)?).map_err(UserError::from)
 }
 
 pub(super) fn explained_picture(path: &Path, explained: &Explained, opacity: f32) -> Result<RgbImage, UserError> {

@@ -87,7 +87,7 @@ pub fn heat_map_examples(
             Ok(Some(explained)) => {
                 let Ok(picture) = explained_picture(&pick.path, &explained, OPACITY) else { continue };
                 let small = crate::imaging::fit_within(&picture, 320).0;
-                let jpeg = encode_jpeg(&small, QUALITY).map_err(UserError::new)?;
+                let jpeg = encode_jpeg(&small, QUALITY)?;
                 all.push(HeatMapExample {
                     label: pick.label.clone(),
                     file: display_name(&pick.path),

@@ -190,40 +190,40 @@ fn copy(
     cell: &Reviewed,
     out: &Path,
     last: &mut Option<(PathBuf, imaging::RgbImage)>,
-) -> Result<(String, Square), String> {
+) -> Result<(String, Square), UserError> {
     let plain = |text: &str| -> String {
         let kept: String =
             text.chars().map(|c| if c.is_alphanumeric() || matches!(c, ' ' | '-' | '_') { c } else { '-' }).collect();
         kept.trim().chars().take(80).collect()
     };
     let folder = plain(&cell.label);
-    create_folder(&out.join(&folder)).map_err(|e| e.to_string())?;
+    create_folder(&out.join(&folder))?;
     let stem = plain(&cell.path.file_stem().map_or_else(String::new, |s| display_name(Path::new(s))));
     let name = |ending: &str| format!("{folder}/{stem}-{}-{}.{ending}", cell.image.short(), cell.number);
     if cell.alone {
-        let snapshot = read_bounded(&cell.path, MAX_PICTURE_BYTES).map_err(|e| e.to_string())?;
+        let snapshot = read_bounded(&cell.path, MAX_PICTURE_BYTES)?;
         if snapshot.digest != cell.image {
-            return Err("the file has changed since it was reviewed".into());
+            return Err(UserError::new("the file has changed since it was reviewed"));
         }
         // As it is, but it must be a picture.
-        imaging::decode(&snapshot.bytes, Limits::default()).map_err(|e| e.to_string())?;
+        imaging::decode(&snapshot.bytes, Limits::default())?;
         let ending = cell.path.extension().and_then(|e| e.to_str()).unwrap_or("img").to_lowercase();
         let name = name(&ending);
-        write_atomic(&out.join(&name), &snapshot.bytes).map_err(|e| e.to_string())?;
+        write_atomic(&out.join(&name), &snapshot.bytes)?;
         return Ok((name, cell.square));
     }
     if last.as_ref().is_none_or(|(path, _)| *path != cell.path) {
-        let (decoded, digest) = decode_file(&cell.path).map_err(|(_, e)| e)?;
+        let (decoded, digest) = decode_file(&cell.path).map_err(|(_, e)| UserError::new(e))?;
         if digest != cell.image {
-            return Err("the file has changed since it was reviewed".into());
+            return Err(UserError::new("the file has changed since it was reviewed"));
         }
         *last = Some((cell.path.clone(), decoded.picture));
     }
-    let Some((_, picture)) = last else { return Err("the picture is gone".into()) };
+    let Some((_, picture)) = last else { return Err(UserError::new("the picture is gone")) };
     let (cut, left, top) = imaging::cut_around(picture, cell.square, AROUND);
     let name = name("png");
-    let bytes = imaging::encode_png(&cut).map_err(|e| e.to_string())?;
-    write_atomic(&out.join(&name), &bytes).map_err(|e| e.to_string())?;
+    let bytes = imaging::encode_png(&cut)?;
+    write_atomic(&out.join(&name), &bytes)?;
     #[expect(clippy::cast_precision_loss, reason = "pixel positions")]
     let square = Square { x: cell.square.x - left as f32, y: cell.square.y - top as f32, side: cell.square.side };
     Ok((name, square))

@@ -233,10 +233,10 @@ impl ModelImport {
         if let (Some(scaling), Some(_), Some(ending)) = (draft.scaling, draft.size, &draft.ending) {
             let width = draft.labels.as_ref().map(Vec::len).or(ending.width).unwrap_or(0);
             let model = self.stand_in(width)?;
-            let mut engine = Engine::load(&model, Provider::Cpu, 1).map_err(|e| UserError::new(e.to_string()))?;
+            let mut engine = Engine::load(&model, Provider::Cpu, 1)?;
             let mut tensor = Vec::new();
             imaging::tensor(&picture, &scaling.tensor(size, self.facts().channels_first), &mut tensor);
-            let found = engine.run(tensor, 1).map_err(|e| UserError::new(e.to_string()))?;
+            let found = engine.run(tensor, 1)?;
             if let Some(p) = found.first() {
                 answers = model.card().classes.labels().iter().cloned().zip(p.values().iter().copied()).collect();
                 answers.sort_by(|a: &(String, f32), b| b.1.total_cmp(&a.1));
@@ -252,7 +252,7 @@ impl ModelImport {
     pub fn keep(&self) -> Result<VettedModel, UserError> {
         let model = self.model()?;
         let place = kept_place(self.stranger.digest())?;
-        let text = serde_json::to_vec_pretty(&self.manifest()?).map_err(|e| UserError::new(e.to_string()))?;
+        let text = serde_json::to_vec_pretty(&self.manifest()?)?;
         place
             .parent()
             .map_or(Ok(()), create_folder)
@@ -311,10 +311,9 @@ pub fn save_as_ours(foreign: &ModelImport, name: Option<&str>, out: &Path) -> Re
         name.clone_into(&mut manifest.name);
     }
     let model = foreign.model()?;
-    let mut engine = Engine::load(&model, Provider::Cpu, 1).map_err(|e| UserError::new(e.to_string()))?;
+    let mut engine = Engine::load(&model, Provider::Cpu, 1)?;
     let answer = engine
-        .run(self_test_tensor(&model.card().tensor), 1)
-        .map_err(|e| UserError::new(e.to_string()))?
+        .run(self_test_tensor(&model.card().tensor), 1)?
         .into_iter()
         .next()
         .ok_or_else(|| UserError::new("the model gave no answer"))?;

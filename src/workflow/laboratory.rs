@@ -82,10 +82,10 @@ pub const ALIKE: &str = "alike";
 /// The only value of [`CaseField::Method`]: nothing is the usual one.
 pub const BY_EYE: &str = "manual";
 
-fn ranges_in(path: &Path) -> Result<Vec<ReferenceRange>, String> {
-    let bytes = read_bounded(path, MAX_RANGES).map_err(|e| e.to_string())?.bytes;
-    let ranges: Vec<ReferenceRange> = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
-    ranges.iter().find_map(ReferenceRange::fault).map_or(Ok(ranges), Err)
+fn ranges_in(path: &Path) -> Result<Vec<ReferenceRange>, UserError> {
+    let bytes = read_bounded(path, MAX_RANGES)?.bytes;
+    let ranges: Vec<ReferenceRange> = serde_json::from_slice(&bytes)?;
+    ranges.iter().find_map(ReferenceRange::fault).map_or(Ok(ranges), |fault| Err(UserError::new(fault)))
 }
 
 /// The laboratory's reference ranges: examples until it has entered its own. A file that cannot be read gives none, and says why:
@@ -122,7 +122,7 @@ fn save_ranges_at(path: &Path, ranges: &[ReferenceRange], set_aside: bool) -> Re
     if let Some(fault) = ranges.iter().find_map(ReferenceRange::fault) {
         return Err(UserError::new(fault));
     }
-    let bytes = serde_json::to_vec_pretty(ranges).map_err(|e| UserError::new(e.to_string()))?;
+    let bytes = serde_json::to_vec_pretty(ranges)?;
     let no =
         |e: String| UserError::new(format!("the reference ranges cannot be written to {}: {e}", display_path(path)));
     let mut aside = None;

@@ -32,7 +32,7 @@ pub struct InstalledModel {
     /// What it is called here.
     pub name: String,
     /// Its card, or why it cannot be opened.
-    pub card: Result<Arc<ModelCard>, String>,
+    pub card: Result<Arc<ModelCard>, UserError>,
     /// Its own test.
     pub test: SelfTested,
 }
@@ -56,16 +56,16 @@ fn names() -> BTreeMap<String, String> {
 pub fn installed_models() -> Vec<InstalledModel> {
     let names = names();
     let called = |card: &ModelCard| names.get(&card.digest.to_string()).cloned().unwrap_or_else(|| card.name.clone());
-    let entry = |path: Option<PathBuf>, opened: Result<VettedModel, String>| {
+    let entry = |path: Option<PathBuf>, opened: Result<VettedModel, UserError>| {
         let file = path.as_deref().map_or_else(|| "bundled".to_owned(), display_path);
         let card = opened.map(|m| m.card().clone());
         let name = card.as_ref().map_or_else(|_| file.clone(), |c| called(c));
         InstalledModel { path, name, card, test: SelfTested::NotYet }
     };
-    let mut all = vec![entry(None, default_model().map_err(|e| e.to_string()))];
+    let mut all = vec![entry(None, default_model())];
     for path in folder().map_or_else(Vec::new, |f| files_of(&f)) {
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
-            let opened = open_model(Some(&path)).map_err(|e| e.to_string());
+            let opened = open_model(Some(&path));
             all.push(entry(Some(path), opened));
         }
     }
@@ -130,7 +130,7 @@ pub fn rename_model(digest: Digest, name: &str) -> Result<(), UserError> {
         "" => all.remove(&digest.to_string()),
         name => all.insert(digest.to_string(), name.chars().take(80).collect()),
     };
-    let text = serde_json::to_vec_pretty(&all).map_err(|e| UserError::new(e.to_string()))?;
+    let text = serde_json::to_vec_pretty(&all)?;
     place
         .parent()
         .map_or(Ok(()), create_folder)

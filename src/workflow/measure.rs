@@ -52,7 +52,7 @@ pub fn measure(
             start: 0.0,
             memory: 0.0,
             difference: 0.0,
-            error: Some(why),
+            error: Some(why.to_string()),
         });
         monitor.event(measured.clone());
         record.all.push(measured);
@@ -68,7 +68,7 @@ fn in_a_process(
     model: Option<&Path>,
     provider: Provider,
     cancel: &Cancel,
-) -> Option<Result<Measured, String>> {
+) -> Option<Result<Measured, UserError>> {
     let mut command = Command::new(program);
     command.args(["measure-one", "--provider", provider.as_str()]);
     if let Some(path) = model {
@@ -78,11 +78,16 @@ fn in_a_process(
 }
 
 /// What this program says in a process of its own, as JSON on its standard output; nothing when cancelled.
-fn answer_of<T: serde::de::DeserializeOwned>(mut command: Command, cancel: &Cancel) -> Option<Result<T, String>> {
+fn answer_of<T: serde::de::DeserializeOwned>(mut command: Command, cancel: &Cancel) -> Option<Result<T, UserError>> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = match command.spawn() {
         Ok(child) => child,
-        Err(e) => return Some(Err(format!("{} could not be started: {e}", command.get_program().to_string_lossy()))),
+        Err(e) => {
+            return Some(Err(UserError::new(format!(
+                "{} could not be started: {e}",
+                command.get_program().to_string_lossy()
+            ))));
+        }
     };
     let since = Instant::now();
     // Its answer is a few hundred bytes: the pipes hold it.
@@ -95,24 +100,21 @@ fn answer_of<T: serde::de::DeserializeOwned>(mut command: Command, cancel: &Canc
                 if cancel.is_cancelled() {
                     return None;
                 }
-                return Some(Err(format!("no answer within {} s", TIMEOUT.as_secs())));
+                return Some(Err(UserError::new(format!("no answer within {} s", TIMEOUT.as_secs()))));
             }
             Ok(None) => std::thread::sleep(Duration::from_millis(50)),
-            Err(e) => return Some(Err(e.to_string())),
+            Err(e) => return Some(Err(e.into())),
         }
     }
     let out = match child.wait_with_output() {
         Ok(out) => out,
-        Err(e) => return Some(Err(e.to_string())),
+        Err(e) => return Some(Err(e.into())),
     };
     Some(serde_json::from_slice(&out.stdout).map_err(|_| {
         let said = String::from_utf8_lossy(&out.stderr);
         let last = said.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("no word");
-        if out.status.success() || out.status.code().is_some() {
-            last.to_owned()
-        } else {
-            format!("it crashed: {last}")
-        }
+        let crashed = !out.status.success() && out.status.code().is_none();
+        UserError::new(if crashed { format!("it crashed: {last}") } else { last.to_owned() })
     }))
 }
 
@@ -140,22 +142,22 @@ pub fn measure_one(model: &VettedModel, provider: Provider) -> Result<Measured, 
         let tensors: Vec<f32> = cells.iter().copied().cycle().take(one * size).collect();
         let found = if provider == Provider::Cpu {
             // As the pipeline does: a session a core.
-            let rates: Vec<Result<f64, String>> = std::thread::scope(|scope| {
+            let rates: Vec<Result<f64, UserError>> = std::thread::scope(|scope| {
                 let workers: Vec<_> = (0..cores())
                     .map(|_| {
                         let tensors = &tensors;
                         scope.spawn(move || {
-                            let mut own = Engine::load(model, Provider::Cpu, 1).map_err(|e| e.to_string())?;
-                            pace(&mut own, tensors, size).map_err(|e| e.to_string())
+                            let mut own = Engine::load(model, Provider::Cpu, 1)?;
+                            pace(&mut own, tensors, size).map_err(UserError::from)
                         })
                     })
                     .collect();
                 workers
                     .into_iter()
-                    .map(|w| w.join().unwrap_or_else(|_| Err("internal error in a worker".into())))
+                    .map(|w| w.join().unwrap_or_else(|_| Err(UserError::new("internal error in a worker"))))
                     .collect()
             });
-            rates.into_iter().sum::<Result<f64, String>>().map_err(|e| no(&e))?
+            rates.into_iter().sum::<Result<f64, UserError>>().map_err(|e| no(&e))?
         } else {
             pace(&mut engine, &tensors, size).map_err(|e| no(&e))?
         };
@@ -245,7 +247,7 @@ pub fn record_text(record: &Record) -> String {
 /// # Errors
 /// Why it is not that provider's library.
 pub fn try_provider(provider: Provider, library: &Path) -> Result<Vec<String>, UserError> {
-    try_plugin(&plugin_of(provider)?, library).map_err(UserError::new)
+    try_plugin(&plugin_of(provider)?, library).map_err(UserError::from)
 }
 
 fn plugin_of(provider: Provider) -> Result<Plugin, UserError> {

@@ -28,6 +28,7 @@ mod probe;
 mod quantize;
 mod recent;
 mod rewrite;
+mod session_import;
 mod session_writer;
 mod sessions;
 mod train;
@@ -65,10 +66,10 @@ pub use phase::Phase;
 pub use probe::{LEAST, Probed, probe};
 pub use quantize::{QuantizeOptions, Quantized, USUAL_LOSS, quantize};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
+pub use session_import::{Imported, import_session};
 pub use session_writer::{Emit, OpenedSession, ResultBatch, SessionCommand, SessionEvent, SessionWriter};
 pub use sessions::{
-    Imported, ListedSession, SessionFacts, holder, import_session, list_sessions, now, session_facts, session_path,
-    verify_session, write_export,
+    ListedSession, SessionFacts, holder, list_sessions, now, session_facts, session_path, verify_session, write_export,
 };
 pub use train::{
     ClassCount, CurrentModelResult, EarlierRun, HeldOutResult, InitialModel, InputKind, LearningRate, Lookalike,

@@ -46,7 +46,7 @@ pub fn probe(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Option<Probed>, UserError> {
-    let scanned = scan(dataset, &|| cancel.is_cancelled()).map_err(|e| UserError::new(e.to_string()))?;
+    let scanned = scan(dataset, &|| cancel.is_cancelled())?;
     if cancel.is_cancelled() {
         return Ok(None);
     }
@@ -82,7 +82,7 @@ pub fn probe(
         )));
     }
     let model = foreign.stand_in(width)?;
-    let mut engine = Engine::load(&model, Provider::Cpu, cores()).map_err(|e| UserError::new(e.to_string()))?;
+    let mut engine = Engine::load(&model, Provider::Cpu, cores())?;
     let mut contracts = candidates(drafted.as_ref());
     let usual = |c: &Contract| drafted.as_ref().is_some_and(|(s, f)| s.near(&c.scaling) && *f == c.framing);
     // What the file and its exporter say comes first among equals.
@@ -293,7 +293,7 @@ fn call(
     for part in there.chunks(BATCH) {
         let mut tensors = Vec::new();
         part.iter().filter_map(|&i| pictures[i].as_ref()).for_each(|p| imaging::tensor(p, spec, &mut tensors));
-        let answers = engine.run(tensors, part.len()).map_err(|e| UserError::new(e.to_string()))?;
+        let answers = engine.run(tensors, part.len())?;
         for (i, answer) in part.iter().zip(answers) {
             called[*i] = Some(answer.top().0);
         }

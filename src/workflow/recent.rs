@@ -1,5 +1,6 @@
 //! What the program remembers between starts: folders opened lately, theme, language, initials, keys. Nothing of the user's work.
 
+use super::UserError;
 use crate::files::{absolute, create_folder, read_bounded, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -41,16 +42,16 @@ pub fn load_settings() -> Settings {
 ///
 /// # Errors
 /// When the settings' folder cannot be written, in words.
-pub fn save_settings(settings: &Settings) -> Result<(), String> {
-    let path = place().ok_or("this system has no place for settings")?;
+pub fn save_settings(settings: &Settings) -> Result<(), UserError> {
+    let path = place().ok_or_else(|| UserError::new("this system has no place for settings"))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     // What is remembered holds in every folder that the program is started in.
     let mut settings = settings.clone();
     settings.recent.iter_mut().chain(&mut settings.model).for_each(|p| *p = absolute(p));
-    let bytes = serde_json::to_vec_pretty(&settings).map_err(|e| e.to_string())?;
+    let bytes = serde_json::to_vec_pretty(&settings)?;
     create_folder(folder)
         .and_then(|()| write_atomic(&path, &bytes))
-        .map_err(|e| format!("settings were not saved: {e}"))
+        .map_err(|e| UserError::new(format!("settings were not saved: {e}")))
 }
 
 /// Puts a place at the top of a list of recent ones.

@@ -84,7 +84,7 @@ impl Jobs {
             let send = |e| events.send(Event::Job(generation, e));
             let request = match form.request(provider) {
                 Ok(request) => workflow::EvaluateRequest { corrected, ..request },
-                Err(why) => return send(EvaluateEvent::Failed(why)),
+                Err(why) => return send(EvaluateEvent::Failed(why.to_string())),
             };
             let progress = Progress::default();
             let ended = events.counting(
@@ -112,7 +112,7 @@ impl Jobs {
         self.events.spawn("calibrate-job", move |events| {
             let progress = Progress::default();
             let work = || -> Result<_, UserError> {
-                let request = form.request(provider).map_err(UserError::new)?;
+                let request = form.request(provider)?;
                 let out = workflow::new_model_file("calibrated")?;
                 let mut on_event = |told| tell(events, generation, told);
                 // The references as they stand on the screen.
@@ -125,7 +125,7 @@ impl Jobs {
                     &options,
                     &mut EvaluateMonitor::new(&cancel, &progress, &mut on_event),
                 )
-                .map_err(|e| UserError::new(e.to_string()))
+                .map_err(UserError::from)
             };
             beside(events, generation, &progress, work, |done| EvaluateEvent::Calibrated(done.to_text(), done.path));
         });
@@ -155,7 +155,7 @@ fn other_model(
     provider: Provider,
     monitor: &mut EvaluateMonitor<'_>,
 ) -> Result<Option<EvaluateEvent>, UserError> {
-    let request = form.request_for_other(provider, model.card().classes.labels()).map_err(UserError::new)?;
+    let request = form.request_for_other(provider, model.card().classes.labels())?;
     let other = match workflow::evaluate(&request, model, monitor) {
         Err(EvaluateError::Unknown { labels, classes }) => {
             return Ok(Some(EvaluateEvent::Unknown(Which::Other, labels, classes)));

@@ -9,7 +9,7 @@ use crate::metrics::{
     Binning, CurvePoint, Evaluation, Sample, at_hits, precision_recall, reliability, risk_coverage, roc, thinned,
 };
 use crate::task::Generation;
-use crate::workflow::{ChangedReference, EvaluateProgress, EvaluateRequest};
+use crate::workflow::{ChangedReference, EvaluateProgress, EvaluateRequest, UserError};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ impl EvaluateForm {
         &self,
         provider: crate::inference::Provider,
         known: &[String],
-    ) -> Result<EvaluateRequest, String> {
+    ) -> Result<EvaluateRequest, UserError> {
         let named = |l: &str| self.other_map.iter().any(|(o, _)| same_label(o, l));
         let has = |to: &Option<String>| to.as_ref().is_none_or(|to| known.iter().any(|k| same_label(k, to)));
         let rest = self.map.iter().filter(|(l, to)| !named(l) && has(to));
@@ -54,10 +54,12 @@ impl EvaluateForm {
     ///
     /// # Errors
     /// What is missing, in words.
-    pub fn request(&self, provider: crate::inference::Provider) -> Result<EvaluateRequest, String> {
+    pub fn request(&self, provider: crate::inference::Provider) -> Result<EvaluateRequest, UserError> {
         let dataset = self.dataset.trim();
         if dataset.is_empty() {
-            return Err(tr!("Choose labelled pictures first: a folder with a folder per class, or a CSV"));
+            return Err(UserError::new(tr!(
+                "Choose labelled pictures first: a folder with a folder per class, or a CSV"
+            )));
         }
         let (known, left): (Vec<_>, Vec<_>) = self.map.iter().cloned().partition(|(_, to)| to.is_some());
         Ok(EvaluateRequest {

@@ -138,7 +138,7 @@ fn evaluate(state: &mut State, provider: Provider, now: f64) -> Vec<Effect> {
         state.form.map.extend(answers);
     }
     if let Err(why) = state.form.request(provider) {
-        state.error = Some(why);
+        state.error = Some(why.to_string());
         return Vec::new();
     }
     state.begin("looking at the data", now);

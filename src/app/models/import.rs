@@ -226,7 +226,7 @@ fn preview(ui: &mut Ui, w: &Wizard, texture: &mut PreviewTexture, asked: &mut As
         }
         None => {}
         Some(Err(why)) => {
-            ui.add(egui::Label::new(RichText::new(why).color(theme::error_colour(ui))).wrap());
+            ui.add(egui::Label::new(RichText::new(why.to_string()).color(theme::error_colour(ui))).wrap());
         }
         Some(Ok(found)) => {
             if !texture.0.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, found)) {
@@ -289,7 +289,7 @@ fn check(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
     });
     match &w.probed {
         Some(Err(why)) => {
-            ui.colored_label(theme::error_colour(ui), why);
+            ui.colored_label(theme::error_colour(ui), why.to_string());
         }
         Some(Ok(probed)) => tried(ui, probed, asked),
         None => {}

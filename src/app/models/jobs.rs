@@ -89,7 +89,7 @@ impl Jobs {
             ModelsEffect::Stop => self.stop(),
             ModelsEffect::Preview(foreign, image) => {
                 self.events.spawn("preview", move |events| {
-                    let found = foreign.preview(&image).map(Arc::new).map_err(|e| e.to_string());
+                    let found = foreign.preview(&image).map(Arc::new);
                     say(events, ModelsEvent::Previewed(found));
                 });
             }
@@ -97,7 +97,7 @@ impl Jobs {
             ModelsEffect::Adopt(foreign) => {
                 self.events.spawn_to_end("adopt", move |events| match foreign.keep() {
                     Ok(_) => say(events, ModelsEvent::Adopted(Ok(foreign.path().to_owned()))),
-                    Err(e) => say(events, ModelsEvent::Adopted(Err(e.to_string()))),
+                    Err(e) => say(events, ModelsEvent::Adopted(Err(e))),
                 });
             }
             ModelsEffect::SaveAsOurs(foreign) => self.save_as_ours(*foreign),
@@ -171,10 +171,10 @@ impl Jobs {
                         -found.change.0,
                         found.allowed
                     );
-                    say(events, ModelsEvent::Fast(Err(why)));
+                    say(events, ModelsEvent::Fast(Err(UserError::new(why))));
                 }
                 Ok(None) => ended(events, Ok(())),
-                Err(e) => say(events, ModelsEvent::Fast(Err(e.to_string()))),
+                Err(e) => say(events, ModelsEvent::Fast(Err(e.into()))),
             }
         });
     }
@@ -202,7 +202,7 @@ impl Jobs {
         let cancel: Cancel = self.cancel.renew();
         self.events.spawn("probe", move |events| {
             let found = workflow::probe(&foreign, &data, &cancel, &Progress::default());
-            say(events, ModelsEvent::Probed(found.map_err(|e| e.to_string()).transpose()));
+            say(events, ModelsEvent::Probed(found.transpose()));
         });
     }
 

@@ -173,7 +173,7 @@ fn card(ui: &mut Ui, cx: &Cx<'_>, state: &State, model: &InstalledModel, asked: 
     ui.separator();
     match &model.card {
         Err(why) => {
-            ui.colored_label(theme::error_colour(ui), why);
+            ui.colored_label(theme::error_colour(ui), why.to_string());
         }
         Ok(card) => {
             facts(ui, card);
@@ -257,7 +257,7 @@ fn fast(ui: &mut Ui, _cx: &Cx<'_>, state: &State, card: &ModelCard, asked: &mut 
             ui.label(RichText::new(text).monospace());
         }
         Some(Err(why)) => {
-            ui.colored_label(theme::error_colour(ui), RichText::new(why).monospace());
+            ui.colored_label(theme::error_colour(ui), RichText::new(why.to_string()).monospace());
         }
         None => {}
     }

@@ -5,7 +5,7 @@ use crate::app::language::tr;
 use crate::domain::{Digest, laboratory_labels};
 use crate::inference::{Measured, Provider, ProviderStatus, Record};
 use crate::model::{Crop, Question, Scaling};
-use crate::workflow::{InstalledModel, ModelImport, Preview, Probed, SelfTested};
+use crate::workflow::{InstalledModel, ModelImport, Preview, Probed, SelfTested, UserError};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub struct State {
     /// Labelled pictures for an 8-bit copy, as typed.
     pub fast_data: String,
     /// What an 8-bit copy came to, in words.
-    pub fast: Option<Result<String, String>>,
+    pub fast: Option<Result<String, UserError>>,
     /// What goes on, in words.
     pub busy: Option<String>,
     /// Execution providers; nothing until they were looked at.
@@ -64,11 +64,11 @@ pub struct Wizard {
     /// A picture of the person's own.
     pub image: Option<PathBuf>,
     /// What the model makes of it, or why nothing.
-    pub preview: Option<Result<Arc<Preview>, String>>,
+    pub preview: Option<Result<Arc<Preview>, UserError>>,
     /// Labelled pictures, as typed.
     pub dataset: String,
     /// What trying found.
-    pub probed: Option<Result<Probed, String>>,
+    pub probed: Option<Result<Probed, UserError>>,
     /// Something goes on.
     pub busy: bool,
 }
@@ -216,19 +216,19 @@ pub enum ModelsEvent {
     /// What went on ended; why it failed, where it did.
     Ended(Option<String>),
     /// An 8-bit copy: what it came to, or why there is none.
-    Fast(Result<String, String>),
+    Fast(Result<String, UserError>),
     /// A model asks.
     NeedsInput(Box<ModelImport>),
     /// What a model that asks makes of a picture.
-    Previewed(Result<Arc<Preview>, String>),
+    Previewed(Result<Arc<Preview>, UserError>),
     /// What trying found; nothing where it was stopped.
-    Probed(Option<Result<Probed, String>>),
+    Probed(Option<Result<Probed, UserError>>),
     /// A picture was chosen for the preview.
     Image(PathBuf),
     /// Labelled pictures were chosen to try on.
     Data(PathBuf),
     /// The answers were kept: this file opens now; or why they were not.
-    Adopted(Result<PathBuf, String>),
+    Adopted(Result<PathBuf, UserError>),
 }
 
 /// What shall be done outside.
@@ -466,7 +466,7 @@ impl State {
                 if let Some(w) = &mut self.wizard {
                     w.busy = false;
                 }
-                return (Answer::default(), Some(why));
+                return (Answer::default(), Some(why.to_string()));
             }
             ModelsEvent::Adopted(Ok(path)) => {
                 self.wizard = None;
@@ -539,7 +539,7 @@ mod tests {
         let entry = |path: Option<PathBuf>| InstalledModel {
             path,
             name: "a".into(),
-            card: Err("not read".into()),
+            card: Err(UserError::new("not read")),
             test: SelfTested::NotYet,
         };
         let mut view = State {

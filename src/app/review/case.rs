@@ -4,7 +4,7 @@
 use crate::domain::Digest;
 use crate::laboratory::{CaseField, OnDisk, Ranges, ReferenceRange, RunRecord, Sex, Unit};
 use crate::session::{CaseChange, CaseRecord, CellKey, Confirmation, Confirmations, Edit};
-use crate::workflow::{OTHER_FIELDS, SAME_FIELDS, field_groups, groups_text};
+use crate::workflow::{OTHER_FIELDS, SAME_FIELDS, UserError, field_groups, groups_text};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 
@@ -170,10 +170,14 @@ impl RangeDraft {
     ///
     /// # Errors
     /// What is typed wrongly.
-    pub fn range(&self) -> Result<ReferenceRange, String> {
+    pub fn range(&self) -> Result<ReferenceRange, UserError> {
         let number = |text: &String| match text.trim() {
             "" => Ok(None),
-            t => t.replace(',', ".").parse().map(Some).map_err(|_| format!("\"{t}\" is no number ({})", self.label)),
+            t => t
+                .replace(',', ".")
+                .parse()
+                .map(Some)
+                .map_err(|_| UserError::new(format!("\"{t}\" is no number ({})", self.label))),
         };
         let [from, to, low, high] = &self.numbers;
         let range = ReferenceRange {
@@ -185,7 +189,7 @@ impl RangeDraft {
             low: number(low)?,
             high: number(high)?,
         };
-        range.fault().map_or(Ok(range), Err)
+        range.fault().map_or(Ok(range), |fault| Err(UserError::new(fault)))
     }
 }
 
@@ -202,6 +206,6 @@ mod tests {
         draft.numbers[3] = "0,9".into();
         assert_eq!(draft.range().expect("a number").high, Some(0.9));
         draft.numbers[2] = "two".into();
-        assert!(draft.range().expect_err("no number").contains("two"));
+        assert!(draft.range().expect_err("no number").to_string().contains("two"));
     }
 }

@@ -3,7 +3,7 @@
 use super::state::State;
 use crate::domain::{Digest, SlideId};
 use crate::laboratory::{CaseImage, CaseInput, DifferentialTable, SlideReport, Snapshot};
-use crate::workflow::{OTHER_FIELDS, SAME_FIELDS, case_facts, case_report, field_groups, signed_snapshot};
+use crate::workflow::{OTHER_FIELDS, SAME_FIELDS, UserError, case_facts, case_report, field_groups, signed_snapshot};
 use std::path::PathBuf;
 
 impl State {
@@ -45,8 +45,8 @@ impl State {
     ///
     /// # Errors
     /// When what was signed cannot be read.
-    pub fn differential(&self, made: &str) -> Result<(Snapshot, bool), String> {
-        match signed_snapshot(&self.case.record).map_err(|e| e.to_string())? {
+    pub fn differential(&self, made: &str) -> Result<(Snapshot, bool), UserError> {
+        match signed_snapshot(&self.case.record)? {
             Some(signed) => Ok((signed, true)),
             None => Ok((self.snapshot(made), false)),
         }
@@ -76,7 +76,7 @@ impl State {
     ///
     /// # Errors
     /// When what was signed cannot be read.
-    pub fn report(&self, made: &str) -> Result<SlideReport, String> {
-        case_report(&self.case.record, || Ok(self.snapshot(made))).map_err(|e| e.to_string())
+    pub fn report(&self, made: &str) -> Result<SlideReport, UserError> {
+        case_report(&self.case.record, || Ok(self.snapshot(made)))
     }
 }

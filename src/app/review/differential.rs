@@ -77,7 +77,7 @@ impl Shown {
         let now = state.snapshot("");
         let (snapshot, signed, trouble) = match state.differential("") {
             Ok((snapshot, signed)) => (snapshot, signed, None),
-            Err(why) => (now.clone(), false, Some(why)),
+            Err(why) => (now.clone(), false, Some(why.to_string())),
         };
         let (status, version, who) = case_status(&state.case.record);
         let table = state.table_in(&snapshot, state.filter.slide);

@@ -25,7 +25,7 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
             state.heat.asked = None;
             match found {
                 Ok(map) => state.heat.map = Some((key, map)),
-                Err(why) => state.heat.failed = Some((key, why)),
+                Err(why) => state.heat.failed = Some((key, why.to_string())),
             }
         }
         Event::Watch(path) => {
@@ -61,7 +61,7 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
             match found {
                 Ok(Some(points)) if g == state.generation => state.map.points = Some(Arc::new(points)),
                 Ok(_) => {}
-                Err(why) => state.map.failed = Some(why),
+                Err(why) => state.map.failed = Some(why.to_string()),
             }
         }
         // An answer of a job that is no longer wanted; a dataset of reviewed cells concerns other pages.

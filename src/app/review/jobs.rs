@@ -13,7 +13,7 @@ use crate::model::VettedModel;
 use crate::task::{Cancel, Generation, Monitor, Progress};
 use crate::workflow::{
     self, ClassifyEvent, ClassifyRequest, Export, OpenedSession, ResultBatch, SessionCommand, SessionEvent,
-    SessionWriter,
+    SessionWriter, UserError,
 };
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -211,8 +211,8 @@ impl Jobs {
                 key,
                 match found {
                     Ok(Some(explained)) => Ok(Arc::new(explained.map)),
-                    Ok(None) => Err(String::new()),
-                    Err(e) => Err(e.to_string()),
+                    Ok(None) => Err(UserError::new("")),
+                    Err(e) => Err(e),
                 },
             ));
         });
@@ -228,7 +228,7 @@ impl Jobs {
                 |done, total| Event::Mapping(generation, done, total),
                 || workflow::place_cells(rows, &cancel, &progress),
             );
-            events.send(Event::Mapped(generation, found.map_err(|e| e.to_string())));
+            events.send(Event::Mapped(generation, found));
         });
     }
 
@@ -313,7 +313,7 @@ impl Jobs {
     fn export_report(&self, export: Export, state: &State, cx: &JobContext<'_>) {
         let shown = match state.report(&workflow::now()) {
             Ok(report) => report,
-            Err(why) => return self.events.try_notice(Notice::Error(why)),
+            Err(why) => return self.events.try_notice(Notice::Error(why.to_string())),
         };
         // Heat maps go into the page while they are shown.
         let pages = export == Export::ReportHtml && state.heat.shown;

@@ -9,7 +9,7 @@ use crate::inference::HeatMap;
 use crate::laboratory::{CaseField, Ranges, ReferenceRange, RunRecord};
 use crate::session::{CaseChange, Edit};
 use crate::task::Generation;
-use crate::workflow::{CellPlaces, ClassifyEvent, Export, SessionEvent};
+use crate::workflow::{CellPlaces, ClassifyEvent, Export, SessionEvent, UserError};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ pub enum Event {
     /// An image was classified again after its squares changed, as it was asked for the so-manieth time.
     Again(Generation, u64, Arc<ImageResult>),
     /// Where the model looked in a cell, or why there is no telling.
-    Heat(Generation, HeatKey, Result<Arc<HeatMap>, String>),
+    Heat(Generation, HeatKey, Result<Arc<HeatMap>, UserError>),
     /// The laboratory's ranges, as they are kept now.
     Ranges(Ranges),
     /// How far the run came; the session keeps the same.
@@ -114,7 +114,7 @@ pub enum Event {
     /// The map is being made: rounds done, and all.
     Mapping(Generation, usize, usize),
     /// The map, or why there is none; neither where it was stopped.
-    Mapped(Generation, Result<Option<CellPlaces>, String>),
+    Mapped(Generation, Result<Option<CellPlaces>, UserError>),
     /// Paths to open were chosen, and are there.
     Chosen(Vec<PathBuf>),
     /// A folder was chosen to watch.

@@ -150,7 +150,7 @@ fn case_input(state: &mut State, shell: &mut shell::State, input: Input, now: f6
                 let set_aside = matches!(state.case.ranges, Ranges::Unreadable(_));
                 return vec![Effect::KeepRanges(ranges, set_aside)];
             }
-            Err(why) => shell.say(why, true, now),
+            Err(why) => shell.say(why.to_string(), true, now),
         },
         Input::Operator(initials) => {
             shell.operator = initials.trim().chars().take(12).collect();

@@ -87,7 +87,7 @@ impl Jobs {
         self.events.spawn_to_end("train-job", move |events| {
             let send = |e| events.send(Event::Job(generation, e));
             let ended = watching(events, generation, &control, || run(&form, current, &control, &slot, &|e| send(e)));
-            send(TrainEvent::Ended(Box::new(ended.map_err(|e| e.to_string()))));
+            send(TrainEvent::Ended(Box::new(ended)));
         });
     }
 }
@@ -109,7 +109,7 @@ fn run(
     slot: &Slot,
     send: &dyn Fn(TrainEvent),
 ) -> Result<TrainOutcome, UserError> {
-    let request = form.request().map_err(UserError::new)?;
+    let request = form.request()?;
     let kept = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     let prepared = match kept.filter(|p| *p.request() == request) {
         Some(prepared) => prepared,
@@ -125,7 +125,7 @@ fn run(
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
         return Err(UserError::new(why));
     }
-    let recipe = form.settings().map_err(UserError::new)?.recipe(prepared.count(Part::Train));
+    let recipe = form.settings()?.recipe(prepared.count(Part::Train));
     let out = match form.out.trim() {
         "" => workflow::new_model_path(&recipe)?,
         path => PathBuf::from(path),

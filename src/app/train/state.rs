@@ -9,7 +9,7 @@ use crate::task::Generation;
 use crate::training::{RecipeKind, Stop, TrainingDevice};
 use crate::workflow::{
     EarlierRun, NoLearningRate, RecipeSettings, TrainOutcome, TrainPlan, TrainProgress, TrainRequest, UnfinishedRun,
-    defaults,
+    UserError, defaults,
 };
 use std::path::PathBuf;
 
@@ -83,10 +83,12 @@ impl TrainForm {
     ///
     /// # Errors
     /// What is typed wrongly, in words.
-    pub fn request(&self) -> Result<TrainRequest, String> {
+    pub fn request(&self) -> Result<TrainRequest, UserError> {
         let dataset = self.dataset.trim();
         if dataset.is_empty() {
-            return Err(tr!("Choose labelled pictures first: a folder with a folder per class, or a CSV"));
+            return Err(UserError::new(tr!(
+                "Choose labelled pictures first: a folder with a folder per class, or a CSV"
+            )));
         }
         let ratio: Ratio = self.split.parse()?;
         self.settings()?;
@@ -106,11 +108,13 @@ impl TrainForm {
     ///
     /// # Errors
     /// What is typed wrongly, in words.
-    pub fn settings(&self) -> Result<RecipeSettings, String> {
+    pub fn settings(&self) -> Result<RecipeSettings, UserError> {
         let rate = match self.rate.trim() {
             "" => None,
             text => Some(text.parse().map_err(|NoLearningRate| {
-                tr!("\"%{rate}\" is no learning rate; type a positive number such as 3e-4, or nothing", rate = text)
+                UserError::new({
+                    tr!("\"%{rate}\" is no learning rate; type a positive number such as 3e-4, or nothing", rate = text)
+                })
             })?),
         };
         Ok(RecipeSettings {
@@ -190,7 +194,7 @@ pub enum TrainEvent {
     /// Steps done of what comes before and after the loop.
     Progress(usize, usize),
     /// The run ended.
-    Ended(Box<Result<TrainOutcome, String>>),
+    Ended(Box<Result<TrainOutcome, UserError>>),
     /// Looking at the data ended without a plan: the reason, or nothing when it was stopped.
     NotLooked(Option<String>),
 }
@@ -282,6 +286,7 @@ impl State {
                         return Some((word, bad));
                     }
                     Err(why) => {
+                        let why = why.to_string();
                         self.error = Some(why.clone());
                         return Some((why, true));
                     }
@@ -338,7 +343,7 @@ impl State {
             return Some(tr!("it is running"));
         }
         match self.form.request() {
-            Err(why) => Some(why),
+            Err(why) => Some(why.to_string()),
             Ok(request) => {
                 let known = self.plan.as_ref().filter(|(looked, _)| *looked == request);
                 known.and_then(|(_, plan)| plan.obstacle.as_ref()).map(|o| o.why())
@@ -419,13 +424,13 @@ mod tests {
     #[test]
     fn a_form_says_what_is_typed_wrongly() {
         let mut form = TrainForm::default();
-        assert!(form.request().expect_err("empty").contains("Choose"));
+        assert!(form.request().expect_err("empty").to_string().contains("Choose"));
         form.dataset = "/data".into();
         assert!(form.request().is_ok());
         form.rate = "fast".into();
-        assert!(form.request().expect_err("rate").contains("fast"));
+        assert!(form.request().expect_err("rate").to_string().contains("fast"));
         (form.rate, form.split) = ("3e-4".into(), "80".into());
-        assert!(form.request().expect_err("split").contains("80"));
+        assert!(form.request().expect_err("split").to_string().contains("80"));
         assert!((form.settings().expect("a rate").recipe(100).optimizer.rate - 3e-4).abs() < 1e-12);
     }
 
@@ -449,7 +454,7 @@ mod tests {
             EpochRow { epoch: 1, train_loss: 1.0, train_accuracy: 0.5, val_loss: 0.9, val_accuracy: 0.6, seconds: 1.0 };
         view.hear(TrainEvent::Step(TrainProgress::Epoch(row, true)), 1.0);
         assert_eq!(view.best().map(|r| r.epoch), Some(1));
-        view.hear(TrainEvent::Ended(Box::new(Err("the disk is full".into()))), 2.0);
+        view.hear(TrainEvent::Ended(Box::new(Err(UserError::new("the disk is full")))), 2.0);
         assert!(!view.busy() && view.error.is_some());
         view.begin(Phase::Training);
         assert!(view.history.is_empty() && view.earlier.len() == 1 && view.error.is_none());

@@ -129,7 +129,7 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
 fn look(state: &mut State) -> Vec<Effect> {
     match state.form.request() {
         Err(why) => {
-            state.error = Some(why);
+            state.error = Some(why.to_string());
             Vec::new()
         }
         Ok(request) => {
@@ -141,7 +141,7 @@ fn look(state: &mut State) -> Vec<Effect> {
 
 fn start(state: &mut State) -> Vec<Effect> {
     if let Err(why) = state.form.request() {
-        state.error = Some(why);
+        state.error = Some(why.to_string());
         return Vec::new();
     }
     state.begin(Phase::Training);

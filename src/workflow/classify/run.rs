@@ -175,7 +175,7 @@ pub(super) fn round(
     if let Some(why) = refused {
         return Err(why);
     }
-    let summary = ended.map_err(|e| UserError::new(e.to_string()))?;
+    let summary = ended?;
     Ok(ClassifySummary {
         differential,
         skipped: summary.skipped,

@@ -67,10 +67,10 @@ pub(super) fn mark_overlap(
 ) -> Result<bool, UserError> {
     let (known, hashes) = (record.digests(), record.likeness());
     // As in training, likeness is read from the cell's own square at one size, whatever the network sees.
-    let cache = CellCache::open(similarity_view(), request.cache.as_deref()).map_err(UserError::new)?;
+    let cache = CellCache::open(similarity_view(), request.cache.as_deref())?;
     for (cells, items) in cells.chunks_mut(1024).zip(items.chunks(1024)) {
         let own: Vec<Item> = items.iter().map(|i| (*i).clone()).collect();
-        let states = cache.cut(&own, cancel, progress).map_err(UserError::new)?;
+        let states = cache.cut(&own, cancel, progress)?;
         if cancel.is_cancelled() {
             return Ok(false);
         }

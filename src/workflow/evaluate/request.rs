@@ -57,8 +57,14 @@ pub enum EvaluateError {
         classes: Vec<String>,
     },
     /// Everything else.
-    #[error(transparent)]
-    Other(#[from] UserError),
+    #[error("{0}")]
+    Other(UserError),
+}
+
+impl From<UserError> for EvaluateError {
+    fn from(error: UserError) -> Self {
+        Self::Other(error)
+    }
 }
 
 fn unknown_text(labels: &[(String, usize)], classes: &[String]) -> String {

@@ -179,7 +179,7 @@ pub(in crate::workflow) fn answer(
     monitor: &mut EvaluateMonitor<'_>,
 ) -> Result<Option<(Evaluated, Vec<f32>)>, EvaluateError> {
     monitor.event(EvaluateProgress::Phase(Phase::ReadingData));
-    let scanned = scan(&request.dataset, &|| monitor.is_cancelled()).map_err(|e| UserError::new(e.to_string()))?;
+    let scanned = scan(&request.dataset, &|| monitor.is_cancelled()).map_err(UserError::from)?;
     if monitor.is_cancelled() {
         return Ok(None);
     }

@@ -129,7 +129,7 @@ impl RunDescription<'_> {
         let labels = self.prepared.labels.labels();
         let names: serde_json::Map<String, Value> =
             labels.iter().enumerate().map(|(i, l)| (i.to_string(), l.clone().into())).collect();
-        let manifest = serde_json::to_string(&self.manifest()).map_err(|e| UserError::new(e.to_string()))?;
+        let manifest = serde_json::to_string(&self.manifest())?;
         let mut all = vec![
             ("Image.BitmapPixelFormat", if spec.bgr { "Bgr8" } else { "Rgb8" }.into()),
             ("Image.ColorSpaceGamma", "SRGB".into()),

@@ -137,9 +137,8 @@ fn difference_from_runtime(graph: &VettedGraph, read: &ReadNetwork, side: usize)
         .flat_map(|i| (0..pixels).flat_map(move |p| (0..3).map(move |c| (i * 3 + c) * pixels + p)))
         .map(|at| planes[at])
         .collect();
-    let expected =
-        run_graph(graph, (&read.input, &read.output), (n, side), planes).map_err(|e| UserError::new(e.to_string()))?;
-    let engine = CpuEngine::new(Net::new(&read.network, side), 0, 0).map_err(UserError::new)?;
+    let expected = run_graph(graph, (&read.input, &read.output), (n, side), planes)?;
+    let engine = CpuEngine::new(Net::new(&read.network, side), 0, 0)?;
     let got = if read.network.classes > 0 {
         engine.logits(&read.values, &rows)
     } else {

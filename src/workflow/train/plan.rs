@@ -147,11 +147,10 @@ pub fn prepare_training(
     progress: &Progress,
 ) -> Result<Option<PreparedDataset>, UserError> {
     let start = load_initial_model(request.init.as_deref(), request.kind, request.picture, request.side)?;
-    let Scanned { items, labels, notes } =
-        scan(&request.dataset, &|| cancel.is_cancelled()).map_err(|e| UserError::new(e.to_string()))?;
+    let Scanned { items, labels, notes } = scan(&request.dataset, &|| cancel.is_cancelled())?;
     let view = View { preprocessing: start.preprocessing.clone(), size: start.spec.size };
-    let cache = CellCache::open(view, request.cache.as_deref()).map_err(UserError::new)?;
-    let states = cache.cut(&items, cancel, progress).map_err(UserError::new)?;
+    let cache = CellCache::open(view, request.cache.as_deref())?;
+    let states = cache.cut(&items, cancel, progress)?;
     if cancel.is_cancelled() {
         return Ok(None);
     }
@@ -346,8 +345,8 @@ pub(super) fn perceptual_hashes(
     let (from, cut): (&CellCache, Vec<Option<CutCell>>) = if *cache.view() == similarity_view() {
         (cache, cells.iter().map(|c| Some(*c)).collect())
     } else {
-        squares = CellCache::open(similarity_view(), request.cache.as_deref()).map_err(UserError::new)?;
-        let states = squares.cut(items, cancel, progress).map_err(UserError::new)?;
+        squares = CellCache::open(similarity_view(), request.cache.as_deref())?;
+        let states = squares.cut(items, cancel, progress)?;
         (&squares, states.iter().map(CellState::cell).collect())
     };
     Ok(cut

@@ -50,7 +50,7 @@ pub fn train(
     };
     let device = run.device()?;
     let trained_on = device.as_ref().map(|d| d.name().to_owned());
-    let engine = CpuEngine::new(run.net.clone(), run.first, options.threads).map_err(UserError::new)?;
+    let engine = CpuEngine::new(run.net.clone(), run.first, options.threads)?;
     let (examples, validation) = (run.examples(Part::Train), run.examples(Part::Validation));
     let recipe = options.recipe.clone();
     let mut trainer =
@@ -76,7 +76,7 @@ pub fn train(
         begun: false,
         told_full: false,
     };
-    let stop = trainer.run(&mut watch).map_err(UserError::new)?;
+    let stop = trainer.run(&mut watch)?;
     let weights = trainer.kept();
     let mut outcome = run.outcome(stop, trainer.state(), &weights);
     if outcome.best_epoch == 0 {
@@ -129,7 +129,7 @@ fn resume(
         let other = "(on the command line: --fresh), or give the model another name";
         UserError::new(format!("{}: {e} {other}", display_path(place)))
     })?;
-    trainer.resume(read.state).map_err(UserError::new)?;
+    trainer.resume(read.state)?;
     let state = trainer.state();
     let (epoch, step) = (state.epoch + 1, state.step + 1);
     monitor.event(TrainProgress::Note(format!("going on where the checkpoint stands: epoch {epoch}, step {step}")));
@@ -167,10 +167,10 @@ impl Observer for Watch<'_> {
     }
 
     /// A disk that is full costs the checkpoint, not the training.
-    fn save(&mut self, state: &TrainState) -> Result<(), String> {
+    fn save(&mut self, state: &TrainState) {
         let soon = self.begun && self.saved.elapsed().as_secs_f64() < SAVE_AT_MOST;
         if soon && !self.cancel.is_cancelled() {
-            return Ok(());
+            return;
         }
         self.begun = true;
         let bytes = Checkpoint { identity: self.identity.to_owned(), state: state.clone() }.to_bytes();
@@ -186,6 +186,5 @@ impl Observer for Watch<'_> {
             }
             Err(_) => {}
         }
-        Ok(())
     }
 }

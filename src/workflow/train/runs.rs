@@ -77,7 +77,7 @@ fn note_of(out: &Path) -> PathBuf {
 /// # Errors
 /// When it cannot be written, in words.
 pub fn remember_run(run: &UnfinishedRun) -> Result<(), UserError> {
-    let bytes = serde_json::to_vec_pretty(run).map_err(|e| UserError::new(e.to_string()))?;
+    let bytes = serde_json::to_vec_pretty(run)?;
     let path = note_of(&run.out);
     write_atomic(&path, &bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&path))))
 }

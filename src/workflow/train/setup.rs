@@ -74,7 +74,7 @@ impl<'a> Run<'a> {
         monitor: &mut TrainMonitor<'_>,
     ) -> Result<Option<Activations>, UserError> {
         monitor.event(TrainProgress::Phase(Phase::FrozenLayers));
-        let engine = CpuEngine::new(self.net.clone(), 0, self.options.threads).map_err(UserError::new)?;
+        let engine = CpuEngine::new(self.net.clone(), 0, self.options.threads)?;
         let recipe = &self.options.recipe;
         // Only training sees changed copies; the test part is not touched before the end, and then as images.
         let views = |part| match part {
@@ -93,14 +93,14 @@ impl<'a> Run<'a> {
             monitor.cancel,
             monitor.progress,
         )
-        .map_err(UserError::new)
+        .map_err(UserError::from)
     }
 
     /// The graphics card that computes the gradients; none on the processor.
     pub(super) fn device(&self) -> Result<Option<Box<dyn GradientEngine>>, UserError> {
         match self.options.device {
             TrainingDevice::Cpu => Ok(None),
-            TrainingDevice::Gpu => gpu_engine(&self.net, self.first, true).map(Some).map_err(UserError::new),
+            TrainingDevice::Gpu => gpu_engine(&self.net, self.first, true).map(Some).map_err(UserError::from),
             TrainingDevice::Auto => Ok(gpu_engine(&self.net, self.first, false).ok()),
         }
     }

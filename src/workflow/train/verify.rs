@@ -60,8 +60,7 @@ pub(super) fn verify_and_write(
     let cuts_of = |items: &[(usize, usize)]| items.iter().map(|(i, _)| prepared.cells[*i].cut).collect::<Vec<_>>();
     let validation = run.examples(Part::Validation);
     let answers = runtime_answers(&draft, &prepared.cache, &cuts_of(&validation), monitor)?;
-    let logits = logits_of(trainer.engine(), run.first, weights, inputs, validation.iter().map(|(i, _)| *i))
-        .map_err(UserError::new)?;
+    let logits = logits_of(trainer.engine(), run.first, weights, inputs, validation.iter().map(|(i, _)| *i))?;
     outcome.difference = check_agreement(&logits, &answers, prepared.labels.len())?;
     outcome.validation = Some(scores(prepared, &validation, &answers));
     let test = run.examples(Part::Test);
@@ -103,7 +102,7 @@ fn write(out: &Path, path: &Path, bytes: &[u8]) -> Result<(), UserError> {
 /// What the new network answers to the self-test's image.
 fn self_test(run: &Run<'_>, weights: &[f32]) -> Result<SelfTest, UserError> {
     let spec = TensorSpec { channels_first: false, ..run.prepared.start.spec.clone() };
-    let whole = CpuEngine::new(Net::new(&run.network, spec.size), 0, run.options.threads).map_err(UserError::new)?;
+    let whole = CpuEngine::new(Net::new(&run.network, spec.size), 0, run.options.threads)?;
     let logits = whole.logits(weights, &self_test_tensor(&spec));
     Ok(SelfTest { picture: 1, logits, tolerance: SELF_TEST_TOLERANCE })
 }
@@ -133,17 +132,17 @@ fn runtime_answers(
     cells: &[CutCell],
     monitor: &TrainMonitor<'_>,
 ) -> Result<Vec<Answer>, UserError> {
-    let mut engine = Engine::load(model, Provider::Cpu, cores()).map_err(|e| UserError::new(e.to_string()))?;
+    let mut engine = Engine::load(model, Provider::Cpu, cores())?;
     let mut out = Vec::with_capacity(cells.len());
     monitor.progress.set_total(monitor.progress.total() + cells.len());
     for part in cells.chunks(16) {
         let mut tensors = Vec::new();
         for cell in part {
-            let image = cache.picture(*cell).map_err(UserError::new)?;
+            let image = cache.picture(*cell)?;
             imaging::tensor(&image, &model.card().tensor, &mut tensors);
             monitor.progress.step();
         }
-        out.extend(engine.answers(tensors, part.len()).map_err(|e| UserError::new(e.to_string()))?);
+        out.extend(engine.answers(tensors, part.len())?);
     }
     Ok(out)
 }
@@ -199,9 +198,9 @@ fn current_model(
     let (cache, cells): (&CellCache, Vec<Option<CutCell>>) = if view == *prepared.cache.view() {
         (&prepared.cache, items.iter().map(|(i, _)| Some(prepared.cells[*i].cut)).collect())
     } else {
-        own = CellCache::open(view, prepared.request.cache.as_deref()).map_err(UserError::new)?;
+        own = CellCache::open(view, prepared.request.cache.as_deref())?;
         let wanted: Vec<_> = items.iter().map(|(i, _)| prepared.cells[*i].item.clone()).collect();
-        let states = own.cut(&wanted, monitor.cancel, monitor.progress).map_err(UserError::new)?;
+        let states = own.cut(&wanted, monitor.cancel, monitor.progress)?;
         (&own, states.iter().map(CellState::cell).collect())
     };
     // An image in which this model's preprocessing finds no cell is one that it gets wrong.
