@@ -192,7 +192,6 @@ impl<'a> Trainer<'a> {
     /// When an input cannot be read any more, or a device fails; the state stays as it was at the last step.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Stop, TrainError> {
         let steps = self.steps_an_epoch();
-        let total = steps * self.recipe.epochs;
         let mut gradient = vec![0f32; self.state.values.len()];
         let (base, mut values) = (self.base(), self.all.clone());
         while self.state.epoch < self.recipe.epochs {
@@ -203,42 +202,12 @@ impl<'a> Trainer<'a> {
                 let batch = self.batch(&order)?;
                 values[base..].copy_from_slice(&self.state.values);
                 let result = self.gradients(&values, &batch, &mut gradient)?;
-                let images = batch.targets.len() / self.classes();
-                let right = right(&result.logits, &batch.targets, self.classes());
                 if !result.loss.is_finite() {
                     return Ok(self.diverged());
                 }
-                let state = &mut self.state;
-                let length = self.engine.pool().install(|| {
-                    let length =
-                        state.optimizer.step(&mut state.values, &gradient, &self.decays, &self.recipe.optimizer, total);
-                    if !state.average.is_empty() {
-                        // A young average would be all starting weights: it keeps less in its first steps.
-                        #[expect(clippy::cast_precision_loss, reason = "a count of steps")]
-                        let young = (1.0 + state.optimizer.steps as f32) / (10.0 + state.optimizer.steps as f32);
-                        average(&mut state.average, &state.values, self.recipe.average.min(young));
-                    }
-                    length
-                });
-                if !length.is_finite() {
-                    return Ok(self.diverged());
-                }
-                #[expect(clippy::cast_precision_loss, reason = "counts of images")]
-                let (n, hits) = (images as f64, right as f64);
-                state.sums[0] += result.loss * n;
-                state.sums[1] += hits;
-                state.sums[2] += n;
-                state.step += 1;
-                state.seconds = before + begun.elapsed().as_secs_f64();
-                let news = StepMetrics {
-                    epoch: state.epoch + 1,
-                    step: state.epoch * steps + state.step,
-                    steps: total,
-                    loss: result.loss,
-                    accuracy: hits / n,
-                    images,
-                };
-                match observer.step(&news) {
+                let Some(metrics) = self.step(&result, &batch, &gradient, steps) else { return Ok(self.diverged()) };
+                self.state.seconds = before + begun.elapsed().as_secs_f64();
+                match observer.step(&metrics) {
                     Control::Continue => {}
                     Control::Checkpoint => observer.save(&self.state),
                     Control::Stop => {
@@ -280,6 +249,41 @@ impl<'a> Trainer<'a> {
             }
         }
         Ok(Stop::Finished)
+    }
+
+    /// Moves the weights by a gradient, and counts the step; `None` where that is not finite.
+    fn step(&mut self, result: &BatchResult, batch: &Batch, gradient: &[f32], steps: usize) -> Option<StepMetrics> {
+        let images = batch.targets.len() / self.classes();
+        let right = right(&result.logits, &batch.targets, self.classes());
+        let total = steps * self.recipe.epochs;
+        let state = &mut self.state;
+        let length = self.engine.pool().install(|| {
+            let length = state.optimizer.step(&mut state.values, gradient, &self.decays, &self.recipe.optimizer, total);
+            if !state.average.is_empty() {
+                // A young average would be all starting weights: it keeps less in its first steps.
+                #[expect(clippy::cast_precision_loss, reason = "a count of steps")]
+                let young = (1.0 + state.optimizer.steps as f32) / (10.0 + state.optimizer.steps as f32);
+                average(&mut state.average, &state.values, self.recipe.average.min(young));
+            }
+            length
+        });
+        if !length.is_finite() {
+            return None;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "counts of images")]
+        let (n, hits) = (images as f64, right as f64);
+        state.sums[0] += result.loss * n;
+        state.sums[1] += hits;
+        state.sums[2] += n;
+        state.step += 1;
+        Some(StepMetrics {
+            epoch: state.epoch + 1,
+            step: state.epoch * steps + state.step,
+            steps: total,
+            loss: result.loss,
+            accuracy: hits / n,
+            images,
+        })
     }
 
     fn gradients(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<BatchResult, TrainError> {
