@@ -104,6 +104,7 @@ fn each_library_has_one_home() {
         ("burn::", "training"),
         ("bhtsne::", "metrics"),
         ("base64::", "model report"),
+        ("maud::", "report"),
         ("resvg::", "report"),
         ("rusqlite::", "session"),
     ];

@@ -2,11 +2,12 @@
 //! What any of the models learnt from, as far as their records say, is left out of every figure that is held against
 //! another; the figure with it stands small beside.
 
-use super::escape::xml_text;
-use super::evaluation::{STYLE, evaluation_scores, number, or_dash, percent, put};
+use super::evaluation::{evaluation_scores, number, or_dash, percent, put};
 use super::learning::rounded;
+use super::page::{Page, head_row, list};
 use super::svg::confusion_svg;
 use crate::evaluation::{Compared, Evaluated, Pair};
+use maud::{Markup, PreEscaped, html};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -149,53 +150,51 @@ pub fn comparison_text(c: &Compared) -> String {
     t
 }
 
-fn comparison_html(c: &Compared) -> String {
-    let data = c.models.first().map_or("", |e| e.data.as_str());
-    let mut t = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>Comparison</title>\n<style>{STYLE}</style></head><body>\n<h1>{} models on the same cells</h1>\n<p class=\"note\">{} · research use only</p>\n<table><tr><th>model</th><th>n</th><th>accuracy</th><th>balanced accuracy</th><th>macro F1</th><th>log loss</th><th>ECE</th></tr>\n",
-        c.models.len(),
-        xml_text(data)
-    );
-    for (i, e) in c.models.iter().enumerate() {
-        let s = c.shown(i);
-        let _ = writeln!(
-            t,
-            "<tr><td>{}<br><small>{}</small></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            xml_text(&e.model),
-            &e.model_sha256[..e.model_sha256.len().min(12)],
-            s.n,
-            percent(&s.accuracy),
-            percent(&s.balanced_accuracy),
-            or_dash(c.macro_f1[i].as_ref(), number),
-            number(&s.log_loss),
-            number(&s.calibration_error)
-        );
-    }
-    let _ = write!(t, "</table>\n<p class=\"note\">{}</p>\n<h2>Against the first</h2>\n<ul>\n", xml_text(&c.of_what()));
-    for pair in &c.pairs {
-        let _ = writeln!(t, "<li>{}</li>", xml_text(&c.pair_line(pair)));
-    }
-    t.push_str("</ul>\n<p class=\"note\">A cell without an answer counts as wrong here. Intervals: bootstrap over groups, 2,000 draws.</p>\n<h2>Matrices</h2>\n<div class=\"charts\">\n");
-    for (i, e) in c.models.iter().enumerate() {
-        let matrix = confusion_svg(&c.shown(i).confusion, &e.labels);
-        let _ = writeln!(t, "<div><p>{}</p>{matrix}</div>", xml_text(&e.model));
-    }
-    t.push_str("</div>\n");
-    for pair in &c.pairs {
-        for (who, paths) in [(0, &pair.only_first), (pair.other, &pair.only_other)] {
-            let _ = writeln!(t, "<h2>Only {} is right ({})</h2>\n<ul>", xml_text(&c.models[who].model), paths.len());
-            for path in paths {
-                let _ = writeln!(t, "<li>{}</li>", xml_text(path));
+fn models_html(c: &Compared) -> Markup {
+    html! {
+        table {
+            (head_row(&["model", "n", "accuracy", "balanced accuracy", "macro F1", "log loss", "ECE"]))
+            @for (i, e) in c.models.iter().enumerate() {
+                @let s = c.shown(i);
+                tr {
+                    td { (e.model) br; small { (e.model_sha256[..e.model_sha256.len().min(12)]) } }
+                    td { (s.n) }
+                    td { (percent(&s.accuracy)) }
+                    td { (percent(&s.balanced_accuracy)) }
+                    td { (or_dash(c.macro_f1[i].as_ref(), number)) }
+                    td { (number(&s.log_loss)) }
+                    td { (number(&s.calibration_error)) }
+                }
             }
-            t.push_str("</ul>\n");
         }
+        p.note { (c.of_what()) }
     }
-    t.push_str("<h2>What was compared</h2>\n<ul>\n");
-    for e in &c.models {
-        let _ = writeln!(t, "<li>{}: {}</li>", xml_text(&e.model), xml_text(&e.learnt_line()));
-    }
-    t.push_str("</ul>\n</body></html>\n");
-    t
+}
+
+fn comparison_html(c: &Compared) -> String {
+    let body = html! {
+        h1 { (c.models.len()) " models on the same cells" }
+        p.note { (c.models.first().map_or("", |e| e.data.as_str())) " · research use only" }
+        (models_html(c))
+        h2 { "Against the first" }
+        (list(c.pairs.iter().map(|pair| c.pair_line(pair))))
+        p.note { "A cell without an answer counts as wrong here. Intervals: bootstrap over groups, 2,000 draws." }
+        h2 { "Matrices" }
+        div.charts {
+            @for (i, e) in c.models.iter().enumerate() {
+                div { p { (e.model) } (PreEscaped(confusion_svg(&c.shown(i).confusion, &e.labels))) }
+            }
+        }
+        @for pair in &c.pairs {
+            @for (who, paths) in [(0, &pair.only_first), (pair.other, &pair.only_other)] {
+                h2 { "Only " (c.models[who].model) " is right (" (paths.len()) ")" }
+                (list(paths))
+            }
+        }
+        h2 { "What was compared" }
+        (list(c.models.iter().map(|e| format!("{}: {}", e.model, e.learnt_line()))))
+    };
+    Page { title: "Comparison", ..Page::default() }.around(&body)
 }
 
 #[cfg(test)]
@@ -205,6 +204,7 @@ mod tests {
     use crate::evaluation::evaluated::tests::small;
     use crate::evaluation::{EvaluatedCell, TrainOverlap};
     use crate::metrics::{Sample, mcnemar};
+    use crate::report::page::tests::stays_text;
 
     #[test]
     fn pairs_count_cells_that_exactly_one_has_right_and_none_that_was_learnt() {
@@ -228,6 +228,19 @@ mod tests {
         assert!(html.contains("Only other is right (1)"));
         let text = comparison_text(&c);
         assert!(text.contains("McNemar") && text.contains("1 of 6 were in the training of one"), "{text}");
+    }
+
+    #[test]
+    fn a_name_cannot_break_out() {
+        stays_text(|name| {
+            let mut first = small();
+            let also = || name.to_owned();
+            (first.labels[1], first.model, first.model_sha256, first.data) = (also(), also(), also(), also());
+            first.cells.iter_mut().for_each(|c| c.path = format!("{}{name}", c.path));
+            let mut other = first.clone();
+            other.sample.correct(2, 1);
+            comparison_html(&Compared::new(vec![first, other], 1))
+        });
     }
 
     #[test]

@@ -13,9 +13,18 @@ pub fn csv_text(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Text for HTML and SVG, in elements and in quoted attributes.
-#[must_use]
-pub fn xml_text(text: &str) -> String {
+/// What XML does not allow at all.
+fn unprintable(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t')
+}
+
+/// A document that is done, with a mark for each character that cannot be shown.
+pub(super) fn printable(document: &str) -> String {
+    document.replace(unprintable, "\u{fffd}")
+}
+
+/// Text for SVG and FHIR, in elements and in quoted attributes.
+pub(super) fn xml_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -24,8 +33,7 @@ pub fn xml_text(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // What XML does not allow at all.
-            c if c.is_control() && !matches!(c, '\n' | '\t') => out.push('\u{fffd}'),
+            c if unprintable(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

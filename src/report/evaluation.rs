@@ -1,6 +1,5 @@
-//! An evaluation as files: `report.json`, `report.txt`, `predictions.csv`, `confusion.svg`, `confusion.png`,
-//! `report.html`. Bytes only; the
-//! same evaluation gives the same bytes whoever asks.
+//! An evaluation as `report.json`, `report.txt` and `predictions.csv`. Bytes only; the same evaluation gives the same bytes
+//! whoever asks.
 //!
 //! `report.json` is schema 1: `n`, `accuracy`, `macro`, `weighted`, `per_class.NAME.{precision,recall,f1,support,roc_auc,
 //! average_precision}`, `confusion.{labels,counts}`, then `balanced_accuracy`, `kappa`, `matthews`, `log_loss`, `brier`,
@@ -9,36 +8,15 @@
 //! `model`, `data`, `training_overlap`, `unanswered`, `mapped` and `notes` say what was evaluated. Scores that a sample
 //! does not define are null.
 
-use super::escape::{csv_text, xml_text};
+use super::escape::csv_text;
 use super::learning::{UNDEFINED, hundredths, rounded};
-use super::picture::svg_to_png;
-use super::svg::{Chart, PALETTE, Series, confusion_svg};
 use crate::evaluation::evaluated::Evaluated;
-use crate::metrics::{
-    Binning, Estimate, Evaluation, at_hits, kept, precision_recall, reliability, risk_coverage, roc, share, thinned,
-    wilson,
-};
+use crate::metrics::{Estimate, Evaluation, kept, share, wilson};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
 /// Version of the layout of `report.json`.
 const SCHEMA: u32 = 1;
-
-/// What is written under which name.
-#[must_use]
-pub fn evaluation_files(e: &Evaluated) -> Vec<(&'static str, Vec<u8>)> {
-    let matrix = confusion_svg(&e.judged().unwrap_or(&e.scores).confusion, &e.labels);
-    let mut files = vec![
-        ("report.json", format!("{:#}\n", evaluation_json(e)).into_bytes()),
-        ("report.txt", evaluation_text(e).into_bytes()),
-        ("predictions.csv", predictions_csv(e)),
-        ("report.html", evaluation_html(e).into_bytes()),
-    ];
-    // A matrix of hundreds of classes is too large to be drawn in pixels; the SVG holds it all the same.
-    files.extend(svg_to_png(&matrix).map(|png| ("confusion.png", png)));
-    files.push(("confusion.svg", matrix.into_bytes()));
-    files
-}
 
 pub(super) fn put(map: &mut Map<String, Value>, key: &str, e: Option<&Estimate>) {
     map.insert(key.into(), e.map_or(Value::Null, |e| rounded(e.value).into()));
@@ -356,152 +334,11 @@ pub fn predictions_csv(e: &Evaluated) -> Vec<u8> {
     w.into_inner().unwrap_or_default()
 }
 
-/// Drawn points of a curve.
-const POINTS: usize = 200;
-
-fn charts(e: &Evaluated) -> Vec<String> {
-    let s = &*e.judged_sample();
-    let curve = |points: Vec<crate::metrics::CurvePoint>| {
-        thinned(&points, POINTS).into_iter().map(|p| (p.x, p.y)).collect::<Vec<_>>()
-    };
-    let by_class = |of: &dyn Fn(usize) -> Option<(Vec<crate::metrics::CurvePoint>, f64)>| {
-        e.labels
-            .iter()
-            .enumerate()
-            .filter_map(|(c, label)| {
-                let (points, area) = of(c)?;
-                Some(Series {
-                    name: format!("{label} ({area:.3})"),
-                    colour: PALETTE[c % PALETTE.len()],
-                    points: curve(points),
-                    dots: false,
-                })
-            })
-            .collect::<Vec<_>>()
-    };
-    let bins = [(Binning::Width, "equal width"), (Binning::Mass, "equal mass")];
-    let reliable = bins
-        .into_iter()
-        .enumerate()
-        .map(|(i, (how, name))| Series {
-            name: name.into(),
-            colour: PALETTE[i],
-            points: reliability(s, how).iter().filter(|b| b.n > 0).map(|b| (b.confidence, b.accuracy)).collect(),
-            dots: true,
-        })
-        .collect();
-    let (risk, area) = risk_coverage(s);
-    let top = risk.iter().map(|p| p.y).fold(0.0, f64::max).clamp(0.05, 1.0);
-    let chart = |title, x, y, diagonal, series| Chart { title, x, y, top: 1.0, diagonal, series }.to_svg();
-    vec![
-        chart("Reliability", "confidence", "share right", true, reliable),
-        chart("ROC", "false positive rate", "true positive rate", true, by_class(&|c| roc(s, c))),
-        chart(
-            "Precision and recall",
-            "recall",
-            "precision",
-            false,
-            by_class(&|c| precision_recall(s, c).map(|(p, area)| (at_hits(&p), area))),
-        ),
-        Chart {
-            title: "Risk and coverage",
-            x: "share of cells kept",
-            y: "share wrong among them",
-            top: (top * 20.0).ceil() / 20.0,
-            diagonal: false,
-            series: vec![Series {
-                name: format!("area {area:.4}"),
-                colour: PALETTE[0],
-                points: curve(risk),
-                dots: false,
-            }],
-        }
-        .to_svg(),
-    ]
-}
-
-pub(super) const STYLE: &str = "body{font:15px/1.5 system-ui,'Segoe UI',Helvetica,Arial,sans-serif;max-width:1080px;margin:2em auto;padding:0 1em;color:#222;background:#fff}\
-h1{font-size:1.6em;margin-bottom:.2em}h2{font-size:1.2em;margin-top:1.8em}table{border-collapse:collapse}td,th{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:right}\
-th:first-child,td:first-child{text-align:left}td small{color:#666}.big{font-size:1.5em}.note{color:#666}.charts{display:flex;flex-wrap:wrap;gap:1em}.charts svg{break-inside:avoid}\
-@media print{body{max-width:none;margin:0}h2{break-after:avoid}table,svg{break-inside:avoid}}";
-
-/// `report.html`: everything in one file that needs nothing else, and prints.
-#[must_use]
-pub fn evaluation_html(e: &Evaluated) -> String {
-    let s = e.judged().unwrap_or(&e.scores);
-    let small_print = e.contaminated_line().map_or(String::new(), |l| format!("<br><small>{}</small>", xml_text(&l)));
-    let mut t = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>Evaluation of {0}</title>\n<style>{STYLE}</style></head><body>\n<h1>Evaluation of {0}</h1>\n<p class=\"note\">on {1} · research use only</p>\n<p class=\"big\">{2}</p>\n<p>{3}{small_print}</p>\n",
-        xml_text(&e.model),
-        xml_text(&e.data),
-        xml_text(&e.title()),
-        xml_text(&e.learnt_line())
-    );
-    let _ = writeln!(t, "<h2>Confusion matrix</h2>\n{}", confusion_svg(&s.confusion, &e.labels));
-    t.push_str("<h2>Classification report</h2>\n<table><tr><th></th><th>precision</th><th>recall</th><th>F1</th><th>ROC AUC</th><th>support</th></tr>\n");
-    let small = |e: &Estimate| {
-        let interval = e.interval.map_or(String::new(), |i| format!(" <small>{:.2}–{:.2}</small>", i.low, i.high));
-        format!("{:.2}{interval}", e.value)
-    };
-    let small: fn(&Estimate) -> String = small;
-    for (label, c) in e.labels.iter().zip(&s.per_class) {
-        let _ = write!(t, "<tr><td>{}</td>", xml_text(label));
-        for score in [&c.precision, &c.recall, &c.f1, &c.roc_auc] {
-            let _ = write!(t, "<td>{}</td>", or_dash(score.as_ref(), small));
-        }
-        let _ = writeln!(t, "<td>{}</td></tr>", c.support);
-    }
-    for (name, a) in [("macro average", &s.macro_average), ("weighted average", &s.weighted_average)] {
-        let _ = writeln!(
-            t,
-            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td><td></td><td>{}</td></tr>",
-            small(&a[0]),
-            small(&a[1]),
-            small(&a[2]),
-            s.n
-        );
-    }
-    let _ = write!(
-        t,
-        "</table>\n<p class=\"note\">95 % intervals; accuracy, precision and recall: {}; others: {}</p>\n<h2>Scores</h2>\n<table>\n",
-        s.accuracy.how.text(),
-        s.matthews.how.text()
-    );
-    for (name, value, about) in other_scores(s) {
-        let _ = writeln!(t, "<tr><td>{name}</td><td>{value}</td><td><small>{about}</small></td></tr>");
-    }
-    let _ = writeln!(t, "</table>\n<h2>Curves</h2>\n<div class=\"charts\">{}</div>", charts(e).join("\n"));
-    let wrong = e.likely_wrong();
-    if !wrong.is_empty() {
-        t.push_str("<h2>References that are most likely wrong</h2>\n<table><tr><th>image</th><th>reference</th><th>predicted</th><th>confidence</th></tr>\n");
-        for &row in wrong.iter().take(30) {
-            let _ = writeln!(
-                t,
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.3}</td></tr>",
-                xml_text(&e.cells[row].path),
-                xml_text(&e.labels[e.sample.truth()[row]]),
-                xml_text(&e.labels[e.sample.called()[row]]),
-                e.sample.confidence(row)
-            );
-        }
-        let _ = writeln!(
-            t,
-            "</table>\n<p class=\"note\">{} in all, by how little the model believes the reference</p>",
-            wrong.len()
-        );
-    }
-    t.push_str("<h2>What was evaluated</h2>\n<ul>\n");
-    for line in facts(e) {
-        let _ = writeln!(t, "<li>{}</li>", xml_text(&line));
-    }
-    t.push_str("</ul>\n</body></html>\n");
-    t
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evaluation::evaluated::tests::small;
+    use crate::report::evaluation_html;
 
     #[test]
     fn the_json_has_what_the_contract_names() {

@@ -3,20 +3,23 @@
 mod compared;
 mod escape;
 mod evaluation;
+mod evaluation_page;
 mod fhir;
 mod learning;
 mod map;
+mod page;
 mod picture;
 mod rows;
 mod slide;
 mod svg;
 
 pub use compared::{comparison_files, comparison_text, p_value};
-pub use escape::{csv_text, xml_text};
+pub use escape::csv_text;
 pub use evaluation::{
-    evaluation_files, evaluation_html, evaluation_json, evaluation_scores, evaluation_text, facts, kept_line, number,
-    or_dash, other_scores, percent, predictions_csv,
+    evaluation_json, evaluation_scores, evaluation_text, facts, kept_line, number, or_dash, other_scores, percent,
+    predictions_csv,
 };
+pub use evaluation_page::{evaluation_files, evaluation_html};
 pub use fhir::slide_fhir;
 pub use learning::{UNDEFINED, history_csv, hundredths, scores_json, scores_text};
 pub use map::{MapPoint, map_csv, map_svg};

@@ -1,10 +1,12 @@
 //! A case as a page that prints: `report.html`, in one file that needs nothing else.
 
 use super::escape::xml_text;
-use super::evaluation::STYLE;
+use super::learning::UNDEFINED;
+use super::page::{Page, head_row, list};
 use crate::domain::CellClass;
 use crate::laboratory::{DifferentialTable, Flag, ReferenceRange, Row, Sex, SlideReport, count_of, plain_text};
-use std::fmt::Write;
+use maud::{Markup, PreEscaped, display, html};
+use std::fmt::{Display, Write};
 
 /// What is left of the page where a printer ends.
 const PRINT: &str = "@page{size:A4;margin:15mm}@media print{body{font-size:12px}}td{white-space:nowrap}td.l{white-space:normal}.status{float:right;border:2px solid #444;padding:.2em .8em;border-radius:4px;font-weight:600}.sign{margin-top:3em;display:flex;gap:4em}.sign div{border-top:1px solid #444;min-width:16em;padding-top:.3em}td.l,th.l{text-align:left}.looked{display:flex;flex-wrap:wrap;gap:12px}.looked figure{margin:0;break-inside:avoid}.looked img{width:240px;display:block}.high,.low{font-weight:700}";
@@ -57,7 +59,7 @@ pub fn distribution_svg(table: &DifferentialTable) -> String {
     t
 }
 
-/// Text from outside, plain and escaped.
+/// Text from outside for a drawing or FHIR, plain and escaped.
 pub(super) fn text(text: &str) -> String {
     xml_text(&plain_text(text))
 }
@@ -68,191 +70,224 @@ fn colour(label: &str) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-fn range_html(range: Option<&ReferenceRange>) -> String {
-    range.map_or_else(|| "–".into(), |r| xml_text(&format!("{} {}", r.text(), r.unit.text())))
+fn or_dash(value: Option<impl Display>) -> String {
+    value.map_or_else(|| UNDEFINED.to_owned(), |v| v.to_string())
 }
 
-fn row_html(t: &mut String, table: &DifferentialTable, row: &Row) {
-    let dash = || "–".to_owned();
-    let percent = row.percent(table).map_or_else(dash, |p| p.to_string());
-    let limits = row.limits().map_or_else(dash, |(low, high)| format!("{low}–{high}"));
-    let absolute = row.absolute().map_or_else(dash, |(a, low, high)| format!("{a} <small>{low}–{high}</small>"));
+fn range_text(range: Option<&ReferenceRange>) -> String {
+    or_dash(range.map(|r| format!("{} {}", r.text(), r.unit.text())))
+}
+
+fn row_html(table: &DifferentialTable, row: &Row) -> Markup {
     let flag = row.flag.map_or("", Flag::as_str);
-    let _ = writeln!(
-        t,
-        "<tr><td>{}</td><td>{}</td><td>{percent}</td><td>{limits}</td><td>{absolute}</td><td>{}</td><td class=\"l {flag}\">{flag}</td></tr>",
-        text(&row.label),
-        row.count.all,
-        range_html(row.range.as_ref())
-    );
+    html! {
+        tr {
+            td { (plain_text(&row.label)) }
+            td { (row.count.all) }
+            td { (or_dash(row.percent(table))) }
+            td { (or_dash(row.limits().map(|(low, high)| format!("{low}–{high}")))) }
+            td {
+                @if let Some((a, low, high)) = row.absolute() {
+                    (display(a)) " " small { (display(low)) "–" (display(high)) }
+                } @else { (UNDEFINED) }
+            }
+            td { (range_text(row.range.as_ref())) }
+            td class={ "l " (flag) } { (flag) }
+        }
+    }
+}
+
+fn table_html(table: &DifferentialTable) -> Markup {
+    let flagged = table.wbc_flag.as_ref();
+    html! {
+        table {
+            tr {
+                @for name in ["class", "count", "%", "95 % interval, %", "×10⁹/L", "reference range"] { th { (name) } }
+                th.l { "flag" }
+            }
+            @for row in &table.rows { (row_html(table, row)) }
+            tr {
+                td { "all" }
+                td { (table.white.all) }
+                td {}
+                td {}
+                td { @if let Some(w) = table.wbc_written() { (display(w)) } }
+                td { (range_text(flagged.map(|(_, r)| r))) }
+                td.l { (flagged.map_or("", |(f, _)| f.as_str())) }
+            }
+        }
+    }
 }
 
 /// What stands outside the 100 %.
-fn outside_html(t: &mut String, table: &DifferentialTable) {
+fn outside_html(table: &DifferentialTable) -> Markup {
     if table.outside.is_empty() && table.excluded.is_empty() && table.unidentified == 0 {
-        return;
+        return Markup::default();
     }
-    t.push_str("<h2>Outside the 100 %</h2>\n<table><tr><th>what</th><th>count</th><th>per 100 white cells</th></tr>\n");
-    for (label, n, per) in &table.outside {
-        let per = table.per_hundred(*per).map_or_else(|| "–".to_owned(), |p| p.to_string());
-        let _ = writeln!(t, "<tr><td>{}</td><td>{n}</td><td>{per}</td></tr>", text(label));
+    html! {
+        h2 { "Outside the 100 %" }
+        table {
+            (head_row(&["what", "count", "per 100 white cells"]))
+            @for (label, n, per) in &table.outside {
+                tr { td { (plain_text(label)) } td { (n) } td { (or_dash(table.per_hundred(*per))) } }
+            }
+            @for (label, n) in &table.excluded {
+                tr { td { "excluded: " (plain_text(label)) } td { (n) } td {} }
+            }
+            @if table.unidentified > 0 { tr { td { "unidentified" } td { (table.unidentified) } td {} } }
+        }
     }
-    for (label, n) in &table.excluded {
-        let _ = writeln!(t, "<tr><td>excluded: {}</td><td>{n}</td><td></td></tr>", text(label));
-    }
-    if table.unidentified > 0 {
-        let _ = writeln!(t, "<tr><td>unidentified</td><td>{}</td><td></td></tr>", table.unidentified);
-    }
-    t.push_str("</table>\n");
 }
 
-fn slides_html(t: &mut String, r: &SlideReport) {
+fn slides_html(r: &SlideReport) -> Markup {
     if r.snapshot.slides.len() < 2 {
-        return;
+        return Markup::default();
     }
-    t.push_str("<h2>Slides</h2>\n<table><tr><th>slide</th>");
-    for row in &r.table.rows {
-        let _ = write!(t, "<th>{}</th>", text(&row.label));
-    }
-    t.push_str("<th>all</th><th>reviewed</th></tr>\n");
-    for (path, d) in &r.snapshot.slides {
-        let _ = write!(t, "<tr><td>{}</td>", text(&crate::files::display_name(path)));
-        for row in &r.table.rows {
-            let _ = write!(t, "<td>{}</td>", count_of(d, &row.label).all);
+    html! {
+        h2 { "Slides" }
+        table {
+            tr {
+                th { "slide" }
+                @for row in &r.table.rows { th { (plain_text(&row.label)) } }
+                th { "all" }
+                th { "reviewed" }
+            }
+            @for (path, d) in &r.snapshot.slides {
+                tr {
+                    td { (plain_text(&crate::files::display_name(path))) }
+                    @for row in &r.table.rows { td { (count_of(d, &row.label).all) } }
+                    td { (d.white().all) }
+                    td { (d.squares().reviewed) }
+                }
+            }
         }
-        let _ = writeln!(t, "<td>{}</td><td>{}</td></tr>", d.white().all, d.squares().reviewed);
     }
-    t.push_str("</table>\n");
 }
 
-fn looked_html(t: &mut String, r: &SlideReport) {
+fn looked_html(r: &SlideReport) -> Markup {
     if r.heat_maps.is_empty() {
-        return;
+        return Markup::default();
     }
-    t.push_str("<h2>Where the model looked</h2>\n<p>Of each class the surest cells and the least sure one: the cell, and beside it what spoke for the class. Made for this page; no part of what is signed.</p>\n<div class=\"looked\">");
-    for c in &r.heat_maps {
-        let _ = writeln!(
-            t,
-            "<figure><img alt=\"{0}, and where the model looked\" src=\"data:image/jpeg;base64,{1}\"><figcaption>{0} {2:.1} %<br><small>{3}, cell {4}; {5}</small></figcaption></figure>",
-            text(&c.label),
-            base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &c.jpeg),
-            100.0 * c.confidence,
-            text(&c.file),
-            c.cell,
-            c.how
-        );
+    html! {
+        h2 { "Where the model looked" }
+        p {
+            "Of each class the surest cells and the least sure one: the cell, and beside it what spoke for the class. "
+            "Made for this page; no part of what is signed."
+        }
+        div.looked {
+            @for c in &r.heat_maps {
+                @let label = plain_text(&c.label);
+                @let jpeg = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &c.jpeg);
+                figure {
+                    img alt={ (label) ", and where the model looked" } src={ "data:image/jpeg;base64," (jpeg) };
+                    figcaption {
+                        (label) (format!(" {:.1} %", 100.0 * c.confidence)) br;
+                        small { (plain_text(&c.file)) ", cell " (c.cell) "; " (c.how) }
+                    }
+                }
+            }
+        }
     }
-    t.push_str("</div>\n");
 }
 
-fn made_html(t: &mut String, r: &SlideReport, local: &dyn Fn(&str) -> String) {
+/// How the report was made, by name; what is empty is left out.
+fn made_facts(r: &SlideReport, local: &dyn Fn(&str) -> String) -> Vec<(&'static str, String)> {
     let (table, s) = (&r.table, &r.snapshot);
-    t.push_str("<h2>How it was made</h2>\n<table>");
-    let mut fact = |name: &str, value: &str| {
-        if !value.is_empty() {
-            let _ = writeln!(t, "<tr><td>{name}</td><td class=\"l\">{}</td></tr>", xml_text(value));
-        }
+    let litre = |n: &dyn Display| format!("{n} ×10⁹/L");
+    let corrected = table.wbc_written().filter(|_| table.corrected());
+    let model = if r.has_model() {
+        format!("{}, SHA-256 {}", plain_text(&s.model.0), s.model.1)
+    } else {
+        "none: no suggestions of a model are in this session".into()
     };
-    fact("sample", &plain_text(&s.case.sample));
-    if let Some(entered) = table.wbc_entered {
-        fact("white cell count entered", &format!("{entered} ×10⁹/L"));
-    }
-    if let Some(used) = table.wbc_written().filter(|_| table.corrected()) {
-        fact("corrected for nucleated red cells", &format!("{used} ×10⁹/L"));
-    }
-    fact("age", &s.case.age.map_or_else(String::new, |a| format!("{a} years")));
-    if s.case.sex != Sex::Any {
-        fact("sex", s.case.sex.as_str());
-    }
-    fact("method", &r.method());
-    match (r.has_model(), plain_text(&s.model.0)) {
-        (true, name) => fact("model", &format!("{name}, SHA-256 {}", s.model.1)),
-        (false, _) => fact("model", "none: no suggestions of a model are in this session"),
-    }
-    fact("program", &format!("Leukoscope {}", env!("CARGO_PKG_VERSION")));
-    fact("report made", &local(&s.made));
+    let mut facts = vec![
+        ("sample", plain_text(&s.case.sample)),
+        ("white cell count entered", table.wbc_entered.map_or_else(String::new, |n| litre(&n))),
+        ("corrected for nucleated red cells", corrected.map_or_else(String::new, |n| litre(&n))),
+        ("age", s.case.age.map_or_else(String::new, |a| format!("{a} years"))),
+        ("sex", if s.case.sex == Sex::Any { String::new() } else { s.case.sex.as_str().into() }),
+        ("method", r.method()),
+        ("model", model),
+        ("program", format!("Leukoscope {}", env!("CARGO_PKG_VERSION"))),
+        ("report made", local(&s.made)),
+    ];
+    let open = table.obstacles();
     if let Some((operator, time, reason)) = &r.signed {
-        fact("signed", &format!("{}, {}", plain_text(operator), local(time)));
-        let incomplete = !table.obstacles().is_empty();
+        facts.push(("signed", format!("{}, {}", plain_text(operator), local(time))));
         // An amendment's reason stands before the one for what is open.
-        let name = match (r.version > 1, incomplete) {
+        let name = match (r.version > 1, !open.is_empty()) {
             (true, true) => "amended and signed incomplete, reasons",
             (true, false) => "amended, reason",
             (false, true) => "signed incomplete, reason",
             (false, false) => "reason",
         };
-        fact(name, &plain_text(reason));
+        facts.push((name, plain_text(reason)));
     }
-    let open = table.obstacles();
-    if !open.is_empty() {
-        fact("not complete", &open.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+    facts.push(("not complete", open.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));
+    facts.push(("audit trail", r.anchor.as_ref().map_or_else(String::new, ToString::to_string)));
+    facts.retain(|(_, value)| !value.is_empty());
+    facts
+}
+
+fn made_html(r: &SlideReport, local: &dyn Fn(&str) -> String) -> Markup {
+    let rounding = &r.snapshot.rounding;
+    let rule = if rounding.is_empty() { crate::laboratory::RULE } else { rounding };
+    html! {
+        h2 { "How it was made" }
+        table { @for (name, value) in made_facts(r, local) { tr { td { (name) } td.l { (value) } } } }
+        p.note {
+            "Intervals are exact (Clopper–Pearson) for the cells counted; an interval that crosses a limit of the range is "
+            "indeterminate. Rounding: " (plain_text(rule))
+            " (each number by itself; percentages may add up to 99 or 101). "
+            @for sentence in [r.ranges().map(str::to_owned), r.limits()].iter().flatten() { (plain_text(sentence)) " " }
+            "CLSI H20-Ed3."
+        }
     }
-    if let Some(anchor) = &r.anchor {
-        fact("audit trail", &anchor.to_string());
-    }
-    t.push_str("</table>\n<p class=\"note\">Intervals are exact (Clopper–Pearson) for the cells counted; an interval that crosses a limit of the range is indeterminate. ");
-    let rule = if s.rounding.is_empty() { crate::laboratory::RULE } else { &s.rounding };
-    let _ = write!(t, "Rounding: {} (each number by itself; percentages may add up to 99 or 101). ", text(rule));
-    for sentence in [r.ranges().map(str::to_owned), r.limits()].into_iter().flatten() {
-        let _ = write!(t, "{} ", text(&sentence));
-    }
-    t.push_str("CLSI H20-Ed3.</p>\n");
 }
 
 /// The page. `local` writes a time (UTC, RFC 3339) as the clock of the place has it.
 #[must_use]
 pub fn slide_html(r: &SlideReport, local: &dyn Fn(&str) -> String) -> String {
     let table = &r.table;
-    let sample = text(&r.snapshot.case.sample);
+    let sample = plain_text(&r.snapshot.case.sample);
     let title = if sample.is_empty() { "Differential".into() } else { format!("Differential of {sample}") };
-    let status = match (r.version, &r.signed) {
-        (0, _) => r.status.code().to_owned(),
-        (v, Some(_)) => format!("{}, version {v}", r.status.code()),
-        // What was signed is another report than this one.
-        (v, None) => format!("{}, amendment of version {v}, not signed", r.status.code()),
+    let body = html! {
+        div.status {
+            (r.status.code())
+            @match (r.version, &r.signed) {
+                (0, _) => {}
+                (v, Some(_)) => { ", version " (v) }
+                // What was signed is another report than this one.
+                (v, None) => { ", amendment of version " (v) ", not signed" }
+            }
+        }
+        h1 { (title) }
+        p.note { "Research use only. Not for use in diagnostic procedures." }
+        p.big { (r.counted()) }
+        p {
+            (r.confirmed()) ". Of " (table.squares) " cells and squares " (table.squares - table.unreviewed)
+            " reviewed by a person, " (table.unreviewed) " not reviewed."
+        }
+        (list(r.lines()))
+        (table_html(table))
+        (PreEscaped(distribution_svg(table)))
+        (outside_html(table))
+        (slides_html(r))
+        (looked_html(r))
+        (made_html(r, local))
+        div.sign { div { "Operator" } div { "Date" } }
     };
-    let mut t = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"><title>{title}</title>\n<style>{STYLE}{PRINT}</style></head><body>\n<div class=\"status\">{status}</div>\n<h1>{title}</h1>\n<p class=\"note\">Research use only. Not for use in diagnostic procedures.</p>\n"
-    );
-    let _ = writeln!(
-        t,
-        "<p class=\"big\">{}</p>\n<p>{}. Of {} cells and squares {} reviewed by a person, {} not reviewed.</p>",
-        xml_text(&r.counted()),
-        xml_text(&r.confirmed()),
-        table.squares,
-        table.squares - table.unreviewed,
-        table.unreviewed
-    );
-    let _ = writeln!(
-        t,
-        "<ul>{}</ul>",
-        r.lines().iter().map(|line| format!("<li>{}</li>", xml_text(line))).collect::<String>()
-    );
-    t.push_str("<table><tr><th>class</th><th>count</th><th>%</th><th>95 % interval, %</th><th>×10⁹/L</th><th>reference range</th><th class=\"l\">flag</th></tr>\n");
-    table.rows.iter().for_each(|row| row_html(&mut t, table, row));
-    let flagged = table.wbc_flag.as_ref();
-    let _ = writeln!(
-        t,
-        "<tr><td>all</td><td>{}</td><td></td><td></td><td>{}</td><td>{}</td><td class=\"l\">{}</td></tr></table>",
-        table.white.all,
-        table.wbc_written().map_or_else(String::new, |w| w.to_string()),
-        range_html(flagged.map(|(_, r)| r)),
-        flagged.map_or("", |(f, _)| f.as_str())
-    );
-    t.push_str(&distribution_svg(table));
-    outside_html(&mut t, table);
-    slides_html(&mut t, r);
-    looked_html(&mut t, r);
-    made_html(&mut t, r, local);
-    t.push_str("<div class=\"sign\"><div>Operator</div><div>Date</div></div>\n</body></html>\n");
-    t
+    Page { title: &title, viewport: true, style: PRINT, policy: "; img-src data:" }.around(&body)
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use crate::domain::Differential;
-    use crate::laboratory::{CaseFacts, Confirmed, LeftOut, RangeSource, ReportStatus, Snapshot, example_ranges};
+    use crate::laboratory::{
+        CaseFacts, Confirmed, HeatMapExample, LeftOut, RangeSource, ReportStatus, Snapshot, example_ranges,
+    };
+    use crate::report::page::tests::stays_text;
 
     /// A snapshot of counted labels; `reviewed` says whether a person has looked.
     pub(in super::super) fn snapshot(cells: &[(&str, usize, bool)], model: bool) -> Snapshot {
@@ -329,6 +364,29 @@ pub(super) mod tests {
         }
         assert!(!page.contains("<script") && !page.contains("http-equiv=\"refresh"));
         assert!(!page.to_lowercase().contains("part 11") && !page.contains("confirmed or changed by a person"));
+    }
+
+    #[test]
+    fn a_name_cannot_break_out() {
+        stays_text(|name| {
+            let mut r = report(name, true);
+            let also = || name.to_owned();
+            r.snapshot.slides[1].0 = format!("/a/{name}").into();
+            r.snapshot.slides[0].1.count(name, true, true);
+            r.snapshot.left.copies = vec![format!("/s/{name}").into()];
+            (r.snapshot.model.0, r.snapshot.rounding) = (also(), also());
+            r.signed = Some((also(), also(), also()));
+            r.table = r.snapshot.table();
+            r.heat_maps = vec![HeatMapExample {
+                label: also(),
+                file: also(),
+                cell: 1,
+                confidence: 0.5,
+                how: "by hand",
+                jpeg: vec![1, 2, 3],
+            }];
+            page(&r)
+        });
     }
 
     #[test]
