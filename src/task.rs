@@ -12,7 +12,6 @@ pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
     /// A job that nobody has stopped yet.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -30,7 +29,6 @@ impl Cancel {
     }
 
     /// Whether somebody asked.
-    #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -47,7 +45,6 @@ impl Hold {
     }
 
     /// Whether somebody asked to hold on.
-    #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -77,13 +74,11 @@ impl Progress {
     }
 
     /// Steps done.
-    #[must_use]
     pub fn done(&self) -> usize {
         self.0.0.load(Ordering::Relaxed)
     }
 
     /// Steps known.
-    #[must_use]
     pub fn total(&self) -> usize {
         self.0.1.load(Ordering::Relaxed)
     }
@@ -111,7 +106,6 @@ impl<'a, E, R> Monitor<'a, E, R> {
     }
 
     /// Whether somebody asked the job to stop.
-    #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
     }
@@ -123,20 +117,17 @@ pub struct Generation(pub u64);
 
 impl Generation {
     /// The next job's number.
-    #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
 
 /// Threads that can run at the same time here; one where the system does not say.
-#[must_use]
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Seconds left at the speed so far, or `None` before anything can be said (no step done, or no time passed).
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 pub fn seconds_left(done: usize, total: usize, elapsed_seconds: f64) -> Option<f64> {
     (done > 0 && elapsed_seconds > 0.0).then(|| elapsed_seconds / done as f64 * total.saturating_sub(done) as f64)

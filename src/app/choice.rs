@@ -12,13 +12,10 @@ pub enum Page {
     Evaluate,
     /// Make a model.
     Train,
-    /// Which models there are.
     Models,
 }
 
 impl Page {
-    /// Its name.
-    #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             Self::Review => "Review",
@@ -29,7 +26,6 @@ impl Page {
     }
 
     /// A sentence about it.
-    #[must_use]
     pub fn tooltip(self) -> &'static str {
         match self {
             Self::Review => "See every cell and its label",
@@ -61,8 +57,6 @@ pub enum GallerySort {
 }
 
 impl GallerySort {
-    /// Its name.
-    #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             Self::Name => "Name",
@@ -79,18 +73,13 @@ impl GallerySort {
 /// Light, dark, or as the system has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, EnumIter, IntoStaticStr)]
 pub enum ThemeChoice {
-    /// As the system.
     #[default]
     System,
-    /// Light.
     Light,
-    /// Dark.
     Dark,
 }
 
 impl ThemeChoice {
-    /// Its name.
-    #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             Self::System => "System",
@@ -100,7 +89,6 @@ impl ThemeChoice {
     }
 
     /// From the word in the settings.
-    #[must_use]
     pub fn from_word(word: &str) -> Self {
         Self::iter().find(|t| t.text().eq_ignore_ascii_case(word)).unwrap_or_default()
     }

@@ -13,11 +13,9 @@ use strum::{EnumIter, IntoEnumIterator as _, IntoStaticStr};
 /// What a person can ask the window to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 pub enum Command {
-    /// Choose a folder.
     OpenFolder,
     /// Choose pictures.
     OpenImage,
-    /// Type a path.
     OpenPath,
     /// Draw and open the demo slide.
     DemoSlide,
@@ -55,7 +53,6 @@ pub enum Command {
     NoWhiteCell,
     /// Show the differential, or not.
     ToggleDifferential,
-    /// Sign the case.
     SignOff,
     /// Open what was signed for an amendment.
     Amend,
@@ -73,7 +70,6 @@ pub enum Command {
     ChooseEvaluation,
     /// Evaluate the model in use.
     Evaluate,
-    /// Stop evaluating.
     StopEvaluation,
     /// Write the evaluation's report.
     ExportEvaluation,
@@ -89,7 +85,6 @@ pub enum Command {
     ChooseDataset,
     /// Count and group the labelled pictures.
     LookAtData,
-    /// Train.
     StartTraining,
     /// Hold training, or let it go on.
     PauseTraining,
@@ -105,15 +100,12 @@ pub enum Command {
     FocusFilter,
     /// Fit the picture into its pane.
     FitImage,
-    /// Larger tiles.
     LargerTiles,
-    /// Smaller tiles.
     SmallerTiles,
     /// Give the label of this number: from 1 the classes of the catalogue that have keys, 0 unidentified.
     Label(u8),
     /// Ask where to, then write what the session holds.
     Export(Export),
-    /// Go to a page.
     Go(Page),
     /// Order of the gallery.
     Sort(GallerySort),
@@ -125,7 +117,6 @@ pub enum Command {
     UseProvider(Provider),
     /// Find a command by name.
     Palette,
-    /// The guide.
     Guide,
     /// The keyboard's page.
     Keyboard,
@@ -148,7 +139,6 @@ pub enum Home {
     Window,
     /// One page, whichever is open.
     Page(Page),
-    /// The page that is open.
     OpenPage,
 }
 
@@ -193,7 +183,6 @@ impl Row {
 
 impl Command {
     /// All of them, in the order of the palette: a variant that is added is in it.
-    #[must_use]
     pub fn all() -> &'static [Self] {
         // Looked through for every key in every frame.
         static ALL: LazyLock<Vec<Command>> = LazyLock::new(|| Command::iter().flat_map(Command::each).collect());
@@ -215,7 +204,6 @@ impl Command {
     }
 
     /// Its word in the settings, as version 0.1.0 wrote it: read in any case.
-    #[must_use]
     pub fn word(self) -> String {
         let name: &'static str = self.into();
         match self {
@@ -461,7 +449,6 @@ impl Command {
     }
 
     /// The words in menus and the palette.
-    #[must_use]
     pub fn text(self) -> String {
         look_up(self.row().text).replace("%{name}", &self.argument())
     }
@@ -479,25 +466,21 @@ impl Command {
     }
 
     /// Other words by which the palette finds it.
-    #[must_use]
     pub fn synonyms(self) -> String {
         look_up(self.row().synonyms)
     }
 
     /// A sentence about it.
-    #[must_use]
     pub fn tooltip(self) -> String {
         look_up(self.row().tooltip)
     }
 
     /// Its keys, where it has some.
-    #[must_use]
     pub fn shortcut(self) -> Option<KeyboardShortcut> {
         self.row().keys.map(|(modifiers, key)| KeyboardShortcut::new(modifiers, key))
     }
 
     /// Keys that it has besides, as other programs have them.
-    #[must_use]
     pub fn other_shortcut(self) -> Option<KeyboardShortcut> {
         match self {
             Self::Redo => Some(KeyboardShortcut::new(CTRL_SHIFT, Key::Z)),
@@ -506,13 +489,11 @@ impl Command {
     }
 
     /// Who answers it.
-    #[must_use]
     pub fn home(self) -> Home {
         self.row().home
     }
 
     /// Whether it says what a cell is.
-    #[must_use]
     pub fn labels(self) -> bool {
         matches!(self, Self::Label(_) | Self::Accept | Self::NoWhiteCell | Self::OtherLabel)
     }

@@ -8,30 +8,21 @@ use super::{evaluate, models, review, shell, train};
 pub enum Event {
     /// Around the pages.
     Shell(shell::Event),
-    /// On the Review page.
     Review(review::Event),
-    /// On the Evaluate page.
     Evaluate(evaluate::Event),
-    /// On the Train page.
     Train(train::Event),
-    /// On the Models page.
     Models(models::Event),
 }
 
 /// What a person did.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// Gave a command.
     Command(Command),
     /// Around the pages.
     Shell(shell::Input),
-    /// On the Review page.
     Review(review::Input),
-    /// On the Evaluate page.
     Evaluate(evaluate::Input),
-    /// On the Train page.
     Train(train::Input),
-    /// On the Models page.
     Models(models::Input),
 }
 
@@ -40,13 +31,9 @@ pub enum Input {
 pub enum Effect {
     /// Around the pages.
     Shell(shell::Effect),
-    /// For the Review page.
     Review(review::Effect),
-    /// For the Evaluate page.
     Evaluate(evaluate::Effect),
-    /// For the Train page.
     Train(train::Effect),
-    /// For the Models page.
     Models(models::Effect),
 }
 

@@ -7,10 +7,8 @@ use crate::model::ModelCard;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The model in use.
 #[derive(Debug, Clone)]
 pub struct ModelInUse {
-    /// Its card.
     pub card: Arc<ModelCard>,
     /// Its file; none is the bundled one.
     pub path: Option<PathBuf>,
@@ -22,13 +20,11 @@ pub struct ModelInUse {
 
 impl ModelInUse {
     /// A model that nothing runs yet.
-    #[must_use]
     pub fn new(card: Arc<ModelCard>, path: Option<PathBuf>) -> Self {
         Self { card, path, before: None, provider: Provider::Auto }
     }
 
     /// What it cannot name of what a laboratory counts; nothing where it names everything.
-    #[must_use]
     pub fn lacking(&self) -> Option<String> {
         let all: Vec<String> = cannot_name(self.card.classes.names()).into_iter().map(look_up).collect();
         (!all.is_empty()).then(|| tr!("It cannot name: %{classes}.", classes = all.join(", ")))

@@ -34,7 +34,6 @@ pub enum Notice {
 /// What a job sends: something for its page, or for the shell.
 #[derive(Debug)]
 pub enum Message<E> {
-    /// For its page.
     Page(E),
     /// For the shell.
     Notice(Notice),
@@ -48,11 +47,11 @@ type Post<E> = dyn Fn(Message<E>, bool) + Send + Sync;
 pub struct OpenWork(Arc<(Mutex<usize>, Condvar)>);
 
 /// As long as it lives the program does not end.
+#[must_use]
 pub struct MustEnd(OpenWork);
 
 impl OpenWork {
     /// Something begins that must end first.
-    #[must_use]
     pub fn begin(&self) -> MustEnd {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         MustEnd(self.clone())
@@ -91,7 +90,6 @@ impl<E: Send + 'static> EventSender<E> {
     }
 
     /// From here to the end of what is returned the program does not end.
-    #[must_use]
     pub fn must_end(&self) -> MustEnd {
         self.open_work.begin()
     }
@@ -215,7 +213,6 @@ pub fn pick_model() -> Option<PathBuf> {
 }
 
 /// That no dialog answered, and what else can be done: "Type or paste …".
-#[must_use]
 pub fn no_dialog(instead: &str) -> Notice {
     Notice::Error(format!("No file dialog answered on this system. {instead}"))
 }

@@ -10,13 +10,11 @@ pub struct Keymap(HashMap<Command, Option<KeyboardShortcut>>);
 
 impl Keymap {
     /// The keys of a command.
-    #[must_use]
     pub fn of(&self, command: Command) -> Option<KeyboardShortcut> {
         self.0.get(&command).copied().unwrap_or_else(|| command.shortcut())
     }
 
     /// All keys of a command: its own, and those that hands know from other programs.
-    #[must_use]
     pub fn all_of(&self, command: Command) -> Vec<KeyboardShortcut> {
         let own = self.of(command);
         let also = command.other_shortcut().filter(|_| !self.0.contains_key(&command));
@@ -24,7 +22,6 @@ impl Keymap {
     }
 
     /// The command of some keys.
-    #[must_use]
     pub fn command(&self, keys: KeyboardShortcut) -> Option<Command> {
         Command::all().iter().copied().find(|c| self.of(*c) == Some(keys))
     }
@@ -40,19 +37,16 @@ impl Keymap {
     }
 
     /// Whether anything is changed.
-    #[must_use]
     pub fn changed(&self) -> bool {
         !self.0.is_empty()
     }
 
     /// As settings keep it: a command's own name, and keys or nothing.
-    #[must_use]
     pub fn to_words(&self) -> BTreeMap<String, String> {
         self.0.iter().map(|(c, k)| (c.word(), k.map_or_else(String::new, words))).collect()
     }
 
     /// From settings; what is not understood is left out.
-    #[must_use]
     pub fn from_words(kept: &BTreeMap<String, String>) -> Self {
         let all: HashMap<String, Command> =
             Command::all().iter().copied().map(|c| (c.word().to_lowercase(), c)).collect();
@@ -65,7 +59,6 @@ impl Keymap {
 }
 
 /// Keys as text that does not depend on the system: `Ctrl+Shift+O`.
-#[must_use]
 pub fn words(keys: KeyboardShortcut) -> String {
     let m = keys.modifiers;
     let mut out = String::new();

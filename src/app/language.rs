@@ -12,7 +12,6 @@ rust_i18n::i18n!("assets/locales", fallback = "en");
 /// A language of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, EnumIter, IntoStaticStr)]
 pub enum Language {
-    /// English.
     #[default]
     English,
     /// Bahasa Indonesia.
@@ -25,7 +24,6 @@ thread_local! {
 
 impl Language {
     /// Its name in itself.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::English => "English",
@@ -33,8 +31,6 @@ impl Language {
         }
     }
 
-    /// Its code.
-    #[must_use]
     pub fn code(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -43,7 +39,6 @@ impl Language {
     }
 
     /// From the word in the settings.
-    #[must_use]
     pub fn from_code(code: &str) -> Self {
         Self::iter().find(|l| l.code() == code).unwrap_or_default()
     }
@@ -54,7 +49,6 @@ impl Language {
     }
 
     /// The language of this thread.
-    #[must_use]
     pub fn spoken() -> Self {
         NOW.get()
     }
@@ -71,7 +65,6 @@ macro_rules! tr {
 pub(super) use tr;
 
 /// The text in the language spoken; the English words themselves where the catalogue has none.
-#[must_use]
 pub fn look_up(text: &str) -> String {
     match Language::spoken() {
         Language::English => text.to_owned(),
@@ -80,13 +73,11 @@ pub fn look_up(text: &str) -> String {
 }
 
 /// What a job does now.
-#[must_use]
 pub fn phase_text(phase: &Phase) -> String {
     look_up(phase.template()).replace("%{n}", &phase.argument())
 }
 
 /// A number with so many decimals, as the language writes it.
-#[must_use]
 pub fn decimal(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     match Language::spoken() {
@@ -96,7 +87,6 @@ pub fn decimal(value: f64, decimals: usize) -> String {
 }
 
 /// Numbers that stand in a text with a point, as the language writes them.
-#[must_use]
 pub fn as_written(text: &str) -> String {
     match Language::spoken() {
         Language::English => text.to_owned(),
@@ -105,13 +95,11 @@ pub fn as_written(text: &str) -> String {
 }
 
 /// A share as percent.
-#[must_use]
 pub fn percent(share: f64, decimals: usize) -> String {
     format!("{} %", decimal(crate::laboratory::Rounded::new(share * 100.0, decimals).value(), decimals))
 }
 
 /// A count, with its thousands apart from ten thousand on.
-#[must_use]
 pub fn whole(n: usize) -> String {
     let digits = n.to_string();
     if n < 10_000 {
@@ -132,7 +120,6 @@ pub fn whole(n: usize) -> String {
 }
 
 /// A time (RFC 3339, in UTC or of a place) as the language writes it; what is no such time stays as it is.
-#[must_use]
 pub fn date(rfc3339: &str) -> String {
     let parts = || -> Option<(u32, usize, u32, &str)> {
         let (day, time) = rfc3339.split_once('T')?;

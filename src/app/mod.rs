@@ -192,13 +192,11 @@ impl Window {
     }
 
     /// What the window knows; for tests.
-    #[must_use]
     pub fn state(&self) -> &State {
         &self.state
     }
 
     /// Bytes of the images held for the screen; for tests and measurements.
-    #[must_use]
     pub fn picture_bytes(&self) -> usize {
         self.pictures.bytes()
     }

@@ -15,7 +15,6 @@ use std::sync::Arc;
 pub struct State {
     /// Which page is open, what was said, settings.
     pub shell: shell::State,
-    /// The model in use.
     pub model: ModelInUse,
     /// Cells and their labels.
     pub review: review::State,
@@ -23,13 +22,11 @@ pub struct State {
     pub evaluate: evaluate::State,
     /// Make a model.
     pub train: train::State,
-    /// Which models there are.
     pub models: models::State,
 }
 
 impl State {
     /// The window at its start, with the settings of the last one. `path` is the model's file; none is the bundled one.
-    #[must_use]
     pub fn new(card: Arc<ModelCard>, path: Option<PathBuf>, settings: Settings) -> Self {
         Self {
             shell: shell::State {
@@ -49,7 +46,6 @@ impl State {
     }
 
     /// What is remembered for the next start.
-    #[must_use]
     pub fn settings(&self) -> Settings {
         let shell = &self.shell;
         Settings {

@@ -39,19 +39,16 @@ pub enum Key {
 
 impl Key {
     /// The small picture of a cell, or of an image that has none.
-    #[must_use]
     pub fn small(digest: Digest, square: Option<Square>) -> Self {
         Self::Small(digest, square.map(|s| [s.x, s.y, s.side].map(f32::to_bits)))
     }
 
     /// The larger picture of a cell.
-    #[must_use]
     pub fn large(digest: Digest, square: Square) -> Self {
         Self::Large(digest, Some([square.x, square.y, square.side].map(f32::to_bits)))
     }
 
     /// The square that it shows; nothing for a whole image.
-    #[must_use]
     pub fn square(&self) -> Option<Square> {
         match self {
             Self::Small(_, square) | Self::Large(_, square) => square.map(|bits| {
@@ -169,7 +166,6 @@ impl Pictures {
     }
 
     /// Texture bytes held.
-    #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }

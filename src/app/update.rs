@@ -25,7 +25,6 @@ fn home(open: Page, command: Command) -> Home {
 }
 
 /// How a command stands now.
-#[must_use]
 pub fn availability(state: &State, command: Command) -> Availability {
     let review_open = state.shell.page == Page::Review;
     let enabled = match (home(state.shell.page, command), command) {

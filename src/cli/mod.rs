@@ -24,13 +24,10 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// All fine.
     Fine = 0,
-    /// Some inputs failed.
     SomeFailed = 1,
     /// Nothing could be done.
     Nothing = 2,
-    /// Interrupted.
     Interrupted = 130,
 }
 
@@ -49,7 +46,6 @@ pub enum Next {
 }
 
 /// Reads the arguments and does what they say, unless that needs the window.
-#[must_use]
 pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -109,7 +105,6 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
 }
 
 /// The demo without a window: the table, and where the picture is.
-#[must_use]
 pub fn demo_in_terminal(out: Option<PathBuf>) -> Exit {
     demo(out).unwrap_or_else(|e| {
         eprint_line(&e.to_string());

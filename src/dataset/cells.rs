@@ -30,13 +30,11 @@ pub struct View {
 
 impl View {
     /// Bytes of a cut picture: RGB, `size` × `size`.
-    #[must_use]
     pub fn bytes(&self) -> usize {
         3 * self.size * self.size
     }
 
     /// What is outside the picture: the model's white, or nothing known for whole pictures.
-    #[must_use]
     pub fn white(&self) -> Option<f32> {
         match &self.preprocessing {
             Preprocessing::CellSquare(how) => Some(how.white),
@@ -45,7 +43,6 @@ impl View {
     }
 
     /// Names what is kept: another decoder or finder makes it anew, failures too.
-    #[must_use]
     pub fn name(&self) -> String {
         let cut = match &self.preprocessing {
             Preprocessing::CellSquare(p) => format!(
@@ -68,7 +65,6 @@ impl View {
     }
 }
 
-/// A cut cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CutCell {
     /// Its place in the cache.
@@ -81,7 +77,6 @@ pub struct CutCell {
 
 /// What a cell is known by: its image, or image and place where a dataset says where its cells are; several cells of one
 /// image are then different things.
-#[must_use]
 pub fn cell_digest(image: Digest, square: Option<Square>) -> Digest {
     square.map_or(image, |s| digest_of(format!("{image} {} {} {}", s.x, s.y, s.side).as_bytes()))
 }
@@ -116,7 +111,6 @@ pub enum CellState {
 
 impl CellState {
     /// The cell, where one was cut.
-    #[must_use]
     pub fn cell(&self) -> Option<CutCell> {
         if let Self::Cell(cell) = self { Some(*cell) } else { None }
     }
@@ -156,7 +150,6 @@ impl CellCache {
     }
 
     /// How its pictures are cut.
-    #[must_use]
     pub fn view(&self) -> &View {
         &self.view
     }

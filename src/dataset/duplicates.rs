@@ -67,7 +67,6 @@ fn body(grey: &[f32], n: usize) -> ((f32, f32), f32) {
 
 impl PerceptualHash {
     /// Reads a cut picture.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
     pub fn of(picture: &RgbImage) -> Self {
         let copy = crate::imaging::stretch(picture, COPY as usize);
@@ -126,7 +125,6 @@ impl PerceptualHash {
     }
 
     /// The hash in a byte a number, for keeping: near-duplicates differ by [`quantized_distance`].
-    #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
     pub fn kept(&self) -> [u8; HASH] {
         let mut out = [0; HASH];
@@ -139,14 +137,12 @@ impl PerceptualHash {
     }
 
     /// How far apart two hashes are.
-    #[must_use]
     pub fn distance(&self, other: &Self) -> f32 {
         let sum: f32 = self.hash.iter().zip(&other.hash).map(|(a, b)| (a - b) * (a - b)).sum();
         (sum / RINGS as f32).sqrt()
     }
 
     /// The best correlation of the rings over all turns, mirrored or not; −1 to 1.
-    #[must_use]
     pub fn correlation(&self, other: &Self) -> f32 {
         let mut best = -1f32;
         // The other one's rings twice over, so that every turn of them is one contiguous piece.
@@ -176,7 +172,6 @@ impl PerceptualHash {
 }
 
 /// How far apart two kept hashes are, in the unit of [`PerceptualHash::distance`].
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a small sum")]
 pub fn quantized_distance(a: &[u8; HASH], b: &[u8; HASH]) -> f32 {
     let sum: u32 = a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum();
@@ -194,7 +189,6 @@ pub struct NearDuplicatePair {
 
 /// Pairs of near-duplicates among `pictures`, the most alike first and then by position: the same pictures give the same
 /// list whatever the threads do. Every pair is compared; 12,000 pictures take seconds.
-#[must_use]
 pub fn near_duplicates(
     pictures: &[Option<PerceptualHash>],
     cancel: &Cancel,

@@ -38,8 +38,6 @@ pub enum Pattern {
 }
 
 impl Pattern {
-    /// In words.
-    #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             Self::Column => "the CSV's group column",
@@ -69,7 +67,6 @@ pub struct Groups {
 
 impl Groups {
     /// What the file names or the CSV said, a line a pattern.
-    #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let line = |(pattern, images, count, example): &(Pattern, usize, usize, String)| {
             let example = if example.is_empty() { String::new() } else { format!(" ({example})") };
@@ -97,7 +94,6 @@ const ALWAYS: usize = 2;
 /// Groups images. What the CSV or the file names declare stands as it is. Only images of which nothing is declared are
 /// joined with their lookalikes, and only where *each* looks like each (complete linkage), up to [`MOST`] of a class: a
 /// chain of pairs makes no heap of everything. All other lookalikes are in [`Groups::across`].
-#[must_use]
 pub fn group(items: &[Item], how: Grouping, alike: Likenesses<'_>) -> Groups {
     let named: Vec<(Pattern, String)> = match how {
         Grouping::None => items.iter().map(|i| (Pattern::Alone, i.name.clone())).collect(),

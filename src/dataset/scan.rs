@@ -40,7 +40,6 @@ pub struct Scanned {
     pub notes: Vec<String>,
 }
 
-/// Why there is no dataset.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatasetError {
     /// Nothing there.
@@ -51,7 +50,6 @@ pub enum DatasetError {
         "{0} holds no labelled pictures. A dataset is a folder with a folder per class, or a CSV with the columns path,label[,group][,split]"
     )]
     Empty(String),
-    /// No classes.
     #[error("the pictures in {0} lie beside each other without a folder per class: {1}")]
     NoClasses(String, String),
     /// A CSV that is not understood.

@@ -17,11 +17,9 @@ pub enum Part {
 }
 
 impl Part {
-    /// All.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
     /// The word in tables.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Train => "train",
@@ -31,7 +29,6 @@ impl Part {
     }
 
     /// From a CSV's word.
-    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         match word.trim().to_lowercase().as_str() {
             "train" | "training" => Some(Self::Train),
@@ -92,7 +89,6 @@ pub struct Split {
     pub parts: Vec<Part>,
 }
 
-/// Why there is no split.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
     /// A class is too small.
@@ -102,9 +98,7 @@ pub enum SplitError {
     TooSmall {
         /// Its position.
         class: usize,
-        /// Its images.
         images: usize,
-        /// Its groups.
         groups: usize,
         /// Parts that there shall be.
         parts: usize,

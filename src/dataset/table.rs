@@ -88,19 +88,16 @@ impl<'a> Table<'a> {
     }
 
     /// Where a column is, in any case of letters.
-    #[must_use]
     pub fn column(&self, name: &str) -> Option<usize> {
         self.headers.iter().position(|h| h.eq_ignore_ascii_case(name))
     }
 
     /// Whether it has the columns of a square.
-    #[must_use]
     pub fn has_squares(&self) -> bool {
         self.square.is_some()
     }
 
     /// The names of the first columns, for a message.
-    #[must_use]
     pub fn named(&self) -> String {
         self.headers.iter().take(12).map(|h| h.escape_debug().to_string()).collect::<Vec<_>>().join(", ")
     }
@@ -143,7 +140,6 @@ impl<'a> Table<'a> {
 }
 
 /// A field without the apostrophe that keeps a spreadsheet from taking it for a formula.
-#[must_use]
 pub fn plain_field(field: &str) -> &str {
     match field.strip_prefix('\'') {
         Some(rest) if rest.starts_with(['=', '+', '-', '@']) => rest,

@@ -22,7 +22,6 @@ pub enum Role {
 pub enum Shape {
     /// A disc.
     Circle,
-    /// A square.
     Square,
     /// A triangle that points up.
     Triangle,
@@ -30,15 +29,11 @@ pub enum Shape {
     Diamond,
     /// A five-pointed star.
     Star,
-    /// A plus sign.
     Plus,
-    /// A diagonal cross.
     Cross,
     /// A triangle that points down.
     Down,
-    /// A hexagon.
     Hexagon,
-    /// A ring.
     Ring,
 }
 
@@ -66,7 +61,6 @@ pub struct CellClass {
     pub colour: [[u8; 3]; 2],
     /// Its mark.
     pub shape: Shape,
-    /// Its LOINC terms.
     pub loinc: Loinc,
 }
 
@@ -437,7 +431,6 @@ fn by_key() -> &'static std::collections::HashMap<String, &'static CellClass> {
 impl CellClass {
     /// The class that a text names, in whatever spelling: case, plural, hyphens, numbers in front ("0 Basophil"), the field's
     /// synonyms. `None` where it names none of the catalogue.
-    #[must_use]
     pub fn find(text: &str) -> Option<&'static Self> {
         if let Some(exact) = CLASSES.iter().find(|c| c.label == text) {
             return Some(exact);
@@ -453,25 +446,21 @@ impl CellClass {
     }
 
     /// The class of a key, from 1; none where there is none.
-    #[must_use]
     pub fn of_key(number: usize) -> Option<&'static Self> {
         CLASSES.get(number.checked_sub(1)?).filter(|_| number <= KEYED)
     }
 
     /// The number of its key, from 1; none where it has none.
-    #[must_use]
     pub fn key(&self) -> Option<usize> {
         CLASSES.iter().position(|c| c.label == self.label).map(|i| i + 1).filter(|n| *n <= KEYED)
     }
 
     /// Its place in a laboratory's list, from 0.
-    #[must_use]
     pub fn rank(&self) -> usize {
         CLASSES.iter().position(|c| c.label == self.label).unwrap_or(CLASSES.len())
     }
 
     /// Whether it is one of the five of a routine differential.
-    #[must_use]
     pub fn routine(&self) -> bool {
         self.rank() < 5
     }
@@ -479,7 +468,6 @@ impl CellClass {
 
 /// Whether a character cannot be seen: control characters, marks that turn the direction of text (Unicode's Bidi_Control), and those
 /// without a width. Two texts that differ by one look the same, or another text.
-#[must_use]
 pub fn invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
@@ -489,7 +477,6 @@ pub fn invisible(c: char) -> bool {
 const LONGEST_LABEL: usize = 100;
 
 /// Why a text of a table is no label, where it is none: it could not be shown, or would fill the screen.
-#[must_use]
 pub fn label_fault(text: &str) -> Option<String> {
     if text.chars().any(invisible) {
         return Some("the label holds control characters, or others that cannot be seen".into());
@@ -508,13 +495,11 @@ fn tidy(text: &str) -> String {
 }
 
 /// The spelling in which a label is kept: the catalogue's, or the text itself with single blanks.
-#[must_use]
 pub fn canonical_label(text: &str) -> String {
     CellClass::find(text).map_or_else(|| tidy(text), |c| c.label.to_owned())
 }
 
 /// What two spellings of one label share: texts with the same key are the same label.
-#[must_use]
 pub fn label_key(text: &str) -> String {
     match CellClass::find(text) {
         Some(class) => class.label.to_owned(),
@@ -528,13 +513,11 @@ pub fn label_key(text: &str) -> String {
 }
 
 /// Whether two texts name the same label.
-#[must_use]
 pub fn same_label(a: &str, b: &str) -> bool {
     a == b || label_key(a) == label_key(b)
 }
 
 /// The spelling of a label among others: the catalogue's, else that of a known label that it is another spelling of, else its own.
-#[must_use]
 pub fn one_spelling<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     if let Some(class) = CellClass::find(text) {
         return class.label.to_owned();
@@ -544,13 +527,11 @@ pub fn one_spelling<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// What a label counts as; what is not in the catalogue is taken for a white cell.
-#[must_use]
 pub fn role(label: &str) -> Role {
     CellClass::find(label).map_or(Role::Counted, |c| c.role)
 }
 
 /// Place of a label in a laboratory's list; labels that are not in the catalogue come after all that are.
-#[must_use]
 pub fn clinical_rank(label: &str) -> usize {
     CellClass::find(label).map_or(CLASSES.len(), CellClass::rank)
 }

@@ -6,13 +6,11 @@ use super::catalogue::{CellClass, canonical_label, clinical_rank};
 
 /// The laboratory's name of what a model, a dataset or a sidecar calls a class, where the catalogue knows it; `None` where it stands
 /// for itself.
-#[must_use]
 pub fn laboratory_class(name: &str) -> Option<&'static str> {
     CellClass::find(name).map(|c| c.label)
 }
 
 /// The names that a laboratory counts by, in the order of the catalogue.
-#[must_use]
 pub fn laboratory_labels() -> Vec<String> {
     super::catalogue::CLASSES.iter().map(|c| c.label.to_owned()).collect()
 }
@@ -63,43 +61,36 @@ impl ClassSet {
     }
 
     /// The labels in the model's order and its own spelling, as tables have them.
-    #[must_use]
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
 
     /// The labels in the model's order and the laboratory's spelling: what is shown, counted and kept.
-    #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
     /// The laboratory's name of an output's position.
-    #[must_use]
     pub fn name(&self, index: usize) -> Option<&str> {
         self.names.get(index).map(String::as_str)
     }
 
     /// How many classes.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
     /// Never true; here because a `len` without it surprises.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
     /// The label at an output's position.
-    #[must_use]
     pub fn label(&self, index: usize) -> Option<&str> {
         self.labels.get(index).map(String::as_str)
     }
 
     /// Positions in clinical order; classes without a clinical place keep the model's order at the end.
-    #[must_use]
     pub fn clinical_order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.labels.len()).collect();
         order.sort_by_key(|&i| clinical_rank(&self.labels[i]));

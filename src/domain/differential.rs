@@ -21,9 +21,7 @@ pub struct Differential {
     cells: BTreeMap<String, Count>,
     /// Images without a white cell.
     pub no_cell: usize,
-    /// Images that failed.
     pub failed: usize,
-    /// Images seen.
     pub images: usize,
 }
 
@@ -85,8 +83,6 @@ impl Differential {
         self.images += other.images;
     }
 
-    /// The count of a label.
-    #[must_use]
     pub fn of(&self, label: &str) -> Count {
         self.cells.get(label).copied().unwrap_or_default()
     }
@@ -106,25 +102,21 @@ impl Differential {
     }
 
     /// Cells of the differential's 100 %.
-    #[must_use]
     pub fn white(&self) -> Count {
         self.sum(|r| r == Role::Counted)
     }
 
     /// All cells and squares that were looked at, whatever they are.
-    #[must_use]
     pub fn squares(&self) -> Count {
         self.sum(|_| true)
     }
 
     /// Cells that nobody could name.
-    #[must_use]
     pub fn unidentified(&self) -> Count {
         self.of(UNIDENTIFIED)
     }
 
     /// Share of a label among the white cells, 0..=1; `None` while nothing is counted.
-    #[must_use]
     pub fn share(&self, label: &str) -> Option<f64> {
         let total = self.white().all;
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]

@@ -10,7 +10,6 @@ pub struct Digest(pub [u8; 32]);
 
 impl Digest {
     /// The first eight hexadecimal digits: enough to tell two models apart on a screen.
-    #[must_use]
     pub fn short(&self) -> String {
         self.to_string()[..8].to_owned()
     }

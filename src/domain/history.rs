@@ -3,11 +3,9 @@
 /// Something that can be taken back and made again.
 pub trait Inverse: Clone {
     /// What takes it back.
-    #[must_use]
     fn inverse(&self) -> Self;
 
     /// As it is made once more.
-    #[must_use]
     fn again(&self) -> Self {
         self.clone()
     }
@@ -50,7 +48,6 @@ impl<E: Inverse> History<E> {
     }
 
     /// Edits that can be undone, and that can be done again.
-    #[must_use]
     pub fn depth(&self) -> (usize, usize) {
         (self.done.len(), self.undone.len())
     }

@@ -8,7 +8,6 @@ pub struct ImageId(pub u32);
 /// A cell of an image, or the image itself where it has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CellId {
-    /// Its image.
     pub image: ImageId,
     /// The cell's number in the image, as in the table of `classify`: from 1, from [`super::ADDED`] for squares that were drawn.
     /// 0 stands for the image itself, where it holds no cell.
@@ -17,13 +16,11 @@ pub struct CellId {
 
 impl CellId {
     /// An image that holds no cell.
-    #[must_use]
     pub fn whole(image: ImageId) -> Self {
         Self { image, number: 0 }
     }
 
     /// Whether it is a cell, and not an image without one.
-    #[must_use]
     pub fn is_cell(self) -> bool {
         self.number > 0
     }

@@ -31,11 +31,9 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// All.
     pub const ALL: [Self; 3] = [Self::Area, Self::Bilinear, Self::Bicubic];
 
     /// Its word in a manifest.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Area => "area",
@@ -75,13 +73,11 @@ pub struct TensorSpec {
 pub enum Preprocessing {
     /// The balanced square around each cell.
     CellSquare(CellPreprocessing),
-    /// The whole picture.
     WholeImage(WholePreprocessing),
 }
 
 impl Preprocessing {
     /// In words, for the card.
-    #[must_use]
     pub fn to_line(&self) -> String {
         match self {
             Self::CellSquare(p) if p.balanced => format!(

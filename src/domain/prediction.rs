@@ -19,7 +19,6 @@ pub struct Square {
 
 impl Square {
     /// The middle of the square, pixels.
-    #[must_use]
     pub fn centre(&self) -> (f32, f32) {
         (self.x + self.side / 2.0, self.y + self.side / 2.0)
     }
@@ -33,7 +32,6 @@ impl Probabilities {
     /// The softmax of logits, computed with the largest one subtracted so that nothing overflows.
     ///
     /// `None` when a value is not finite: such an output means nothing and must not become a label.
-    #[must_use]
     pub fn from_logits(logits: &[f32]) -> Option<Self> {
         if logits.is_empty() || logits.iter().any(|v| !v.is_finite()) {
             return None;
@@ -46,7 +44,6 @@ impl Probabilities {
     }
 
     /// Takes values that are probabilities already; `None` unless each is in 0..=1 and they sum to one within 1e-3.
-    #[must_use]
     pub fn new(values: Vec<f32>) -> Option<Self> {
         let sum: f32 = values.iter().sum();
         let fine = values.iter().all(|v| (0.0..=1.0001).contains(v)) && (sum - 1.0).abs() < 1e-3;
@@ -56,20 +53,17 @@ impl Probabilities {
     /// What calibration is fitted on and what it is applied to, for models that give logits and for those that give
     /// probabilities: the logarithms of the probabilities without calibration, their sum brought to one. Logits themselves
     /// have a free constant, which a factor for each class does not leave alone.
-    #[must_use]
     pub fn logarithms(&self) -> Vec<f64> {
         let values: Vec<f64> = self.0.iter().map(|p| f64::from(*p)).collect();
         logarithms(&values)
     }
 
     /// The values, in the model's order.
-    #[must_use]
     pub fn values(&self) -> &[f32] {
         &self.0
     }
 
     /// Position and value of the largest; the first one on a tie.
-    #[must_use]
     pub fn top(&self) -> (usize, f32) {
         let mut best = (0, f32::NEG_INFINITY);
         for (i, &v) in self.0.iter().enumerate() {
@@ -82,7 +76,6 @@ impl Probabilities {
 }
 
 /// [`Probabilities::logarithms`] of doubles.
-#[must_use]
 pub fn logarithms(probabilities: &[f64]) -> Vec<f64> {
     /// A probability of nothing has no logarithm; the smallest single is far below anything that a network means.
     const LEAST: f64 = 1e-30;
@@ -105,7 +98,6 @@ pub enum Status {
 
 impl Status {
     /// The word of the contract.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -140,7 +132,6 @@ pub struct CellResult {
 
 impl CellResult {
     /// `ok` or `unidentified`.
-    #[must_use]
     pub fn status(&self) -> Status {
         if self.accepted { Status::Ok } else { Status::Unidentified }
     }
@@ -156,8 +147,6 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The words.
-    #[must_use]
     pub fn reason(&self) -> &str {
         match self {
             Self::Image(reason) | Self::Model(reason) => reason,
@@ -195,7 +184,6 @@ pub struct ImageResult {
 
 impl ImageResult {
     /// The status of the image as a whole.
-    #[must_use]
     pub fn status(&self) -> Status {
         match &self.outcome {
             Outcome::Failed(_) => Status::Failed,

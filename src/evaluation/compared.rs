@@ -109,7 +109,6 @@ fn macro_f1(sample: &Sample, classes: &[usize], rows: impl Iterator<Item = usize
 
 impl Compared {
     /// Compares evaluations of the same dataset.
-    #[must_use]
     pub fn new(models: Vec<Evaluated>, seed: u64) -> Self {
         let judged: Vec<_> = models.iter().map(judged).collect();
         let pairs = (1..models.len()).map(|other| pair(&models, &judged, other, seed)).collect();
@@ -160,7 +159,6 @@ impl Compared {
     }
 
     /// A model's scores that stand in a table: of unseen cells, or of all where nothing is left.
-    #[must_use]
     pub fn shown(&self, model: usize) -> &Evaluation {
         self.scores[model].as_ref().unwrap_or(&self.models[model].scores)
     }

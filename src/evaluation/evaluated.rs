@@ -8,7 +8,6 @@ use std::borrow::Cow;
 /// One labelled cell that the model answered to; its place is its row in the sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluatedCell {
-    /// The file.
     pub file: std::path::PathBuf,
     /// The file, as it is shown.
     pub path: String,
@@ -36,13 +35,11 @@ pub enum TrainOverlap {
     No,
     /// This very file.
     Exact,
-    /// A near-duplicate of it.
     NearDuplicate,
 }
 
 impl TrainOverlap {
     /// The word in `predictions.csv`.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::No => "no",
@@ -86,7 +83,6 @@ pub struct Evaluated {
     pub mapped: Vec<(String, Option<String>)>,
     /// How cells were grouped, in words.
     pub grouping: Vec<String>,
-    /// Things to know.
     pub notes: Vec<String>,
     /// The cells, in the sample's order.
     pub cells: Vec<EvaluatedCell>,
@@ -110,7 +106,6 @@ pub struct Evaluated {
 
 impl Evaluated {
     /// Cells that were in the training: the same file, and near-duplicates.
-    #[must_use]
     pub fn learnt(&self) -> (usize, usize) {
         let count = |l: TrainOverlap| self.cells.iter().filter(|c| c.learnt == l).count();
         (count(TrainOverlap::Exact), count(TrainOverlap::NearDuplicate))
@@ -118,7 +113,6 @@ impl Evaluated {
 
     /// The scores to judge by: of images that were not in the model's training, as far as its record says. None where it
     /// learnt from every one.
-    #[must_use]
     pub fn judged(&self) -> Option<&Evaluation> {
         match self.learnt() {
             (0, 0) => Some(&self.scores),
@@ -127,13 +121,11 @@ impl Evaluated {
     }
 
     /// What [`Evaluated::judged`] was computed from; all cells where the model learnt from every one.
-    #[must_use]
     pub fn judged_sample(&self) -> Cow<'_, Sample> {
         self.without_learnt().map_or(Cow::Borrowed(&self.sample), Cow::Owned)
     }
 
     /// Which model on which data, how much is right, and of how many: "M on D · 80.7 % right (75.8–84.7) · n 300".
-    #[must_use]
     pub fn title(&self) -> String {
         let data = self.data.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or(&self.data);
         let unseen = if self.learnt() == (0, 0) { "" } else { " unseen" };
@@ -155,7 +147,6 @@ impl Evaluated {
     }
 
     /// The figure of all cells where some were in the training, and their share: not to be judged by.
-    #[must_use]
     pub fn contaminated_line(&self) -> Option<String> {
         let (same, alike) = self.learnt();
         (same + alike > 0).then(|| {
@@ -169,7 +160,6 @@ impl Evaluated {
     }
 
     /// Whether any image was in the training, in a sentence.
-    #[must_use]
     pub fn learnt_line(&self) -> String {
         let (same, alike) = self.learnt();
         if !self.recorded {
@@ -184,14 +174,12 @@ impl Evaluated {
     }
 
     /// Images that failed, and images without a white cell.
-    #[must_use]
     pub fn missing(&self) -> (usize, usize) {
         let failed = self.unanswered.iter().filter(|u| u.error.is_some()).count();
         (failed, self.unanswered.len() - failed)
     }
 
     /// Cells whose reference was corrected.
-    #[must_use]
     pub fn corrected(&self) -> usize {
         self.cells.iter().zip(self.sample.truth()).filter(|(c, t)| c.original != **t).count()
     }
@@ -229,7 +217,6 @@ impl Evaluated {
     }
 
     /// The sample without cells that were in the training; `None` where there is none of them.
-    #[must_use]
     pub fn without_learnt(&self) -> Option<Sample> {
         let rows: Vec<usize> = (0..self.cells.len()).filter(|&r| self.cells[r].learnt == TrainOverlap::No).collect();
         if rows.len() == self.cells.len() || rows.is_empty() {
@@ -239,7 +226,6 @@ impl Evaluated {
     }
 
     /// The sample of some rows alone.
-    #[must_use]
     pub fn of_rows(&self, rows: &[usize]) -> Option<Sample> {
         let pick = |of: &[usize]| rows.iter().map(|&r| of[r]).collect::<Vec<_>>();
         let p: Vec<f64> = rows.iter().flat_map(|&r| self.sample.row(r).to_vec()).collect();
@@ -249,7 +235,6 @@ impl Evaluated {
     /// Rows whose reference is most likely wrong, the most likely first: cells off the diagonal that the model calls
     /// another class with at least that class' usual confidence, by how little the model believes the reference
     /// (confident learning: Northcutt et al., JAIR 70 (2021) 1373, "prune by noise rate" without the rate).
-    #[must_use]
     pub fn likely_wrong(&self) -> Vec<usize> {
         let (s, k) = (&self.sample, self.labels.len());
         // Mean probability of each class among the cells that have it as reference.

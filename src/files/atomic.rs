@@ -91,7 +91,6 @@ impl AtomicFile {
 }
 
 /// Where what is less than the whole is put: `NAME.partial`.
-#[must_use]
 pub fn partial_of(target: &Path) -> PathBuf {
     let mut name = target.as_os_str().to_owned();
     name.push(".partial");

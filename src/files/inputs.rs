@@ -91,21 +91,16 @@ pub enum Content {
     Empty,
     /// A table that this program writes: which of them.
     Table(usize),
-    /// JSON.
     Json,
     /// HTML or SVG.
     Markup,
-    /// PNG.
     Png,
-    /// JPEG.
     Jpeg,
     /// A picture of another format.
     Picture,
     /// A SQLite database: a session, or another program's.
     Database,
-    /// A model (ONNX).
     Model,
-    /// Other text.
     Text,
     /// Anything else.
     Other,
@@ -124,7 +119,6 @@ const TABLES: [&[u8]; 7] = [
 
 impl Content {
     /// From the first bytes (a few hundred are enough).
-    #[must_use]
     pub fn of(head: &[u8]) -> Self {
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
         let first = text.iter().find(|b| !b.is_ascii_whitespace());
@@ -233,7 +227,6 @@ pub fn refuse_read(path: &Path) -> io::Result<()> {
 }
 
 /// Whether two paths are one file, whatever they are called: by device and inode, where the system has them.
-#[must_use]
 pub fn same_identity(a: &Path, b: &Path) -> bool {
     let of = |p: &Path| std::fs::metadata(p).ok().and_then(|m| identity(p, &m));
     of(a).is_some_and(|a| of(b) == Some(a))

@@ -23,6 +23,7 @@ pub enum LockError {
 
 /// Held as long as it lives; the system lets it go when the process ends, however that happens.
 #[derive(Debug)]
+#[must_use]
 pub struct Lock {
     _file: File,
 }

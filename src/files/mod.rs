@@ -36,19 +36,16 @@ pub fn scratch_folder() -> std::io::Result<ScratchFolder> {
 }
 
 /// The folder of things that can be made again: `name` inside the user's cache folder, or `None` where there is none.
-#[must_use]
 pub fn cache_folder(name: &str) -> Option<std::path::PathBuf> {
     Some(directories::ProjectDirs::from("", "", "leukoscope")?.cache_dir().join(name))
 }
 
 /// A path as it is stored: from the root of its disk on, so that it names the same file wherever the program is started next.
-#[must_use]
 pub fn absolute(path: &std::path::Path) -> std::path::PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// A file of the user's own data that must not be lost, or `None` where the system has no place for it.
-#[must_use]
 pub fn data_file(name: &str) -> Option<std::path::PathBuf> {
     Some(directories::ProjectDirs::from("", "", "leukoscope")?.data_dir().join(name))
 }
@@ -66,7 +63,6 @@ pub struct FileFacts {
 }
 
 /// A file's length and time; `None` where it cannot be had.
-#[must_use]
 pub fn facts(path: &std::path::Path) -> Option<FileFacts> {
     let meta = std::fs::metadata(path).ok()?;
     let modified = meta.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
@@ -76,7 +72,6 @@ pub fn facts(path: &std::path::Path) -> Option<FileFacts> {
 
 /// A file's facts, if neither its bytes nor anything else of it was changed since a moment: then they are those of what was read
 /// after it.
-#[must_use]
 pub fn facts_unchanged_since(path: &std::path::Path, begun: std::time::SystemTime) -> Option<FileFacts> {
     let meta = std::fs::metadata(path).ok()?;
     let begun = begun.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos()).cast_signed();
@@ -106,27 +101,23 @@ fn changed(_: &std::fs::Metadata) -> i64 {
 }
 
 /// Whether files can be made in the folder of a path.
-#[must_use]
 pub fn can_write_beside(path: &std::path::Path) -> bool {
     path.parent().is_some_and(|folder| tempfile::NamedTempFile::new_in(folder).is_ok())
 }
 
 /// A file of the user's settings, or `None` where the system has no place for it.
-#[must_use]
 pub fn config_file(name: &str) -> Option<std::path::PathBuf> {
     Some(directories::ProjectDirs::from("", "", "leukoscope")?.config_dir().join(name))
 }
 
 /// What ONNX Runtime's telemetry, where it is on, keeps in the user's cache folder: an id of the machine and a queue of events.
 /// `None` where there is none.
-#[must_use]
 pub fn left_by_telemetry() -> Option<std::path::PathBuf> {
     let folder = directories::BaseDirs::new()?.cache_dir().join("Microsoft/DeveloperTools/.onnxruntime");
     folder.is_dir().then_some(folder)
 }
 
 /// Whether a folder is there with something in it, or a file in its place.
-#[must_use]
 pub fn holds_something(path: &std::path::Path) -> bool {
     match std::fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_some(),
@@ -135,7 +126,6 @@ pub fn holds_something(path: &std::path::Path) -> bool {
 }
 
 /// Whether there is something under this name, if only a link that leads nowhere now or a place that may not be looked into.
-#[must_use]
 pub fn is_there(path: &std::path::Path) -> bool {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     match std::fs::symlink_metadata(path) {
@@ -145,13 +135,11 @@ pub fn is_there(path: &std::path::Path) -> bool {
 }
 
 /// Whether a regular file is there.
-#[must_use]
 pub fn is_file(path: &std::path::Path) -> bool {
     path.is_file()
 }
 
 /// The path as the system knows it, links resolved; `None` where there is nothing.
-#[must_use]
 pub fn real_path(path: &std::path::Path) -> Option<std::path::PathBuf> {
     std::fs::canonicalize(path).ok()
 }
@@ -171,7 +159,6 @@ pub fn copy_file(from: &std::path::Path, to: &std::path::Path) -> std::io::Resul
 }
 
 /// A file by its name, anywhere below a folder.
-#[must_use]
 pub fn find_file(below: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
     walkdir::WalkDir::new(below)
         .into_iter()
@@ -181,7 +168,6 @@ pub fn find_file(below: &std::path::Path, name: &str) -> Option<std::path::PathB
 }
 
 /// Whether two paths are one file.
-#[must_use]
 pub fn same_file(a: &std::path::Path, b: &std::path::Path) -> bool {
     a == b || real_path(a).is_some_and(|a| real_path(b).is_some_and(|b| a == b))
 }
@@ -195,7 +181,6 @@ pub fn to_trash(path: &std::path::Path) -> std::io::Result<()> {
 }
 
 /// Files of a folder, without those of folders below, in the order of their names.
-#[must_use]
 pub fn files_of(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut all: Vec<_> = std::fs::read_dir(folder)
         .map(|entries| entries.flatten().map(|e| e.path()).filter(|p| p.is_file()).collect())
@@ -216,7 +201,6 @@ pub fn remove_file(path: &std::path::Path) -> std::io::Result<()> {
 }
 
 /// The NVIDIA driver's version, where there is one.
-#[must_use]
 pub fn nvidia_driver() -> Option<String> {
     if cfg!(windows) {
         // The driver brings its management library; its version stands in no file that can be read simply.
@@ -229,7 +213,6 @@ pub fn nvidia_driver() -> Option<String> {
 }
 
 /// Megabytes of memory that this process took at most so far, where the system says (Linux).
-#[must_use]
 pub fn peak_memory() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find(|l| l.starts_with("VmHWM:"))?;
@@ -237,7 +220,6 @@ pub fn peak_memory() -> Option<f64> {
 }
 
 /// Bytes of memory that are free for new work, where the system says (Linux).
-#[must_use]
 pub fn memory_available() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?;

@@ -10,7 +10,6 @@ const NETWORK: [&str; 16] = [
 ];
 
 /// The kind of network file system that a path lies on; `None` for a disk of this machine, or where the system does not say.
-#[must_use]
 pub fn network_drive(path: &Path) -> Option<String> {
     if cfg!(windows) {
         let text = path.to_string_lossy();

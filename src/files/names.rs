@@ -7,13 +7,11 @@ use std::path::Path;
 
 /// A path as text that is unique to it: invalid bytes as `\xNN`, what cannot be seen as `\u{N}`, and, where it does not part folders, a
 /// backslash as `\\`.
-#[must_use]
 pub fn display_path(path: &Path) -> String {
     escape(path.as_os_str())
 }
 
 /// The last part of a path, as [`display_path`] shows it; the whole path where it has no last part.
-#[must_use]
 pub fn display_name(path: &Path) -> String {
     escape(path.file_name().unwrap_or(path.as_os_str()))
 }

@@ -77,13 +77,11 @@ impl Pack {
     }
 
     /// Bytes of a record.
-    #[must_use]
     pub fn record(&self) -> usize {
         self.record
     }
 
     /// What is known of a key: its record where it has one, and its note.
-    #[must_use]
     pub fn find(&self, key: &[u8; 32]) -> Option<(Option<u32>, String)> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).known.get(key).cloned()
     }

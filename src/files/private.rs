@@ -92,7 +92,6 @@ pub fn head(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Whether a file that is there may be written to.
-#[must_use]
 pub fn can_write(path: &Path) -> bool {
     std::fs::OpenOptions::new().write(true).open(path).is_ok()
 }

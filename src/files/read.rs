@@ -53,7 +53,6 @@ pub struct Snapshot {
 }
 
 /// SHA-256 of some bytes.
-#[must_use]
 pub fn digest_of(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
 }

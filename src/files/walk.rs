@@ -30,7 +30,6 @@ pub struct Listing {
 }
 
 /// Lists the files under `paths`. `stop` is asked now and then; a walk that was stopped returns what it has.
-#[must_use]
 pub fn walk(paths: &[PathBuf], stop: &dyn Fn() -> bool) -> Listing {
     let mut listing = Listing::default();
     for path in paths {
@@ -139,7 +138,6 @@ pub const IMAGE_ENDINGS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"
 
 /// Whether a file's name says that it is a picture. Only for wording and for what may be passed over: what a file is,
 /// its content says.
-#[must_use]
 pub fn named_like_picture(path: &Path) -> bool {
     path.extension().and_then(|e| e.to_str()).is_some_and(|e| IMAGE_ENDINGS.contains(&e.to_lowercase().as_str()))
 }
@@ -147,7 +145,6 @@ pub fn named_like_picture(path: &Path) -> bool {
 /// The part `index` (1-based) of `count` of a listing. Where an entry belongs follows from its own name alone (its path below the root
 /// that it was found under), and from nothing else that lies beside it: shards are disjoint and together complete whatever comes into
 /// the folder, or goes, between one shard and the next, and the same on every machine.
-#[must_use]
 pub fn shard(listing: Listing, roots: &[PathBuf], index: usize, count: usize) -> Listing {
     let own = |e: &Entry| {
         let below = roots.iter().filter_map(|r| e.path.strip_prefix(r).ok()).min_by_key(|p| p.as_os_str().len());

@@ -53,9 +53,7 @@ pub enum DecodeError {
     /// Too large to decode safely.
     #[error("{width} × {height} pixels are more than the limit ({limit}); crop it or export it smaller")]
     TooLarge {
-        /// Declared width.
         width: u64,
-        /// Declared height.
         height: u64,
         /// The bound in words.
         limit: String,

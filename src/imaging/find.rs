@@ -89,7 +89,6 @@ impl Finding {
 
 /// Finds the cells of an upright picture. `white_percentile` is the share of the picture, in percent, that is darker
 /// than its background (95 where no model says otherwise).
-#[must_use]
 pub fn find_cells(picture: &RgbImage, white_percentile: f64) -> Finding {
     let (width, height) = (f64::from(picture.width()), f64::from(picture.height()));
     if picture.width() < 8 || picture.height() < 8 {

@@ -34,7 +34,6 @@ impl Part {
         sum / f64::from(self.area.max(1))
     }
 
-    /// Centre of gravity.
     pub(super) fn centre(&self) -> (f64, f64) {
         #[expect(clippy::cast_precision_loss, reason = "sums over at most 2^18 pixels")]
         let (x, y) = (self.moments.0 as f64, self.moments.1 as f64);

@@ -55,7 +55,6 @@ pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodeErr
 }
 
 /// Two pictures of one height beside each other.
-#[must_use]
 pub fn beside(left: &RgbImage, right: &RgbImage) -> RgbImage {
     let mut both =
         RgbImage::from_pixel(left.width() + right.width(), left.height().max(right.height()), image::Rgb([255; 3]));

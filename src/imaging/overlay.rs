@@ -18,7 +18,6 @@ const SCALE: [[f32; 3]; 6] = [
 ];
 
 /// The colour of a value, 0..=1.
-#[must_use]
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -33,7 +32,6 @@ pub fn heat_colour(value: f32) -> [f32; 3] {
 }
 
 /// A value of a map `side` × `side` between its places, bilinear; `x` and `y` are shares of the square, 0..=1.
-#[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a small map")]
 pub fn heat_at(values: &[f32], side: usize, x: f32, y: f32) -> f32 {
     if side == 0 || values.len() != side * side {
@@ -50,7 +48,6 @@ pub fn heat_at(values: &[f32], side: usize, x: f32, y: f32) -> f32 {
 
 /// The square of a cell, `size` pixels a side, with its heat over it. Opacity 0..=1 is how much of the colour is seen where
 /// the heat is highest; where there is none the picture stays as it is.
-#[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "pixels")]
 pub fn heat_overlay(
     picture: &RgbImage,

@@ -17,7 +17,6 @@ impl<T: Copy> Plane<T> {
         Self { width, height, data: vec![value; width * height] }
     }
 
-    /// One row.
     pub fn row(&self, y: usize) -> &[T] {
         &self.data[y * self.width..(y + 1) * self.width]
     }

@@ -180,7 +180,6 @@ const LARGEST_MIRRORED: f32 = 8192.0;
 
 /// A small picture of a square, colours untouched; what lies outside the picture is its mirror image, so that neither white nor
 /// black blocks stand beside a cell at the edge.
-#[must_use]
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

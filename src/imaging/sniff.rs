@@ -5,13 +5,10 @@
 /// What a file's first bytes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sniffed {
-    /// JPEG.
     Jpeg,
-    /// PNG.
     Png,
     /// Windows bitmap.
     Bmp,
-    /// TIFF or BigTIFF.
     Tiff,
     /// WebP.
     WebP,
@@ -25,7 +22,6 @@ pub enum Sniffed {
 
 impl Sniffed {
     /// Whether the bytes are some kind of picture, readable here or not.
-    #[must_use]
     pub fn is_picture(self) -> bool {
         self != Self::Unknown
     }
@@ -35,7 +31,6 @@ impl Sniffed {
 const BMP_HEADERS: [u8; 8] = [12, 16, 40, 52, 56, 64, 108, 124];
 
 /// Looks at the first bytes (512 are plenty).
-#[must_use]
 pub fn sniff(bytes: &[u8]) -> Sniffed {
     let at = |offset: usize, magic: &[u8]| bytes.get(offset..).is_some_and(|b| b.starts_with(magic));
     if at(0, b"\xff\xd8\xff") {

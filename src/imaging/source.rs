@@ -20,7 +20,6 @@ pub enum Cells {
 
 impl Cells {
     /// The word in a session.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::One => "One",
@@ -40,7 +39,6 @@ pub struct CellSource<'a> {
 
 impl<'a> CellSource<'a> {
     /// Looks for the cells of an upright image.
-    #[must_use]
     pub fn new(image: &'a RgbImage, preprocessing: &'a Preprocessing) -> Self {
         let finding = match preprocessing {
             Preprocessing::CellSquare(how) => Some(find_cells(image, how.white_percentile)),
@@ -51,7 +49,6 @@ impl<'a> CellSource<'a> {
 
     /// Numbers and squares of the cells, most evident first; for a model of whole images the one part that it sees. `given` is where a
     /// dataset says that the cell is; `own` are squares that a person moved (of a number that is found) or added (from [`ADDED`] on).
-    #[must_use]
     pub fn squares(&self, cells: Cells, given: Option<Square>, own: &[(u32, Square)]) -> Vec<(u32, Square)> {
         let (finding, how) = match (&self.finding, self.preprocessing) {
             (Some(finding), Preprocessing::CellSquare(how)) => (finding, how),
@@ -69,7 +66,6 @@ impl<'a> CellSource<'a> {
     }
 
     /// What the model sees of a square, `side` pixels a side.
-    #[must_use]
     pub fn cut(&self, square: Square, side: usize) -> RgbImage {
         match (self.preprocessing, &self.finding) {
             (Preprocessing::CellSquare(how), Some(finding)) => {
@@ -82,13 +78,11 @@ impl<'a> CellSource<'a> {
     }
 
     /// The one cell that an image stands for, as the model sees it; `None` where nothing looks like a white cell.
-    #[must_use]
     pub fn cut_one(&self, given: Option<Square>, side: usize) -> Option<RgbImage> {
         self.squares(Cells::One, given, &[]).first().map(|(_, square)| self.cut(*square, side))
     }
 
     /// Whether the cell leaves hardly any background to balance its colours by: the white level is then a guess.
-    #[must_use]
     pub fn lacks_background(&self) -> bool {
         let shorter = f64::from(self.image.width().min(self.image.height()));
         self.finding.as_ref().is_some_and(|f| {

@@ -12,7 +12,6 @@ use image::RgbImage;
 const EXTENT_SHARE: f64 = 0.72;
 
 /// The square around a nucleus.
-#[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "pixel positions")]
 pub fn square_of(cell: &FoundCell, how: &CellPreprocessing) -> Square {
     let side = how.side_factor * cell.diameter.max(EXTENT_SHARE * cell.extent);
@@ -20,7 +19,6 @@ pub fn square_of(cell: &FoundCell, how: &CellPreprocessing) -> Square {
 }
 
 /// The balanced square as a picture, `size` pixels a side. Outside the picture it is background.
-#[must_use]
 pub fn cut_square(
     picture: &RgbImage,
     square: Square,
@@ -42,7 +40,6 @@ pub fn cut_square(
 }
 
 /// The part of a picture around a square, `around` times as wide, as far as the picture goes; and its left and top edge.
-#[must_use]
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -62,7 +59,6 @@ pub fn cut_around(picture: &RgbImage, square: Square, around: f32) -> (RgbImage,
 }
 
 /// The part of a picture that a model of whole pictures sees.
-#[must_use]
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "picture sizes")]
 pub(super) fn whole_part(picture: &RgbImage, how: WholePreprocessing) -> Square {
     let (w, h) = (picture.width() as f32, picture.height() as f32);
@@ -76,7 +72,6 @@ pub(super) fn whole_part(picture: &RgbImage, how: WholePreprocessing) -> Square 
 }
 
 /// The whole picture as a model wants it, `size` pixels a side.
-#[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "picture sizes")]
 pub(super) fn whole(picture: &RgbImage, how: WholePreprocessing, size: usize) -> RgbImage {
     let cut = how.crop.map(|_| {
@@ -94,7 +89,6 @@ pub(super) fn whole(picture: &RgbImage, how: WholePreprocessing, size: usize) ->
 }
 
 /// The whole picture stretched to a square of `size` pixels: by area averages where it shrinks, else bilinear.
-#[must_use]
 pub fn stretch(picture: &RgbImage, size: usize) -> RgbImage {
     let (w, h) = picture.dimensions();
     if (w as usize) >= size && (h as usize) >= size {

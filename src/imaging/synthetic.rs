@@ -21,9 +21,7 @@ pub struct DrawnCell {
 /// A drawn field.
 #[derive(Debug, Clone)]
 pub struct Slide {
-    /// The picture.
     pub picture: RgbImage,
-    /// Its white cells.
     pub cells: Vec<DrawnCell>,
 }
 
@@ -35,7 +33,6 @@ const MIX: [(&str, usize); 5] =
 const RED: f64 = 27.0;
 
 /// Draws a field of `width` × `height` pixels with `count` white cells. At least one of each class from five cells on.
-#[must_use]
 pub fn draw_slide(width: u32, height: u32, count: usize, seed: u64) -> Slide {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut canvas = Canvas::new(width, height, &mut rng);

@@ -10,7 +10,6 @@ use ort::ep::{CUDA, CoreML, DirectML, ExecutionProvider as _, OpenVINO, TensorRT
 /// A provider as this machine has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderStatus {
-    /// Which.
     pub provider: Provider,
     /// What there is, in words: the device, its driver.
     pub what: String,
@@ -32,13 +31,10 @@ pub struct Missing {
 }
 
 /// All providers but `auto`, in the order of menus. Opens plug-in libraries that are there.
-#[must_use]
 pub fn provider_statuses() -> Vec<ProviderStatus> {
     Provider::ALL.into_iter().filter(|p| *p != Provider::Auto).map(provider_status).collect()
 }
 
-/// One provider.
-#[must_use]
 pub fn provider_status(provider: Provider) -> ProviderStatus {
     let runtime = match Runtime::get() {
         Ok(runtime) => runtime,

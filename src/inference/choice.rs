@@ -16,7 +16,6 @@ pub const FAITHFUL: f32 = 0.01;
 /// One provider, measured with one model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// Its word.
     pub provider: String,
     /// Library, driver and device.
     pub identity: String,
@@ -51,7 +50,6 @@ fn place(model: Digest) -> Option<PathBuf> {
 
 impl Record {
     /// What was measured with a model; nothing where nothing was.
-    #[must_use]
     pub fn of(model: Digest) -> Self {
         let read = place(model).and_then(|p| read_bounded(&p, 1 << 20).ok());
         read.and_then(|s| serde_json::from_slice(&s.bytes).ok()).unwrap_or_default()
@@ -69,7 +67,6 @@ impl Record {
     }
 
     /// The fastest faithful provider, of those whose identity is still `identity_of`'s; and what is to be said of it.
-    #[must_use]
     pub fn best(&self, identity_of: impl Fn(Provider) -> Option<String>) -> Option<(Provider, String)> {
         let fits = |m: &&Measured| {
             let provider = m.provider.parse::<Provider>().ok();

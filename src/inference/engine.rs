@@ -27,7 +27,6 @@ pub enum EngineError {
     /// The provider cannot be had.
     #[error("the execution provider \"{provider}\" cannot be used here: {reason}. Use --provider auto or cpu")]
     Provider {
-        /// Which.
         provider: Provider,
         /// Why not.
         reason: ProviderError,
@@ -35,7 +34,6 @@ pub enum EngineError {
     /// ONNX Runtime does not take the model.
     #[error("ONNX Runtime refuses the model: {0}")]
     Load(String),
-    /// A run failed.
     #[error("classifying failed: {0}")]
     Run(String),
     /// The model's answer is not what its card promises.
@@ -45,7 +43,6 @@ pub enum EngineError {
 
 impl EngineError {
     /// Whether it is the model's own fault, wherever it runs.
-    #[must_use]
     pub fn is_models_own(&self) -> bool {
         matches!(self, Self::Output(_))
     }
@@ -66,7 +63,6 @@ pub struct EngineReport {
 
 impl EngineReport {
     /// One line for a person: "cpu (102 of 102 nodes); cuda not used: …".
-    #[must_use]
     pub fn to_line(&self) -> String {
         let total: usize = self.nodes.iter().map(|(_, n)| n).sum();
         let mut line = self.actual.to_string();
@@ -211,7 +207,6 @@ impl Engine {
     }
 
     /// What runs where.
-    #[must_use]
     pub fn report(&self) -> &EngineReport {
         &self.report
     }
@@ -353,14 +348,12 @@ pub struct Answer {
 }
 
 /// Largest difference of a probability between two sets of answers.
-#[must_use]
 pub fn difference(a: &[Probabilities], b: &[Probabilities]) -> f32 {
     let each = a.iter().zip(b).flat_map(|(a, b)| a.values().iter().zip(b.values()));
     each.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 /// The self-test's picture as a model's input.
-#[must_use]
 pub fn self_test_tensor(spec: &TensorSpec) -> Vec<f32> {
     let side = u32::try_from(spec.size).unwrap_or(0);
     let picture = RgbImage::from_raw(side, side, self_test_picture(spec.size)).unwrap_or_default();

@@ -15,7 +15,6 @@ const PATCHES: usize = 8;
 /// Where the model looked: the higher the more the class was seen there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMap {
-    /// Values a side.
     pub side: usize,
     /// Row after row, 0..=1; all 0 where nothing speaks for the class.
     pub values: Vec<f32>,
@@ -32,7 +31,6 @@ impl HeatMap {
     }
 
     /// The share of the heat within the middle half of the square (a quarter of its area), 0..=1.
-    #[must_use]
     pub fn in_the_middle(&self) -> f32 {
         let (low, high) = (self.side / 4, self.side - self.side / 4);
         let inside = |i: usize| (low..high).contains(&(i / self.side)) && (low..high).contains(&(i % self.side));

@@ -42,7 +42,6 @@ pub enum CellFeatures {
     None,
     /// A [`sketch`] of them, for finding cells that look alike.
     Sketch,
-    /// All.
     All,
 }
 

@@ -15,7 +15,6 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// A provider's library: the package that has it, and what to ask pip for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plugin {
-    /// The provider.
     pub provider: Provider,
     /// The runtime's own name of it.
     pub(super) name: &'static str,
@@ -25,7 +24,6 @@ pub struct Plugin {
     pub package: &'static str,
     /// SHA-256 of its wheels: x86-64 Linux, Windows, macOS.
     pub hashes: &'static [&'static str],
-    /// Megabytes to fetch.
     pub megabytes: u32,
     /// How the names of the other files begin that its package lays beside it and that it opens itself.
     beside: &'static [&'static str],
@@ -59,13 +57,11 @@ const PLUGINS: [Plugin; 2] = [
 
 impl Plugin {
     /// The plug-in of a provider, where it comes as one.
-    #[must_use]
     pub fn of(provider: Provider) -> Option<Self> {
         PLUGINS.into_iter().find(|p| p.provider == provider)
     }
 
     /// The library's file name on this system.
-    #[must_use]
     pub fn file_name(&self) -> String {
         if cfg!(windows) {
             format!("{}.dll", self.stem)
@@ -77,7 +73,6 @@ impl Plugin {
     }
 
     /// Whether a file of this name belongs to the library: it opens it, and its package lays it there.
-    #[must_use]
     pub fn needs(&self, name: &str) -> bool {
         let library = name.contains(".so") || name.ends_with(".dll") || name.ends_with(".dylib");
         self.beside
@@ -86,7 +81,6 @@ impl Plugin {
     }
 
     /// Why these bytes are not such a library on this system, before anything of it is run.
-    #[must_use]
     pub fn refuses(&self, bytes: &[u8]) -> Option<&'static str> {
         let kind: &[&[u8]] = if cfg!(windows) {
             &[b"MZ"]
@@ -106,13 +100,11 @@ impl Plugin {
     }
 
     /// Where the user's own copy lies, or would lie.
-    #[must_use]
     pub fn own_folder(&self) -> Option<PathBuf> {
         data_file(&format!("providers/{}", self.provider))
     }
 
     /// The library, where there is one.
-    #[must_use]
     pub fn found(&self) -> Option<PathBuf> {
         let name = self.file_name();
         homes().into_iter().chain(self.own_folder()).map(|folder| folder.join(&name)).find(|p| p.is_file())

@@ -28,7 +28,6 @@ pub struct PreparedImage {
     pub squares: Vec<(u32, Square)>,
     /// The tensors of the squares, one after the other.
     pub tensors: Vec<f32>,
-    /// Things to know.
     pub warnings: Vec<String>,
     /// Why there is nothing, when there is nothing.
     pub error: Option<String>,
@@ -36,7 +35,6 @@ pub struct PreparedImage {
 
 impl PreparedImage {
     /// A file that failed.
-    #[must_use]
     pub fn failed(digest: Option<Digest>, error: String) -> Self {
         Self { digest, size: None, squares: Vec::new(), tensors: Vec::new(), warnings: Vec::new(), error: Some(error) }
     }

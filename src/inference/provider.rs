@@ -31,7 +31,6 @@ impl Provider {
         [Self::Auto, Self::Cpu, Self::Cuda, Self::TensorRt, Self::CoreMl, Self::DirectMl, Self::WebGpu, Self::OpenVino];
 
     /// ONNX Runtime's own name of it; `auto` is none of its.
-    #[must_use]
     pub fn runtime_name(self) -> Option<&'static str> {
         match self {
             Self::Auto => None,
@@ -46,13 +45,11 @@ impl Provider {
     }
 
     /// The contract's word for one of ONNX Runtime's names, where it is one of ours.
-    #[must_use]
     pub fn of_runtime_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|p| p.runtime_name().is_some_and(|own| own.eq_ignore_ascii_case(name)))
     }
 
     /// The word on the command line.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",

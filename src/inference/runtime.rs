@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// Why there is no runtime.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuntimeError {
     /// No library in any of the places.
@@ -46,7 +45,6 @@ pub fn disable_telemetry() {
 }
 
 /// Whether the library will find, when it is opened, that it shall call nobody.
-#[must_use]
 pub fn telemetry_is_off() -> bool {
     std::env::var_os(NO_TELEMETRY).is_some_and(|v| v == "1")
 }
@@ -92,13 +90,11 @@ impl Runtime {
     }
 
     /// Which file was opened.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The library's version, as `1.32.0`.
-    #[must_use]
     pub fn version(&self) -> String {
         // The build information names a branch (rel-1.32.0); the file name has the version on most systems.
         let name = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
@@ -114,7 +110,6 @@ impl Runtime {
     }
 
     /// The execution providers compiled into the library, by ONNX Runtime's own names.
-    #[must_use]
     pub fn providers(&self) -> Vec<&'static str> {
         use ort::ep::{CPU, CUDA, CoreML, DirectML, ExecutionProvider, OpenVINO, TensorRT, WebGPU};
         let mut names = Vec::new();

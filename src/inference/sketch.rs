@@ -4,11 +4,9 @@
 
 use std::sync::OnceLock;
 
-/// Numbers of a sketch.
 pub const SKETCH: usize = 64;
 
 /// The unit vector of `features` projected onto [`SKETCH`] fixed directions of ±1; empty for no features.
-#[must_use]
 pub fn sketch(features: &[f32]) -> Vec<f32> {
     if features.is_empty() {
         return Vec::new();
@@ -27,7 +25,6 @@ pub fn sketch(features: &[f32]) -> Vec<f32> {
 }
 
 /// The cosine of the angle between two sketches, −1..=1; −1 where one of them is none.
-#[must_use]
 pub fn likeness(a: &[f32], b: &[f32]) -> f32 {
     if a.is_empty() || a.len() != b.len() {
         return -1.0;

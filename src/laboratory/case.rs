@@ -24,7 +24,6 @@ pub enum CaseField {
 
 impl CaseField {
     /// The word in a session's file.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sample => "sample",
@@ -37,7 +36,6 @@ impl CaseField {
     }
 
     /// Whether it is a number of at least zero.
-    #[must_use]
     pub fn is_number(self) -> bool {
         matches!(self, Self::Wbc | Self::Age)
     }
@@ -61,7 +59,6 @@ impl Sex {
     pub const ALL: [Self; 3] = [Self::Any, Self::Female, Self::Male];
 
     /// The word in files.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Any => "any",
@@ -71,7 +68,6 @@ impl Sex {
     }
 
     /// From the word in files; anything else is [`Self::Any`].
-    #[must_use]
     pub fn from_word(word: &str) -> Self {
         Self::ALL.into_iter().find(|s| s.as_str() == word).unwrap_or_default()
     }

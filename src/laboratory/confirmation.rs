@@ -29,14 +29,11 @@ impl Confirmed {
         *one += 1;
     }
 
-    /// All.
-    #[must_use]
     pub fn all(self) -> usize {
         self.one_by_one + self.bulk + self.imported + self.model
     }
 
     /// "89 of 302 confirmed one by one, 40 in bulk, 173 by the model alone".
-    #[must_use]
     pub fn sentence(self) -> String {
         let mut text = format!("{} of {} confirmed one by one", self.one_by_one, self.all());
         for (n, what) in

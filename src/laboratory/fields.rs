@@ -44,7 +44,6 @@ fn cells(image: &ImageResult) -> &[CellResult] {
 }
 
 /// Whether two images look like the same field. `same` says what a comparison of pixels found.
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "pictures and cells")]
 pub fn same_field(a: &ImageResult, b: &ImageResult, same: &SamePictures) -> bool {
     let (few, many) = if cells(a).len() <= cells(b).len() { (a, b) } else { (b, a) };
@@ -91,7 +90,6 @@ pub fn same_field(a: &ImageResult, b: &ImageResult, same: &SamePictures) -> bool
 
 /// Groups of different images of a slide that look like the same field, in the order of their paths. In a group each looks like every
 /// other: likeness does not chain.
-#[must_use]
 pub fn look_alike<'a>(images: impl IntoIterator<Item = &'a ImageResult>, same: &SamePictures) -> Vec<Vec<Digest>> {
     let mut slides: BTreeMap<_, Vec<&ImageResult>> = BTreeMap::new();
     for image in images.into_iter().filter(|i| i.digest.is_some() && !cells(i).is_empty()) {

@@ -66,13 +66,11 @@ pub struct CaseInput<'a> {
 }
 
 /// The slide that an image is of: the folder that it lies in.
-#[must_use]
 pub fn slide_of(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("")).to_owned()
 }
 
 /// The label of a cell: a person's, or what the model suggests; and whether a person gave it.
-#[must_use]
 pub fn label_of<'a>(verdict: Option<&'a Verdict>, suggested: &'a str) -> (&'a str, bool) {
     match verdict {
         Some(v) if v.named() => (&v.label, true),
@@ -81,7 +79,6 @@ pub fn label_of<'a>(verdict: Option<&'a Verdict>, suggested: &'a str) -> (&'a st
 }
 
 /// What the model suggests for a cell of a result.
-#[must_use]
 pub fn suggestion<'a>(cell: &CellResult, classes: &'a [String]) -> &'a str {
     let class = cell.accepted.then(|| classes.get(cell.probabilities.top().0)).flatten();
     class.map_or(UNIDENTIFIED, String::as_str)
@@ -149,7 +146,6 @@ pub enum Counted {
 
 impl Counted {
     /// The word in the table of labels.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Yes => "yes",
@@ -162,13 +158,11 @@ impl Counted {
 
 impl CaseInput<'_> {
     /// Counts. `made` is UTC, RFC 3339.
-    #[must_use]
     pub fn snapshot(self, made: &str) -> Snapshot {
         self.count(made).0
     }
 
     /// Counts, and says of each label that a person gave what became of it.
-    #[must_use]
     pub fn count(self, made: &str) -> (Snapshot, BTreeMap<CellKey, Counted>) {
         let mut order = self.images.clone();
         order.sort_by(|a, b| a.result.path.cmp(&b.result.path));

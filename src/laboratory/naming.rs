@@ -6,7 +6,6 @@ use crate::domain::{CLASSES, Role, same_label};
 const UMBRELLA: &str = "immature granulocyte";
 
 /// The counted classes of the catalogue that these classes lack, in the catalogue's order.
-#[must_use]
 pub fn cannot_name(classes: &[String]) -> Vec<&'static str> {
     let lacks = |label: &str| !classes.iter().any(|c| same_label(c, label));
     CLASSES
@@ -18,13 +17,11 @@ pub fn cannot_name(classes: &[String]) -> Vec<&'static str> {
 }
 
 /// "blasts", "plasma cells".
-#[must_use]
 pub fn plural(label: &str) -> String {
     if label.ends_with('s') { label.to_owned() } else { format!("{label}s") }
 }
 
 /// "It cannot name band neutrophils, blasts or plasma cells."; nothing where it names all.
-#[must_use]
 pub fn cannot_name_sentence<S: AsRef<str>>(lacking: &[S]) -> Option<String> {
     let names: Vec<String> = lacking.iter().map(|l| plural(l.as_ref())).collect();
     let (last, rest) = names.split_last()?;

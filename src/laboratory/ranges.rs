@@ -17,8 +17,6 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// UCUM.
-    #[must_use]
     pub fn ucum(self) -> &'static str {
         match self {
             Self::Absolute => "10*9/L",
@@ -27,7 +25,6 @@ impl Unit {
     }
 
     /// For people.
-    #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             Self::Absolute => "×10⁹/L",
@@ -44,7 +41,6 @@ pub const WBC: &str = "WBC";
 pub struct ReferenceRange {
     /// The label, or [`WBC`].
     pub label: String,
-    /// In what.
     #[serde(default)]
     pub unit: Unit,
     /// For whom.
@@ -66,7 +62,6 @@ pub struct ReferenceRange {
 
 impl ReferenceRange {
     /// What is wrong with it; nothing where it can be used.
-    #[must_use]
     pub fn fault(&self) -> Option<String> {
         let numbers = [self.from_years, self.to_years, self.low, self.high];
         if self.label.trim().is_empty() {
@@ -85,7 +80,6 @@ impl ReferenceRange {
     }
 
     /// "2.0–7.5", "< 0.21", "> 4".
-    #[must_use]
     pub fn text(&self) -> String {
         match (self.low, self.high) {
             (Some(low), Some(high)) => format!("{low}–{high}"),
@@ -97,7 +91,6 @@ impl ReferenceRange {
 }
 
 /// Example ranges of adults; every laboratory has its own (`reference ranges` of its accreditation).
-#[must_use]
 pub fn example_ranges() -> Vec<ReferenceRange> {
     let range = |label: &str, low: Option<f64>, high: f64| ReferenceRange {
         label: label.into(),
@@ -149,13 +142,11 @@ impl Default for Ranges {
 
 impl Ranges {
     /// Of a list that was read: the examples themselves stay examples, whoever wrote them down.
-    #[must_use]
     pub fn of(list: Vec<ReferenceRange>) -> Self {
         if list == example_ranges() { Self::Examples(list) } else { Self::Own(list) }
     }
 
     /// The ranges; none where they cannot be read.
-    #[must_use]
     pub fn list(&self) -> &[ReferenceRange] {
         match self {
             Self::Examples(list) | Self::Own(list) => list,
@@ -164,7 +155,6 @@ impl Ranges {
     }
 
     /// Where they come from.
-    #[must_use]
     pub fn source(&self) -> RangeSource {
         match self {
             Self::Examples(_) => RangeSource::Examples,
@@ -188,8 +178,6 @@ pub enum Flag {
 }
 
 impl Flag {
-    /// The word.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Normal => "normal",
@@ -201,7 +189,6 @@ impl Flag {
 }
 
 /// Where an interval lies to limits; `None` without limits.
-#[must_use]
 pub fn flag((low, high): (f64, f64), range: &ReferenceRange) -> Option<Flag> {
     if range.low.is_none() && range.high.is_none() {
         return None;

@@ -22,7 +22,6 @@ pub struct Rounded {
 
 impl Rounded {
     /// Rounds half up.
-    #[must_use]
     pub fn new(value: f64, decimals: usize) -> Self {
         let scale = 10f64.powi(i32::try_from(decimals).unwrap_or(0));
         Self { value: ((value * scale) * (1.0 + MEANT) + 0.5).floor() / scale, decimals }
@@ -30,7 +29,6 @@ impl Rounded {
 
     /// A share of counts as percent: whole below 200 cells, one decimal from there on. Exact: no fraction is formed before the last
     /// digit. Nothing while nothing is counted.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn percent(part: usize, all: usize) -> Option<Self> {
         let decimals = usize::from(all >= ONE_DECIMAL_FROM);
@@ -41,25 +39,21 @@ impl Rounded {
     }
 
     /// A share's limit as percent, always with one decimal.
-    #[must_use]
     pub fn limit(share: f64) -> Self {
         Self::new(100.0 * share, 1)
     }
 
     /// An absolute count, 10⁹ in a litre.
-    #[must_use]
     pub fn absolute(value: f64) -> Self {
         Self::new(value, ABSOLUTE_DECIMALS)
     }
 
     /// The number, rounded.
-    #[must_use]
     pub fn value(self) -> f64 {
         self.value
     }
 
     /// How many decimals are shown.
-    #[must_use]
     pub fn decimals(self) -> usize {
         self.decimals
     }

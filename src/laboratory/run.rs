@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a run ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunEnd {
@@ -27,31 +26,26 @@ pub struct RunRecord {
     pub to_do: usize,
     /// Of these, files that were looked at.
     pub done: usize,
-    /// How it ended.
     pub end: RunEnd,
 }
 
 impl RunRecord {
     /// Files that were not looked at.
-    #[must_use]
     pub fn left(self) -> usize {
         self.to_do.saturating_sub(self.done)
     }
 
     /// Whether everything was looked at. A run that was stopped before its files were listed does not know what there is.
-    #[must_use]
     pub fn whole(self) -> bool {
         self.listed && self.left() == 0
     }
 
     /// As a session keeps it.
-    #[must_use]
     pub fn to_text(self) -> String {
         serde_json::to_string(&self).unwrap_or_default()
     }
 
     /// From what a session keeps; what cannot be read is a run that did not end.
-    #[must_use]
     pub fn from_text(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }

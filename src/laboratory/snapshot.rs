@@ -53,7 +53,6 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The numbers of all slides together.
-    #[must_use]
     pub fn table(&self) -> DifferentialTable {
         let mut all = Differential::default();
         self.slides.iter().for_each(|(_, d)| all.merge(d));
@@ -65,7 +64,6 @@ impl Snapshot {
     }
 
     /// The numbers of one slide; those of all together where it is not among them.
-    #[must_use]
     pub fn table_of(&self, slide: &Path) -> DifferentialTable {
         match self.slides.iter().find(|(path, _)| path == slide) {
             Some((_, d)) => {
@@ -81,14 +79,12 @@ impl Snapshot {
     }
 
     /// Where the ranges come from.
-    #[must_use]
     pub fn range_source(&self) -> RangeSource {
         let compared = || if self.ranges == example_ranges() { RangeSource::Examples } else { RangeSource::Own };
         self.range_source.unwrap_or_else(compared)
     }
 
     /// Whether two count alike: cells of each label on each slide, and what is outside.
-    #[must_use]
     pub fn counts_like(&self, other: &Self) -> bool {
         let rows = |s: &Self| {
             let t = s.table();
@@ -112,7 +108,6 @@ pub enum ReportStatus {
 
 impl ReportStatus {
     /// The code of FHIR's `DiagnosticReport.status`.
-    #[must_use]
     pub fn code(self) -> &'static str {
         match self {
             Self::Preliminary => "preliminary",
@@ -160,7 +155,6 @@ pub struct HeatMapExample {
 
 impl SlideReport {
     /// The report of a snapshot; `signed` is who, when and why. What the model alone named stays preliminary, signed or not.
-    #[must_use]
     pub fn new(
         snapshot: Snapshot,
         status: ReportStatus,
@@ -173,7 +167,6 @@ impl SlideReport {
     }
 
     /// "302 counted (target 100 reached)".
-    #[must_use]
     pub fn counted(&self) -> String {
         let (n, target) = (self.table.white.all, self.table.target);
         let reached = if n >= target { "reached" } else { "not reached" };
@@ -181,7 +174,6 @@ impl SlideReport {
     }
 
     /// "89 of 302 confirmed one by one, 40 in bulk, 173 by the model alone".
-    #[must_use]
     pub fn confirmed(&self) -> String {
         let white = self.table.white;
         match self.snapshot.confirmed {
@@ -191,13 +183,11 @@ impl SlideReport {
     }
 
     /// Whether a model suggested anything.
-    #[must_use]
     pub fn has_model(&self) -> bool {
         !self.snapshot.model.1.is_empty()
     }
 
     /// How the cells were counted, from the counts.
-    #[must_use]
     pub fn method(&self) -> String {
         let how = if self.snapshot.case.manual {
             "Microscopy, stained smear; counted by eye"
@@ -210,7 +200,6 @@ impl SlideReport {
     }
 
     /// What reference ranges are worth; nothing where there are none.
-    #[must_use]
     pub fn ranges(&self) -> Option<&'static str> {
         match self.table.ranges {
             RangeSource::Unreadable => Some("The laboratory's reference ranges cannot be read; nothing is flagged."),
@@ -221,7 +210,6 @@ impl SlideReport {
     }
 
     /// Counted classes that the model cannot name; none where there is no model.
-    #[must_use]
     pub fn lacking(&self) -> Vec<String> {
         if !self.has_model() {
             return Vec::new();
@@ -231,13 +219,11 @@ impl SlideReport {
     }
 
     /// The same as a sentence; nothing where there is no model, or it names everything that is counted.
-    #[must_use]
     pub fn limits(&self) -> Option<String> {
         cannot_name_sentence(&self.lacking())
     }
 
     /// One line for everything that is not among the counted images, in words.
-    #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let (table, left) = (&self.table, &self.table.left);
         let (images, failed, no_cell) = table.images;

@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The count of a label in whatever spelling it was counted.
-#[must_use]
 pub fn count_of(d: &Differential, label: &str) -> Count {
     let mut sum = Count::default();
     for (_, count) in d.labels().filter(|(l, _)| same_label(l, label)) {
@@ -50,7 +49,6 @@ pub struct LeftOut {
 /// A row of the 100 %.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// The label.
     pub label: String,
     /// Its position among the classes listed, which says its colour; none for a label beside them.
     pub class: Option<usize>,
@@ -66,7 +64,6 @@ pub struct Row {
     pub flag: Option<Flag>,
 }
 
-/// The whole table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DifferentialTable {
     /// The 100 %, in clinical order.
@@ -105,19 +102,16 @@ pub struct DifferentialTable {
 
 impl Row {
     /// The share as it is written.
-    #[must_use]
     pub fn percent(&self, table: &DifferentialTable) -> Option<Rounded> {
         Rounded::percent(self.count.all, table.white.all)
     }
 
     /// The interval of the share as it is written, percent.
-    #[must_use]
     pub fn limits(&self) -> Option<(Rounded, Rounded)> {
         self.share.map(|(_, low, high)| (Rounded::limit(low), Rounded::limit(high)))
     }
 
     /// The absolute count and its interval as they are written.
-    #[must_use]
     pub fn absolute(&self) -> Option<(Rounded, Rounded, Rounded)> {
         self.absolute.map(|(v, low, high)| (Rounded::absolute(v), Rounded::absolute(low), Rounded::absolute(high)))
     }
@@ -125,7 +119,6 @@ impl Row {
 
 impl DifferentialTable {
     /// Lays a differential out for a case. `labels` are listed even where none was counted.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn new(d: &Differential, labels: &[String], case: &CaseFacts, ranges: &[ReferenceRange]) -> Self {
         let white = d.white();
@@ -193,13 +186,11 @@ impl DifferentialTable {
     }
 
     /// The white cell count as it is written.
-    #[must_use]
     pub fn wbc_written(&self) -> Option<Rounded> {
         self.wbc.map(Rounded::absolute)
     }
 
     /// Whether the white cell count was corrected: there are nucleated red cells.
-    #[must_use]
     pub fn corrected(&self) -> bool {
         self.wbc.is_some()
             && self.white.all > 0
@@ -207,7 +198,6 @@ impl DifferentialTable {
     }
 
     /// What stands in the way of a signature; an override needs a reason.
-    #[must_use]
     pub fn obstacles(&self) -> Vec<Obstacle> {
         let mut out = Vec::new();
         if self.white.all == 0 {
@@ -242,7 +232,6 @@ impl DifferentialTable {
     }
 
     /// What a label beside the white cells comes to, per 100 of them, as it is written; nothing where no white cell was counted.
-    #[must_use]
     pub fn per_hundred(&self, per: f64) -> Option<Rounded> {
         (self.white.all > 0).then(|| Rounded::new(per, 1))
     }

@@ -12,7 +12,6 @@ fn steers(c: char) -> bool {
 }
 
 /// A text in one line, without control characters and marks that turn it around, and of a length that a page can hold.
-#[must_use]
 pub fn plain_text(text: &str) -> String {
     let visible: String = text.chars().filter(|c| !steers(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -23,13 +22,11 @@ pub fn plain_text(text: &str) -> String {
 }
 
 /// "1 cell", "2 cells".
-#[must_use]
 pub fn number_of(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// "a, b and 3 more".
-#[must_use]
 pub fn listed(names: &[String], most: usize) -> String {
     let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
     match names.len().saturating_sub(most) {

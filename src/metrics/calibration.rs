@@ -21,7 +21,6 @@ pub struct Scored<'a> {
     pub logits: &'a [f64],
     /// `[n]`.
     pub truth: &'a [usize],
-    /// Number of classes.
     pub classes: usize,
 }
 
@@ -32,13 +31,11 @@ const LIMIT: f64 = 20.0;
 
 impl Calibrator {
     /// Changes nothing.
-    #[must_use]
     pub fn identity(classes: usize) -> Self {
         Self { scale: vec![1.0; classes], shift: vec![0.0; classes] }
     }
 
     /// Probabilities of one row of logits.
-    #[must_use]
     pub fn apply(&self, logits: &[f64]) -> Vec<f64> {
         let scaled: Vec<f64> =
             logits.iter().zip(self.scale.iter().zip(&self.shift)).map(|(z, (s, b))| z * s + b).collect();
@@ -49,7 +46,6 @@ impl Calibrator {
     }
 
     /// Mean negative log-likelihood.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a count")]
     pub fn log_loss(&self, data: Scored<'_>) -> f64 {
         let rows = data.logits.chunks_exact(data.classes).zip(data.truth);
@@ -58,7 +54,6 @@ impl Calibrator {
     }
 
     /// The temperature, where one number says all.
-    #[must_use]
     pub fn temperature(&self) -> Option<f64> {
         let first = *self.scale.first()?;
         let one = self.scale.iter().all(|s| *s == first) && self.shift.iter().all(|b| *b == 0.0);
@@ -68,7 +63,6 @@ impl Calibrator {
 
 /// Temperature scaling (Guo et al., ICML 2017): the T that gives logits / T the smallest negative log-likelihood. The
 /// likelihood is concave in 1/T, so its slope has one root, which is halved down to.
-#[must_use]
 pub fn fit_temperature(data: Scored<'_>) -> Calibrator {
     let slope = |a: f64| -> f64 {
         let c = Calibrator { scale: vec![a; data.classes], shift: vec![0.0; data.classes] };
@@ -85,7 +79,6 @@ pub fn fit_temperature(data: Scored<'_>) -> Calibrator {
 
 /// Vector scaling (Guo et al., ICML 2017): a factor and a shift for each class, by Newton's method from the temperature,
 /// held a little to it so that a class with few errors does not run away.
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a count")]
 pub fn fit_vector(data: Scored<'_>) -> Calibrator {
     let k = data.classes;
@@ -182,7 +175,6 @@ pub struct Abstention {
     pub kept: usize,
     /// Of the kept ones, how many are wrong.
     pub wrong: usize,
-    /// Of all.
     pub n: usize,
     /// With 95 % confidence the share wrong among kept cells like these is at most this.
     pub risk_bound: f64,
@@ -195,7 +187,6 @@ const COVERAGES: usize = 20;
 /// bound at each of 20 coverages, the level shared out among them (Bonferroni), as in "selection with guaranteed risk"
 /// (Geifman & El-Yaniv, NeurIPS 2017). It holds for cells drawn as these were, not for another laboratory's. `None`
 /// where no coverage has it.
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a count")]
 pub fn abstention(sample: &Sample, risk: f64) -> Option<Abstention> {
     let (order, n) = (sample.by_confidence(), sample.len());

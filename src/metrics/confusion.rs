@@ -25,7 +25,6 @@ impl Confusion {
     ///
     /// # Panics
     /// When a class is not below `classes`.
-    #[must_use]
     pub fn of(classes: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut counts = vec![0; classes * classes];
         for (truth, called) in pairs {
@@ -40,49 +39,39 @@ impl Confusion {
         Self { classes, counts }
     }
 
-    /// Number of classes.
-    #[must_use]
     pub fn classes(&self) -> usize {
         self.classes
     }
 
     /// Cells that are `truth` and were called `called`.
-    #[must_use]
     pub fn count(&self, truth: usize, called: usize) -> usize {
         self.counts[truth * self.classes + called]
     }
 
-    /// Rows of counts.
     pub fn rows(&self) -> impl Iterator<Item = &[usize]> {
         self.counts.chunks_exact(self.classes)
     }
 
     /// All cells.
-    #[must_use]
     pub fn total(&self) -> usize {
         self.counts.iter().sum()
     }
 
     /// Cells that are right.
-    #[must_use]
     pub fn right(&self) -> usize {
         (0..self.classes).map(|c| self.count(c, c)).sum()
     }
 
     /// Cells called `class`.
-    #[must_use]
     pub fn called(&self, class: usize) -> usize {
         (0..self.classes).map(|t| self.count(t, class)).sum()
     }
 
     /// Cells that are `class`.
-    #[must_use]
     pub fn support(&self, class: usize) -> usize {
         (0..self.classes).map(|c| self.count(class, c)).sum()
     }
 
-    /// Scores of one class.
-    #[must_use]
     pub fn class(&self, class: usize) -> ClassScores {
         let (hit, called, support) = (self.count(class, class), self.called(class), self.support(class));
         let (precision, recall) = (share(hit, called), share(hit, support));
@@ -90,7 +79,6 @@ impl Confusion {
     }
 
     /// Mean of the recalls of classes that occur in the reference (scikit-learn's `balanced_accuracy_score`); 0 without.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
     pub fn balanced_accuracy(&self) -> f64 {
         let recalls: Vec<f64> = (0..self.classes)
@@ -101,7 +89,6 @@ impl Confusion {
     }
 
     /// Cohen's kappa (Educational and Psychological Measurement 20 (1960) 37); `None` where chance alone agrees always.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub fn kappa(&self) -> Option<f64> {
         let n = self.total() as f64;
@@ -112,7 +99,6 @@ impl Confusion {
 
     /// Matthews' correlation coefficient for several classes (Gorodkin, Computational Biology and Chemistry 28 (2004)
     /// 367); 0 where all cells are one class or called one class, as in scikit-learn.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub fn matthews(&self) -> f64 {
         let n = self.total() as f64;
@@ -126,13 +112,11 @@ impl Confusion {
 
     /// Averages over classes that occur in the reference or among the predictions, plain and weighted by support, as
     /// scikit-learn takes them over the union of labels.
-    #[must_use]
     pub fn averages(&self) -> (ClassScores, ClassScores) {
         self.averages_of(|_| true)
     }
 
     /// The same without classes that are not wanted.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub(super) fn averages_of(&self, wanted: impl Fn(usize) -> bool) -> (ClassScores, ClassScores) {
         let there = |&c: &usize| self.support(c) + self.called(c) > 0 && wanted(c);
@@ -152,7 +136,6 @@ impl Confusion {
 }
 
 /// `part` of `whole`; 0 of nothing.
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }

@@ -35,7 +35,6 @@ fn steps(sample: &Sample, class: usize) -> Vec<(f64, usize, usize)> {
 /// The receiver operating characteristic of one class against all others (x false positive rate, y true positive rate)
 /// and the area under it by the trapezoidal rule, as scikit-learn's `roc_curve` with `drop_intermediate=False` and
 /// `roc_auc_score`. `None` where one side has no cell.
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn roc(sample: &Sample, class: usize) -> Option<(Vec<CurvePoint>, f64)> {
     let steps = steps(sample, class);
@@ -55,7 +54,6 @@ pub fn roc(sample: &Sample, class: usize) -> Option<(Vec<CurvePoint>, f64)> {
 
 /// Precision (y) against recall (x) of one class against all others, from the highest threshold down, and the average
 /// precision Σ (Rᵢ − Rᵢ₋₁) Pᵢ, as scikit-learn's `average_precision_score`. `None` where the class has no cell.
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn precision_recall(sample: &Sample, class: usize) -> Option<(Vec<CurvePoint>, f64)> {
     let steps = steps(sample, class);
@@ -122,7 +120,6 @@ pub(super) fn bins(sample: &Sample, how: Binning) -> Vec<usize> {
 }
 
 /// The bins of a reliability diagram.
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn reliability(sample: &Sample, how: Binning) -> Vec<ReliabilityBin> {
     let mut sums = vec![(0usize, 0.0, 0usize); BINS];
@@ -139,7 +136,6 @@ pub fn reliability(sample: &Sample, how: Binning) -> Vec<ReliabilityBin> {
 }
 
 /// Expected calibration error Σ n_b/n |accuracy_b − confidence_b| (Naeini et al., AAAI 2015; Guo et al., ICML 2017).
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn calibration_error(bins: &[ReliabilityBin]) -> f64 {
     let n: usize = bins.iter().map(|b| b.n).sum();
@@ -149,7 +145,6 @@ pub fn calibration_error(bins: &[ReliabilityBin]) -> f64 {
 /// Share wrong (y) among the most confident cells (x, their share of all) when cells below a confidence are left to a
 /// person; and the area under it, the mean of the shares over all n coverages (AURC; Geifman et al., ICLR 2019). Cells of
 /// equal confidence are kept or left together in the points; in the area they count by their mean.
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn risk_coverage(sample: &Sample) -> (Vec<CurvePoint>, f64) {
     let (order, n) = (sample.by_confidence(), sample.len());
@@ -170,7 +165,6 @@ pub fn risk_coverage(sample: &Sample) -> (Vec<CurvePoint>, f64) {
 }
 
 /// Cells kept from a confidence on, and how many of them are right.
-#[must_use]
 pub fn kept(sample: &Sample, threshold: f64) -> (usize, usize) {
     let kept = sample.by_confidence().iter().take_while(|&&r| sample.confidence(r as usize) >= threshold);
     kept.fold((0, 0), |(n, hits), &r| (n + 1, hits + usize::from(sample.right(r as usize))))
@@ -178,7 +172,6 @@ pub fn kept(sample: &Sample, threshold: f64) -> (usize, usize) {
 
 /// The points of a precision–recall curve at which a cell of the class was found: what is drawn. Between two of them
 /// precision only falls, at the same recall.
-#[must_use]
 pub fn at_hits(points: &[CurvePoint]) -> Vec<CurvePoint> {
     let mut recall = 0.0;
     points
@@ -194,7 +187,6 @@ pub fn at_hits(points: &[CurvePoint]) -> Vec<CurvePoint> {
 
 /// At most `most` points of a curve, the ends among them, for drawing; points in the middle of an upright or level run
 /// are left out first.
-#[must_use]
 pub fn thinned(points: &[CurvePoint], most: usize) -> Vec<CurvePoint> {
     let between = |i: usize| {
         i > 0

@@ -23,7 +23,6 @@ struct Stopped;
 /// A place in the plane for each row of `rows`, `[n, width]`; it begins from the first two components, so that groups come to lie in much the same
 /// places every time (sums over threads differ in their last digits, and single points with them). `None` when cancelled, or
 /// where there are fewer than four rows.
-#[must_use]
 pub fn embed(rows: &[f32], width: usize, cancel: &Cancel, progress: &Progress) -> Option<Vec<[f32; 2]>> {
     let n = rows.len() / width.max(1);
     if n < 4 || cancel.is_cancelled() {

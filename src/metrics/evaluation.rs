@@ -10,7 +10,6 @@ use super::probability::{brier, in_top_two, log_loss, mean};
 use super::resample::{Resampled, Values};
 use super::sample::Sample;
 
-/// One class' scores.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassEvaluation {
     /// Cells that are so.
@@ -32,7 +31,6 @@ pub struct ClassEvaluation {
 pub struct Evaluation {
     /// Cells.
     pub n: usize,
-    /// Groups.
     pub groups: usize,
     /// The matrix.
     pub confusion: Confusion,
@@ -64,7 +62,6 @@ pub struct Evaluation {
     pub roc_auc: Option<Estimate>,
     /// Mean of the classes' average precisions, where each has one.
     pub average_precision: Option<Estimate>,
-    /// Each class.
     pub per_class: Vec<ClassEvaluation>,
 }
 
@@ -119,13 +116,11 @@ impl Maker<'_> {
 
 impl Evaluation {
     /// All scores with intervals; the same seed gives the same ones. `None` without cells.
-    #[must_use]
     pub fn of(sample: &Sample, seed: u64) -> Option<Self> {
         Self::make(sample, Resampled::new(sample, seed).as_ref(), true)
     }
 
     /// All scores without intervals: what can be had within a frame.
-    #[must_use]
     pub fn points(sample: &Sample) -> Option<Self> {
         Self::make(sample, None, false)
     }

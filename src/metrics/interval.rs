@@ -34,7 +34,6 @@ pub const LEAST_POSITIVES: usize = 5;
 
 impl How {
     /// In words, beside the number.
-    #[must_use]
     pub fn text(self) -> String {
         match self {
             Self::Wilson => "Wilson".into(),
@@ -57,7 +56,6 @@ pub struct Estimate {
 }
 
 /// Wilson's score interval for `hits` of `n` (Wilson, JASA 22 (1927) 209); 0 to 1 where `n` is 0.
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn wilson(hits: usize, n: usize) -> Interval {
     if n == 0 {
@@ -148,7 +146,6 @@ fn ln_binomial_cdf(k: usize, n: usize, p: f64) -> f64 {
 
 /// The largest share that `hits` of `n` are still compatible with at level `alpha` (one-sided Clopper–Pearson bound,
 /// Biometrika 26 (1934) 404); 1 where all are hits or there is none.
-#[must_use]
 pub fn exact_upper(hits: usize, n: usize, alpha: f64) -> f64 {
     if n == 0 || hits >= n {
         return 1.0;
@@ -162,7 +159,6 @@ pub fn exact_upper(hits: usize, n: usize, alpha: f64) -> f64 {
 }
 
 /// The exact (Clopper–Pearson) 95 % interval of `hits` of `n`; 0 to 1 where `n` is 0.
-#[must_use]
 pub fn exact(hits: usize, n: usize) -> Interval {
     let low = if hits == 0 { 0.0 } else { 1.0 - exact_upper(n - hits, n, 0.025) };
     Interval { low, high: exact_upper(hits, n, 0.025) }
@@ -170,7 +166,6 @@ pub fn exact(hits: usize, n: usize) -> Interval {
 
 /// McNemar's exact test (two-sided binomial): how likely so uneven a count of cells that only one of two models has
 /// right is, if both are equally good (McNemar, Psychometrika 12 (1947) 153). 1 where there is no such cell.
-#[must_use]
 pub fn mcnemar(only_first: usize, only_second: usize) -> f64 {
     let (n, k) = (only_first + only_second, only_first.min(only_second));
     if n == 0 { 1.0 } else { (2.0 * ln_binomial_cdf(k, n, 0.5).exp()).min(1.0) }

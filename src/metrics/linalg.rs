@@ -51,7 +51,6 @@ impl Real for f32 {
 }
 
 /// Mean of each column of `rows`, `[n, width]`; zeros without rows.
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
 pub fn column_means(rows: &[f32], width: usize) -> Vec<f64> {
     let n = (rows.len() / width.max(1)).max(1) as f64;
@@ -139,7 +138,6 @@ pub(super) fn principal_components(rows: &[f32], width: usize, k: usize) -> Vec<
 }
 
 /// The inverse of the lower Cholesky factor of a symmetric matrix whose lower half is given.
-#[must_use]
 pub fn inverse_cholesky(mut a: Vec<f64>, n: usize) -> Option<Vec<f64>> {
     for i in 0..n {
         for j in 0..=i {

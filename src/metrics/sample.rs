@@ -23,7 +23,6 @@ impl Sample {
     /// Takes `n` reference classes, probabilities `[n, classes]` (rows are brought to a sum of one) and what belongs
     /// together (a slide, copies of one cell). `None` where lengths do not fit, a class is beyond the set, or a
     /// probability is not a number of at least zero.
-    #[must_use]
     pub fn new(classes: usize, truth: Vec<usize>, probabilities: &[f64], groups: Vec<usize>) -> Option<Self> {
         let n = truth.len();
         let fits = classes > 0 && probabilities.len() == n * classes && groups.len() == n && u32::try_from(n).is_ok();
@@ -50,68 +49,56 @@ impl Sample {
         Some(Self { classes, truth, probabilities: own, called, groups, orders, by_confidence })
     }
 
-    /// Number of classes.
-    #[must_use]
     pub fn classes(&self) -> usize {
         self.classes
     }
 
     /// Number of cells.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.truth.len()
     }
 
     /// Whether there is none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.truth.is_empty()
     }
 
     /// Reference class of each row.
-    #[must_use]
     pub fn truth(&self) -> &[usize] {
         &self.truth
     }
 
     /// Class with the largest probability (the first on a tie) of each row.
-    #[must_use]
     pub fn called(&self) -> &[usize] {
         &self.called
     }
 
     /// Group of each row.
-    #[must_use]
     pub fn groups(&self) -> &[usize] {
         &self.groups
     }
 
     /// Probabilities of a row.
-    #[must_use]
     pub fn row(&self, row: usize) -> &[f64] {
         &self.probabilities[row * self.classes..][..self.classes]
     }
 
     /// The largest probability of a row.
-    #[must_use]
     pub fn confidence(&self, row: usize) -> f64 {
         self.row(row)[self.called[row]]
     }
 
     /// Whether a row is right.
-    #[must_use]
     pub fn right(&self, row: usize) -> bool {
         self.truth[row] == self.called[row]
     }
 
     /// Rows by falling probability of a class.
-    #[must_use]
     pub fn order(&self, class: usize) -> &[u32] {
         &self.orders[class]
     }
 
     /// Rows by falling confidence.
-    #[must_use]
     pub fn by_confidence(&self) -> &[u32] {
         &self.by_confidence
     }
@@ -123,8 +110,6 @@ impl Sample {
         }
     }
 
-    /// The confusion matrix.
-    #[must_use]
     pub fn confusion(&self) -> Confusion {
         Confusion::of(self.classes, self.truth.iter().copied().zip(self.called.iter().copied()))
     }

@@ -28,7 +28,6 @@ impl Scores {
     ///
     /// # Panics
     /// When a class is not below `classes`, or there are fewer groups than pairs.
-    #[must_use]
     pub fn of(classes: usize, pairs: &[(usize, usize)], groups: &[usize], seed: u64) -> Self {
         let confusion = Confusion::of(classes, pairs.iter().copied());
         // Whoever has only labels is sure of each: then every score of labels is that of these probabilities.

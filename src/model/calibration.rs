@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 /// The logarithms of the probabilities that the model gives without calibration.
 pub const LOGARITHMS: &str = "log-softmax";
 
-/// What calibration found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// Divides the logits; 1 where `scale` and `shift` stand instead.
@@ -75,7 +74,6 @@ impl Calibration {
 
     /// Calibrated probabilities of a model's own ones. This is the one way in which a calibration is used, and what it was
     /// fitted for ([`Probabilities::logarithms`]).
-    #[must_use]
     pub fn apply(&self, own: &Probabilities) -> Option<Probabilities> {
         #[expect(clippy::cast_possible_truncation, reason = "a logarithm needs no double")]
         let logarithms: Vec<f32> = own.logarithms().into_iter().map(|v| v as f32).collect();
@@ -83,7 +81,6 @@ impl Calibration {
     }
 
     /// The logits to take the softmax of.
-    #[must_use]
     pub fn scaled(&self, logits: &[f32]) -> Vec<f32> {
         if self.scale.len() == logits.len() {
             return logits.iter().zip(self.scale.iter().zip(&self.shift)).map(|(z, (s, b))| z * s + b).collect();
@@ -92,13 +89,11 @@ impl Calibration {
     }
 
     /// Whether it says that it is applied to [`LOGARITHMS`].
-    #[must_use]
     pub fn says_its_input(&self) -> bool {
         self.input == LOGARITHMS
     }
 
     /// In words, for the card.
-    #[must_use]
     pub fn to_line(&self) -> String {
         let how = if self.scale.is_empty() {
             format!("temperature {:.4}", self.temperature)

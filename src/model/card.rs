@@ -45,7 +45,6 @@ pub struct Manifest {
     pub input: ManifestInput,
     /// What happens to a picture before the input.
     pub preprocessing: ManifestPreprocessing,
-    /// Outputs by meaning.
     pub outputs: ManifestOutputs,
     /// Temperature and abstain threshold, where the model was calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,10 +70,8 @@ pub struct Manifest {
     /// What an 8-bit copy is a copy of, and what it costs.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub quantization: Value,
-    /// Licence in words.
     #[serde(default)]
     pub licence: String,
-    /// What it is for.
     #[serde(default)]
     pub intended_use: String,
     /// What a newer or another program wrote beside: it stays.
@@ -106,7 +103,6 @@ pub struct ManifestInput {
 pub struct ManifestPreprocessing {
     /// `cell-square` or `whole-image`.
     pub kind: String,
-    /// Version of that kind.
     #[serde(default)]
     pub version: u32,
     /// Side of the square in nucleus diameters.
@@ -134,7 +130,6 @@ pub struct ManifestPreprocessing {
 
 impl ManifestInput {
     /// The input `name` with the scaling of `spec`; `layout` is that of the graph, `NCHW` or `NHWC`.
-    #[must_use]
     pub fn new(name: &str, spec: &TensorSpec, layout: &str) -> Self {
         Self {
             name: name.into(),
@@ -193,10 +188,8 @@ pub struct ManifestOutputs {
     /// Scores before softmax.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logits: Option<String>,
-    /// Probabilities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probabilities: Option<String>,
-    /// The pooled features.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<String>,
     /// The last feature map.
@@ -216,7 +209,6 @@ pub struct ManifestHistory {
 /// Everything the program needs to know of a model, checked.
 #[derive(Debug, Clone)]
 pub struct ModelCard {
-    /// What it is called.
     pub name: String,
     /// SHA-256 of the file.
     pub digest: Digest,
@@ -254,9 +246,7 @@ pub struct ModelCard {
     pub outputs: Vec<(&'static str, String)>,
     /// How it was made and scored, line by line: what, and what of it.
     pub made: Vec<(&'static str, String)>,
-    /// Licence in words.
     pub licence: String,
-    /// What it is for.
     pub intended_use: String,
     /// Author, where named.
     pub author: String,
@@ -290,7 +280,6 @@ impl ManifestHistory {
 
 impl Manifest {
     /// A manifest of this version that says no more than what a model needs to be used.
-    #[must_use]
     pub fn new(name: &str, labels: Vec<String>, input: ManifestInput, preprocessing: ManifestPreprocessing) -> Self {
         Self {
             schema: NEWEST_SCHEMA,
@@ -432,13 +421,11 @@ impl Manifest {
 
 impl ModelCard {
     /// Whether the model looks at the squares of cells (and not at whole images).
-    #[must_use]
     pub fn looks_at_squares(&self) -> bool {
         matches!(self.preprocessing, Preprocessing::CellSquare(_))
     }
 
     /// The card as text, for `inspect` and the window.
-    #[must_use]
     pub fn to_text(&self) -> String {
         let mut t = String::new();
         let mut line = |key: &str, value: &str| {

@@ -24,7 +24,6 @@ pub struct Answers {
     pub framing: Option<Crop>,
     /// Pixels a side.
     pub size: Option<usize>,
-    /// The classifying output.
     pub output: Option<String>,
 }
 
@@ -43,7 +42,6 @@ pub enum Question {
 
 impl Question {
     /// The question, and how it is answered on the command line.
-    #[must_use]
     pub fn to_text(&self) -> String {
         match self {
             Self::Output(names) => {
@@ -88,7 +86,6 @@ pub struct Draft {
 
 impl Draft {
     /// Puts together what is known.
-    #[must_use]
     pub fn of(facts: &Facts, sidecars: &[Sidecar], answers: &Answers) -> Self {
         let mut weighed = DraftBuilder { facts, sidecars, answers, evidence: Vec::new() };
         let ending = weighed.ending();
@@ -103,7 +100,6 @@ impl Draft {
     }
 
     /// What is left to be asked; nothing where the model can be opened.
-    #[must_use]
     pub fn questions(&self, facts: &Facts) -> Vec<Question> {
         let mut all = Vec::new();
         if self.ending.is_none() {
@@ -122,7 +118,6 @@ impl Draft {
     }
 
     /// The manifest; `None` while something is open.
-    #[must_use]
     pub fn manifest(&self, facts: &Facts, name: &str) -> Option<Manifest> {
         let (ending, labels, scaling, size) = (self.ending.as_ref()?, self.labels.clone()?, self.scaling?, self.size?);
         let mut outputs = ManifestOutputs::default();
@@ -154,7 +149,6 @@ impl Draft {
 
 impl Ending {
     /// The output's name.
-    #[must_use]
     pub fn name(&self) -> &str {
         let (OutputKind::Logits(name) | OutputKind::Probabilities(name)) = &self.kind;
         name

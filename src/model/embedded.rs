@@ -6,12 +6,10 @@ use super::selftest::{SELF_TEST_TOLERANCE, SelfTest};
 pub const EMBEDDED_NAME: &str = "leukoscope-wbc5-128-starter.onnx";
 
 /// Its bytes; vetted like any other file before use.
-#[must_use]
 pub fn embedded_bytes() -> &'static [u8] {
     include_bytes!("../../models/leukoscope-wbc5-128-starter.onnx")
 }
 
-/// The name in its manifest.
 const MANIFEST_NAME: &str = "leukoscope-wbc5-128 (starter)";
 
 /// The self-test of the embedded model, whose file carries none; nothing for a file of another name or length, which may be a model

@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A part of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ContractPart {
-    /// Which output classifies.
     Output,
     /// Labels of the outputs.
     Labels,
@@ -39,7 +37,6 @@ pub enum Source {
     Sidecar(String),
     /// What such models usually want, in words: the file does not state it.
     Usual(String),
-    /// The user said it.
     User,
     /// It was right for so many labelled images.
     Tried {
@@ -52,7 +49,6 @@ pub enum Source {
 
 impl Source {
     /// Whether it is only usual.
-    #[must_use]
     pub fn is_assumed(&self) -> bool {
         matches!(self, Self::Usual(_))
     }
@@ -71,7 +67,6 @@ impl fmt::Display for Source {
 /// What a part rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// Which part.
     pub part: ContractPart,
     /// What was taken, in words.
     pub what: String,

@@ -16,7 +16,6 @@ pub struct Head {
 
 impl Head {
     /// The head of a model of our own family; `None` for others, and where several outputs count as one class.
-    #[must_use]
     pub fn of(model: &VettedModel) -> Option<Self> {
         if !model.card().merge.is_empty() {
             return None;
@@ -30,7 +29,6 @@ impl Head {
     }
 
     /// Width of the pooled features.
-    #[must_use]
     pub fn features(&self) -> usize {
         self.features
     }
@@ -43,7 +41,6 @@ impl Head {
     }
 
     /// The logits of pooled features `[features]`.
-    #[must_use]
     pub fn logits(&self, features: &[f32]) -> Vec<f32> {
         let [w1, b1, w2, b2] = self.parts();
         let dot = |w: &[f32], x: &[f32]| w.iter().zip(x).map(|(a, b)| a * b).sum::<f32>();
@@ -53,7 +50,6 @@ impl Head {
 
     /// The derivative of a class' logit by each pooled feature, `[features]`: the head's Jacobian at these features. Empty
     /// where the class or the width does not fit.
-    #[must_use]
     pub fn slope(&self, features: &[f32], class: usize) -> Vec<f32> {
         if features.len() != self.features || class >= self.classes {
             return Vec::new();
@@ -72,7 +68,6 @@ impl Head {
 
     /// The same head with its numbers drawn by chance, of the size that they had: what a sanity check compares with (Adebayo et
     /// al., "Sanity checks for saliency maps", NeurIPS 2018).
-    #[must_use]
     pub fn shuffled(&self, seed: u64) -> Self {
         let mut chance = fastrand::Rng::with_seed(seed);
         let mut other = self.clone();

@@ -44,7 +44,6 @@ impl Scaling {
     pub const CAFFE: Self = Self { bgr: true, mean: [103.939, 116.779, 123.68], std: [1.0; 3] };
 
     /// The value of ONNX's standard metadata key `Image.NominalPixelRange`; none where no value of it says this.
-    #[must_use]
     pub fn nominal_range(&self) -> Option<&'static str> {
         let plain = Self { bgr: false, ..*self };
         [(Self::BYTES, "NominalRange_0_255"), (Self::UNIT, "Normalized_0_1"), (Self::SYMMETRIC, "Normalized_1_1")]
@@ -64,26 +63,22 @@ impl Scaling {
     ];
 
     /// From mean and deviation of 0…1, red first.
-    #[must_use]
     pub fn of_unit(mean: [f32; 3], std: [f32; 3]) -> Self {
         Self { bgr: false, mean: mean.map(|m| m * 255.0), std: std.map(|s| s * 255.0) }
     }
 
     /// As a model's tensor has it, `size` pixels a side.
-    #[must_use]
     pub fn tensor(self, size: usize, channels_first: bool) -> TensorSpec {
         TensorSpec { size, channels_first, bgr: self.bgr, mean: self.mean, std: self.std }
     }
 
     /// Whether two give the same values but for rounding.
-    #[must_use]
     pub fn near(&self, other: &Self) -> bool {
         let close = |a: &[f32; 3], b: &[f32; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-3 * b.abs().max(1.0));
         self.bgr == other.bgr && close(&self.mean, &other.mean) && close(&self.std, &other.std)
     }
 
     /// Its word, or its numbers.
-    #[must_use]
     pub fn word(&self) -> String {
         match Self::KNOWN.iter().find(|(_, s, _)| s.near(self)) {
             Some((word, ..)) => (*word).to_owned(),
@@ -105,7 +100,6 @@ impl FromStr for Scaling {
 /// What of a picture the model sees.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Crop {
-    /// The whole picture.
     Whole(WholePreprocessing),
     /// The square of each cell.
     Cell(CellPreprocessing),
@@ -113,7 +107,6 @@ pub enum Crop {
 
 impl Crop {
     /// What a check with labelled pictures tries, the usual ones first.
-    #[must_use]
     pub fn candidates() -> Vec<Self> {
         let whole = |crop| Self::Whole(WholePreprocessing { crop, filter: Filter::Bilinear });
         let plain = CellPreprocessing { balanced: false, ..CellPreprocessing::OURS };
@@ -121,7 +114,6 @@ impl Crop {
     }
 
     /// Its word: `stretch`, `centre`, `centre-0.875`, `cell`, `cell-plain`; another filter than bilinear at the end.
-    #[must_use]
     pub fn word(&self) -> String {
         match self {
             Self::Cell(p) => if p.balanced { "cell" } else { "cell-plain" }.to_owned(),
@@ -137,7 +129,6 @@ impl Crop {
     }
 
     /// As a card has it.
-    #[must_use]
     pub fn preprocessing(&self) -> Preprocessing {
         match self {
             Self::Whole(w) => Preprocessing::WholeImage(*w),

@@ -26,7 +26,6 @@ impl<'a> Constants<'a> {
         Self(all)
     }
 
-    /// The tensor of a name.
     pub(super) fn get(&self, name: &str) -> Option<&'a TensorProto> {
         self.0.get(name).copied()
     }

@@ -76,7 +76,6 @@ fn no(what: impl Into<String>) -> NetworkError {
 
 impl Layer {
     /// Weights without the bias.
-    #[must_use]
     pub fn weights(&self) -> usize {
         match self.kind {
             LayerKind::Stem => 27 * self.outputs,
@@ -86,7 +85,6 @@ impl Layer {
     }
 
     /// Output side for an input side.
-    #[must_use]
     pub fn out_side(&self, side: usize) -> usize {
         match self.kind {
             LayerKind::Pointwise => side,
@@ -106,39 +104,32 @@ impl Layer {
 
 impl Network {
     /// Width of the pooled features.
-    #[must_use]
     pub fn features(&self) -> usize {
         self.layers.last().map_or(0, |l| l.outputs)
     }
 
     /// Numbers of the convolutions alone.
-    #[must_use]
     pub fn backbone_len(&self) -> usize {
         self.layers.iter().map(|l| l.weights() + l.outputs).sum()
     }
 
     /// Lengths of the head's four pieces: hidden weights `[hidden, features]`, hidden bias, output weights
     /// `[classes, hidden]`, output bias.
-    #[must_use]
     pub fn head_lens(&self) -> [usize; 4] {
         [self.hidden * self.features(), self.hidden, self.classes * self.hidden, self.classes]
     }
 
-    /// All numbers.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.backbone_len() + self.head_lens().iter().sum::<usize>()
     }
 
     /// Never true; here because a `len` without it surprises.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Layers that begin a block: what the last K blocks are counted by. A block is an inverted residual (expansion,
     /// depthwise, projection); the stem belongs to the first one, the last 1 × 1 convolution is a block of its own.
-    #[must_use]
     pub fn block_starts(&self) -> Vec<usize> {
         let mut starts = vec![0];
         for (i, layer) in self.layers.iter().enumerate() {
@@ -158,7 +149,6 @@ pub struct ReadNetwork {
     pub network: Network,
     /// Its numbers, as [`Network`] says; without a head where the file has none.
     pub values: Vec<f32>,
-    /// The graph input.
     pub input: String,
     /// The side that the file declares for its input, where it does.
     pub side: Option<usize>,
@@ -375,7 +365,6 @@ fn declared_side(input: &ValueInfoProto) -> Option<usize> {
 pub const INPUT: &str = "input";
 /// The output before softmax.
 pub const LOGITS: &str = "logits";
-/// The pooled features.
 pub const FEATURES: &str = "features";
 /// The last feature map.
 pub const FEATURE_MAP: &str = "feature_map";
@@ -385,7 +374,6 @@ pub const FEATURE_MAP: &str = "feature_map";
 ///
 /// # Panics
 /// When `values` has another length than the network.
-#[must_use]
 pub fn write_network(network: &Network, values: &[f32], side: usize, metadata: &[(&str, String)]) -> Vec<u8> {
     assert_eq!(values.len(), network.len(), "the numbers of the network");
     let mut w = Writer::default();

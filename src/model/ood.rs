@@ -80,7 +80,6 @@ impl OodDetector {
     }
 
     /// Distance to the nearest class; `None` for another number of features than it was fitted on.
-    #[must_use]
     pub fn distance(&self, features: &[f32]) -> Option<f32> {
         if features.len() != self.mean.len() {
             return None;
@@ -101,13 +100,11 @@ impl OodDetector {
     }
 
     /// The distance as a share of the threshold: above 1 is unlike the training images.
-    #[must_use]
     pub fn score(&self, features: &[f32]) -> Option<f32> {
         Some(self.distance(features)? / self.threshold)
     }
 
     /// In words, for the card.
-    #[must_use]
     pub fn to_line(&self) -> String {
         format!("{} components of {} features, fitted on {} cells", self.dims, self.mean.len(), self.n)
     }
@@ -125,7 +122,6 @@ pub struct TrainingRecord {
 
 impl TrainingRecord {
     /// From digests and, for each, the likeness hash of its cell.
-    #[must_use]
     pub fn new<'a>(images: impl IntoIterator<Item = (&'a Digest, [u8; HASH_BYTES])>) -> Self {
         let (mut digests, mut likeness) = (Vec::new(), Vec::new());
         for (digest, hash) in images {
@@ -136,7 +132,6 @@ impl TrainingRecord {
     }
 
     /// This record with those of the model that it began from; `None` is a model without a record.
-    #[must_use]
     pub fn and(self, before: Option<&Self>) -> Self {
         let Some(before) = before else { return Self { partial: true, ..self } };
         let joined = |a: &str, b: &str| {
@@ -151,35 +146,29 @@ impl TrainingRecord {
     }
 
     /// How many images.
-    #[must_use]
     pub fn len(&self) -> usize {
         // Four letters hold three bytes.
         self.digests.trim_end_matches('=').len() * 3 / 4 / DIGEST
     }
 
     /// Whether there is none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The beginnings of the digests.
-    #[must_use]
     pub fn digests(&self) -> std::collections::HashSet<[u8; DIGEST]> {
         let bytes = STANDARD.decode(&self.digests).unwrap_or_default();
         bytes.as_chunks::<DIGEST>().0.iter().copied().collect()
     }
 
     /// The part of a digest that is kept.
-    #[must_use]
     pub fn beginning(digest: &Digest) -> [u8; DIGEST] {
         let mut out = [0; DIGEST];
         out.copy_from_slice(&digest.0[..DIGEST]);
         out
     }
 
-    /// The likeness hashes.
-    #[must_use]
     pub fn likeness(&self) -> Vec<[u8; HASH_BYTES]> {
         STANDARD.decode(&self.likeness).unwrap_or_default().as_chunks::<HASH_BYTES>().0.to_vec()
     }

@@ -9,7 +9,6 @@ use prost::Message as _;
 const METADATA: u64 = 14;
 
 /// The manifest's text, where the file has one.
-#[must_use]
 pub fn manifest_text(bytes: &[u8]) -> Option<String> {
     fields(bytes)?.into_iter().find_map(|(number, _, value)| {
         let entry = (number == METADATA).then(|| StringStringEntryProto::decode(value).ok()).flatten()?;
@@ -18,7 +17,6 @@ pub fn manifest_text(bytes: &[u8]) -> Option<String> {
 }
 
 /// The file with `manifest` in the place of its own; `None` where it is not a protobuf message.
-#[must_use]
 pub fn with_manifest(bytes: &[u8], manifest: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len() + manifest.len() + 64);
     for (number, whole, value) in fields(bytes)? {

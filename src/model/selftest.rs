@@ -20,7 +20,6 @@ pub struct SelfTest {
 
 /// Picture 1, RGB bytes of `side` × `side` pixels: value of colour c (0 to 2) at column x, row y is
 /// (5·x + 3·y + 37·c + ⌊x·y / 8⌋) mod 256.
-#[must_use]
 pub fn self_test_picture(side: usize) -> Vec<u8> {
     (0..side * side)
         .flat_map(|i| {

@@ -22,7 +22,6 @@ pub const SIDECARS: [&str; 8] = [
 /// What one file beside the model says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sidecar {
-    /// Its name.
     pub file: String,
     /// Labels in output order.
     pub labels: Option<Vec<String>>,
@@ -43,7 +42,6 @@ impl Sidecar {
     }
 
     /// Reads a file by its name; `None` where it says nothing of a model.
-    #[must_use]
     pub fn read(file: &str, bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?.trim_start_matches('\u{feff}');
         let mut found = Self { file: file.to_owned(), ..Self::default() };

@@ -79,19 +79,16 @@ impl OnnxFacts {
     }
 
     /// SHA-256 of the file.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
     /// The bytes that were looked at.
-    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.graph.bytes()
     }
 
     /// What the file says.
-    #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.facts
     }

@@ -14,7 +14,6 @@ const LABELS: &str = "labels.txt";
 /// A model's folder in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TritonModel {
-    /// Its name.
     pub name: String,
     /// Its files, by their path below it.
     pub files: Vec<(&'static str, Vec<u8>)>,
@@ -29,7 +28,6 @@ pub enum TritonError {
     /// The input that the card names is not there.
     #[error("the graph has no input \"{0}\"")]
     NoInput(String),
-    /// Several inputs.
     #[error("the graph wants more than one input")]
     Inputs,
     /// An input or output without a shape.

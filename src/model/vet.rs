@@ -30,13 +30,11 @@ pub enum VetError {
     /// Larger than [`MAX_MODEL_BYTES`].
     #[error("the file has {0} bytes; a model may have {MAX_MODEL_BYTES}")]
     TooLarge(usize),
-    /// No ONNX.
     #[error("not an ONNX file; export the network as ONNX (torch.onnx.export, tf2onnx)")]
     NotOnnx,
     /// Ends early.
     #[error("the ONNX file is cut off; copy or export it again")]
     Truncated,
-    /// Unreasonable structure.
     #[error("the graph's structure alone has {0} bytes, which no image classifier needs")]
     Structure(usize),
     /// Weights elsewhere.
@@ -60,13 +58,11 @@ pub enum VetError {
     /// A value that nobody makes, or made twice.
     #[error("the graph is broken at \"{0}\": {1}")]
     Graph(String, &'static str),
-    /// A detector.
     #[error("this is a detector (it draws boxes), not a classifier: {0}")]
     Detector(String),
     /// Something else than one picture in, one class out.
     #[error("this is no classifier of single colour pictures: {0}")]
     NoClassifier(String),
-    /// No manifest.
     #[error("the model does not say its labels and input (no \"leukoscope.manifest\" in its metadata)")]
     NoManifest,
     /// A manifest that is not understood.
@@ -104,25 +100,20 @@ pub struct VettedModel {
 
 impl VettedModel {
     /// The bytes that were vetted; the runtime loads these and no file.
-    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// The same bytes as a graph alone: they were looked at already.
-    #[must_use]
     pub fn graph(&self) -> VettedGraph {
         VettedGraph(self.bytes.clone())
     }
 
     /// What the model says of itself.
-    #[must_use]
     pub fn card(&self) -> &Arc<ModelCard> {
         &self.card
     }
 
-    /// The classifying output.
-    #[must_use]
     pub fn output(&self) -> &OutputKind {
         &self.output
     }
@@ -288,7 +279,6 @@ impl VettedGraph {
     }
 
     /// The bytes that were vetted.
-    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }

@@ -12,14 +12,12 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// "p < 0.001", or three decimals.
-#[must_use]
 pub fn p_value(p: f64) -> String {
     if p < 0.001 { "p < 0.001".into() } else { format!("p = {p:.3}") }
 }
 
 impl Compared {
     /// On which cells the table is, in a sentence.
-    #[must_use]
     pub fn of_what(&self) -> String {
         let classes = match &self.classes[..] {
             [] => String::new(),
@@ -40,7 +38,6 @@ impl Compared {
     }
 
     /// A pair in a sentence.
-    #[must_use]
     pub fn pair_line(&self, pair: &Pair) -> String {
         let name = |e: &Evaluated| {
             let twins = self.models.iter().filter(|m| m.model == e.model).count() > 1;
@@ -75,7 +72,6 @@ impl Compared {
 }
 
 /// What is written under which name.
-#[must_use]
 pub fn comparison_files(c: &Compared) -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("compare.json", format!("{:#}\n", comparison_json(c)).into_bytes()),
@@ -124,7 +120,6 @@ fn comparison_json(c: &Compared) -> Value {
 }
 
 /// The table of a comparison, for a terminal.
-#[must_use]
 pub fn comparison_text(c: &Compared) -> String {
     let width = c.models.iter().map(|e| e.model.chars().count()).max().unwrap_or(5).max(5);
     let mut t = format!("{:<width$} {:>6} {:<24} {:<22} {:<22}\n", "model", "n", "accuracy", "macro F1", "ECE");

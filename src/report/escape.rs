@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 /// A text cell that a spreadsheet will not take for a formula: `=`, `+`, `-`, `@`, tab and carriage return at its
 /// start get an apostrophe in front (OWASP, "CSV Injection"). Quotes and commas are the CSV writer's business.
-#[must_use]
 pub fn csv_text(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         Cow::Owned(format!("'{text}"))

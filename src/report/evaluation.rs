@@ -25,7 +25,6 @@ pub(super) fn put(map: &mut Map<String, Value>, key: &str, e: Option<&Estimate>)
 }
 
 /// Scores as `report.json` has them.
-#[must_use]
 pub fn evaluation_scores(s: &Evaluation, labels: &[String]) -> Map<String, Value> {
     let mut o = Map::new();
     o.insert("n".into(), s.n.into());
@@ -72,7 +71,6 @@ pub fn evaluation_scores(s: &Evaluation, labels: &[String]) -> Map<String, Value
 }
 
 /// `report.json`.
-#[must_use]
 pub fn evaluation_json(e: &Evaluated) -> Value {
     let mut o = Map::new();
     o.insert("schema".into(), SCHEMA.into());
@@ -126,27 +124,23 @@ pub fn evaluation_json(e: &Evaluated) -> Value {
 }
 
 /// "80.3 % [75.5–84.4]", or the score alone where there is no interval.
-#[must_use]
 pub fn percent(e: &Estimate) -> String {
     let interval = e.interval.map_or(String::new(), |i| format!(" [{:.1}–{:.1}]", 100.0 * i.low, 100.0 * i.high));
     format!("{:.1} %{interval}", 100.0 * e.value)
 }
 
 /// "0.663 [0.594–0.731]".
-#[must_use]
 pub fn number(e: &Estimate) -> String {
     let interval = e.interval.map_or(String::new(), |i| format!(" [{:.3}–{:.3}]", i.low, i.high));
     format!("{:.3}{interval}", e.value)
 }
 
 /// A score as `text` writes it, or "–" where it is not defined.
-#[must_use]
 pub fn or_dash(e: Option<&Estimate>, text: fn(&Estimate) -> String) -> String {
     e.map_or_else(|| UNDEFINED.to_owned(), text)
 }
 
 /// Other scores than the report's, by name, with a word on each.
-#[must_use]
 pub fn other_scores(s: &Evaluation) -> Vec<(&'static str, String, &'static str)> {
     vec![
         ("accuracy", percent(&s.accuracy), "share of cells that are right"),
@@ -165,7 +159,6 @@ pub fn other_scores(s: &Evaluation) -> Vec<(&'static str, String, &'static str)>
 }
 
 /// `report.txt`: scikit-learn's layout, then everything else with intervals.
-#[must_use]
 pub fn evaluation_text(e: &Evaluated) -> String {
     let s = e.judged().unwrap_or(&e.scores);
     let width = e.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(12);
@@ -228,7 +221,6 @@ pub fn evaluation_text(e: &Evaluated) -> String {
 }
 
 /// What was evaluated, line by line.
-#[must_use]
 pub fn facts(e: &Evaluated) -> Vec<String> {
     let (failed, no_cell) = e.missing();
     let mut out = vec![
@@ -270,7 +262,6 @@ pub fn facts(e: &Evaluated) -> Vec<String> {
 }
 
 /// What an abstain threshold keeps: "keeps 93.0 % of cells, 99.1 % of those right [98.4–99.6]".
-#[must_use]
 pub fn kept_line(e: &Evaluated, threshold: f64) -> String {
     let (n, right) = kept(&e.sample, threshold);
     if n == 0 {
@@ -288,7 +279,6 @@ pub fn kept_line(e: &Evaluated, threshold: f64) -> String {
 
 /// `predictions.csv`: `path,status,reference,label,right,confidence,p_<class>…,group,in_training,unlike,x,y,side,sha256,
 /// original_reference,error`, one row a labelled image.
-#[must_use]
 pub fn predictions_csv(e: &Evaluated) -> Vec<u8> {
     let mut w = csv::Writer::from_writer(Vec::new());
     let mut head: Vec<String> =

@@ -12,7 +12,6 @@ use crate::metrics::{
 use maud::{Markup, PreEscaped, html};
 
 /// What is written under which name.
-#[must_use]
 pub fn evaluation_files(e: &Evaluated) -> Vec<(&'static str, Vec<u8>)> {
     let matrix = confusion_svg(&e.judged().unwrap_or(&e.scores).confusion, &e.labels);
     let mut files = vec![
@@ -150,7 +149,6 @@ fn wrong_html(e: &Evaluated) -> Markup {
 }
 
 /// `report.html`: everything in one file that needs nothing else, and prints.
-#[must_use]
 pub fn evaluation_html(e: &Evaluated) -> String {
     let s = e.judged().unwrap_or(&e.scores);
     let title = format!("Evaluation of {}", e.model);

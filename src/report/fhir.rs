@@ -72,7 +72,6 @@ impl Maker<'_> {
 
 /// The bundle, indented JSON. `digest` is of what the report is about; ids are made from it, so that the same report has the
 /// same ids.
-#[must_use]
 pub fn slide_fhir(r: &SlideReport, digest: impl Fn(&[u8]) -> Digest) -> Value {
     let s = &r.snapshot;
     let made = &s.made;

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// `history.csv`: `epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds`.
-#[must_use]
 pub fn history_csv(rows: &[EpochRow]) -> Vec<u8> {
     let mut t = String::from("epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n");
     for r in rows {
@@ -29,7 +28,6 @@ fn interval(i: Option<Interval>) -> Value {
 }
 
 /// Scores with their 95 % intervals, as `report.json` has them; what is not defined is null.
-#[must_use]
 pub fn scores_json(s: &Scores, labels: &[String]) -> Value {
     let average = |(scores, i): &(crate::metrics::ClassScores, Option<Interval>)| json!({"precision": rounded(scores.precision), "recall": rounded(scores.recall), "f1": rounded(scores.f1), "f1_interval": interval(*i)});
     let value = |e: &Option<Estimate>| e.map_or(Value::Null, |e| rounded(e.value).into());
@@ -56,7 +54,6 @@ pub fn scores_json(s: &Scores, labels: &[String]) -> Value {
 }
 
 /// "0.75", or "–" where a score is not defined.
-#[must_use]
 pub fn hundredths(e: Option<&Estimate>) -> String {
     e.map_or_else(|| UNDEFINED.to_owned(), |e| format!("{:.2}", e.value))
 }
@@ -65,7 +62,6 @@ pub fn hundredths(e: Option<&Estimate>) -> String {
 pub const UNDEFINED: &str = "–";
 
 /// Scores in the layout of scikit-learn's `classification_report`, with the interval of the accuracy.
-#[must_use]
 pub fn scores_text(s: &Scores, labels: &[String]) -> String {
     let width = labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(12);
     let mut t = format!("{:>width$}  {:>9} {:>9} {:>9} {:>9}\n\n", "", "precision", "recall", "f1-score", "support");

@@ -20,7 +20,6 @@ pub struct MapPoint {
 }
 
 /// Columns `path,cell,label,confidence,x,y`.
-#[must_use]
 pub fn map_csv(points: &[MapPoint], labels: &[String]) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let _ = writer.write_record(["path", "cell", "label", "confidence", "x", "y"]);
@@ -36,7 +35,6 @@ pub fn map_csv(points: &[MapPoint], labels: &[String]) -> Vec<u8> {
 }
 
 /// The picture, with a legend.
-#[must_use]
 pub fn map_svg(points: &[MapPoint], labels: &[String]) -> String {
     const SIDE: f32 = 720.0;
     let bound = |axis: usize, f: fn(f32, f32) -> f32, start: f32| points.iter().map(|p| p.at[axis]).fold(start, f);

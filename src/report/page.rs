@@ -50,7 +50,6 @@ pub(super) fn head_row(names: &[&str]) -> Markup {
     html! { tr { @for name in names { th { (name) } } } }
 }
 
-/// A list of lines.
 pub(super) fn list<T: Render>(lines: impl IntoIterator<Item = T>) -> Markup {
     html! { ul { @for line in lines { li { (line) } } } }
 }

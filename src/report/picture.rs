@@ -8,7 +8,6 @@ use std::sync::Arc;
 const SCALE: f32 = 2.0;
 
 /// Draws an SVG on white; `None` where it is none, or too large to draw.
-#[must_use]
 pub fn svg_to_png(svg: &str) -> Option<Vec<u8>> {
     let mut fonts = usvg::fontdb::Database::new();
     fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());

@@ -36,13 +36,11 @@ pub struct RowWriter {
 
 impl RowWriter {
     /// A writer for one table.
-    #[must_use]
     pub fn new(format: RowFormat, stamp: Stamp) -> Self {
         Self { format, stamp, rows: 0 }
     }
 
     /// What comes before the first row.
-    #[must_use]
     pub fn head(&self) -> Vec<u8> {
         match self.format {
             RowFormat::Json => b"[".to_vec(),
@@ -59,7 +57,6 @@ impl RowWriter {
     }
 
     /// The rows of one image.
-    #[must_use]
     pub fn image(&mut self, result: &ImageResult) -> Vec<u8> {
         let mut out = Vec::new();
         match &result.outcome {
@@ -74,7 +71,6 @@ impl RowWriter {
     }
 
     /// What comes after the last row.
-    #[must_use]
     pub fn tail(&self) -> Vec<u8> {
         match self.format {
             RowFormat::Csv => Vec::new(),

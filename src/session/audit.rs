@@ -3,7 +3,6 @@
 
 use sha2::{Digest as _, Sha256};
 
-/// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
     /// From 1.
@@ -20,7 +19,6 @@ pub struct AuditRow {
     pub old: String,
     /// After.
     pub new: String,
-    /// Why.
     pub reason: String,
     /// The program's version.
     pub version: String,
@@ -30,7 +28,6 @@ pub struct AuditRow {
 
 impl AuditRow {
     /// SHA-256 over all fields with their lengths, so that no two rows of different fields are the same bytes.
-    #[must_use]
     pub fn hash(&self) -> String {
         let number = self.number.to_string();
         let mut hash = Sha256::new();
@@ -56,7 +53,6 @@ impl AuditRow {
 /// Where an audit trail ends: noted on paper or in another file, it tells later whether rows were cut off or written anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Anchor {
-    /// How many rows.
     pub rows: u64,
     /// The hash of the last one, hexadecimal; empty where there is none.
     pub last_hash: String,
@@ -74,7 +70,6 @@ impl std::fmt::Display for Anchor {
 
 /// The numbers of rows that are not what they were when they were written, or that do not follow on the row before; each
 /// row is given with the hash that was stored with it.
-#[must_use]
 pub fn altered(rows: &[(AuditRow, String)]) -> Vec<u64> {
     let mut before = (0, String::new());
     let mut out = Vec::new();

@@ -27,7 +27,6 @@ const ALL: &str = "-all";
 
 /// The word for the audit row of an edit of so many cells: what was done to several at once never looks like what was done to
 /// each by itself.
-#[must_use]
 pub(super) fn audited(action: &str, cells: usize) -> String {
     if cells > 1 && [LABEL, ACCEPT].contains(&action) { format!("{action}{ALL}") } else { action.to_owned() }
 }
@@ -42,7 +41,6 @@ fn how(action: &str) -> Confirmation {
 
 impl Edit {
     /// Whether the trail will say that it was of several cells at once.
-    #[must_use]
     pub fn in_bulk(&self) -> bool {
         how(&audited(&self.action, self.changes.len())) == Confirmation::Bulk
     }
@@ -67,7 +65,6 @@ pub struct Confirmations {
 
 impl Confirmations {
     /// As a trail tells it from its start.
-    #[must_use]
     pub fn of_trail<'a>(rows: impl IntoIterator<Item = &'a AuditRow>) -> Self {
         let mut all = Self::default();
         for row in rows {
@@ -88,7 +85,6 @@ impl Confirmations {
     }
 
     /// How a cell's label was confirmed; nothing where it has none that the trail knows of.
-    #[must_use]
     pub fn of(&self, key: CellKey) -> Option<Confirmation> {
         let (words, how) = self.cells.get(&key)?.states.last()?;
         (*how).filter(|_| Verdict::from_words(words).is_some_and(|v| v.named()))
@@ -96,7 +92,6 @@ impl Confirmations {
 }
 
 /// How each named cell came by its label.
-#[must_use]
 pub fn confirmations<'a>(rows: impl IntoIterator<Item = &'a AuditRow>) -> BTreeMap<CellKey, Confirmation> {
     let all = Confirmations::of_trail(rows);
     all.cells.keys().filter_map(|key| Some((*key, all.of(*key)?))).collect()

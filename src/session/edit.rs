@@ -24,13 +24,11 @@ pub struct Verdict {
 
 impl Verdict {
     /// Whether a person has named the cell.
-    #[must_use]
     pub fn named(&self) -> bool {
         !self.label.is_empty()
     }
 
     /// As the audit trail has it: the label, and the square where a person set one.
-    #[must_use]
     pub fn to_words(&self) -> String {
         match self.square {
             Some(s) => format!("{} at {},{} side {}", self.label, s.x, s.y, s.side).trim_start().to_owned(),
@@ -39,7 +37,6 @@ impl Verdict {
     }
 
     /// The opposite of [`Verdict::to_words`]; nothing where the words are of a verdict that was taken back.
-    #[must_use]
     pub fn from_words(words: &str) -> Option<Self> {
         let square = |tail: &str| {
             let (place, side) = tail.split_once(" side ")?;
@@ -57,7 +54,6 @@ impl Verdict {
 /// One cell before and after.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// Which cell.
     pub key: CellKey,
     /// Nothing where nobody had looked at it.
     pub before: Option<Verdict>,

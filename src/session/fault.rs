@@ -16,12 +16,7 @@ pub enum Fault {
     Header(String),
     /// Values of another type than the program writes.
     #[error("the table {table} holds values in the column {column} that this program does not write")]
-    Type {
-        /// Which table.
-        table: &'static str,
-        /// Which column.
-        column: &'static str,
-    },
+    Type { table: &'static str, column: &'static str },
     /// A table that cannot be read.
     #[error("the table {0} cannot be read: {1}")]
     Unreadable(&'static str, String),
@@ -32,7 +27,6 @@ pub enum Fault {
     End {
         /// As it was noted.
         noted: String,
-        /// As it is.
         found: Anchor,
     },
     /// A row that could not have been written at that moment.
@@ -69,7 +63,6 @@ pub enum Fault {
 /// Which part of a signature differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignedPart {
-    /// The report.
     #[error("the report was changed")]
     Report,
     /// Who, when or why.

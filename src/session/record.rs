@@ -29,7 +29,6 @@ pub struct Signature {
     pub anchor: Option<Anchor>,
 }
 
-/// What is known of a case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CaseRecord {
     /// By name: `sample`, `wbc` and so on.
@@ -46,7 +45,6 @@ pub struct CaseRecord {
 
 impl CaseRecord {
     /// Whether nothing can be changed.
-    #[must_use]
     pub fn locked(&self) -> bool {
         self.sealed || (!self.signatures.is_empty() && self.amending.is_none())
     }
@@ -68,7 +66,6 @@ pub enum CaseChange {
 pub(super) struct TrailState {
     /// Signed, and not being amended since.
     pub(super) sealed: bool,
-    /// Why it is being amended.
     pub(super) amending: Option<String>,
     /// The highest version that was signed.
     pub(super) versions: u32,

@@ -17,7 +17,6 @@ const MADE_WITH: &str = "results of";
 /// A result, and what its file was like when it was read.
 #[derive(Debug, Clone)]
 pub struct KeptResult {
-    /// The result.
     pub result: Arc<ImageResult>,
     /// Length and time of the file.
     pub facts: FileFacts,

@@ -40,7 +40,6 @@ pub enum StoreError {
 /// Where an image was last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// Its digest.
     pub image: Digest,
     /// Its file.
     pub path: PathBuf,
@@ -67,13 +66,11 @@ impl Store {
     }
 
     /// Where it is.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Why nothing can be written, where that is so.
-    #[must_use]
     pub fn read_only(&self) -> Option<&str> {
         self.read_only.as_deref()
     }

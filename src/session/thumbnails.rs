@@ -55,7 +55,6 @@ impl Thumbnails {
     }
 
     /// The picture of a key, where there is one.
-    #[must_use]
     pub fn get(&self, key: &[u8; 32]) -> Option<Vec<u8>> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let read = || -> rusqlite::Result<Option<Vec<u8>>> {
@@ -105,7 +104,6 @@ impl Thumbnails {
     }
 
     /// Bytes of pictures held, and how many.
-    #[must_use]
     pub fn held(&self) -> (u64, usize) {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let read = "SELECT coalesce(sum(length(picture)), 0), count(*) FROM thumbnail";

@@ -32,19 +32,16 @@ pub struct Verification {
 
 impl Verification {
     /// Whether nothing was found.
-    #[must_use]
     pub fn sound(&self) -> bool {
         self.altered.is_empty() && self.differing.is_empty() && self.faults.is_empty()
     }
 
     /// Where the trail ends.
-    #[must_use]
     pub fn anchor(&self) -> Anchor {
         Anchor { rows: self.rows as u64, last_hash: self.hashes.last().cloned().unwrap_or_default() }
     }
 
     /// The number of the row with this hash, from 1, and how many rows follow on it.
-    #[must_use]
     pub fn find(&self, hash: &str) -> Option<(usize, usize)> {
         let hash = hash.trim().to_lowercase();
         let at = self.hashes.iter().rposition(|h| *h == hash)?;
@@ -52,7 +49,6 @@ impl Verification {
     }
 
     /// What was found, a sentence for each.
-    #[must_use]
     pub fn findings(&self) -> Vec<String> {
         let rows = self
             .altered

@@ -30,13 +30,11 @@ pub enum CheckpointError {
 
 impl Checkpoint {
     /// Whether a file that begins so is a checkpoint, whole or not.
-    #[must_use]
     pub fn begins(head: &[u8]) -> bool {
         head.starts_with(MAGIC)
     }
 
     /// The checkpoint as bytes, with a digest at the end.
-    #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let s = &self.state;
         let mut out = MAGIC.to_vec();

@@ -114,13 +114,11 @@ impl CpuEngine {
     }
 
     /// The network's layout.
-    #[must_use]
     pub fn net(&self) -> &Net {
         &self.net
     }
 
     /// Threads to share other work with, so that preparing and learning do not fight for cores.
-    #[must_use]
     pub fn pool(&self) -> &rayon::ThreadPool {
         &self.pool
     }
@@ -179,7 +177,6 @@ impl CpuEngine {
     }
 
     /// Logits of `n` inputs of layer `first`, `[n, classes]`, without learning.
-    #[must_use]
     pub fn logits(&self, values: &[f32], inputs: &[f32]) -> Vec<f32> {
         let classes = self.net.network().classes;
         self.each_piece(self.first, inputs, |x, images, workspace| {
@@ -190,7 +187,6 @@ impl CpuEngine {
 
     /// Activations before layer `first` of images (an engine for layer 0 on), `[n, input_len(first)]`; the pooled
     /// features where `first` is beyond the last layer.
-    #[must_use]
     pub fn prefix(&self, values: &[f32], first: usize, inputs: &[f32]) -> Vec<f32> {
         let last = self.net.network().layers.len();
         self.each_piece(0, inputs, |x, images, workspace| {

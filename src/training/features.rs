@@ -27,7 +27,6 @@ pub struct Scaling {
 
 impl Scaling {
     /// As a model's card says.
-    #[must_use]
     pub fn of(spec: &TensorSpec) -> Self {
         Self { mean: spec.mean, inverse: spec.std.map(|s| 1.0 / s), bgr: spec.bgr }
     }
@@ -57,7 +56,6 @@ pub struct CellSource<'a> {
     pub cache: &'a CellCache,
     /// Each item's cell.
     pub cells: &'a [CutCell],
-    /// Scaling of the numbers.
     pub scaling: Scaling,
     /// How much they are changed.
     pub augmentation: Augmentation,

@@ -37,7 +37,6 @@ pub struct Workspace {
 
 impl Workspace {
     /// `[n, classes]` of the last forward pass.
-    #[must_use]
     pub fn logits(&self) -> &[f32] {
         &self.logits
     }
@@ -45,7 +44,6 @@ impl Workspace {
 
 impl Net {
     /// Lays a network out for images of `side` pixels.
-    #[must_use]
     pub fn new(network: &Network, side: usize) -> Self {
         let mut sides = vec![side];
         let mut offsets = Vec::new();
@@ -59,19 +57,16 @@ impl Net {
     }
 
     /// Its shape.
-    #[must_use]
     pub fn network(&self) -> &Network {
         &self.network
     }
 
     /// Pixels a side of the images.
-    #[must_use]
     pub fn side(&self) -> usize {
         self.sides[0]
     }
 
     /// Numbers that one image has at the input of layer `first` (`layers.len()` is the pooled features).
-    #[must_use]
     pub fn input_len(&self, first: usize) -> usize {
         match self.network.layers.get(first) {
             Some(layer) => self.sides[first] * self.sides[first] * layer.inputs,
@@ -80,19 +75,16 @@ impl Net {
     }
 
     /// Pixels a side at the input of layer `first`, which must be a convolution.
-    #[must_use]
     pub fn input_side(&self, first: usize) -> usize {
         self.sides[first]
     }
 
     /// Where the numbers of layer `first` begin (`layers.len()` is the head).
-    #[must_use]
     pub fn offset(&self, first: usize) -> usize {
         self.offsets.get(first).copied().unwrap_or(self.head)
     }
 
     /// Which numbers from layer `first` on are weights that may decay (`true`) and which are biases (`false`).
-    #[must_use]
     pub fn decays(&self, first: usize) -> Vec<bool> {
         let mut decays = Vec::new();
         for layer in self.network.layers.iter().skip(first) {
@@ -111,14 +103,12 @@ impl Net {
     }
 
     /// Numbers that a workspace holds, nearly.
-    #[must_use]
     pub fn workspace_len(&self, first: usize, images: usize) -> usize {
         let activations: usize = (first..self.network.layers.len()).map(|i| self.output_len(i)).sum();
         images * (activations + 3 * self.largest(first))
     }
 
     /// Room for `images` images from layer `first` on.
-    #[must_use]
     pub fn workspace(&self, first: usize, images: usize) -> Workspace {
         let n = &self.network;
         let len = |i: usize| if i < first { 0 } else { images * self.output_len(i) };

@@ -20,7 +20,6 @@ pub const LEAST_CELLS: usize = 20;
 
 /// Fits on features `[n, width]` with their classes; the threshold is set by [`with_calibrated_threshold`]. `None` with fewer than
 /// [`LEAST_CELLS`] cells, or features that are not finite or all the same.
-#[must_use]
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "counts; statistics kept as singles")]
 pub fn fit_ood_detector(features: &[f32], classes: &[usize]) -> Option<OodDetector> {
     let n = classes.len();
@@ -89,7 +88,6 @@ pub fn fit_ood_detector(features: &[f32], classes: &[usize]) -> Option<OodDetect
 }
 
 /// Sets the threshold above which 5 % of some cells lie that it was not fitted on. `None` without cells.
-#[must_use]
 pub fn with_calibrated_threshold(familiarity: OodDetector, features: &[f32]) -> Option<OodDetector> {
     let mut distances: Vec<f32> =
         features.chunks_exact(familiarity.mean.len()).filter_map(|f| familiarity.distance(f)).collect();

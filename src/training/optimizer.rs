@@ -31,7 +31,6 @@ pub struct OptimizerSettings {
 pub struct Optimizer {
     /// First moment.
     pub first: Vec<f32>,
-    /// Second moment.
     pub second: Vec<f32>,
     /// Steps done.
     pub steps: usize,
@@ -39,7 +38,6 @@ pub struct Optimizer {
 
 impl OptimizerSettings {
     /// The learning rate of step `step` (from 0) of `total`.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of steps")]
     pub fn rate_at(&self, step: usize, total: usize) -> f64 {
         if step < self.warm_up {
@@ -55,7 +53,6 @@ impl OptimizerSettings {
 
 impl Optimizer {
     /// For `n` numbers.
-    #[must_use]
     pub fn new(n: usize) -> Self {
         Self { first: vec![0.0; n], second: vec![0.0; n], steps: 0 }
     }

@@ -18,7 +18,6 @@ pub enum RecipeKind {
 
 impl RecipeKind {
     /// In words: `head`, `blocks 3`, `full`.
-    #[must_use]
     pub fn text(self) -> String {
         match self {
             Self::Head => "head".into(),
@@ -28,7 +27,6 @@ impl RecipeKind {
     }
 }
 
-/// A recipe with all its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
     /// What is trained.
@@ -64,13 +62,11 @@ pub struct Recipe {
 impl Recipe {
     /// Its numbers as text: what a checkpoint belongs to. A field that is added must be left out where it has the value that changes nothing
     /// (`skip_serializing_if`), or every unfinished run is refused.
-    #[must_use]
     pub fn identity(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
     /// The recipe of a kind with its usual numbers, for `images` training images.
-    #[must_use]
     pub fn of(kind: RecipeKind, images: usize) -> Self {
         let plain = Augmentation { geometry: 0.0, colour: 0.0 };
         let head = Self {

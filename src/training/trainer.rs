@@ -42,7 +42,6 @@ pub struct StepMetrics {
 /// What shall happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
-    /// On.
     Continue,
     /// Save and go on.
     Checkpoint,
@@ -78,7 +77,6 @@ pub enum Stop {
 pub struct TrainState {
     /// The trained numbers.
     pub values: Vec<f32>,
-    /// The optimizer.
     pub optimizer: Optimizer,
     /// Moving average of the trained numbers; empty where there is none.
     pub average: Vec<f32>,
@@ -117,7 +115,6 @@ pub struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     /// A run from the network's numbers `all`, layers `first..` trained.
-    #[must_use]
     pub fn new(
         engine: CpuEngine,
         first: usize,
@@ -140,7 +137,6 @@ impl<'a> Trainer<'a> {
     }
 
     /// Lets another device compute the gradients; it must be made for the same network and cut.
-    #[must_use]
     pub fn on(mut self, device: Option<Box<dyn GradientEngine>>) -> Self {
         self.device = device;
         self
@@ -158,26 +154,19 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// The state as it is.
-    #[must_use]
     pub fn state(&self) -> &TrainState {
         &self.state
     }
 
-    /// Steps of an epoch.
-    #[must_use]
     pub fn steps_an_epoch(&self) -> usize {
         self.train.len().div_ceil(self.recipe.batch).max(1)
     }
 
-    /// The engine.
-    #[must_use]
     pub fn engine(&self) -> &CpuEngine {
         &self.engine
     }
 
     /// All numbers of the network with the kept epoch's in their place; the starting ones before the first epoch.
-    #[must_use]
     pub fn kept(&self) -> Vec<f32> {
         let mut all = self.all.clone();
         if !self.state.best.is_empty() {

@@ -77,13 +77,11 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
 
 impl BenchReport {
     /// For a person.
-    #[must_use]
     pub fn to_text(&self) -> String {
         self.figures.iter().map(|(name, v, unit)| format!("{name:<48}{v:>10.1} {unit}\n")).collect()
     }
 
     /// For a script.
-    #[must_use]
     pub fn to_json(&self) -> Value {
         let figures: Vec<Value> =
             self.figures.iter().map(|(n, v, u)| json!({"name": n, "value": v, "unit": u})).collect();

@@ -28,13 +28,11 @@ const LEAST: usize = 30;
 pub struct Calibrated {
     /// The new file.
     pub path: PathBuf,
-    /// Its digest.
     pub digest: Digest,
     /// Temperature or vector scaling, in words.
     pub method: String,
     /// Cells.
     pub n: usize,
-    /// Groups.
     pub groups: usize,
     /// Share right; calibration by one temperature does not change it.
     pub accuracy: (Estimate, Estimate),
@@ -310,7 +308,6 @@ fn fit_ood(found: &Evaluated, features: &[f32], folds: &[bool]) -> Option<OodDet
 
 impl Calibrated {
     /// What was found, for a person.
-    #[must_use]
     pub fn to_text(&self) -> String {
         use crate::report::{number, percent};
         let mut t = format!(

@@ -69,7 +69,6 @@ impl CorrectionsWriter {
     }
 
     /// Keeps changes of an operator; whether there was room for them.
-    #[must_use]
     pub fn put(&self, changes: Vec<ChangedReference>, operator: String) -> bool {
         self.changes.as_ref().is_some_and(|way| way.try_send((changes, operator)).is_ok())
     }
@@ -149,7 +148,6 @@ impl Corrections {
     }
 
     /// The correction of a cell, by its digest.
-    #[must_use]
     pub fn get(&self, digest: &Digest) -> Option<&Correction> {
         self.kept.get(digest)
     }

@@ -7,7 +7,6 @@ use crate::task::cores;
 use serde_json::{Value, json};
 use std::time::Instant;
 
-/// One finding.
 #[derive(Debug, Clone)]
 pub struct Finding {
     /// What was looked at.
@@ -25,8 +24,6 @@ pub struct DoctorReport {
     pub findings: Vec<Finding>,
 }
 
-/// Looks.
-#[must_use]
 pub fn doctor() -> DoctorReport {
     let mut findings = Vec::new();
     let mut add = |name, fine, text: String| findings.push(Finding { name, fine, text });
@@ -102,13 +99,11 @@ fn network() -> String {
 
 impl DoctorReport {
     /// Whether the program can do its main job here.
-    #[must_use]
     pub fn healthy(&self) -> bool {
         self.findings.iter().all(|f| f.fine || f.name == "cache folder")
     }
 
     /// For a person.
-    #[must_use]
     pub fn to_text(&self) -> String {
         self.findings
             .iter()
@@ -117,7 +112,6 @@ impl DoctorReport {
     }
 
     /// For a script.
-    #[must_use]
     pub fn to_json(&self) -> Value {
         let findings: Vec<Value> =
             self.findings.iter().map(|f| json!({"name": f.name, "ok": f.fine, "text": f.text})).collect();

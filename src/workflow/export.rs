@@ -36,7 +36,6 @@ impl Export {
     pub const ALL: [Self; 5] = [Self::Labels, Self::ReportHtml, Self::ReportFhir, Self::Images, Self::Table];
 
     /// Its name in the menu.
-    #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             Self::Labels => "Labels CSV…",
@@ -48,7 +47,6 @@ impl Export {
     }
 
     /// A sentence about it.
-    #[must_use]
     pub fn tooltip(self) -> &'static str {
         match self {
             Self::Labels => "The labels that people gave, by the image's digest: another machine restores them from it",
@@ -60,7 +58,6 @@ impl Export {
     }
 
     /// The name of its file, or of its folder, where nobody chose one.
-    #[must_use]
     pub fn file_name(self) -> &'static str {
         match self {
             Self::Labels => "labels.csv",
@@ -73,7 +70,6 @@ impl Export {
 }
 
 /// A report in one of its formats; nothing for what is no report.
-#[must_use]
 pub fn report_bytes(export: Export, report: &SlideReport) -> Option<Vec<u8>> {
     match export {
         Export::ReportHtml => Some(report_html(report)),
@@ -95,7 +91,6 @@ pub fn session_bytes(export: Export, session: &Path) -> Result<Vec<u8>, UserErro
 }
 
 /// The rows of results, as `leukoscope classify` writes them.
-#[must_use]
 pub fn results_csv(images: &[Arc<ImageResult>], classes: &ClassSet, model: String) -> Vec<u8> {
     let mut writer = RowWriter::new(RowFormat::Csv, Stamp { classes: classes.clone(), model });
     let mut bytes = writer.head();

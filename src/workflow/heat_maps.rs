@@ -34,7 +34,6 @@ pub struct Pick {
 }
 
 /// Cells of each class to show: the surest ones and the least sure one, classes in clinical order.
-#[must_use]
 pub fn pick_cells<'a>(images: impl IntoIterator<Item = &'a ImageResult>, classes: &ClassSet) -> Vec<Pick> {
     let mut by: Vec<Vec<Pick>> = vec![Vec::new(); classes.len()];
     for image in images {

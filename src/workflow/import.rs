@@ -39,7 +39,6 @@ pub struct Tried {
 
 impl Tried {
     /// The share right.
-    #[must_use]
     pub fn accuracy(&self) -> f64 {
         crate::metrics::share(self.right, self.n)
     }
@@ -109,13 +108,11 @@ impl ModelImport {
     }
 
     /// The file.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// SHA-256 of the file.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         self.stranger.digest()
     }
@@ -126,7 +123,6 @@ impl ModelImport {
     }
 
     /// What it is called until it is given another name: its file's, or its folder's where the file is called like all others.
-    #[must_use]
     pub fn name(&self) -> String {
         let word = |p: Option<&std::ffi::OsStr>| p.map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let stem = word(self.path.file_stem());
@@ -139,13 +135,11 @@ impl ModelImport {
     }
 
     /// What the file says.
-    #[must_use]
     pub fn facts(&self) -> &Facts {
         self.stranger.facts()
     }
 
     /// What is known of it, with what was said.
-    #[must_use]
     pub fn draft(&self) -> Draft {
         let mut draft = Draft::of(self.facts(), &self.sidecars, &self.answers);
         let Some(tried) = &self.tried else { return draft };
@@ -175,7 +169,6 @@ impl ModelImport {
     }
 
     /// What is left to be asked.
-    #[must_use]
     pub fn questions(&self) -> Vec<Question> {
         self.draft().questions(self.facts())
     }

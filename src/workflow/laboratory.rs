@@ -33,13 +33,11 @@ const RANGES: &str = "reference-ranges.json";
 pub struct ResultProvenance {
     /// Digest of the model.
     pub model: String,
-    /// Its name.
     pub name: String,
     /// Its classes, in its order.
     pub classes: Vec<String>,
     /// Which cells of a picture.
     cells: String,
-    /// Of the finder.
     finder: u32,
     /// Of the decoder; 0 in sessions of version 0.1.
     #[serde(default)]
@@ -48,7 +46,6 @@ pub struct ResultProvenance {
 
 impl ResultProvenance {
     /// With a model, taking these cells.
-    #[must_use]
     pub fn new(card: &ModelCard, cells: Cells) -> Self {
         Self {
             model: card.digest.to_string(),
@@ -61,7 +58,6 @@ impl ResultProvenance {
     }
 
     /// As the session keeps it.
-    #[must_use]
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -90,7 +86,6 @@ fn ranges_in(path: &Path) -> Result<Vec<ReferenceRange>, UserError> {
 
 /// The laboratory's reference ranges: examples until it has entered its own. A file that cannot be read gives none, and says why:
 /// neither are the examples put in its place, nor is it written over.
-#[must_use]
 pub fn load_ranges() -> Ranges {
     config_file(RANGES).map_or_else(Ranges::default, |path| ranges_at(&path))
 }
@@ -142,7 +137,6 @@ fn save_ranges_at(path: &Path, ranges: &[ReferenceRange], set_aside: bool) -> Re
 }
 
 /// What was entered about a case, from the session's entries.
-#[must_use]
 pub fn case_facts(record: &CaseRecord) -> CaseFacts {
     let entry = |field: CaseField| record.entries.get(field.as_str()).map(String::as_str);
     let number = |field| entry(field).and_then(|v| v.parse().ok()).filter(|v: &f64| v.is_finite() && *v > 0.0);
@@ -158,20 +152,17 @@ pub fn case_facts(record: &CaseRecord) -> CaseFacts {
 }
 
 /// Groups of images in one of the case's entries; what cannot be read says nothing.
-#[must_use]
 pub fn field_groups(record: &CaseRecord, entry: &str) -> Vec<Vec<Digest>> {
     groups_in(record.entries.get(entry).map_or("[]", String::as_str))
 }
 
 /// Groups of images as they are written down; what cannot be read says nothing.
-#[must_use]
 pub fn groups_in(text: &str) -> Vec<Vec<Digest>> {
     let groups: Vec<Vec<String>> = serde_json::from_str(text).unwrap_or_default();
     groups.into_iter().map(|g| g.iter().filter_map(|d| d.parse().ok()).collect()).collect()
 }
 
 /// Groups of images as they are written down; nothing for none.
-#[must_use]
 pub fn groups_text(groups: &[Vec<Digest>]) -> String {
     let text: Vec<Vec<String>> = groups.iter().map(|g| g.iter().map(ToString::to_string).collect()).collect();
     if text.is_empty() { String::new() } else { serde_json::to_string(&text).unwrap_or_default() }
@@ -179,7 +170,6 @@ pub fn groups_text(groups: &[Vec<Digest>]) -> String {
 
 /// How far a case is, which version was signed last, and who signed it. A report may say less: what the model alone named
 /// stays preliminary.
-#[must_use]
 pub fn case_status(record: &CaseRecord) -> (ReportStatus, u32, Option<(String, String, String)>) {
     let last = record.signatures.last();
     let status = match (last, record.locked()) {
@@ -316,7 +306,6 @@ pub fn session_report(path: &Path) -> Result<SlideReport, UserError> {
 }
 
 /// A time (UTC, RFC 3339) as RFC 3339 with the offset of this machine's clock. What is no time stays as it is.
-#[must_use]
 pub fn to_local(utc: &str) -> String {
     match chrono::DateTime::parse_from_rfc3339(utc) {
         Ok(time) => time.with_timezone(&chrono::Local).to_rfc3339_opts(chrono::SecondsFormat::Secs, false),
@@ -325,7 +314,6 @@ pub fn to_local(utc: &str) -> String {
 }
 
 /// A time (UTC, RFC 3339) as it is on the clock of this machine: "2 Jan 2026, 10:04 (UTC+07:00)". What is no time stays as it is.
-#[must_use]
 pub fn local_time(utc: &str) -> String {
     match chrono::DateTime::parse_from_rfc3339(utc) {
         Ok(time) => time.with_timezone(&chrono::Local).format("%-d %b %Y, %H:%M (UTC%:z)").to_string(),
@@ -334,13 +322,11 @@ pub fn local_time(utc: &str) -> String {
 }
 
 /// The page of a report, as bytes, with times of this machine.
-#[must_use]
 pub fn report_html(report: &SlideReport) -> Vec<u8> {
     slide_html(report, &local_time).into_bytes()
 }
 
 /// The FHIR bundle of a report, as bytes.
-#[must_use]
 pub fn report_fhir(report: &SlideReport) -> Vec<u8> {
     format!("{:#}\n", slide_fhir(report, digest_of)).into_bytes()
 }

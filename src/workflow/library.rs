@@ -20,11 +20,9 @@ pub enum SelfTested {
     NotYet,
     /// The model runs, and carries no test.
     Carries(bool),
-    /// Why it failed.
     Failed(String),
 }
 
-/// A model that is installed.
 #[derive(Debug, Clone)]
 pub struct InstalledModel {
     /// Its file; none is the one inside the program.
@@ -33,7 +31,6 @@ pub struct InstalledModel {
     pub name: String,
     /// Its card, or why it cannot be opened.
     pub card: Result<Arc<ModelCard>, UserError>,
-    /// Its own test.
     pub test: SelfTested,
 }
 
@@ -52,7 +49,6 @@ fn names() -> BTreeMap<String, String> {
 }
 
 /// All, the bundled one first. A file that cannot be opened is one that says why.
-#[must_use]
 pub fn installed_models() -> Vec<InstalledModel> {
     let names = names();
     let called = |card: &ModelCard| names.get(&card.digest.to_string()).cloned().unwrap_or_else(|| card.name.clone());
@@ -73,7 +69,6 @@ pub fn installed_models() -> Vec<InstalledModel> {
 }
 
 /// Runs a model's own test on the processor.
-#[must_use]
 pub fn test_itself(path: Option<&Path>) -> SelfTested {
     match open_model(path) {
         Err(e) => SelfTested::Failed(e.to_string()),
@@ -162,7 +157,6 @@ pub fn export_model(path: Option<&Path>, out: &Path) -> Result<(), UserError> {
 }
 
 /// The model that the window begins with, where a person chose one; one that is gone is not.
-#[must_use]
 pub fn default_model_file() -> Option<PathBuf> {
     load_settings().model.filter(|p| is_file(p))
 }

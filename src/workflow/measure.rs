@@ -214,7 +214,6 @@ fn pace(engine: &mut Engine, tensors: &[f32], batch: usize) -> Result<f64, crate
 }
 
 /// What was measured of a model, as a table; how fast each is against the processor is in it.
-#[must_use]
 pub fn record_text(record: &Record) -> String {
     let cpu = record.all.iter().find(|m| m.provider == "cpu").map_or(0.0, |m| m.rate);
     let mut text = format!(

@@ -21,9 +21,7 @@ pub enum Phase {
     ComparingCopy,
     /// The frozen layers' activations are computed.
     FrozenLayers,
-    /// Training on the processor.
     TrainingOnProcessor {
-        /// Threads.
         threads: usize,
     },
     /// Training on a graphics card of this name.
@@ -36,7 +34,6 @@ pub enum Phase {
 
 impl Phase {
     /// In English; with `%{n}` where [`Phase::argument`] goes.
-    #[must_use]
     pub fn template(&self) -> &'static str {
         match self {
             Self::ReadingData => "looking at the data",
@@ -57,7 +54,6 @@ impl Phase {
     }
 
     /// What stands for `%{n}`.
-    #[must_use]
     pub fn argument(&self) -> String {
         match self {
             Self::TrainingOnProcessor { threads } => threads.to_string(),
@@ -67,7 +63,6 @@ impl Phase {
     }
 
     /// In English.
-    #[must_use]
     pub fn text(&self) -> String {
         self.template().replace("%{n}", &self.argument())
     }

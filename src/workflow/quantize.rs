@@ -33,7 +33,6 @@ pub const USUAL_LOSS: f64 = 0.3;
 pub struct Quantized {
     /// The new file; none where it was refused.
     pub path: Option<PathBuf>,
-    /// Its digest.
     pub digest: Digest,
     /// Bytes of the original and of the copy.
     pub bytes: (usize, usize),
@@ -72,13 +71,11 @@ impl Quantized {
     }
 
     /// Accuracy of the original and of the copy, with Wilson intervals.
-    #[must_use]
     pub fn accuracy(&self) -> [(f64, Interval); 2] {
         [self.right.0, self.right.1].map(|r| (share(r, self.n), wilson(r, self.n)))
     }
 
     /// In words, for a person.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "megabytes")]
     pub fn to_text(&self) -> String {
         let [before, after] = self.accuracy();

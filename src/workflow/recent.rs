@@ -32,7 +32,6 @@ fn place() -> Option<PathBuf> {
 }
 
 /// What was remembered; nothing where there is none or it cannot be read.
-#[must_use]
 pub fn load_settings() -> Settings {
     let read = |path: PathBuf| read_bounded(&path, MAX_BYTES).ok();
     place().and_then(read).and_then(|s| serde_json::from_slice(&s.bytes).ok()).unwrap_or_default()

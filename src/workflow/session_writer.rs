@@ -22,7 +22,6 @@ const WAITING: usize = 512;
 /// What happened to the session.
 #[derive(Debug)]
 pub enum SessionEvent {
-    /// It is open.
     Opened(Box<OpenedSession>),
     /// There is none, and nothing is kept.
     None,
@@ -36,14 +35,12 @@ pub enum SessionEvent {
     CaseFailed(String),
 }
 
-/// What an opened session holds.
 #[derive(Debug, Default)]
 pub struct OpenedSession {
     /// What people said.
     pub verdicts: BTreeMap<CellKey, Verdict>,
     /// Results that this model gave before.
     pub results: Vec<KeptResult>,
-    /// The case.
     pub case: CaseRecord,
     /// How each label was confirmed.
     pub confirmed: Confirmations,
@@ -83,7 +80,6 @@ impl SessionWriter {
     }
 
     /// The way to the writer, for a batch of results.
-    #[must_use]
     pub fn commands(&self) -> Sender<SessionCommand> {
         self.commands.clone()
     }
@@ -117,7 +113,6 @@ pub enum SessionCommand {
     Apply(Edit, String),
     /// Changes the case, by an operator.
     Case(CaseChange, String),
-    /// Keeps results.
     Results(Generation, String, Vec<KeptResult>),
     /// Forgets results of files that are gone.
     Gone(Generation, Vec<PathBuf>),
@@ -197,7 +192,6 @@ impl ResultBatch {
         self.listed(0, there)
     }
 
-    /// The run ended.
     pub fn ended(&mut self, end: RunEnd) -> RunRecord {
         self.run.end = end;
         self.flush();

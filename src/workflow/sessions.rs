@@ -16,9 +16,7 @@ pub(super) const RESEARCH: &str = "research use only";
 pub struct SessionFacts {
     /// Its file.
     pub path: PathBuf,
-    /// The folders that it is of.
     pub folders: Vec<PathBuf>,
-    /// Reviewed cells.
     pub cells: usize,
     /// Of these, how many were given another label than the model had suggested.
     pub changed: usize,
@@ -108,13 +106,11 @@ pub fn verify_session(path: &Path) -> Result<Verification, UserError> {
 }
 
 /// What another process is told of this one that has a session open.
-#[must_use]
 pub fn holder() -> String {
     format!("Leukoscope, process {}", std::process::id())
 }
 
 /// The time as audit rows have it.
-#[must_use]
 pub fn now() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }

@@ -24,7 +24,6 @@ pub struct Jobs {
 
 impl Jobs {
     /// No job yet. Without `remembers` corrections are kept until the window is closed.
-    #[must_use]
     pub fn new(events: EventSender<Event>, remembers: bool) -> Self {
         let writer = || {
             let events = events.clone();

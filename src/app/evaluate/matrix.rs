@@ -21,7 +21,6 @@ struct Layout {
     all: Rect,
     /// Upper left corner of the first number.
     origin: egui::Pos2,
-    /// Of one number.
     cell: egui::Vec2,
     /// Classes as they are read.
     order: Vec<usize>,

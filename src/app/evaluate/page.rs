@@ -18,7 +18,6 @@ use crate::evaluation::Evaluated;
 use crate::files::display_path;
 use egui::{CentralPanel, Panel, RichText, ScrollArea, Ui};
 
-/// Draws the page.
 pub(crate) fn page(
     ui: &mut Ui,
     cx: &Cx<'_>,

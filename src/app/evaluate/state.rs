@@ -86,11 +86,8 @@ pub enum Shares {
 }
 
 impl Shares {
-    /// All.
     pub const ALL: [Self; 3] = [Self::Counts, Self::ByRow, Self::ByColumn];
 
-    /// Its name.
-    #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             Self::Counts => "Counts",
@@ -116,16 +113,13 @@ pub enum Showing {
 /// What is below the matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tab {
-    /// The classification report.
     #[default]
     Report,
-    /// All other scores.
     Scores,
     /// Confidence against accuracy.
     Reliability,
     /// Receiver operating characteristic.
     Roc,
-    /// Precision against recall.
     PrecisionRecall,
     /// Share wrong against share kept.
     Risk,
@@ -134,12 +128,9 @@ pub enum Tab {
 }
 
 impl Tab {
-    /// All.
     pub const ALL: [Self; 7] =
         [Self::Report, Self::Scores, Self::Reliability, Self::Roc, Self::PrecisionRecall, Self::Risk, Self::Compared];
 
-    /// Its name.
-    #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             Self::Report => "Report",
@@ -215,7 +206,6 @@ impl Curves {
 /// One of the two models of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// The one in use.
     InUse,
     /// The one that is held against it.
     Other,
@@ -268,7 +258,6 @@ pub enum EvaluateEvent {
 /// What a person did in the place that is no command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EvaluateInput {
-    /// Changed the form.
     Form(Box<EvaluateForm>),
     /// Said what an unknown label is.
     Answer(usize, Option<usize>),
@@ -293,13 +282,11 @@ pub enum EvaluateInput {
 /// How an image is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pick {
-    /// Alone.
     Alone,
     /// Added to the others, or taken out.
     Toggle,
     /// From the last one to this.
     Through,
-    /// All of them.
     All,
 }
 
@@ -332,13 +319,11 @@ pub struct State {
     pub pending: bool,
     /// Corrections that can be undone, and made again.
     pub history: History<ReferenceEdit>,
-    /// How numbers are shown.
     pub shares: Shares,
     /// Whose images are shown.
     pub showing: Option<Showing>,
     /// Rows of the images shown, most confident first.
     pub rows: Vec<usize>,
-    /// Chosen rows.
     pub chosen: BTreeSet<usize>,
     /// Position among the images shown that the keys move.
     pub cursor: usize,
@@ -433,19 +418,16 @@ impl State {
     }
 
     /// Whether cells are set apart because the model learnt from them, and others are left to judge by.
-    #[must_use]
     pub fn sets_apart(found: &Evaluated) -> bool {
         found.learnt() != (0, 0) && found.unseen.is_some()
     }
 
     /// The scores that are shown: of unseen cells, or of all where that was chosen or no others are there.
-    #[must_use]
     pub fn scores<'a>(&self, found: &'a Evaluated) -> &'a Evaluation {
         if self.all { &found.scores } else { found.judged().unwrap_or(&found.scores) }
     }
 
     /// What they were computed from.
-    #[must_use]
     pub fn sample<'a>(&self, found: &'a Evaluated) -> Cow<'a, Sample> {
         if self.all { Cow::Borrowed(&found.sample) } else { found.judged_sample() }
     }
@@ -589,7 +571,6 @@ impl State {
     }
 
     /// Whether nothing is open about labels that a model does not know.
-    #[must_use]
     pub fn answered(&self, which: Which) -> bool {
         self.unknown.as_ref().is_none_or(|u| u.which != which) || self.answers(which).is_some()
     }
@@ -605,7 +586,6 @@ impl State {
     }
 
     /// The matrix as tab-separated text, or the report where that is looked at.
-    #[must_use]
     pub fn copied(&self) -> Option<String> {
         let e = self.found.as_ref()?;
         let mut t = String::from("reference \\ called");

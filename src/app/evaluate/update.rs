@@ -28,9 +28,7 @@ pub enum Event {
 pub enum Effect {
     /// Ask for labelled images to evaluate on.
     AskDataset,
-    /// Evaluate.
     Evaluate(Generation, Box<EvaluateForm>),
-    /// Stop evaluating.
     Stop,
     /// Compute the intervals of a corrected evaluation again.
     Intervals(Generation, u64, Box<Evaluated>),
@@ -79,7 +77,6 @@ pub fn command(state: &mut State, command: Command, provider: Provider, now: f64
 }
 
 /// Whether a command of this page makes sense now.
-#[must_use]
 pub fn enabled(state: &State, command: Command) -> bool {
     match command {
         Command::Undo => state.history.depth().0 > 0,

@@ -44,7 +44,6 @@ pub struct Jobs {
 
 impl Jobs {
     /// No job yet.
-    #[must_use]
     pub fn new(events: EventSender<Event>) -> Self {
         Self { events, cancel: Cancel::new() }
     }

@@ -19,7 +19,6 @@ pub(crate) struct Memory {
     preview: import::PreviewTexture,
 }
 
-/// Draws the page.
 pub(crate) fn page(ui: &mut Ui, cx: &Cx<'_>, state: &State, memory: &mut Memory, asked: &mut Asked<ModelsInput>) {
     Panel::top("models-top").show(ui, |ui| {
         ui.add_space(4.0);

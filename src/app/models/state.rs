@@ -12,17 +12,13 @@ use std::sync::Arc;
 /// The two pages of the place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tab {
-    /// Installed models.
     #[default]
     Installed,
-    /// Execution providers.
     Providers,
 }
 
-/// What is known.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// Which page.
     pub tab: Tab,
     /// Installed models, the bundled one first; nothing until they were listed.
     pub list: Vec<InstalledModel>,
@@ -46,7 +42,6 @@ pub struct State {
     pub record: Record,
     /// Providers are being measured.
     pub measuring: bool,
-    /// The open wizard.
     pub wizard: Option<Box<Wizard>>,
 }
 
@@ -75,7 +70,6 @@ pub struct Wizard {
 
 impl Wizard {
     /// Begins.
-    #[must_use]
     pub fn new(foreign: ModelImport, image: Option<PathBuf>) -> Self {
         let asked = foreign.questions();
         Self {
@@ -111,7 +105,6 @@ impl Wizard {
     }
 
     /// What is still open, in words; nothing where it can be opened.
-    #[must_use]
     pub fn open(&self) -> Vec<String> {
         let draft = self.foreign.draft();
         draft
@@ -129,7 +122,6 @@ impl Wizard {
     }
 
     /// Names that its classes may be counted as, in this laboratory.
-    #[must_use]
     pub fn offered(&self) -> Vec<String> {
         laboratory_labels()
     }
@@ -166,7 +158,6 @@ pub enum ModelsInput {
     MakeFast,
     /// Measures all providers.
     Measure,
-    /// Fetches a provider.
     Fetch(Provider),
     /// Points at a provider's library.
     Point(Provider),
@@ -178,7 +169,6 @@ pub enum ModelsInput {
     Scaling(Option<Scaling>),
     /// Says what the model sees of a picture.
     Crop(Crop),
-    /// Types the size.
     Size(String),
     /// Says which output classifies.
     Output(String),
@@ -250,7 +240,6 @@ pub enum ModelsEffect {
     MakeFast(Option<PathBuf>, PathBuf),
     /// Measure the model in use.
     Measure(Option<PathBuf>),
-    /// Fetch a provider.
     Fetch(Provider),
     /// Ask for a provider's library.
     Point(Provider),
@@ -273,26 +262,21 @@ pub enum ModelsEffect {
 /// What an input leads to: effects of the place, and wishes that concern the whole window.
 #[derive(Debug, Default, PartialEq)]
 pub struct Answer {
-    /// Effects.
     pub effects: Vec<ModelsEffect>,
     /// Open this model (`Some(None)`: the bundled one).
     pub open: Option<Option<PathBuf>>,
     /// Hold the model in use against this one.
     pub compare: Option<PathBuf>,
-    /// Remember the settings.
     pub remember: bool,
 }
 
 impl Answer {
-    /// One effect.
     pub(crate) fn of(effect: ModelsEffect) -> Self {
         Self { effects: vec![effect], ..Self::default() }
     }
 }
 
 impl State {
-    /// The chosen model.
-    #[must_use]
     pub fn chosen(&self) -> Option<&InstalledModel> {
         self.list.get(self.chosen)
     }

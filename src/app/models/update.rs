@@ -22,7 +22,6 @@ pub enum Event {
 /// What shall be done outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// A job of this page.
     Job(ModelsEffect),
     /// Ask for a model file, then open it.
     Ask,
@@ -31,7 +30,6 @@ pub enum Effect {
 }
 
 /// What the page wants looked at whenever it is opened: whatever came into the folder meanwhile.
-#[must_use]
 pub fn opened() -> Vec<Effect> {
     vec![Effect::Job(ModelsEffect::List), Effect::Job(ModelsEffect::Look)]
 }

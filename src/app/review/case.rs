@@ -12,7 +12,6 @@ use std::path::PathBuf;
 const LEAST_REASON: usize = 5;
 
 /// Whether a text can stand as a reason on a report: a letter that slipped in cannot.
-#[must_use]
 pub fn is_reason(text: &str) -> bool {
     text.trim().chars().filter(|c| c.is_alphanumeric()).count() >= LEAST_REASON
 }
@@ -70,7 +69,6 @@ impl Default for CaseView {
 
 impl CaseView {
     /// Whether a cell's label was confirmed as one of many, and not by itself since.
-    #[must_use]
     pub fn in_bulk(&self, key: CellKey) -> bool {
         let coming = self.heard.iter().rev().find(|e| e.changes.iter().any(|c| c.key == key));
         match coming {
@@ -100,7 +98,6 @@ pub struct FilesLook {
 
 impl FilesLook {
     /// Of what was found.
-    #[must_use]
     pub fn new(changed: Vec<(PathBuf, OnDisk)>) -> Self {
         Self { changed: changed.into_iter().collect() }
     }
@@ -126,7 +123,6 @@ impl CaseView {
     }
 
     /// The change that says whether images are of one field; nothing where that is said already.
-    #[must_use]
     pub fn decide_fields(&self, group: &[Digest], same: bool) -> Vec<CaseChange> {
         let mut changes = Vec::new();
         for (entry, holds) in [(SAME_FIELDS, same), (OTHER_FIELDS, !same)] {
@@ -147,9 +143,7 @@ impl CaseView {
 /// A reference range as it is being typed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RangeDraft {
-    /// The label.
     pub label: String,
-    /// In what.
     pub unit: Unit,
     /// For whom.
     pub sex: Sex,
@@ -159,7 +153,6 @@ pub struct RangeDraft {
 
 impl RangeDraft {
     /// As it is typed.
-    #[must_use]
     pub fn of(range: &ReferenceRange) -> Self {
         let text = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
         let numbers = [range.from_years, range.to_years, range.low, range.high].map(text);

@@ -13,7 +13,6 @@ use crate::domain::{CellClass, CellId, NOT_A_WHITE_CELL, UNIDENTIFIED};
 use crate::workflow::Export;
 use std::collections::BTreeSet;
 
-/// A command of this page.
 pub fn command(state: &mut State, shell: &mut shell::State, command: Command, now: f64) -> Vec<Effect> {
     match command {
         Command::OpenFolder => vec![Effect::AskFolder],
@@ -159,7 +158,6 @@ fn view_command(state: &mut State, command: Command) -> Vec<Effect> {
 }
 
 /// Why a key of a command does nothing now, where a person has to know. `amend` is how the keys for an amendment are called.
-#[must_use]
 pub fn refusal(state: &State, command: Command, amend: impl FnOnce() -> String) -> Option<String> {
     let changes = command.labels() || matches!(command, Command::Undo | Command::Redo | Command::SignOff);
     if !changes || state.tiles.is_empty() {
@@ -174,7 +172,6 @@ pub fn refusal(state: &State, command: Command, amend: impl FnOnce() -> String) 
 }
 
 /// Whether a command of this page makes sense now; `open`: the page is on the screen.
-#[must_use]
 pub fn enabled(state: &State, command: Command, open: bool) -> bool {
     let labels = state.labels.open && !state.labels.verdicts.is_empty();
     match command {
@@ -206,7 +203,6 @@ pub fn enabled(state: &State, command: Command, open: bool) -> bool {
 }
 
 /// Whether a command of this page is on.
-#[must_use]
 pub fn checked(state: &State, command: Command) -> Option<bool> {
     match command {
         Command::Sort(s) => Some(state.sort == s),

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 impl State {
     /// Everything that the differential is made from, as it stands.
-    #[must_use]
     pub fn case_input(&self) -> CaseInput<'_> {
         let record = &self.case.record;
         let files = self.case.files.as_ref();
@@ -36,7 +35,6 @@ impl State {
     }
 
     /// What stands now, counted: what a signature would keep.
-    #[must_use]
     pub fn snapshot(&self, made: &str) -> Snapshot {
         self.case_input().snapshot(made)
     }
@@ -53,20 +51,17 @@ impl State {
     }
 
     /// The differential of one slide, or of all together, as it stands.
-    #[must_use]
     pub fn table(&self, slide: Option<SlideId>) -> DifferentialTable {
         self.table_in(&self.snapshot(""), slide)
     }
 
     /// The same of a snapshot.
-    #[must_use]
     pub fn table_in(&self, snapshot: &Snapshot, slide: Option<SlideId>) -> DifferentialTable {
         let own = slide.and_then(|id| self.slides.list().iter().find(|s| s.id == id));
         own.map_or_else(|| snapshot.table(), |s| snapshot.table_of(&s.path))
     }
 
     /// Images of a group by their digests, for a question about them.
-    #[must_use]
     pub fn group_of(&self, paths: &[PathBuf]) -> Vec<Digest> {
         let of = |path: &PathBuf| self.images.get(self.images.id_of(path)?)?.digest;
         paths.iter().filter_map(of).collect()

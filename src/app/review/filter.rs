@@ -47,7 +47,6 @@ pub(super) fn folders(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked
     }
 }
 
-/// A row of the counts.
 struct CountRow<'a> {
     /// What a click shows.
     kind: Kind,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 /// A cell as the model saw it: the content of its image, its number, and the square, pixels as bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HeatKey {
-    /// The cell.
     pub cell: CellId,
     /// The bytes that were looked at.
     pub image: Digest,

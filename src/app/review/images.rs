@@ -69,26 +69,22 @@ impl Images {
     }
 
     /// What was found of an image; nothing where it is not open any more.
-    #[must_use]
     pub fn get(&self, id: ImageId) -> Option<&Arc<ImageResult>> {
         self.results.get(&id)
     }
 
     /// The id of a file that is open.
-    #[must_use]
     pub fn id_of(&self, path: &Path) -> Option<ImageId> {
         self.ids.get(path).copied().filter(|id| self.results.contains_key(id))
     }
 
     /// Images with these bytes.
-    #[must_use]
     pub fn with_digest(&self, digest: &Digest) -> &[ImageId] {
         self.by_digest.get(digest).map_or(&[], Vec::as_slice)
     }
 
     /// The image that an image is a copy of: the one with the same bytes whose path comes first, and the only one that is
     /// counted. `None` where it is that one.
-    #[must_use]
     pub fn original(&self, id: ImageId) -> Option<ImageId> {
         let digest = self.get(id)?.digest?;
         let same = self.with_digest(&digest);
@@ -110,13 +106,11 @@ impl Images {
     }
 
     /// How many are open.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
     /// Whether none is open.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }

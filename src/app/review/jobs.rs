@@ -40,7 +40,6 @@ pub struct Jobs {
 
 impl Jobs {
     /// No job yet.
-    #[must_use]
     pub fn new(events: EventSender<Event>, session_events: SessionSender) -> Self {
         Self {
             events,

@@ -26,7 +26,6 @@ pub struct LabelView {
 
 impl LabelView {
     /// Why no label can be given now; `None` where it can.
-    #[must_use]
     pub fn obstacle(&self) -> Option<&str> {
         match (&self.read_only, self.open) {
             (Some(why), _) => Some(why),
@@ -53,7 +52,6 @@ impl LabelView {
     }
 
     /// Squares that people drew or moved, for the next classification.
-    #[must_use]
     pub fn own_squares(&self) -> OwnSquares {
         let mut own = OwnSquares::new();
         for (key, square) in self.verdicts.iter().filter_map(|(k, v)| Some((k, v.square?))) {
@@ -64,7 +62,6 @@ impl LabelView {
     }
 
     /// A word for the status bar, and a sentence about it.
-    #[must_use]
     pub fn saved(&self) -> (String, String) {
         let n = self.verdicts.len();
         match (&self.read_only, self.waiting) {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 /// Cells that are drawn at most: more cannot be told apart on a screen.
 pub const DRAWN: usize = 20_000;
 
-/// The map.
 #[derive(Debug, Clone, Default)]
 pub struct MapView {
     /// Whether it is shown in the gallery's place.

@@ -29,7 +29,6 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// A frame begins.
     pub(crate) fn begin_frame(&mut self, ui: &Ui) {
         self.hovered = None;
         self.pointed = self.pointing.moved;

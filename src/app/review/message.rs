@@ -55,13 +55,10 @@ pub enum Input {
     Operator(String),
     /// How much of the heat map's colour is seen, 0..=1.
     HeatOpacity(f32),
-    /// Put the hint away.
     PutHintAway,
     /// Moved the selection within what is shown.
     Move(isize),
-    /// Changed the filter.
     Filter(Filter),
-    /// Watches a folder.
     Watch(PathBuf),
     /// Opened paths (dropped, typed, recent).
     Open(Vec<PathBuf>),
@@ -81,7 +78,6 @@ pub enum Input {
 
 impl Draft {
     /// What keeps a text in the field.
-    #[must_use]
     pub fn kept(self, text: String) -> Input {
         match self {
             Self::Operator => Input::Operator(text),
@@ -152,9 +148,7 @@ pub enum Effect {
     LookAtFiles(Generation),
     /// Ask for a folder to watch.
     AskWatch,
-    /// Ask for a folder.
     AskFolder,
-    /// Ask for images.
     AskImages,
     /// Stop the running job.
     Cancel,
@@ -162,6 +156,5 @@ pub enum Effect {
     Demo,
     /// Make the map of these tiles by their features.
     Map(Generation, Vec<(CellId, Vec<f32>)>),
-    /// Stop making it.
     StopMap,
 }

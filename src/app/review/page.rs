@@ -11,7 +11,6 @@ use crate::app::widgets::{Asked, Cx, Pressed, focus_keys, modal, pressed, take_k
 use crate::domain::{CellClass, NOT_A_WHITE_CELL, UNIDENTIFIED};
 use egui::{CentralPanel, Key, Panel, ScrollArea, Ui};
 
-/// Draws the page.
 pub(crate) fn page(
     ui: &mut Ui,
     cx: &Cx<'_>,

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 impl State {
     /// The cell of a tile, as heat maps are known by.
-    #[must_use]
     pub fn heat_key(&self, tile: CellId) -> Option<HeatKey> {
         let s = self.cell_of(tile)?.square;
         let square = [s.x, s.y, s.side].map(f32::to_bits);
@@ -19,7 +18,6 @@ impl State {
     }
 
     /// The heat map of a tile, where it is there.
-    #[must_use]
     pub fn heat_of(&self, tile: CellId) -> Option<&Arc<HeatMap>> {
         let key = self.heat_key(tile)?;
         self.heat.map.as_ref().filter(|(of, _)| *of == key).map(|(_, map)| map)
@@ -45,7 +43,6 @@ impl State {
 
 impl State {
     /// Whether the map is of other tiles than those that are open.
-    #[must_use]
     pub fn map_outdated(&self) -> bool {
         self.map.points.is_some() && self.map.of != self.revision
     }
@@ -65,7 +62,6 @@ impl State {
     }
 
     /// Tiles of the map within a closed line.
-    #[must_use]
     pub fn within(&self, line: &[[f64; 2]]) -> BTreeSet<CellId> {
         let points = self.map.points.as_ref().map_or(&[][..], |p| p);
         points.iter().filter(|(_, at)| inside(at.map(f64::from), line)).map(|(tile, _)| *tile).collect()

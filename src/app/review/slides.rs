@@ -8,11 +8,9 @@ use std::path::{Path, PathBuf};
 /// A slide and its counts.
 #[derive(Debug, Clone)]
 pub struct Slide {
-    /// Its id.
     pub id: SlideId,
     /// Its folder.
     pub path: PathBuf,
-    /// What is counted on it.
     pub counts: Differential,
 }
 
@@ -22,9 +20,7 @@ pub struct Slides {
     /// Ids of all folders that this window ever met.
     ids: HashMap<PathBuf, SlideId>,
     list: Vec<Slide>,
-    /// All together.
     all: Differential,
-    /// The slide of each image.
     of: HashMap<ImageId, SlideId>,
 }
 
@@ -65,25 +61,21 @@ impl Slides {
     }
 
     /// Each slide and its counts.
-    #[must_use]
     pub fn list(&self) -> &[Slide] {
         &self.list
     }
 
     /// Where an image belongs.
-    #[must_use]
     pub fn of_image(&self, image: ImageId) -> Option<SlideId> {
         self.of.get(&image).copied()
     }
 
     /// One slide, or all together.
-    #[must_use]
     pub fn counts(&self, slide: Option<SlideId>) -> &Differential {
         slide.and_then(|id| self.list.iter().find(|s| s.id == id)).map_or(&self.all, |s| &s.counts)
     }
 
     /// Images and failed ones below an opened place.
-    #[must_use]
     pub fn below(&self, root: &Path) -> (usize, usize) {
         let own = self.list.iter().filter(|s| s.path.starts_with(root) || root.parent() == Some(&s.path));
         own.fold((0, 0), |(images, failed), s| (images + s.counts.images, failed + s.counts.failed))

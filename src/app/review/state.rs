@@ -32,7 +32,6 @@ pub enum Kind {
     Unidentified,
     /// Images without a white cell.
     NoCell,
-    /// Images that failed.
     Failed,
     /// Cells that nobody has looked at.
     Unreviewed,
@@ -43,7 +42,6 @@ pub enum Kind {
 /// Which tiles are shown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
-    /// By what they are.
     pub kind: Kind,
     /// Confidence at least, percent.
     pub from: u8,
@@ -51,7 +49,6 @@ pub struct Filter {
     pub to: u8,
     /// Part of the file's name, any case.
     pub name: String,
-    /// One slide alone.
     pub slide: Option<SlideId>,
     /// These cells alone, chosen on the map.
     pub only: Option<Arc<BTreeSet<CellId>>>,
@@ -116,7 +113,6 @@ pub enum JobStep {
 /// Whether the tiles that are shown are those that the filter lets through, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum GalleryState {
-    /// They are.
     #[default]
     Current,
     /// Results came in since: made anew when it is due.
@@ -127,7 +123,6 @@ pub enum GalleryState {
 
 impl Job {
     /// Images a second and seconds left.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub fn pace(&self, now: f64) -> (f64, Option<f64>) {
         let elapsed = (now - self.since).max(1e-3);
@@ -145,16 +140,12 @@ pub enum Dialog {
     Label(String),
     /// Confirm so many cells that are chosen together.
     ConfirmAll(usize),
-    /// Sign the case.
     Sign {
         /// Why it is signed although something is open.
         reason: String,
     },
     /// Amend what was signed.
-    Amend {
-        /// Why.
-        reason: String,
-    },
+    Amend { reason: String },
     /// The laboratory's reference ranges, as typed.
     Ranges(Vec<RangeDraft>),
 }
@@ -172,7 +163,6 @@ pub struct State {
     pub engine: Option<String>,
     /// Every cell of a field, or only the most evident one.
     pub all_cells: bool,
-    /// What was opened.
     pub opened: Vec<PathBuf>,
     /// What was found of each image.
     pub images: Images,
@@ -214,7 +204,6 @@ pub struct State {
     pub nothing_in: Option<String>,
     /// Sketch of the cell that others are likened to.
     pub similar_to: Option<Vec<f32>>,
-    /// What is shown.
     pub filter: Filter,
     /// In which order.
     pub sort: GallerySort,
@@ -226,7 +215,6 @@ pub struct State {
     pub job: Option<Job>,
     /// The last job's number.
     pub generation: Generation,
-    /// The open dialog.
     pub dialog: Dialog,
     /// A person's labels of what is open.
     pub labels: LabelView,
@@ -248,7 +236,6 @@ pub struct State {
 
 impl State {
     /// The page at its start.
-    #[must_use]
     pub fn new(model: Arc<ModelCard>) -> Self {
         Self {
             model,
@@ -296,7 +283,6 @@ impl State {
     }
 
     /// Whether new images are looked for.
-    #[must_use]
     pub fn watching(&self) -> bool {
         self.job.as_ref().is_some_and(|j| j.watching)
     }
@@ -447,7 +433,6 @@ impl State {
     }
 
     /// How far the running classification is, for the status bar.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub(crate) fn job_status(&self, now: f64) -> Option<JobStatus> {
         let job = self.job.as_ref()?;
@@ -469,13 +454,11 @@ impl State {
     }
 
     /// Which cells the pipeline shall take.
-    #[must_use]
     pub fn cells(&self) -> Cells {
         if self.all_cells { Cells::ByScene } else { Cells::One }
     }
 
     /// Why no label can be given now; `None` where it can.
-    #[must_use]
     pub fn label_obstacle(&self) -> Option<String> {
         if let Some(why) = self.labels.obstacle() {
             return Some(why.to_owned());
@@ -485,7 +468,6 @@ impl State {
     }
 
     /// The spelling in which a label is given: the catalogue's, else the one that it has here already.
-    #[must_use]
     pub fn spelling(&self, label: &str) -> String {
         let given: BTreeSet<&str> = self.labels.verdicts.values().map(|v| v.label.as_str()).collect();
         one_spelling(label, self.model.classes.names().iter().map(String::as_str).chain(given))

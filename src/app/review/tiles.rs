@@ -19,21 +19,17 @@ const UNSURE: f32 = 0.5;
 const ALWAYS_LISTED: [&str; 3] = [NUCLEATED_RED_CELL, "smudge cell", NOT_A_WHITE_CELL];
 
 impl State {
-    /// The image of a tile.
-    #[must_use]
     pub fn image_of(&self, tile: CellId) -> Option<&Arc<crate::domain::ImageResult>> {
         self.images.get(tile.image)
     }
 
     /// The cell of a tile, for the session; none where there is no cell or its image has no digest.
-    #[must_use]
     pub fn key_of(&self, tile: CellId) -> Option<CellKey> {
         let result = self.images.get(tile.image)?;
         Some(CellKey { image: result.digest?, cell: self.cell_of(tile)?.number })
     }
 
     /// What was found of a tile's cell.
-    #[must_use]
     pub fn cell_of(&self, tile: CellId) -> Option<&crate::domain::CellResult> {
         match &self.images.get(tile.image)?.outcome {
             Outcome::Cells(cells) => cells.iter().find(|c| c.number == tile.number),
@@ -42,7 +38,6 @@ impl State {
     }
 
     /// A cell's place among those of its image, from 1, and how many there are.
-    #[must_use]
     pub fn place_of(&self, tile: CellId) -> Option<(usize, usize)> {
         match &self.images.get(tile.image)?.outcome {
             Outcome::Cells(cells) => Some((cells.iter().position(|c| c.number == tile.number)? + 1, cells.len())),
@@ -51,19 +46,16 @@ impl State {
     }
 
     /// The label that the model suggests for a tile; none where there is no cell.
-    #[must_use]
     pub fn suggestion(&self, tile: CellId) -> Option<&str> {
         Some(suggestion(self.cell_of(tile)?, self.model.classes.names()))
     }
 
     /// How sure the model is of a tile's cell, 0..=1.
-    #[must_use]
     pub fn certainty(&self, tile: CellId) -> Option<f32> {
         self.cell_of(tile).map(|c| c.probabilities.top().1)
     }
 
     /// Label, confidence and status of a tile.
-    #[must_use]
     pub fn verdict(&self, tile: CellId) -> Verdict<'_> {
         let nothing =
             |label, status, reason| Verdict { label, confidence: None, model: None, status, reason, reviewed: None };
@@ -88,7 +80,6 @@ impl State {
 
     /// How likely the label of a tile is wrong, for an order: what the model doubts, more so where the cell is unlike its
     /// training images. 0 for what a person has looked at.
-    #[must_use]
     pub fn risk(&self, tile: CellId) -> f32 {
         let unlike = self.cell_of(tile).and_then(|c| c.unlike).unwrap_or(0.0).max(1.0);
         match (self.verdict(tile).reviewed, self.certainty(tile)) {
@@ -99,7 +90,6 @@ impl State {
     }
 
     /// Whether a tile wants eyes: nobody has looked at it, and the model cannot name it, doubts, or has learnt nothing like it.
-    #[must_use]
     pub fn flagged(&self, tile: CellId) -> bool {
         let v = self.verdict(tile);
         v.reviewed.is_none()
@@ -182,7 +172,6 @@ impl State {
     }
 
     /// The cells that a label is given to: those chosen together, else `one`, else the chosen one.
-    #[must_use]
     pub fn targets(&self, one: Option<CellId>) -> Vec<CellId> {
         if self.chosen.len() > 1 {
             return self.chosen.iter().copied().collect();
@@ -218,7 +207,6 @@ impl State {
     }
 
     /// The next tile after the chosen one, in the order shown and from its beginning again, for which something holds.
-    #[must_use]
     pub fn next_where(&self, holds: impl Fn(CellId) -> bool) -> Option<CellId> {
         let at = self.selected.and_then(|s| self.visible.iter().position(|&v| v == s)).map_or(0, |a| a + 1);
         let at = at.min(self.visible.len());
@@ -228,7 +216,6 @@ impl State {
 
     /// Labels that have a row in the list on the left: the five of a differential, what the model names, what was given here, and
     /// what is always offered besides; in the laboratory's order.
-    #[must_use]
     pub fn listed(&self) -> Vec<&str> {
         let given = self.slides.counts(None).labels().map(|(l, _)| l).filter(|l| *l != UNIDENTIFIED);
         let always = CLASSES.iter().map(|c| c.label).filter(|l| ALWAYS_LISTED.contains(l) || clinical_rank(l) < 5);
@@ -243,7 +230,6 @@ impl State {
     }
 
     /// Labels that a person can give: the catalogue's in its order, then what the model names and what was given besides.
-    #[must_use]
     pub fn offered(&self) -> Vec<&str> {
         let mut all: Vec<&str> = CLASSES.iter().map(|c| c.label).filter(|l| *l != UNIDENTIFIED).collect();
         for label in self.listed() {

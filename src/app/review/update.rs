@@ -83,7 +83,6 @@ fn select(state: &mut State, input: Input) {
     }
 }
 
-/// Gives labels.
 fn label_input(state: &mut State, shell: &mut shell::State, input: Input, now: f64) -> Vec<Effect> {
     match input {
         Input::Drop(tile, label) => {

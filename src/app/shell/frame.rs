@@ -200,7 +200,6 @@ pub(crate) fn rail(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<In
 
 /// How far a running classification is.
 pub(crate) struct JobStatus {
-    /// In words.
     pub(crate) text: String,
     /// 0..=1.
     pub(crate) share: f32,

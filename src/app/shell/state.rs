@@ -15,7 +15,6 @@ pub const LOG_LINES: usize = 5000;
 /// A word about something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Toast {
-    /// The words.
     pub text: String,
     /// Whether it is bad news.
     pub error: bool,
@@ -31,7 +30,6 @@ pub enum Dialog {
     /// None.
     #[default]
     None,
-    /// Type a path.
     Path {
         /// What is typed.
         text: String,
@@ -78,7 +76,6 @@ pub struct State {
     pub toasts: Vec<Toast>,
     /// Everything that was said.
     pub log: Vec<String>,
-    /// The open dialog.
     pub dialog: Dialog,
     /// The window shall close.
     pub quit: bool,

@@ -66,7 +66,6 @@ pub fn command(state: &mut State, command: Command) -> Vec<Effect> {
 }
 
 /// Whether a command of the shell is the present choice of several.
-#[must_use]
 pub fn checked(state: &State, command: Command) -> Option<bool> {
     match command {
         Command::Go(page) => Some(state.page == page),

@@ -20,7 +20,6 @@ const CLASS_COLOURS: [Color32; 6] = [
 ];
 
 /// The colour of a series that is no class: none of these is a class' colour.
-#[must_use]
 pub fn series_colour(nth: usize, dark: bool) -> Color32 {
     match (nth % 2, dark) {
         (0, true) => Color32::from_gray(225),
@@ -31,7 +30,6 @@ pub fn series_colour(nth: usize, dark: bool) -> Color32 {
 }
 
 /// The colour of a label: its class' in the catalogue; a label of its own always has the same one of a few.
-#[must_use]
 pub fn label_colour(label: &str, dark: bool) -> Color32 {
     if let Some(class) = CellClass::find(label) {
         let [r, g, b] = class.colour[usize::from(!dark)];
@@ -52,13 +50,11 @@ const OWN_COLOURS: [[Color32; 2]; 4] = [
 ];
 
 /// What is wrong.
-#[must_use]
 pub fn error_colour(ui: &egui::Ui) -> Color32 {
     ui.visuals().error_fg_color
 }
 
 /// The chosen tile and square.
-#[must_use]
 pub fn accent(dark: bool) -> Color32 {
     if dark { Color32::from_rgb(0x6c, 0xb6, 0xff) } else { Color32::from_rgb(0x1f, 0x6f, 0xeb) }
 }
@@ -66,11 +62,8 @@ pub fn accent(dark: bool) -> Color32 {
 /// Colours of learning curves; training and validation also differ by their markers.
 #[derive(Debug, Clone, Copy)]
 pub struct CurveColours {
-    /// Epochs of training.
     pub training: Color32,
-    /// Epochs of validation.
     pub validation: Color32,
-    /// Batches.
     pub batches: Color32,
     /// Runs before.
     pub earlier: Color32,
@@ -79,7 +72,6 @@ pub struct CurveColours {
 }
 
 /// Okabe–Ito's blue and orange on both grounds; everything else stays behind them.
-#[must_use]
 pub fn curves(dark: bool) -> CurveColours {
     CurveColours {
         training: if dark { CLASS_COLOURS[3] } else { CLASS_COLOURS[2] },
@@ -91,19 +83,16 @@ pub fn curves(dark: bool) -> CurveColours {
 }
 
 /// Behind pictures.
-#[must_use]
 pub fn picture_back(dark: bool) -> Color32 {
     if dark { Color32::from_gray(18) } else { Color32::from_gray(226) }
 }
 
 /// A tile's ground.
-#[must_use]
 pub fn tile_back(dark: bool) -> Color32 {
     if dark { Color32::from_gray(38) } else { Color32::from_gray(255) }
 }
 
 /// A number of the confusion matrix: blue where both agree, orange where not, the stronger the larger its share.
-#[must_use]
 pub fn matrix_back(dark: bool, right: bool, share: f32) -> Color32 {
     let full = if right { CLASS_COLOURS[2] } else { CLASS_COLOURS[1] };
     let ground = if dark { Color32::from_gray(34) } else { Color32::from_gray(246) };
@@ -111,25 +100,20 @@ pub fn matrix_back(dark: bool, right: bool, share: f32) -> Color32 {
 }
 
 /// What is written on it.
-#[must_use]
 pub fn matrix_ink(dark: bool, share: f32) -> Color32 {
     if dark || share > 0.5 { Color32::WHITE } else { Color32::from_gray(30) }
 }
 
 /// Over the window while files are dragged.
-#[must_use]
 pub fn veil() -> Color32 {
     Color32::from_black_alpha(150)
 }
 
-/// Words on the veil.
-#[must_use]
 pub fn on_veil() -> Color32 {
     Color32::WHITE
 }
 
 /// A colour of the heat map's scale, 0..=255 each, so much of it as `share` says.
-#[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "colours")]
 pub fn heat(colour: [f32; 3], share: f32) -> Color32 {
     let [r, g, b] = colour.map(|v| v as u8);
@@ -137,7 +121,6 @@ pub fn heat(colour: [f32; 3], share: f32) -> Color32 {
 }
 
 /// Tints a picture not at all.
-#[must_use]
 pub fn untinted() -> Color32 {
     Color32::WHITE
 }

@@ -26,7 +26,6 @@ pub struct Jobs {
 
 impl Jobs {
     /// No job yet.
-    #[must_use]
     pub fn new(events: EventSender<Event>) -> Self {
         Self { events, control: TrainControl::default(), prepared: Arc::default() }
     }

@@ -22,7 +22,6 @@ use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, PlotPoint
 /// Side of each of two pictures that look alike.
 const PAIR: f32 = 64.0;
 
-/// Draws the page.
 pub(crate) fn page(ui: &mut Ui, cx: &Cx<'_>, state: &State, pictures: &mut Pictures, asked: &mut Asked<Input>) {
     Panel::left("train-form").default_size(410.0).size_range(330.0..=560.0).show(ui, |ui| {
         ScrollArea::vertical().show(ui, |ui| {

@@ -27,7 +27,6 @@ pub struct TrainForm {
     pub kind: RecipeKind,
     /// A model to start from; empty is the bundled one.
     pub init: String,
-    /// Epochs.
     pub epochs: usize,
     /// Images of a step.
     pub batch: usize,
@@ -137,7 +136,6 @@ pub enum Phase {
     Idle,
     /// The data are being looked at.
     Looking,
-    /// It trains.
     Training,
 }
 
@@ -176,7 +174,6 @@ pub struct State {
     pub earlier: Vec<EarlierRun>,
     /// Runs left unfinished by a crash or a closed lid.
     pub unfinished: Vec<UnfinishedRun>,
-    /// Things to know.
     pub notes: Vec<String>,
     /// Why it could not be done.
     pub error: Option<String>,
@@ -193,7 +190,6 @@ pub enum TrainEvent {
     Step(TrainProgress),
     /// Steps done of what comes before and after the loop.
     Progress(usize, usize),
-    /// The run ended.
     Ended(Box<Result<TrainOutcome, UserError>>),
     /// Looking at the data ended without a plan: the reason, or nothing when it was stopped.
     NotLooked(Option<String>),
@@ -201,13 +197,11 @@ pub enum TrainEvent {
 
 impl State {
     /// Whether something runs.
-    #[must_use]
     pub fn busy(&self) -> bool {
         self.phase != Phase::Idle
     }
 
     /// Seconds left of the loop.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of steps")]
     pub fn left(&self, now: f64) -> Option<f64> {
         let (since, from) = self.since?;
@@ -216,7 +210,6 @@ impl State {
     }
 
     /// Position in epochs of the last step.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of steps")]
     fn at(&self, step: usize) -> f64 {
         step as f64 / self.steps_an_epoch.max(1) as f64
@@ -337,7 +330,6 @@ impl State {
     }
 
     /// Why Start cannot be pressed, or nothing.
-    #[must_use]
     pub fn obstacle(&self) -> Option<String> {
         if self.busy() {
             return Some(tr!("it is running"));
@@ -352,13 +344,11 @@ impl State {
     }
 
     /// The epoch with the lowest validation loss.
-    #[must_use]
     pub fn best(&self) -> Option<&EpochRow> {
         self.history.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss))
     }
 
     /// How far it is, for the status bar; nothing where nothing goes on.
-    #[must_use]
     pub fn status(&self, now: f64) -> Option<String> {
         if !self.busy() {
             return None;
@@ -372,7 +362,6 @@ impl State {
     }
 
     /// What is trained, in one line for the status bar.
-    #[must_use]
     pub fn title(&self) -> String {
         let held = if self.held { tr!(", held") } else { String::new() };
         match self.phase {

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 /// What a person did that is no command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// Changed the form.
     Form(Box<TrainForm>),
     /// Took what helps against an obstacle: the form with it, and the data are looked at again.
     TakeRemedy(Box<TrainForm>),
@@ -38,7 +37,6 @@ pub enum Effect {
     AskDataset,
     /// Look at labelled images.
     LookAtData(Generation, Box<TrainRequest>),
-    /// Train.
     Train(Generation, Box<TrainForm>),
     /// Hold training, or let it go on.
     Pause(bool),
@@ -50,7 +48,6 @@ pub enum Effect {
     Runs,
 }
 
-/// A command of this page.
 pub fn command(state: &mut State, command: Command) -> Vec<Effect> {
     match command {
         Command::ChooseDataset => vec![Effect::AskDataset],
@@ -71,7 +68,6 @@ pub fn command(state: &mut State, command: Command) -> Vec<Effect> {
 }
 
 /// Whether a command of this page makes sense now.
-#[must_use]
 pub fn enabled(state: &State, command: Command) -> bool {
     match command {
         Command::ChooseDataset | Command::LookAtData => !state.busy(),

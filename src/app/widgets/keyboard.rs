@@ -10,7 +10,6 @@ pub(crate) enum Pressed<I> {
     Nothing,
     /// Something of the page.
     Input(I),
-    /// A command.
     Command(Command),
     /// A command that cannot be done now, for this reason.
     Refused(String),

@@ -32,7 +32,6 @@ pub(crate) struct Cx<'a> {
     pub(crate) look: &'a dyn Fn(Command) -> Availability,
     /// The keys of commands.
     pub(crate) keys: &'a Keymap,
-    /// The model in use.
     pub(crate) model: &'a ModelInUse,
     /// Initials of who sits here.
     pub(crate) operator: &'a str,
@@ -74,7 +73,6 @@ impl<I> Asked<I> {
     }
 }
 
-/// A button for a command.
 pub(crate) fn command_button<I>(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<I>, command: Command) -> egui::Response {
     let response = ui.add_enabled(cx.enabled(command), Button::new(command.text())).on_hover_text(command.tooltip());
     if response.clicked() {

@@ -14,7 +14,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What to classify and how.
 #[derive(Debug, Clone, Default)]
 pub struct ClassifyRequest {
     /// Files and folders, in the order in which their rows shall come.
@@ -193,13 +192,11 @@ impl ClassifySummary {
     }
 
     /// Whether nothing at all could be classified or looked at.
-    #[must_use]
     pub fn nothing_done(&self) -> bool {
         self.differential.images == self.differential.failed && !self.cancelled
     }
 
     /// A word for each image's fate, for a person: "300 cells: …; 2 failed, 1 without a white cell, 4 files skipped".
-    #[must_use]
     pub fn to_line(&self, model: &VettedModel) -> String {
         let classes = &model.card().classes;
         let d = &self.differential;

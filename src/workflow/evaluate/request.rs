@@ -7,7 +7,6 @@ use crate::inference::Provider;
 use crate::workflow::{UserError, defaults};
 use std::path::PathBuf;
 
-/// What to evaluate on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluateRequest {
     /// A folder per class, or a CSV.
@@ -30,7 +29,6 @@ pub struct EvaluateRequest {
 
 impl EvaluateRequest {
     /// The usual request for a dataset.
-    #[must_use]
     pub fn new(dataset: PathBuf) -> Self {
         Self {
             dataset,
@@ -51,7 +49,6 @@ pub enum EvaluateError {
     /// Labels that the model does not know, and how many images each has: a person must say what they are.
     #[error("{}", unknown_text(.labels, .classes))]
     Unknown {
-        /// The labels.
         labels: Vec<(String, usize)>,
         /// The model's classes.
         classes: Vec<String>,

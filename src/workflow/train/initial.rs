@@ -30,13 +30,11 @@ pub enum InputKind {
 /// A starting point.
 #[derive(Debug, Clone)]
 pub struct InitialModel {
-    /// What it is called.
     pub name: String,
     /// Digest of its file.
     pub digest: Digest,
     /// The network's shape, as read.
     pub network: Network,
-    /// Its numbers.
     pub values: Vec<f32>,
     /// Labels of its outputs, where it has a head that names them.
     pub labels: Option<ClassSet>,
@@ -44,7 +42,6 @@ pub struct InitialModel {
     pub spec: TensorSpec,
     /// What happens before.
     pub preprocessing: Preprocessing,
-    /// Licence in its words.
     pub licence: String,
     /// The images that it learnt from, where it says; an empty record for a bare backbone.
     pub record: Option<TrainingRecord>,
@@ -154,7 +151,6 @@ fn difference_from_runtime(graph: &VettedGraph, read: &ReadNetwork, side: usize)
 impl InitialModel {
     /// The network with an output for each of `labels` and the numbers to start from: known classes keep their row of
     /// the head, new ones get a small random one. `new_head` begins a head of `hidden` anew, as the paper does.
-    #[must_use]
     pub fn with_head(&self, labels: &ClassSet, new_head: bool, seed: u64) -> (Network, Vec<f32>) {
         let keeps = !new_head && self.network.hidden > 0;
         let mut network = self.network.clone();

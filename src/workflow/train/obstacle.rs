@@ -20,11 +20,8 @@ pub enum Remedy {
 /// A class that cannot be split.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Short {
-    /// Its label.
     pub label: String,
-    /// Its usable images.
     pub images: usize,
-    /// Their groups.
     pub groups: usize,
 }
 
@@ -42,7 +39,6 @@ pub enum Why {
 /// Why a dataset cannot be split as it is, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstacle {
-    /// Why.
     pub why: Why,
     /// What helps, the best first; each was tried.
     pub remedies: Vec<Remedy>,
@@ -115,7 +111,6 @@ fn counted(n: usize, what: &str) -> String {
 
 impl Obstacle {
     /// Why, without what to do.
-    #[must_use]
     pub fn why(&self) -> String {
         match &self.why {
             Why::TooSmall(short, parts) => {
@@ -143,7 +138,6 @@ impl Obstacle {
     }
 
     /// Why, and what to do, in the command line's words.
-    #[must_use]
     pub fn for_the_command_line(&self) -> String {
         let what = |r: &Remedy| {
             match r {

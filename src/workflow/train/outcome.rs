@@ -15,7 +15,6 @@ pub enum TrainProgress {
     Phase(Phase),
     /// Training goes on where a checkpoint left it: rows so far.
     Resumed(Vec<EpochRow>),
-    /// A step.
     Step(StepMetrics),
     /// An epoch; whether it is the best so far.
     Epoch(EpochRow, bool),
@@ -30,13 +29,11 @@ pub struct TrainOutcome {
     pub stop: Stop,
     /// Rows of the history.
     pub history: Vec<EpochRow>,
-    /// The kept epoch.
     pub best_epoch: usize,
     /// The model's file and digest; none where it was stopped before the first epoch ended.
     pub model: Option<(PathBuf, Digest)>,
     /// Digest of the trained numbers: the same run gives the same one.
     pub weights: Digest,
-    /// Scores on the validation part.
     pub validation: Option<Scores>,
     /// Scores on the test part, where there is one.
     pub held_out: Option<HeldOutResult>,

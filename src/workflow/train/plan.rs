@@ -33,9 +33,7 @@ pub struct LookalikeCell {
     pub name: String,
     /// Its square, where the dataset says one.
     pub square: Option<Square>,
-    /// Its label.
     pub label: String,
-    /// Its part.
     pub part: Option<Part>,
 }
 
@@ -53,13 +51,11 @@ pub struct Lookalike {
 /// What is alike across groups.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Lookalikes {
-    /// How many pairs.
     pub pairs: usize,
     /// How many images are in a pair.
     pub images: usize,
     /// Pairs on different sides of the split.
     pub apart: usize,
-    /// Images in these.
     pub apart_images: usize,
     /// The pairs to look at: those on different sides first, then the most alike.
     pub shown: Vec<Lookalike>,
@@ -67,7 +63,6 @@ pub struct Lookalikes {
 
 impl Lookalikes {
     /// In a sentence; nothing where nothing is alike.
-    #[must_use]
     pub fn line(&self) -> Option<String> {
         let told = format!(
             "lookalikes in different groups: {} pair{} of {} images",
@@ -93,7 +88,6 @@ pub struct TrainPlan {
     pub classes: Vec<ClassCount>,
     /// What the file names or the CSV said about groups, in words.
     pub grouping: Vec<String>,
-    /// Groups in all.
     pub groups: usize,
     /// Near-duplicates without a declared group that were joined.
     pub joined: usize,
@@ -101,7 +95,6 @@ pub struct TrainPlan {
     pub lookalikes: Lookalikes,
     /// Why it cannot be split as it is; nothing is trained then.
     pub obstacle: Option<Obstacle>,
-    /// Things to know.
     pub notes: Vec<String>,
     /// Images that failed or have no cell: path and reason.
     pub excluded: Vec<(String, String)>,
@@ -476,13 +469,11 @@ fn contradiction(CutImages { items, cuts }: &CutImages, classes: &ClassSet) -> O
 
 impl PreparedDataset {
     /// What a person sees before Start.
-    #[must_use]
     pub fn plan(&self) -> &TrainPlan {
         &self.plan
     }
 
     /// What it was prepared for.
-    #[must_use]
     pub fn request(&self) -> &TrainRequest {
         &self.request
     }
@@ -496,13 +487,11 @@ impl PreparedDataset {
     }
 
     /// Cells of a part.
-    #[must_use]
     pub fn count(&self, part: Part) -> usize {
         self.cells.iter().filter(|c| c.part == Some(part)).count()
     }
 
     /// The starting model's licence and labels.
-    #[must_use]
     pub fn labels(&self) -> &ClassSet {
         &self.labels
     }
@@ -510,7 +499,6 @@ impl PreparedDataset {
 
 impl TrainPlan {
     /// The plan as text.
-    #[must_use]
     pub fn to_text(&self) -> String {
         use std::fmt::Write as _;
         let mut t = format!("start: {}\n", self.start);

@@ -38,7 +38,6 @@ pub struct TrainRequest {
 
 impl TrainRequest {
     /// The usual request for a dataset.
-    #[must_use]
     pub fn new(dataset: PathBuf) -> Self {
         Self {
             dataset,
@@ -55,7 +54,6 @@ impl TrainRequest {
     }
 
     /// Whether a label of the dataset is left out.
-    #[must_use]
     pub fn leaves_out(&self, label: &str) -> bool {
         self.leave_out.iter().any(|l| same_label(l, label))
     }
@@ -66,7 +64,6 @@ impl TrainRequest {
 pub struct TrainControl {
     /// Stops; the best so far is kept.
     pub cancel: Cancel,
-    /// Holds.
     pub hold: Hold,
     /// Steps.
     pub progress: Progress,
@@ -75,9 +72,7 @@ pub struct TrainControl {
 /// One class of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClassCount {
-    /// Its label.
     pub label: String,
-    /// Labelled images.
     pub images: usize,
     /// Of these, images without a white cell.
     pub no_cell: usize,
@@ -115,9 +110,7 @@ pub struct TrainOptions {
 /// The other model on the test part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CurrentModelResult {
-    /// Its name.
     pub name: String,
-    /// Its digest.
     pub digest: String,
     /// Cells.
     pub n: usize,
@@ -127,7 +120,6 @@ pub struct CurrentModelResult {
     pub interval: Interval,
 }
 
-/// The held-out result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeldOutResult {
     /// Scores on the test part.

@@ -20,13 +20,11 @@ const EARLIER: usize = 4;
 pub struct UnfinishedRun {
     /// The data and the start.
     pub request: TrainRequest,
-    /// The recipe.
     pub recipe: Recipe,
     /// Where the model shall go.
     pub out: PathBuf,
 }
 
-/// A finished run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EarlierRun {
     /// The model's name.
@@ -63,7 +61,6 @@ pub fn new_model_file(kind: &str) -> Result<PathBuf, UserError> {
 }
 
 /// What a model is called whom nobody named: as its file.
-#[must_use]
 pub fn model_name(out: &Path) -> String {
     out.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned())
 }
@@ -90,7 +87,6 @@ pub fn forget_run(out: &Path) {
 }
 
 /// Runs of the models' folder that were begun and not finished.
-#[must_use]
 pub fn unfinished_runs() -> Vec<UnfinishedRun> {
     let Some(folder) = folder() else { return Vec::new() };
     let notes = walk(&[folder], &|| false).entries.into_iter().filter(|e| e.error.is_none());
@@ -102,7 +98,6 @@ pub fn unfinished_runs() -> Vec<UnfinishedRun> {
 }
 
 /// The newest models of the folder with their curves.
-#[must_use]
 pub fn earlier_runs() -> Vec<EarlierRun> {
     let Some(folder) = folder() else { return Vec::new() };
     let listing = walk(&[folder], &|| false);

@@ -57,7 +57,6 @@ impl Default for RecipeSettings {
 
 impl RecipeSettings {
     /// The recipe with all its numbers, for `images` training images.
-    #[must_use]
     pub fn recipe(&self, images: usize) -> Recipe {
         let mut recipe = Recipe::of(self.kind, images);
         recipe.epochs = self.epochs.max(1);
