@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// A panic inside one picture's worker is caught and becomes that picture's row; here it is only logged.
+/// A panic inside one image's worker is caught and becomes that image's row; here it is only logged.
 fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
         tracing::error!("{info}");

@@ -218,9 +218,9 @@ fn the_demo_shows_the_classes_that_it_draws() {
 #[test]
 fn an_interrupt_leaves_complete_rows_and_says_130() {
     let dir = drawn_folder(1);
-    let picture = drawn(3);
+    let image = drawn(3);
     for i in 0..3000 {
-        std::fs::write(dir.path().join(format!("x{i:05}.png")), &picture).unwrap();
+        std::fs::write(dir.path().join(format!("x{i:05}.png")), &image).unwrap();
     }
     let target = dir.path().join("t.csv");
     let old = "path,cell,status,label\na whole table\n";
@@ -259,7 +259,7 @@ fn bench_measures_and_help_is_help() {
 /// A watched folder: rows come as files come to rest, and the table is whole whenever it is looked at.
 #[cfg(unix)]
 #[test]
-fn a_watched_folder_gives_rows_as_pictures_come() {
+fn a_watched_folder_gives_rows_as_images_come() {
     let dir = tempfile::tempdir().unwrap();
     let slides = dir.path().join("slides");
     std::fs::create_dir(&slides).unwrap();

@@ -22,7 +22,7 @@ fn four_shards_of_which_one_is_killed_are_one_run() {
     }
     let dir = drawn_folder(60);
     // One file that fails stays a row in both.
-    std::fs::write(dir.path().join("broken.png"), "no picture").unwrap();
+    std::fs::write(dir.path().join("broken.png"), "no image").unwrap();
     let out = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = leukoscope().get_program().to_owned();

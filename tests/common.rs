@@ -1,4 +1,4 @@
-//! What the tests share: the executable, its table, pictures, the folder of real images.
+//! What the tests share: the executable, its table, images, the folder of real images.
 
 use leukoscope::imaging::{draw_slide, encode_png};
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ pub fn drawn_folder(n: usize) -> tempfile::TempDir {
 
 /// A small drawn field with a cell, as PNG.
 pub fn drawn(seed: u64) -> Vec<u8> {
-    encode_png(&draw_slide(240, 200, 1, seed).picture).unwrap()
+    encode_png(&draw_slide(240, 200, 1, seed).image).unwrap()
 }
 
 /// The folder of real images, or `None` and a word about it.
@@ -67,7 +67,7 @@ pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
 }
 
-/// A dataset of drawn cells: a folder per class with `n` pictures each, for the first `classes` of the five.
+/// A dataset of drawn cells: a folder per class with `n` images each, for the first `classes` of the five.
 pub fn labelled_folder(classes: usize, n: usize) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let wanted = &["neutrophil", "lymphocyte", "eosinophil", "monocyte", "basophil"][..classes];
@@ -82,11 +82,11 @@ pub fn labelled_folder(classes: usize, n: usize) -> tempfile::TempDir {
             *count += 1;
             let (side, half) = ((cell.radius * 5.0) as u32, cell.radius * 2.5);
             let at = |c: f64, end: u32| ((c - half).max(0.0) as u32).min(end - side);
-            let picture =
-                image::imageops::crop_imm(&slide.picture, at(cell.x, 1000), at(cell.y, 800), side, side).to_image();
+            let image =
+                image::imageops::crop_imm(&slide.image, at(cell.x, 1000), at(cell.y, 800), side, side).to_image();
             let folder = dir.path().join(cell.class);
             std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(folder.join(format!("c{seed}x{i}.png")), encode_png(&picture).unwrap()).unwrap();
+            std::fs::write(folder.join(format!("c{seed}x{i}.png")), encode_png(&image).unwrap()).unwrap();
         }
         if wanted.iter().all(|w| counts.get(w).is_some_and(|c| *c >= n)) {
             return dir;

@@ -59,8 +59,8 @@ fn finding(folder: &Path, only: Option<&str>) -> (f64, f64, f64) {
     }
     let (mut one, mut found, mut wrong, mut all) = (0, 0, 0, 0);
     for (path, boxes) in &boxes {
-        let picture = decode(&std::fs::read(folder.join(path)).unwrap(), Limits::default()).unwrap().picture;
-        let finding = find_cells(&picture, 95.0);
+        let image = decode(&std::fs::read(folder.join(path)).unwrap(), Limits::default()).unwrap().image;
+        let finding = find_cells(&image, 95.0);
         let inside = |x: f64, y: f64, b: &[f64; 4]| x >= b[0] && x <= b[2] && y >= b[1] && y <= b[3];
         one += usize::from(finding.cells.first().is_some_and(|c| boxes.iter().any(|b| inside(c.x, c.y, b))));
         let cells: Vec<_> = finding.field_cells().collect();
@@ -109,7 +109,7 @@ fn kept_hashes_know_copies_and_no_strangers() {
     let (cancel, progress) = (Cancel::new(), Progress::default());
     let read = |items: &[Item]| -> Vec<Option<PerceptualHash>> {
         let states = cells.cut(items, &cancel, &progress).unwrap();
-        states.iter().map(|s: &CellState| Some(PerceptualHash::of(&cells.picture(s.cell()?).unwrap()))).collect()
+        states.iter().map(|s: &CellState| Some(PerceptualHash::of(&cells.image(s.cell()?).unwrap()))).collect()
     };
     let every = |path: &Path, n: usize| {
         let items = scan(path, &|| false).unwrap().items;

@@ -19,7 +19,7 @@ fn json(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// Five classes of drawn cells, and beside them a picture without a cell and one that is broken.
+/// Five classes of drawn cells, and beside them an image without a cell and one that is broken.
 fn data(n: usize) -> tempfile::TempDir {
     let dir = labelled_folder(5, n);
     let white = image::RgbImage::from_pixel(200, 200, image::Rgb([240, 240, 240]));
@@ -108,7 +108,7 @@ fn one_image_all_failed_and_no_dataset() {
     let class = dir.path().join("monocyte");
     std::fs::create_dir_all(&class).unwrap();
     assert_eq!(evaluate(dir.path(), out.path(), &[]).status.code(), Some(2));
-    std::fs::write(class.join("a.png"), b"no picture").unwrap();
+    std::fs::write(class.join("a.png"), b"no image").unwrap();
     let failed = evaluate(dir.path(), out.path(), &[]);
     assert_eq!(failed.status.code(), Some(2));
     assert!(text(&failed.stderr).contains("none of the 1 images can be scored"), "{}", text(&failed.stderr));
@@ -136,14 +136,14 @@ fn what_the_model_learnt_from_is_marked_and_set_apart() {
         .output()
         .unwrap();
     assert_eq!(trained.status.code(), Some(0), "{}", text(&trained.stderr));
-    // A copy of a training picture, a pixel row short: another file, the same cell; and strangers.
+    // A copy of a training image, a pixel row short: another file, the same cell; and strangers.
     let strangers = labelled_folder(3, 14);
     let class = data.path().join("lymphocyte");
     let (mut copied, mut more) = (0, Vec::new());
     for entry in std::fs::read_dir(&class).unwrap() {
         let path = entry.unwrap().path();
-        let picture = image::open(&path).unwrap().to_rgb8();
-        let turned = image::imageops::rotate90(&picture);
+        let image = image::open(&path).unwrap().to_rgb8();
+        let turned = image::imageops::rotate90(&image);
         more.push((format!("turned-{copied}.png"), leukoscope::imaging::encode_png(&turned).unwrap()));
         copied += 1;
     }
@@ -152,10 +152,10 @@ fn what_the_model_learnt_from_is_marked_and_set_apart() {
     let ended = evaluate(data.path(), &out, &["--model", model.to_str().unwrap()]);
     assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
     let overlap = json(&out.join("report.json"))["training_overlap"].clone();
-    // Training and validation are four fifths of 36 pictures; the rest was the test part.
+    // Training and validation are four fifths of 36 images; the rest was the test part.
     let (same, alike) = (overlap["same"].as_u64().unwrap(), overlap["near_duplicates"].as_u64().unwrap());
     assert!((27..=30).contains(&same), "{overlap}");
-    assert!(alike >= 5, "turned copies of training pictures are known: {overlap}");
+    assert!(alike >= 5, "turned copies of training images are known: {overlap}");
     assert_eq!(overlap["without_them"]["n"].as_u64(), Some(48 - same - alike), "{overlap}");
     assert!(text(&ended.stdout).contains("were in training"));
     let inspected = text(&run("inspect", &[model.to_str().unwrap()]).stdout);
@@ -309,7 +309,7 @@ fn a_calibrated_model_answers_what_was_fitted() {
             threshold == 0.0 || said.contains(&format!("({kept} of {})", 5 * n)),
             "{name}: {kept} kept at {threshold}: {said}"
         );
-        // And `classify` says the same of a picture as `evaluate`.
+        // And `classify` says the same of an image as `evaluate`.
         let one = &after[0];
         let path = data.path().join(&one["path"]);
         let answered = classify(&[path.to_str().unwrap(), "--model", new.to_str().unwrap(), "--provider", "cpu"]);
@@ -370,7 +370,7 @@ fn two_models_side_by_side() {
     assert!(std::fs::read_to_string(out.join("compare.html")).unwrap().contains("McNemar"));
 }
 
-/// Against the golden numbers, from the real pictures to the report.
+/// Against the golden numbers, from the real images to the report.
 #[test]
 fn the_report_on_real_cells_is_scikit_learns() {
     let Some(data) = real_images("check/tecom300") else { return };

@@ -50,7 +50,7 @@ fn difference(a: &leukoscope::imaging::RgbImage, b: &leukoscope::imaging::RgbIma
 /// The mean difference from the motif is at most what the format itself loses.
 #[test]
 fn one_motif_comes_out_of_every_format() {
-    let motif = decode(&fixture("rgb.png"), Limits::default()).unwrap().picture;
+    let motif = decode(&fixture("rgb.png"), Limits::default()).unwrap().image;
     for name in ALL {
         let got = decode(&fixture(name), Limits::default()).unwrap_or_else(|e| panic!("{name}: {e}"));
         let bound = match name {
@@ -63,7 +63,7 @@ fn one_motif_comes_out_of_every_format() {
             "cmyk.jpg" => 6.0,
             _ => 4.0,
         };
-        let d = difference(&got.picture, &motif);
+        let d = difference(&got.image, &motif);
         assert!(d <= bound, "{name}: {d}");
         assert_eq!(got.warnings.len(), usize::from(name == "pages.tif"), "{name}: {:?}", got.warnings);
     }
@@ -71,19 +71,19 @@ fn one_motif_comes_out_of_every_format() {
 
 #[test]
 fn grey_alpha_and_sixteen_bit_follow_the_one_policy() {
-    let picture = |name: &str| decode(&fixture(name), Limits::default()).unwrap().picture;
-    assert_eq!(picture("alpha.png").get_pixel(40, 20).0, [255, 255, 255], "transparent is white");
-    let grey = picture("grey.png");
+    let image = |name: &str| decode(&fixture(name), Limits::default()).unwrap().image;
+    assert_eq!(image("alpha.png").get_pixel(40, 20).0, [255, 255, 255], "transparent is white");
+    let grey = image("grey.png");
     assert!(grey.pixels().all(|p| p[0] == p[1] && p[1] == p[2]));
-    assert!(difference(&grey, &picture("grey.jpg")) < 3.0);
-    let deep = picture("grey16.png");
-    let motif = picture("rgb.png");
-    // Scaled by the declared depth: the high byte, not the picture's own range.
+    assert!(difference(&grey, &image("grey.jpg")) < 3.0);
+    let deep = image("grey16.png");
+    let motif = image("rgb.png");
+    // Scaled by the declared depth: the high byte, not the image's own range.
     let far = deep.pixels().zip(motif.pixels()).map(|(a, b)| a[0].abs_diff(b[0])).max();
     assert!(far <= Some(1), "{far:?}");
 }
 
-/// No cut of a file gives half a picture: it fails, or every pixel is there.
+/// No cut of a file gives half an image: it fails, or every pixel is there.
 #[test]
 fn no_prefix_of_any_format_passes_for_the_whole() {
     for name in [
@@ -101,10 +101,10 @@ fn no_prefix_of_any_format_passes_for_the_whole() {
         "pages.tif",
     ] {
         let bytes = fixture(name);
-        let whole = decode(&bytes, Limits::default()).unwrap().picture;
+        let whole = decode(&bytes, Limits::default()).unwrap().image;
         for n in 0..bytes.len() {
             if let Ok(got) = decode(&bytes[..n], Limits::default()) {
-                assert_eq!(got.picture, whole, "{name} cut to {n} of {} bytes", bytes.len());
+                assert_eq!(got.image, whole, "{name} cut to {n} of {} bytes", bytes.len());
             }
         }
         if name.ends_with("jpg") {
@@ -123,7 +123,7 @@ proptest::proptest! {
         let mut bytes = fixture(ALL[which]);
         let n = bytes.len();
         bytes[at % n] = value;
-        let outcome = std::panic::catch_unwind(|| decode(&bytes, Limits::default()).map(|d| d.picture.dimensions()));
+        let outcome = std::panic::catch_unwind(|| decode(&bytes, Limits::default()).map(|d| d.image.dimensions()));
         if let Ok(Ok((w, h))) = outcome {
             proptest::prop_assert!(u64::from(w) * u64::from(h) <= Limits::default().pixels);
         }
@@ -163,7 +163,7 @@ fn microscope_files_are_sent_to_export_as_tiff() {
     }
 }
 
-/// A folder with everything that can be wrong, beside pictures that are fine.
+/// A folder with everything that can be wrong, beside images that are fine.
 fn hostile_folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let put = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
@@ -172,7 +172,7 @@ fn hostile_folder() -> tempfile::TempDir {
     put("02-empty.png", b"");
     put("03-text.jpg", b"this is a letter");
     put("04-really-a-png.jpg", &drawn(2));
-    put("05-notes.txt", b"not a picture, and nobody says it is");
+    put("05-notes.txt", b"not an image, and nobody says it is");
     put("06-slide.czi", b"ZISRAWFILE\0\0\0\0\0\0\0\0\0");
     put("07-blank.bmp", &fixture("rgb.bmp"));
     std::fs::create_dir(dir.path().join("08-folder.png")).unwrap();
@@ -202,7 +202,7 @@ fn one_bad_file_is_one_row_and_the_rest_is_done() {
     for (name, word) in [
         ("01-truncated", "cut off"),
         ("02-empty", "empty"),
-        ("03-text", "not a picture"),
+        ("03-text", "not an image"),
         ("06-slide", "export as TIFF"),
         ("08-folder", "folder"),
         ("09-loop", "leads back"),
@@ -228,18 +228,18 @@ fn a_file_named_by_hand_is_never_skipped() {
     let out = classify(&[note.to_str().unwrap()]);
     assert_eq!(out.status.code(), Some(2));
     assert_eq!(table(&out.stdout)[0]["status"], "failed");
-    let gone = classify(&["/no/such/picture.png"]);
+    let gone = classify(&["/no/such/image.png"]);
     assert_eq!(gone.status.code(), Some(2));
     assert!(table(&gone.stdout)[0]["error"].contains("no such file"));
     let empty = classify(&[dir.path().to_str().unwrap()]);
     assert_eq!(empty.status.code(), Some(2));
-    assert!(text(&empty.stderr).contains("no picture"), "{}", text(&empty.stderr));
+    assert!(text(&empty.stderr).contains("no image"), "{}", text(&empty.stderr));
 }
 
 #[test]
 fn an_image_without_a_white_cell_is_no_cell_and_fine() {
     let dir = tempfile::tempdir().unwrap();
-    let blank = leukoscope::imaging::draw_slide(320, 240, 0, 1).picture;
+    let blank = leukoscope::imaging::draw_slide(320, 240, 0, 1).image;
     let flat = leukoscope::imaging::RgbImage::from_pixel(320, 240, *blank.get_pixel(0, 0));
     std::fs::write(dir.path().join("flat.png"), leukoscope::imaging::encode_png(&flat).unwrap()).unwrap();
     let out = classify(&[dir.path().to_str().unwrap()]);
@@ -352,9 +352,9 @@ fn a_full_disk_is_said_and_nothing_pretends_to_be_written() {
 #[test]
 fn a_kill_while_writing_leaves_the_old_table_whole() {
     let dir = tempfile::tempdir().unwrap();
-    let picture = drawn(2);
+    let image = drawn(2);
     for i in 0..400 {
-        std::fs::write(dir.path().join(format!("{i:04}.png")), &picture).unwrap();
+        std::fs::write(dir.path().join(format!("{i:04}.png")), &image).unwrap();
     }
     let target = dir.path().join("table.csv");
     for round in 0..6u64 {

@@ -268,7 +268,7 @@ fn copies_of_a_file_are_one_file() {
 }
 
 #[test]
-fn a_file_that_changed_has_its_new_result_and_its_new_picture_or_neither() {
+fn a_file_that_changed_has_its_new_result_and_its_new_image_or_neither() {
     let (dir, sessions) = (drawn_folder(3), tempfile::tempdir().unwrap());
     let mut h = session(&[dir.path().to_owned()], sessions.path());
     let first = tile(&h, 0);

@@ -318,9 +318,9 @@ fn a_run_that_was_stopped_says_what_was_not_looked_at_wherever_it_is_told() {
     let (dir, sessions) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let slide = dir.path().join("slide");
     std::fs::create_dir(&slide).unwrap();
-    let field = leukoscope::imaging::encode_png(&leukoscope::imaging::draw_slide(1000, 800, 14, 3).picture).unwrap();
+    let field = leukoscope::imaging::encode_png(&leukoscope::imaging::draw_slide(1000, 800, 14, 3).image).unwrap();
     for i in 0u32..400 {
-        // Different bytes, one picture: a chunk of text at the end is no pixel.
+        // Different bytes, one image: a chunk of text at the end is no pixel.
         std::fs::write(slide.join(format!("x{i:03}.png")), [&field[..], &i.to_le_bytes()].concat()).unwrap();
     }
     let mut h = started(std::slice::from_ref(&slide), sessions.path());
@@ -353,16 +353,13 @@ fn images_of_one_field_are_asked_about_before_a_signature_and_count_once_when_a_
     let slide = dir.path().join("slide");
     write(&slide, &[("a.png", 1), ("b.png", 2), ("c.png", 3)]);
     // The first once more, saved by another program, and a little shifted.
-    let picture = image::load_from_memory(&drawn(1)).unwrap().to_rgb8();
-    let save = |picture: &image::RgbImage, name: &str| {
+    let image = image::load_from_memory(&drawn(1)).unwrap().to_rgb8();
+    let save = |image: &image::RgbImage, name: &str| {
         let file = std::fs::File::create(slide.join(name)).unwrap();
-        image::codecs::jpeg::JpegEncoder::new_with_quality(file, 85).encode_image(picture).unwrap();
+        image::codecs::jpeg::JpegEncoder::new_with_quality(file, 85).encode_image(image).unwrap();
     };
-    save(&picture, "a again.jpg");
-    save(
-        &image::imageops::crop_imm(&picture, 3, 2, picture.width() - 3, picture.height() - 2).to_image(),
-        "a later.jpg",
-    );
+    save(&image, "a again.jpg");
+    save(&image::imageops::crop_imm(&image, 3, 2, image.width() - 3, image.height() - 2).to_image(), "a later.jpg");
     let mut h = case(&[slide], sessions.path());
     for file in ["a.png", "a again.jpg", "a later.jpg", "b.png", "c.png"] {
         label(&mut h, file, "monocyte");

@@ -18,29 +18,29 @@ fn somebody_elses_model_is_asked_about_tried_and_opened() {
     let dir = tempfile::tempdir().unwrap();
     let model = dir.path().join("theirs.onnx");
     std::fs::copy(strangers().join("custom-vision/model.onnx"), &model).unwrap();
-    let picture = strangers().join("pictures/monocyte/03.png");
-    let mut harness = open(vec![picture]);
-    until(&mut harness, "the picture", |w| w.state().review.job.is_none() && w.state().review.images.len() == 1);
+    let image = strangers().join("images/monocyte/03.png");
+    let mut harness = open(vec![image]);
+    until(&mut harness, "the image", |w| w.state().review.job.is_none() && w.state().review.images.len() == 1);
     harness.state_mut().act(Input::Open(vec![model]), 1.0);
     until(&mut harness, "the wizard", |w| w.state().models.wizard.is_some());
     assert_eq!(harness.state().state().shell.page, Page::Models);
     let wizard = |w: &leukoscope::app::Window| w.state().models.wizard.clone().unwrap();
     until(
         &mut harness,
-        "its answer to the picture",
+        "its answer to the image",
         |w| matches!(&wizard(w).preview, Some(Ok(p)) if !p.answers.is_empty()),
     );
     assert!(harness.query_by_label_contains("What are its 5 classes called").is_some());
     assert!(harness.query_by_label_contains("Still open").is_some());
-    // Labelled pictures answer it.
-    let data = strangers().join("pictures").to_string_lossy().into_owned();
+    // Labelled images answer it.
+    let data = strangers().join("images").to_string_lossy().into_owned();
     harness.state_mut().act(ModelsInput::Data(data), 2.0);
     harness.run_steps(2);
     harness.get_by_label("Try").click();
     until(&mut harness, "the check", |w| matches!(&wizard(w).probed, Some(Ok(p)) if p.chosen.is_some()));
     assert!(harness.query_by_label("taken").is_some());
     assert_eq!(wizard(harness.state()).open(), Vec::<String>::new());
-    // The picture is a monocyte for it now, by name.
+    // The image is a monocyte for it now, by name.
     until(
         &mut harness,
         "the new answer",

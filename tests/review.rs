@@ -147,7 +147,7 @@ fn a_rubber_band_and_a_drag_to_a_class_by_the_mouse() {
 fn squares_are_moved_added_and_taken_back() {
     let (dir, sessions) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let path = dir.path().join("field.png");
-    std::fs::write(&path, encode_png(&draw_slide(900, 700, 6, 3).picture).unwrap()).unwrap();
+    std::fs::write(&path, encode_png(&draw_slide(900, 700, 6, 3).image).unwrap()).unwrap();
     let mut h = session(&[dir.path().to_owned()], sessions.path());
     let found = h.state().state().review.tiles.len();
     assert!(found >= 4, "{found}");
@@ -335,17 +335,17 @@ fn a_watched_folder_grows_and_a_half_written_file_waits() {
     h.state_mut().keep_sessions_in(sessions.path().to_owned());
     h.state_mut().hear(Event::Watch(dir.path().to_owned()), 1.0);
     until(&mut h, "the watch", |w| w.state().review.job.as_ref().is_some_and(|j| j.title.starts_with("Watching")));
-    let picture = drawn(5);
-    std::fs::write(dir.path().join("a.png"), &picture[..picture.len() / 2]).unwrap();
-    std::fs::write(dir.path().join("b.png"), &picture).unwrap();
+    let image = drawn(5);
+    std::fs::write(dir.path().join("a.png"), &image[..image.len() / 2]).unwrap();
+    std::fs::write(dir.path().join("b.png"), &image).unwrap();
     // Rewritten again and again, it never comes to rest.
     for i in 0..8 {
         std::thread::sleep(std::time::Duration::from_millis(120));
-        std::fs::write(dir.path().join("a.png"), &picture[..picture.len() / 2 + i]).unwrap();
+        std::fs::write(dir.path().join("a.png"), &image[..image.len() / 2 + i]).unwrap();
         h.step();
     }
-    std::fs::write(dir.path().join("a.png"), &picture).unwrap();
-    until(&mut h, "both pictures", |w| w.state().review.images.len() == 2);
+    std::fs::write(dir.path().join("a.png"), &image).unwrap();
+    until(&mut h, "both images", |w| w.state().review.images.len() == 2);
     let state = &h.state().state().review;
     assert!(
         state.images.values().all(|i| !matches!(i.outcome, leukoscope::domain::Outcome::Failed(_))),

@@ -53,13 +53,7 @@ fn with_its_sidecars_each_layout_opens_with_the_right_contract_and_no_question()
         // The contract is the right one because the model is right with it.
         let dir = tempfile::tempdir().unwrap();
         let mut evaluate = leukoscope();
-        evaluate
-            .arg("evaluate")
-            .arg(fixtures().join("pictures"))
-            .arg("--model")
-            .arg(&path)
-            .arg("--out")
-            .arg(dir.path());
+        evaluate.arg("evaluate").arg(fixtures().join("images")).arg("--model").arg(&path).arg("--out").arg(dir.path());
         let out = evaluate.output().unwrap();
         assert!(out.status.success(), "{name}: {}", text(&out.stderr));
         let report = std::fs::read(dir.path().join("report.json")).unwrap();
@@ -80,12 +74,11 @@ fn alone_each_layout_asks_for_its_labels_and_nothing_else() {
 }
 
 #[test]
-fn alone_with_labelled_pictures_each_layout_finds_contract_and_labels_by_itself() {
+fn alone_with_labelled_images_each_layout_finds_contract_and_labels_by_itself() {
     for (name, _, scaling, framing, labels) in layouts() {
         let (_dir, path) = alone(name);
         let mut foreign = ModelImport::read(&path).unwrap();
-        let found =
-            probe(&foreign, &fixtures().join("pictures"), &Cancel::new(), &Progress::default()).unwrap().unwrap();
+        let found = probe(&foreign, &fixtures().join("images"), &Cancel::new(), &Progress::default()).unwrap().unwrap();
         let best = &found.tried[found.chosen.expect(&found.why)];
         assert!(best.scaling.near(&scaling), "{name}: {}", found.why);
         assert_eq!(best.framing.word(), framing.word(), "{name}: {}", found.why);
@@ -109,8 +102,7 @@ fn figures_overrule_what_is_usual() {
         let mut foreign = ModelImport::read(&path).unwrap();
         let labels = Some(ALPHABETICAL.map(str::to_owned).to_vec());
         foreign.answers = Answers { scaling: Some(wrong), labels, ..Answers::default() };
-        let found =
-            probe(&foreign, &fixtures().join("pictures"), &Cancel::new(), &Progress::default()).unwrap().unwrap();
+        let found = probe(&foreign, &fixtures().join("images"), &Cancel::new(), &Progress::default()).unwrap().unwrap();
         let best = &found.tried[found.chosen.unwrap()];
         let (_, _, right, ..) = layouts().into_iter().find(|l| l.0 == name).unwrap();
         assert!(best.scaling.near(&right), "{name}: {}", found.why);
@@ -119,13 +111,13 @@ fn figures_overrule_what_is_usual() {
 
 #[test]
 fn where_no_figures_speak_for_any_contract_none_is_taken() {
-    // Labels that have nothing to do with the pictures.
+    // Labels that have nothing to do with the images.
     let dir = tempfile::tempdir().unwrap();
     for (i, class) in ALPHABETICAL.iter().enumerate() {
         std::fs::create_dir(dir.path().join(class)).unwrap();
         for (j, of) in ALPHABETICAL.iter().enumerate() {
             let n = 5 * ((i + j) % 8) + j;
-            let from = fixtures().join("pictures").join(of).join(format!("{n:02}.png"));
+            let from = fixtures().join("images").join(of).join(format!("{n:02}.png"));
             std::fs::copy(from, dir.path().join(class).join(format!("{n}.png"))).unwrap();
         }
     }
@@ -145,9 +137,9 @@ fn an_answer_is_kept_beside_the_program_and_a_copy_needs_none() {
         (out.status.code().unwrap(), text(&out.stdout), text(&out.stderr))
     };
     let model = path.to_str().unwrap();
-    let pictures = fixtures().join("pictures");
-    let pictures = pictures.to_str().unwrap();
-    let (code, _, said) = run(&["classify", pictures, "--model", model]);
+    let images = fixtures().join("images");
+    let images = images.to_str().unwrap();
+    let (code, _, said) = run(&["classify", images, "--model", model]);
     assert_eq!(code, 2);
     assert!(said.contains("What are its 5 classes called"), "{said}");
     let (code, _, said) = run(&["adopt", model]);
@@ -160,7 +152,7 @@ fn an_answer_is_kept_beside_the_program_and_a_copy_needs_none() {
     assert!(card.contains("granulocyte, lymphocyte, monocyte, neutrophil"), "{card}");
     assert!(card.contains("Segmented neutrophil as neutrophil") && card.contains("as you said"), "{card}");
     let out =
-        leukoscope().env("XDG_DATA_HOME", home.path()).args(["classify", pictures, "--model", model]).output().unwrap();
+        leukoscope().env("XDG_DATA_HOME", home.path()).args(["classify", images, "--model", model]).output().unwrap();
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     assert!(text(&out.stderr).contains("assumed"), "what stands nowhere is said: {}", text(&out.stderr));
     let rows = table(&out.stdout);
@@ -201,19 +193,19 @@ fn an_answer_is_kept_beside_the_program_and_a_copy_needs_none() {
     let broken = with_manifest(&ours, &manifest.to_string()).unwrap();
     let bad = dir.path().join("bad.onnx");
     std::fs::write(&bad, broken).unwrap();
-    let out = leukoscope().args(["classify", pictures, "--model", bad.to_str().unwrap()]).output().unwrap();
+    let out = leukoscope().args(["classify", images, "--model", bad.to_str().unwrap()]).output().unwrap();
     assert!(out.status.code() == Some(2) && told(&out.stderr), "{}", text(&out.stderr));
     assert_eq!(run(&["adopt", model, "--forget"]).0, 0);
-    assert_eq!(run(&["classify", pictures, "--model", model]).0, 2, "forgotten");
+    assert_eq!(run(&["classify", images, "--model", model]).0, 2, "forgotten");
 }
 
 #[test]
-fn labelled_pictures_are_tried_from_the_command_line() {
+fn labelled_images_are_tried_from_the_command_line() {
     let home = tempfile::tempdir().unwrap();
     let (_dir, path) = alone("custom-vision");
     let run = |arguments: &[&str]| leukoscope().env("XDG_DATA_HOME", home.path()).args(arguments).output().unwrap();
-    let pictures = fixtures().join("pictures");
-    let out = run(&["adopt", path.to_str().unwrap(), "--data", pictures.to_str().unwrap()]);
+    let images = fixtures().join("images");
+    let out = run(&["adopt", path.to_str().unwrap(), "--data", images.to_str().unwrap()]);
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     let shown = text(&out.stdout);
     assert!(shown.contains("bytes-bgr") && shown.contains("95 % interval"), "{shown}");

@@ -107,9 +107,9 @@ fn a_changed_weight_fails_the_models_own_test() {
         b.copy_from_slice(&1f32.to_le_bytes());
     }
     std::fs::write(&out, bytes).unwrap();
-    let picture = dir.path().join("a.png");
-    std::fs::write(&picture, drawn(1)).unwrap();
-    let ended = classify(&[picture.to_str().unwrap(), "--model", out.to_str().unwrap()]);
+    let image = dir.path().join("a.png");
+    std::fs::write(&image, drawn(1)).unwrap();
+    let ended = classify(&[image.to_str().unwrap(), "--model", out.to_str().unwrap()]);
     assert_eq!(ended.status.code(), Some(2));
     assert!(text(&ended.stderr).contains("self-test"), "{}", text(&ended.stderr));
 }
@@ -117,8 +117,8 @@ fn a_changed_weight_fails_the_models_own_test() {
 #[test]
 fn a_damaged_copy_of_the_bundled_model_fails_its_test() {
     let dir = tempfile::tempdir().unwrap();
-    let picture = dir.path().join("a.png");
-    std::fs::write(&picture, drawn(1)).unwrap();
+    let image = dir.path().join("a.png");
+    std::fs::write(&image, drawn(1)).unwrap();
     let whole = leukoscope::model::embedded_bytes();
     for (from, byte, fails) in [(0, 0, false), (whole.len() / 2, 0x3f, true), (whole.len() - 900_000, 0xbf, true)] {
         let mut bytes = whole.to_vec();
@@ -128,7 +128,7 @@ fn a_damaged_copy_of_the_bundled_model_fails_its_test() {
         }
         let out = dir.path().join("copy.onnx");
         std::fs::write(&out, bytes).unwrap();
-        let ended = classify(&[picture.to_str().unwrap(), "--model", out.to_str().unwrap()]);
+        let ended = classify(&[image.to_str().unwrap(), "--model", out.to_str().unwrap()]);
         let said = text(&ended.stderr);
         assert_eq!(ended.status.code(), Some(if fails { 2 } else { 0 }), "{from}: {said}");
         assert_eq!(said.contains("self-test"), fails, "{from}: {said}");
@@ -198,7 +198,7 @@ fn refusal(dataset: &Path, more: &[&str]) -> String {
 #[test]
 fn every_bad_dataset_is_refused_by_its_own_words() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(refusal(dir.path(), &[]).contains("holds no labelled pictures"));
+    assert!(refusal(dir.path(), &[]).contains("holds no labelled images"));
     assert!(refusal(&dir.path().join("nowhere"), &[]).contains("no folder or CSV"));
     let one = labelled_folder(1, 4);
     assert!(refusal(one.path(), &[]).contains("at least two classes"), "one class");
@@ -226,7 +226,7 @@ fn every_bad_dataset_is_refused_by_its_own_words() {
 }
 
 #[test]
-fn failed_and_empty_pictures_are_named_and_labels_by_case_are_one() {
+fn failed_and_empty_images_are_named_and_labels_by_case_are_one() {
     let data = labelled_folder(2, 6);
     std::fs::write(data.path().join("neutrophil/broken.png"), &drawn(1)[..300]).unwrap();
     std::fs::rename(data.path().join("lymphocyte"), data.path().join("Lymphocyte")).unwrap();
@@ -278,7 +278,7 @@ fn a_loss_that_is_no_number_a_full_disk_and_too_large_a_batch_are_said() {
 }
 
 #[test]
-fn pictures_that_vanish_while_it_trains_do_not_matter_once_they_are_cut() {
+fn images_that_vanish_while_it_trains_do_not_matter_once_they_are_cut() {
     let data = labelled_folder(2, 6);
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("m.onnx");
@@ -309,7 +309,7 @@ fn an_imagenet_backbone_is_a_start_and_copies_of_one_cell_stay_on_one_side() {
     };
     let auto = plan("auto");
     assert!(auto.contains("agrees with ONNX Runtime"), "{auto}");
-    // Names declare 344 parents; lookalikes across them are reported, and never make two heaps of 775 pictures.
+    // Names declare 344 parents; lookalikes across them are reported, and never make two heaps of 775 images.
     let groups = |class: &str| -> usize {
         let row = auto.lines().find(|l| l.starts_with(class)).unwrap();
         row.split_whitespace().nth(4).unwrap().parse().unwrap()

@@ -147,9 +147,9 @@ fn only_one_dialog_is_open() {
 #[test]
 fn a_batch_can_be_cancelled_and_what_is_done_stays() {
     let dir = drawn_folder(1);
-    let picture = drawn(2);
+    let image = drawn(2);
     for i in 0..1500 {
-        std::fs::write(dir.path().join(format!("x{i:04}.png")), &picture).unwrap();
+        std::fs::write(dir.path().join(format!("x{i:04}.png")), &image).unwrap();
     }
     let mut harness = open(vec![dir.path().to_owned()]);
     until(&mut harness, "the first rows", |w| w.state().review.images.len() > 5);
@@ -353,11 +353,11 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
     let before = harness.state().state().evaluate.found.as_ref().unwrap().scores.accuracy.value;
     assert!(harness.query_by_label("Confusion matrix").is_some());
     // The number of the matrix, then its image, then a key.
-    let label = "reference neutrophil, called lymphocyte: 1";
+    let label = "reference neutrophil, predicted lymphocyte: 1";
     assert!(harness.query_by_label(label).is_some(), "the drawn lymphocyte is called one");
     harness.get_by_label(label).click();
     harness.run_steps(3);
-    assert!(harness.query_by_label_contains("wrong.png, reference neutrophil, called lymphocyte").is_some());
+    assert!(harness.query_by_label_contains("wrong.png, reference neutrophil, predicted lymphocyte").is_some());
     harness.get_by_label_contains("wrong.png, reference neutrophil").click();
     harness.run_steps(2);
     // The key of lymphocytes, as in Review, whatever their place in the model.
@@ -366,7 +366,7 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
     let view = &harness.state().state().evaluate;
     let found = view.found.as_ref().unwrap();
     assert!(found.corrected() == 1 && found.scores.accuracy.value > before, "the numbers follow at once");
-    assert!(harness.query_by_label("reference neutrophil, called lymphocyte: 0").is_some());
+    assert!(harness.query_by_label("reference neutrophil, predicted lymphocyte: 0").is_some());
     until(&mut harness, "the intervals", |w| !w.state().evaluate.pending);
     assert!(harness.state().state().evaluate.found.as_ref().unwrap().scores.accuracy.interval.is_some());
     harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Z);
@@ -378,7 +378,7 @@ fn a_person_evaluates_corrects_a_reference_takes_it_back_and_maps_a_label() {
         harness.run_steps(3);
     }
     assert!(harness.query_by_label_contains("a threshold of").is_some());
-    // Another model on the same pictures: here the same one, so nothing differs.
+    // Another model on the same images: here the same one, so nothing differs.
     let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let file = std::fs::read_dir(models).unwrap().map(|e| e.unwrap().path());
     form.other = file.into_iter().find(|p| p.extension().is_some_and(|e| e == "onnx")).unwrap().display().to_string();

@@ -14,12 +14,12 @@ use strum::{EnumIter, IntoEnumIterator as _, IntoStaticStr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 pub enum Command {
     OpenFolder,
-    /// Choose pictures.
+    /// Choose images.
     OpenImage,
     OpenPath,
     /// Draw and open the demo slide.
     DemoSlide,
-    /// Choose a folder, and classify pictures as they come into it.
+    /// Choose a folder, and classify images as they come into it.
     WatchFolder,
     /// Choose a model file.
     OpenModel,
@@ -66,14 +66,14 @@ pub enum Command {
     Undo,
     /// Do the last undone correction again.
     Redo,
-    /// Choose labelled pictures to evaluate on.
+    /// Choose labelled images to evaluate on.
     ChooseEvaluation,
     /// Evaluate the model in use.
     Evaluate,
     StopEvaluation,
     /// Write the evaluation's report.
     ExportEvaluation,
-    /// Calibrate the model on the pictures of the evaluation.
+    /// Calibrate the model on the images of the evaluation.
     Calibrate,
     /// Classify with the model just calibrated.
     UseCalibratedModel,
@@ -81,9 +81,9 @@ pub enum Command {
     ChooseOther,
     /// Hold another model against this one.
     CompareModels,
-    /// Choose labelled pictures to train on.
+    /// Choose labelled images to train on.
     ChooseDataset,
-    /// Count and group the labelled pictures.
+    /// Count and group the labelled images.
     LookAtData,
     StartTraining,
     /// Hold training, or let it go on.
@@ -98,7 +98,7 @@ pub enum Command {
     ClearFilter,
     /// Put the cursor into the filter.
     FocusFilter,
-    /// Fit the picture into its pane.
+    /// Fit the image into its pane.
     FitImage,
     LargerTiles,
     SmallerTiles,
@@ -226,14 +226,14 @@ impl Command {
     fn row(self) -> Row {
         match self {
             Self::OpenFolder => {
-                row(REVIEW, "Open Folder…", "Classify every picture in a folder and the folders below it")
+                row(REVIEW, "Open Folder…", "Classify every image in a folder and the folders below it")
                     .keys(CTRL, Key::O)
                     .also("directory import load")
             }
-            Self::OpenImage => row(REVIEW, "Open Image…", "Classify one or several pictures")
+            Self::OpenImage => row(REVIEW, "Open Image…", "Classify one or several images")
                 .keys(CTRL_SHIFT, Key::O)
-                .also("picture photo file load"),
-            Self::OpenPath => row(SHELL, "Open Path…", "Type or paste the path of a picture or folder")
+                .also("image photo file load"),
+            Self::OpenPath => row(SHELL, "Open Path…", "Type or paste the path of an image or folder")
                 .keys(CTRL, Key::L)
                 .also("paste"),
             Self::DemoSlide => {
@@ -241,10 +241,8 @@ impl Command {
                     .keys(CTRL, Key::D)
                     .also("example sample")
             }
-            Self::WatchFolder => {
-                row(REVIEW, "Watch Folder…", "Classify pictures as a camera writes them into a folder")
-                    .also("camera live monitor")
-            }
+            Self::WatchFolder => row(REVIEW, "Watch Folder…", "Classify images as a camera writes them into a folder")
+                .also("camera live monitor"),
             Self::OpenModel => row(WINDOW, "Open Model…", "Classify with another model file (ONNX)")
                 .keys(CTRL, Key::M)
                 .also("load ONNX network"),
@@ -340,12 +338,12 @@ impl Command {
             }
             Self::ChooseEvaluation => row(
                 EVALUATE,
-                "Choose Pictures to Evaluate…",
+                "Choose Images to Evaluate…",
                 "A folder with a folder per class, to see how good the model is on it",
             )
             .also("dataset labelled folder"),
             Self::Evaluate => {
-                row(EVALUATE, "Start Evaluating", "Classify the labelled pictures and score the model in use on them")
+                row(EVALUATE, "Start Evaluating", "Classify the labelled images and score the model in use on them")
                     .also("accuracy confusion matrix validate test")
             }
             Self::StopEvaluation => row(EVALUATE, "Stop Evaluating", "Stop; nothing is scored"),
@@ -358,7 +356,7 @@ impl Command {
             Self::Calibrate => row(
                 EVALUATE,
                 "Calibrate",
-                "Fit confidences and a threshold below which no label is given, on these pictures; writes a new model",
+                "Fit confidences and a threshold below which no label is given, on these images; writes a new model",
             )
             .also("temperature threshold confidence"),
             Self::UseCalibratedModel => {
@@ -370,11 +368,11 @@ impl Command {
             Self::CompareModels => row(
                 EVALUATE,
                 "Compare Models",
-                "Evaluate the other model on the same pictures: difference, and images where exactly one is right",
+                "Evaluate the other model on the same images: difference, and images where exactly one is right",
             )
             .also("difference McNemar"),
             Self::ChooseDataset => {
-                row(TRAIN, "Choose Labelled Pictures…", "A folder with a folder per class").also("folder labelled")
+                row(TRAIN, "Choose Labelled Images…", "A folder with a folder per class").also("folder labelled")
             }
             Self::LookAtData => {
                 row(TRAIN, "Look at the Data", "Count the classes, find near-duplicates, split; nothing is trained")
@@ -401,9 +399,7 @@ impl Command {
             Self::FocusFilter => row(REVIEW, "Filter by Name", "Show only files whose name contains what you type")
                 .keys(Modifiers::NONE, Key::Slash)
                 .also("search find"),
-            Self::FitImage => {
-                row(REVIEW, "Fit Image", "Show the whole picture").keys(CTRL, Key::Num0).also("zoom reset")
-            }
+            Self::FitImage => row(REVIEW, "Fit Image", "Show the whole image").keys(CTRL, Key::Num0).also("zoom reset"),
             Self::LargerTiles => {
                 row(REVIEW, "Gallery: Larger", "Show fewer, larger tiles").keys(CTRL, Key::Plus).also("zoom")
             }

@@ -35,7 +35,7 @@ use state::State;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use textures::Pictures;
+use textures::Textures;
 use widgets::{Asked, Cx};
 
 /// Events that wait for the window at most; a job that is ahead waits.
@@ -79,7 +79,7 @@ pub struct Window {
     /// None once the window is going: whoever speaks then is not waited for.
     events: Option<Receiver<Event>>,
     session_events: Receiver<OfSession>,
-    pictures: Pictures,
+    textures: Textures,
     memory: Memory,
     shown_theme: Option<ThemeChoice>,
     input_order: shell::input_order::InputOrder,
@@ -166,7 +166,7 @@ impl Window {
             jobs: new_jobs(ctx, &channel, session_channel, kept.is_some()),
             events: Some(events),
             session_events,
-            pictures: pictures(ctx, kept.is_some()),
+            textures: textures(ctx, kept.is_some()),
             memory: Memory::default(),
             shown_theme: None,
             input_order: shell::input_order::InputOrder::default(),
@@ -197,8 +197,8 @@ impl Window {
     }
 
     /// Bytes of the images held for the screen; for tests and measurements.
-    pub fn picture_bytes(&self) -> usize {
-        self.pictures.bytes()
+    pub fn texture_bytes(&self) -> usize {
+        self.textures.bytes()
     }
 
     /// Keeps sessions in a folder of their own, before anything is opened; for tests.
@@ -241,7 +241,7 @@ impl Window {
             }),
             Effect::Review(effect) => {
                 if matches!(effect, review::Effect::OpenSession(..)) {
-                    self.pictures.clear();
+                    self.textures.clear();
                 }
                 self.jobs.review.perform(effect, &self.state.review, &cx);
             }
@@ -305,8 +305,8 @@ impl Window {
     pub fn draw(&mut self, ui: &mut egui::Ui) {
         self.state.shell.language.speak();
         let now = ui.input(|i| i.time);
-        self.pictures.begin_frame(ui.ctx());
-        let asked = draw_window(ui, &self.state, &mut self.memory, &mut self.pictures, now);
+        self.textures.begin_frame(ui.ctx());
+        let asked = draw_window(ui, &self.state, &mut self.memory, &mut self.textures, now);
         // One-frame wishes were seen by the page.
         let review = &mut self.state.review;
         (review.fit, review.reveal, review.focus_filter) = (false, false, false);
@@ -344,13 +344,13 @@ fn new_jobs(ctx: &egui::Context, channel: &Sender<Event>, session: Sender<OfSess
 }
 
 /// The cache of images for the screen. Without a place on the disk they are made again: a word in the log is enough.
-fn pictures(ctx: &egui::Context, remembers: bool) -> Pictures {
+fn textures(ctx: &egui::Context, remembers: bool) -> Textures {
     let disk = crate::files::cache_folder("thumbnails.sqlite").filter(|_| remembers).and_then(|place| {
         let opened = crate::session::Thumbnails::open(&place, crate::session::THUMBNAIL_BYTES);
-        opened.map_err(|e| tracing::warn!("small pictures are not kept: {e}")).ok()
+        opened.map_err(|e| tracing::warn!("small images are not kept: {e}")).ok()
     });
     let wake = ctx.clone();
-    Pictures::new(disk, move || wake.request_repaint())
+    Textures::new(disk, move || wake.request_repaint())
 }
 
 /// Takes over what a page asked for.
@@ -364,7 +364,7 @@ fn draw_window(
     ui: &mut egui::Ui,
     state: &State,
     memory: &mut Memory,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     now: f64,
 ) -> Asked<Input> {
     let look = |command| update::availability(state, command);
@@ -398,15 +398,15 @@ fn draw_window(
     shell::rail(ui, &cx, &state.shell, &mut around);
     let mut review = Asked::default();
     match state.shell.page {
-        Page::Review => review::page(ui, &cx, &state.review, &mut memory.review, pictures, &mut review),
+        Page::Review => review::page(ui, &cx, &state.review, &mut memory.review, textures, &mut review),
         Page::Evaluate => {
             let mut own = Asked::default();
-            evaluate::page(ui, &cx, &state.evaluate, &mut memory.evaluate, pictures, &mut own);
+            evaluate::page(ui, &cx, &state.evaluate, &mut memory.evaluate, textures, &mut own);
             take(&mut asked, own);
         }
         Page::Train => {
             let mut own = Asked::default();
-            train::page(ui, &cx, &state.train, pictures, &mut own);
+            train::page(ui, &cx, &state.train, textures, &mut own);
             take(&mut asked, own);
         }
         Page::Models => {
@@ -416,7 +416,7 @@ fn draw_window(
         }
     }
     shell::dialog(ui, &cx, &state.shell, &mut memory.guide, &mut around);
-    review::dialog(ui, &cx, &state.review, pictures, &mut review);
+    review::dialog(ui, &cx, &state.review, textures, &mut review);
     shell::toasts(ui, &state.shell);
     shell::drop_veil(ui);
     if !cx.dialog && memory.keys_free {

@@ -1,4 +1,4 @@
-//! Pictures for the screen: decoded off the window's thread, kept as textures in a cache bounded by bytes.
+//! Images for the screen: decoded off the window's thread, kept as textures in a cache bounded by bytes.
 //!
 //! Requests are a stack, newest first, so that what is on the screen now comes before what was scrolled past; the
 //! oldest requests fall off its end. Nothing here is drawn.
@@ -17,16 +17,16 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 const CACHE_BYTES: usize = 160 << 20;
 /// Requests that wait at most.
 const QUEUE: usize = 400;
-/// Side of a tile's picture, pixels.
+/// Side of a tile's image, pixels.
 const TILE: u32 = 192;
-/// Side of the largest picture that is uploaded; more is scaled down.
+/// Side of the largest image that is uploaded; more is scaled down.
 const LARGEST: u32 = 4096;
-/// Grows with every change of how small pictures are made: older ones on the disk are then no longer found.
+/// Grows with every change of how small images are made: older ones on the disk are then no longer found.
 const SMALL_VERSION: u32 = 2;
-/// Quality of small pictures on the disk, JPEG.
+/// Quality of small images on the disk, JPEG.
 const QUALITY: u8 = 88;
 
-/// Which picture: of which bytes, never of which place in a list. A file that changed has other bytes, and so another picture.
+/// Which image: of which bytes, never of which place in a list. A file that changed has other bytes, and so another image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
     /// A square of an image (its corner and side as bits), or all of it, small.
@@ -38,12 +38,12 @@ pub enum Key {
 }
 
 impl Key {
-    /// The small picture of a cell, or of an image that has none.
+    /// The small image of a cell, or of an image that has none.
     pub fn small(digest: Digest, square: Option<Square>) -> Self {
         Self::Small(digest, square.map(|s| [s.x, s.y, s.side].map(f32::to_bits)))
     }
 
-    /// The larger picture of a cell.
+    /// The larger image of a cell.
     pub fn large(digest: Digest, square: Square) -> Self {
         Self::Large(digest, Some([square.x, square.y, square.side].map(f32::to_bits)))
     }
@@ -87,7 +87,7 @@ struct Ready {
     image: Option<ColorImage>,
 }
 
-/// What is known of a picture.
+/// What is known of an image.
 pub enum Look<'a> {
     /// Here it is.
     Ready(&'a TextureHandle),
@@ -98,14 +98,14 @@ pub enum Look<'a> {
 }
 
 struct Kept {
-    /// `None` for a picture that cannot be shown.
+    /// `None` for an image that cannot be shown.
     texture: Option<TextureHandle>,
     bytes: usize,
     used: u64,
 }
 
 /// The cache and its workers.
-pub struct Pictures {
+pub struct Textures {
     queue: Arc<Queue>,
     done: crossbeam_channel::Receiver<Ready>,
     kept: HashMap<Key, Kept>,
@@ -115,9 +115,9 @@ pub struct Pictures {
     generation: u64,
 }
 
-impl Pictures {
+impl Textures {
     /// Starts the workers, which call `wake` when something is ready.
-    /// Small pictures are kept in `disk`, where there is one.
+    /// Small images are kept in `disk`, where there is one.
     pub fn new(disk: Option<Thumbnails>, wake: impl Fn() + Send + Sync + Clone + 'static) -> Self {
         let disk = Arc::new(disk);
         let queue = Arc::new(Queue::default());
@@ -179,7 +179,7 @@ impl Pictures {
         self.queue.stack.lock().unwrap_or_else(PoisonError::into_inner).0.clear();
     }
 
-    /// The picture, asked for if it is not there.
+    /// The image, asked for if it is not there.
     pub fn get(&mut self, key: Key, path: &Path, square: Option<Square>) -> Look<'_> {
         if let Some(kept) = self.kept.get_mut(&key) {
             kept.used = self.frame;
@@ -202,18 +202,18 @@ impl Pictures {
     }
 }
 
-impl Drop for Pictures {
+impl Drop for Textures {
     fn drop(&mut self) {
         self.queue.stack.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
         self.queue.ready.notify_all();
     }
 }
 
-/// A file's picture and the digest of its bytes; none where it cannot be read.
+/// A file's image and the digest of its bytes; none where it cannot be read.
 type DecodedFile = Option<(Arc<RgbImage>, Digest)>;
 
 fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, disk: Option<&Thumbnails>, wake: &impl Fn()) {
-    // The cells of one field are asked for one after the other: its picture is decoded once.
+    // The cells of one field are asked for one after the other: its image is decoded once.
     let mut last: Option<(PathBuf, DecodedFile)> = None;
     loop {
         let wanted = {
@@ -222,7 +222,7 @@ fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, disk: Option<&Th
                 if stack.1 {
                     return;
                 }
-                // Another cell of the picture in hand first, then the newest request.
+                // Another cell of the image in hand first, then the newest request.
                 let same = last.as_ref().and_then(|(path, _)| stack.0.iter().rposition(|w| w.path == *path));
                 let next = same.and_then(|i| stack.0.remove(i)).or_else(|| stack.0.pop_back());
                 match next {
@@ -237,16 +237,16 @@ fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, disk: Option<&Th
                 && let Some(kept) = disk.get(key)
                 && let Ok(small) = imaging::decode(&kept, imaging::Limits::default())
             {
-                return Some(shown(&small.picture));
+                return Some(shown(&small.image));
             }
             let fits = |read: &DecodedFile| read.as_ref().is_some_and(|(_, is)| wanted.key.digest() == *is);
             if last.as_ref().is_none_or(|(path, read)| *path != wanted.path || !fits(read)) {
-                let read = decode_file(&wanted.path).ok().map(|(d, digest)| (Arc::new(d.picture), digest));
+                let read = decode_file(&wanted.path).ok().map(|(d, digest)| (Arc::new(d.image), digest));
                 last = Some((wanted.path.clone(), read));
             }
-            // A file with other bytes than those that were classified is another picture: none is better than a wrong one.
-            let (picture, _) = last.as_ref().map(|(_, read)| read).filter(|r| fits(r))?.as_ref()?;
-            let small = make(picture, &wanted);
+            // A file with other bytes than those that were classified is another image: none is better than a wrong one.
+            let (image, _) = last.as_ref().map(|(_, read)| read).filter(|r| fits(r))?.as_ref()?;
+            let small = make(image, &wanted);
             if let Some((disk, key)) = disk.zip(key)
                 && let Ok(bytes) = imaging::encode_jpeg(&small, QUALITY)
             {
@@ -262,32 +262,32 @@ fn work(queue: &Queue, give: &crossbeam_channel::Sender<Ready>, disk: Option<&Th
     }
 }
 
-fn make(picture: &RgbImage, wanted: &Wanted) -> RgbImage {
+fn make(image: &RgbImage, wanted: &Wanted) -> RgbImage {
     match (wanted.key, wanted.square) {
-        (Key::Full(_), _) => imaging::fit_within(picture, LARGEST).0,
-        (Key::Large(..), Some(square)) if !covers(square, picture) => {
-            imaging::thumbnail_of_square(picture, square, 2 * TILE)
+        (Key::Full(_), _) => imaging::fit_within(image, LARGEST).0,
+        (Key::Large(..), Some(square)) if !covers(square, image) => {
+            imaging::thumbnail_of_square(image, square, 2 * TILE)
         }
-        (Key::Large(..), _) => imaging::fit_within(picture, 2 * TILE).0,
-        (_, Some(square)) if !covers(square, picture) => imaging::thumbnail_of_square(picture, square, TILE),
-        _ => imaging::fit_within(picture, TILE).0,
+        (Key::Large(..), _) => imaging::fit_within(image, 2 * TILE).0,
+        (_, Some(square)) if !covers(square, image) => imaging::thumbnail_of_square(image, square, TILE),
+        _ => imaging::fit_within(image, TILE).0,
     }
 }
 
-/// Whether a square holds the whole picture: then it is shown as it is, not in a frame.
-#[expect(clippy::cast_precision_loss, reason = "picture sizes")]
-fn covers(s: Square, picture: &RgbImage) -> bool {
+/// Whether a square holds the whole image: then it is shown as it is, not in a frame.
+#[expect(clippy::cast_precision_loss, reason = "image sizes")]
+fn covers(s: Square, image: &RgbImage) -> bool {
     s.x <= 0.5
         && s.y <= 0.5
-        && s.x + s.side >= picture.width() as f32 - 0.5
-        && s.y + s.side >= picture.height() as f32 - 0.5
+        && s.x + s.side >= image.width() as f32 - 0.5
+        && s.y + s.side >= image.height() as f32 - 0.5
 }
 
 fn shown(small: &RgbImage) -> ColorImage {
     ColorImage::from_rgb([small.width() as usize, small.height() as usize], small.as_raw())
 }
 
-/// What a small picture is kept under: the image's content, the square and the size. Whole pictures are not kept.
+/// What a small image is kept under: the image's content, the square and the size. Whole images are not kept.
 fn disk_key(wanted: &Wanted) -> Option<[u8; 32]> {
     let Key::Small(digest, square) = wanted.key else { return None };
     let square = square.map_or_else(|| "whole".to_owned(), |s| s.map(|v| v.to_string()).join(" "));

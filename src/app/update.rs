@@ -246,7 +246,7 @@ fn models_answer(state: &mut State, answer: Answer, now: f64) -> Vec<Effect> {
     if let Some(path) = answer.compare {
         state.evaluate.form.other = path.to_string_lossy().into_owned();
         state.shell.page = Page::Evaluate;
-        let hint = tr!("Evaluate the model in use first, then compare it with the other one on the same pictures");
+        let hint = tr!("Evaluate the model in use first, then compare it with the other one on the same images");
         state.shell.say(hint, false, now);
     }
     done

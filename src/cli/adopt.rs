@@ -1,4 +1,4 @@
-//! `leukoscope adopt`: what somebody else's model wants to see is answered once, tried on labelled pictures, kept, or written
+//! `leukoscope adopt`: what somebody else's model wants to see is answered once, tried on labelled images, kept, or written
 //! into a copy.
 
 use super::args::Adopt;
@@ -37,7 +37,7 @@ pub(super) fn adopt(a: &Adopt) -> Result<Exit, UserError> {
         eprint_line(&format!("{} is a classifier; before it can be used:", display_path(&a.model)));
         open.iter().map(Question::to_text).for_each(|q| eprint_line(&format!("  {q}")));
         if a.data.is_none() {
-            eprint_line("  or name a folder of labelled pictures, and it is tried (--data DATASET)");
+            eprint_line("  or name a folder of labelled images, and it is tried (--data DATASET)");
         }
         return Ok(Exit::Nothing);
     }
@@ -57,7 +57,7 @@ pub(super) fn adopt(a: &Adopt) -> Result<Exit, UserError> {
 }
 
 fn table(probed: &Probed) -> String {
-    let mut text = format!("{:<28}{:<18}{:>9}{:>9}   95 % interval\n", "values", "picture", "right", "of");
+    let mut text = format!("{:<28}{:<18}{:>9}{:>9}   95 % interval\n", "values", "image", "right", "of");
     for t in &probed.tried {
         text.push_str(&format!(
             "{:<28}{:<18}{:>7.1} %{:>9}   {:.1}–{:.1}\n",

@@ -61,7 +61,7 @@ pub(super) struct Quantize {
     /// The model file
     #[arg(value_name = "MODEL.onnx")]
     pub(super) model: PathBuf,
-    /// Labelled pictures: some to scale the copy on, the others to hold it against the original
+    /// Labelled images: some to scale the copy on, the others to hold it against the original
     #[arg(long, value_name = "DATASET")]
     pub(super) data: PathBuf,
     /// Where to write the copy
@@ -89,7 +89,7 @@ pub(super) struct Adopt {
     /// The values that it takes: imagenet, symmetric, unit, bytes, caffe, bytes-bgr, unit-bgr
     #[arg(long, value_name = "VALUES")]
     pub(super) scaling: Option<Scaling>,
-    /// What it sees of a picture: stretch, centre, centre-SHARE, cell, cell-plain
+    /// What it sees of an image: stretch, centre, centre-SHARE, cell, cell-plain
     #[arg(long, value_name = "HOW")]
     pub(super) framing: Option<Crop>,
     /// Pixels a side, where the file does not say
@@ -98,7 +98,7 @@ pub(super) struct Adopt {
     /// The output that classifies, where it has several
     #[arg(long, value_name = "NAME")]
     pub(super) output: Option<String>,
-    /// Labelled pictures (20 or more) to try the ways of preparing pictures on
+    /// Labelled images (20 or more) to try the ways of preparing images on
     #[arg(long, value_name = "DATASET")]
     pub(super) data: Option<PathBuf>,
     /// Write a copy that says all this itself, with a self-test, instead of keeping the answer here
@@ -114,19 +114,19 @@ pub(super) struct Adopt {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Classify pictures: a row per cell, as CSV or JSON
+    /// Classify images: a row per cell, as CSV or JSON
     Classify(Classify),
-    /// Score a model on labelled pictures: matrix, report with intervals, curves
+    /// Score a model on labelled images: matrix, report with intervals, curves
     Evaluate(Evaluate),
-    /// Fit confidences and an abstain threshold on labelled pictures; writes a new model
+    /// Fit confidences and an abstain threshold on labelled images; writes a new model
     Calibrate(Calibrate),
-    /// Score several models on the same labelled pictures
+    /// Score several models on the same labelled images
     Compare(Compare),
-    /// Train a model on labelled pictures, with honest splits
+    /// Train a model on labelled images, with honest splits
     Train(Box<Train>),
     /// Write an 8-bit copy of a model, faster on processors; refused where it loses accuracy
     Quantize(Quantize),
-    /// Open somebody else's model: answer what it does not say, try it on labelled pictures
+    /// Open somebody else's model: answer what it does not say, try it on labelled images
     Adopt(Box<Adopt>),
     /// Show where in a cell the model looked
     Explain(Explain),
@@ -225,7 +225,7 @@ pub(super) struct Labelled {
     pub(super) provider: Provider,
 }
 
-/// How labelled pictures are read.
+/// How labelled images are read.
 #[derive(Debug, Args)]
 pub(super) struct Labels {
     /// Take the dataset's label for a class of the model: LABEL=CLASS, as often as needed
@@ -284,16 +284,16 @@ pub(super) struct Compare {
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The picture
+    /// The image
     #[arg(value_name = "IMAGE")]
     pub(super) image: PathBuf,
-    /// The picture to write: the cell, and the cell with the heat over it
+    /// The image to write: the cell, and the cell with the heat over it
     #[arg(long, value_name = "PNG")]
     pub(super) out: PathBuf,
     /// The model file [default: the embedded model]
     #[arg(long)]
     pub(super) model: Option<PathBuf>,
-    /// Which cell of the picture, as in the table of `classify --cells all`
+    /// Which cell of the image, as in the table of `classify --cells all`
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) cell: u32,
     /// For which class [default: the one that the model gives]
@@ -414,9 +414,9 @@ pub(super) struct Train {
     /// A class to leave out (may be repeated)
     #[arg(long, value_name = "LABEL")]
     pub(super) leave_out: Vec<String>,
-    /// Show the network the cell's square or the whole picture [default: as the starting model has it]
-    #[arg(long, value_enum)]
-    pub(super) picture: Option<PictureArg>,
+    /// Show the network the cell's square or the whole image [default: as the starting model has it]
+    #[arg(long = "picture", value_enum)]
+    pub(super) input: Option<InputKindArg>,
     /// Pixels a side [default: as the starting model has it]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(64..=512))]
     pub(super) size: Option<u32>,
@@ -458,7 +458,7 @@ pub(super) enum GroupArg {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum PictureArg {
+pub(super) enum InputKindArg {
     Cell,
     Whole,
 }
@@ -527,7 +527,7 @@ pub(super) struct Classify {
     /// Execution provider: auto, cpu, cuda, tensorrt, coreml, directml, webgpu, openvino
     #[arg(long, default_value = "auto")]
     pub(super) provider: Provider,
-    /// The most evident cell of each picture, or every one of a field
+    /// The most evident cell of each image, or every one of a field
     #[arg(long, value_enum, default_value_t = CellsArg::One)]
     pub(super) cells: CellsArg,
     /// Output format
@@ -542,7 +542,7 @@ pub(super) struct Classify {
     /// Only part I of N, counted from 1
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(super) shard: Option<(usize, usize)>,
-    /// Go on as pictures come into the folders, until it is interrupted; a file that changes gets another row
+    /// Go on as images come into the folders, until it is interrupted; a file that changes gets another row
     #[arg(long, conflicts_with = "shard")]
     pub(super) watch: bool,
 }

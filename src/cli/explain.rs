@@ -1,4 +1,4 @@
-//! `leukoscope explain`: where the model looked, as a picture.
+//! `leukoscope explain`: where the model looked, as an image.
 
 use super::args::Explain;
 use super::{Exit, cancel_on_interrupt, eprint_line, say};

@@ -104,7 +104,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
     }))
 }
 
-/// The demo without a window: the table, and where the picture is.
+/// The demo without a window: the table, and where the image is.
 pub fn demo_in_terminal(out: Option<PathBuf>) -> Exit {
     demo(out).unwrap_or_else(|e| {
         eprint_line(&e.to_string());
@@ -131,7 +131,7 @@ fn demo(out: Option<PathBuf>) -> Result<Exit, UserError> {
     let totals = workflow::classify(&request, &model, &mut ClassifyMonitor::new(&cancel, &progress, &mut on_event))?;
     table.push_str(&show::differential_table(&totals.differential, &model.card().classes));
     table.push_str(&format!(
-        "\n{}\nmodel {} ({}), provider {}\npicture {}\nResearch use only.\n",
+        "\n{}\nmodel {} ({}), provider {}\nimage {}\nResearch use only.\n",
         totals.to_line(&model),
         model.card().name,
         model.card().digest.short(),
@@ -154,7 +154,7 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
     let mut on_event = |told| match told {
         ClassifyEvent::Listed(n, _) if a.watch => {
             if n > 0 {
-                bar.line(&format!("{n} new pictures"));
+                bar.line(&format!("{n} new images"));
             }
         }
         ClassifyEvent::Listed(n, _) => bar.begin(n),
@@ -194,7 +194,7 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
         }
         Exit::Interrupted
     } else if totals.differential.images == 0 && request.shard.is_none() {
-        eprint_line("there is no picture to classify in what was named");
+        eprint_line("there is no image to classify in what was named");
         Exit::Nothing
     } else if totals.differential.images > 0 && totals.nothing_done() {
         Exit::Nothing

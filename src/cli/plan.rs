@@ -2,7 +2,7 @@
 //! done here.
 
 use super::args::{
-    Calibrate, CellsArg, Classify, DeviceArg, Explain, FormatArg, GroupArg, KeepArg, Labelled, Labels, PictureArg,
+    Calibrate, CellsArg, Classify, DeviceArg, Explain, FormatArg, GroupArg, InputKindArg, KeepArg, Labelled, Labels,
     Quantize, RecipeArg, Train,
 };
 use crate::dataset::Grouping;
@@ -45,11 +45,11 @@ impl From<GroupArg> for Grouping {
     }
 }
 
-impl From<PictureArg> for InputKind {
-    fn from(arg: PictureArg) -> Self {
+impl From<InputKindArg> for InputKind {
+    fn from(arg: InputKindArg) -> Self {
         match arg {
-            PictureArg::Cell => Self::Cell,
-            PictureArg::Whole => Self::Whole,
+            InputKindArg::Cell => Self::Cell,
+            InputKindArg::Whole => Self::Whole,
         }
     }
 }
@@ -150,7 +150,7 @@ impl Train {
         TrainRequest {
             kind: self.kind(),
             init: self.init.clone(),
-            picture: self.picture.map(InputKind::from),
+            input: self.input.map(InputKind::from),
             side: self.size.map(|s| s as usize),
             ratio: self.split,
             grouping: self.group_by.into(),

@@ -6,7 +6,7 @@
 use super::scan::Item;
 use super::split::Part;
 use crate::domain::{Digest, Filter, Preprocessing, Square, WholePreprocessing};
-use crate::files::{MAX_PICTURE_BYTES, Pack, digest_of, read_bounded};
+use crate::files::{MAX_IMAGE_BYTES, Pack, digest_of, read_bounded};
 use crate::imaging::{self, CellSource, DECODER_VERSION, FINDER_VERSION, Limits, RgbImage};
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
@@ -19,22 +19,22 @@ const CELLS: &str = "cut cells";
 /// Images cut between two savings of the index.
 const SAVE_EVERY: usize = 512;
 
-/// How a model wants its pictures, and their size.
+/// How a model wants its images, and their size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct View {
-    /// The square of the cell, or the whole picture.
+    /// The square of the cell, or the whole image.
     pub preprocessing: Preprocessing,
     /// Pixels a side.
     pub size: usize,
 }
 
 impl View {
-    /// Bytes of a cut picture: RGB, `size` × `size`.
+    /// Bytes of a cut image: RGB, `size` × `size`.
     pub fn bytes(&self) -> usize {
         3 * self.size * self.size
     }
 
-    /// What is outside the picture: the model's white, or nothing known for whole pictures.
+    /// What is outside the image: the model's white, or nothing known for whole images.
     pub fn white(&self) -> Option<f32> {
         match &self.preprocessing {
             Preprocessing::CellSquare(how) => Some(how.white),
@@ -149,7 +149,7 @@ impl CellCache {
         Ok(Self { pack, view })
     }
 
-    /// How its pictures are cut.
+    /// How its images are cut.
     pub fn view(&self) -> &View {
         &self.view
     }
@@ -189,7 +189,7 @@ impl CellCache {
         if let Some(error) = &item.error {
             return Ok(CellState::Failed(error.clone()));
         }
-        let snapshot = match read_bounded(&item.path, MAX_PICTURE_BYTES) {
+        let snapshot = match read_bounded(&item.path, MAX_IMAGE_BYTES) {
             Ok(s) => s,
             Err(e) => return Ok(CellState::Failed(e.to_string())),
         };
@@ -201,8 +201,8 @@ impl CellCache {
             Some((None, note)) => return Ok(CellState::Failed(note)),
             None => {}
         }
-        let picture = match imaging::decode(&snapshot.bytes, Limits::default()) {
-            Ok(decoded) => decoded.picture,
+        let image = match imaging::decode(&snapshot.bytes, Limits::default()) {
+            Ok(decoded) => decoded.image,
             Err(e) => {
                 let why = e.to_string();
                 self.pack.add_note(key.0, &why);
@@ -210,7 +210,7 @@ impl CellCache {
             }
         };
         drop(snapshot);
-        let source = CellSource::new(&picture, &self.view.preprocessing);
+        let source = CellSource::new(&image, &self.view.preprocessing);
         let Some(cut) = source.cut_one(item.square, self.view.size) else {
             self.pack.add_note(key.0, NO_CELL);
             return Ok(CellState::NoCell);
@@ -228,11 +228,11 @@ impl CellCache {
         self.pack.read(cell.record, into).map_err(|e| CacheError::Read(CELLS, e))
     }
 
-    /// Reads a cut cell as a picture.
+    /// Reads a cut cell as an image.
     ///
     /// # Errors
     /// [`CacheError::Read`], [`CacheError::Damaged`].
-    pub fn picture(&self, cell: CutCell) -> Result<RgbImage, CacheError> {
+    pub fn image(&self, cell: CutCell) -> Result<RgbImage, CacheError> {
         let mut bytes = Vec::new();
         self.read(cell, &mut bytes)?;
         #[expect(clippy::cast_possible_truncation, reason = "a model's input size")]

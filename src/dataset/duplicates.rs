@@ -1,7 +1,7 @@
 //! Near-duplicates: the same cell again, turned, mirrored, re-compressed, slightly enlarged or shifted.
 //!
-//! Each cut picture is read on rings around its centre. The strengths of the first circular frequencies of each ring
-//! do not change when the picture is turned or mirrored: they are the hash by which candidates are found. A candidate
+//! Each cut image is read on rings around its centre. The strengths of the first circular frequencies of each ring
+//! do not change when the image is turned or mirrored: they are the hash by which candidates are found. A candidate
 //! counts only when the rings themselves correlate at some turn, mirrored or not. No labels are used.
 
 use crate::imaging::RgbImage;
@@ -30,7 +30,7 @@ const CORRELATION: f32 = 0.85;
 /// Steps of a kept hash in one.
 const KEPT_SCALE: f32 = 160.0;
 
-/// A picture's rings and hash.
+/// An image's rings and hash.
 #[derive(Debug, Clone)]
 pub struct PerceptualHash {
     rings: Vec<f32>,
@@ -38,7 +38,7 @@ pub struct PerceptualHash {
 }
 
 /// Centre and outer radius for the rings: the centroid of what is dark, and a multiple of its root mean square radius.
-/// Both turn with the picture, which a bounding box does not.
+/// Both turn with the image, which a bounding box does not.
 #[expect(clippy::cast_precision_loss, reason = "small counts")]
 fn body(grey: &[f32], n: usize) -> ((f32, f32), f32) {
     let mut sorted = grey.to_vec();
@@ -51,7 +51,7 @@ fn body(grey: &[f32], n: usize) -> ((f32, f32), f32) {
         for (i, v) in grey.iter().enumerate() {
             let (x, y) = ((i % n) as f32, (i / n) as f32);
             let d = (x - c.0).powi(2) + (y - c.1).powi(2);
-            // Things far from the cell (neighbours, the picture's corners) must not pull.
+            // Things far from the cell (neighbours, the image's corners) must not pull.
             let near = (1.0 - d / (2.2 * spread).powi(2)).max(0.0);
             let w = ((light - v) / (light - dark).max(1.0)).clamp(0.0, 1.0).powi(2) * near;
             sum += w;
@@ -66,13 +66,13 @@ fn body(grey: &[f32], n: usize) -> ((f32, f32), f32) {
 }
 
 impl PerceptualHash {
-    /// Reads a cut picture.
+    /// Reads a cut image.
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
-    pub fn of(picture: &RgbImage) -> Self {
-        let copy = crate::imaging::stretch(picture, COPY as usize);
+    pub fn of(image: &RgbImage) -> Self {
+        let copy = crate::imaging::stretch(image, COPY as usize);
         let n = COPY as usize;
         let mut grey: Vec<f32> = copy.pixels().map(|p| p.0.iter().map(|v| f32::from(*v)).sum::<f32>()).collect();
-        // Black is no stain: it is what a program left in the corners when it turned the picture.
+        // Black is no stain: it is what a program left in the corners when it turned the image.
         let mut sorted = grey.clone();
         sorted.sort_by(f32::total_cmp);
         let light = sorted[sorted.len() * 4 / 5];
@@ -178,7 +178,7 @@ pub fn quantized_distance(a: &[u8; HASH], b: &[u8; HASH]) -> f32 {
     (sum as f32 / RINGS as f32).sqrt() / KEPT_SCALE
 }
 
-/// Two pictures that look like the same cell.
+/// Two images that look like the same cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NearDuplicatePair {
     /// Their positions, the smaller one first.
@@ -187,16 +187,16 @@ pub struct NearDuplicatePair {
     pub correlation: f32,
 }
 
-/// Pairs of near-duplicates among `pictures`, the most alike first and then by position: the same pictures give the same
-/// list whatever the threads do. Every pair is compared; 12,000 pictures take seconds.
+/// Pairs of near-duplicates among `images`, the most alike first and then by position: the same images give the same
+/// list whatever the threads do. Every pair is compared; 12,000 images take seconds.
 pub fn near_duplicates(
-    pictures: &[Option<PerceptualHash>],
+    images: &[Option<PerceptualHash>],
     cancel: &Cancel,
     progress: &Progress,
 ) -> Vec<NearDuplicatePair> {
     // Sorted by the mean of the innermost ring, only a window has to be compared: the hash is at least that far apart.
     let mut order: Vec<(f32, usize)> =
-        pictures.iter().enumerate().filter_map(|(i, p)| p.as_ref().map(|p| (p.hash[0], i))).collect();
+        images.iter().enumerate().filter_map(|(i, p)| p.as_ref().map(|p| (p.hash[0], i))).collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     #[expect(clippy::cast_precision_loss, reason = "a small count")]
     let window = NEAR * (RINGS as f32).sqrt();
@@ -205,11 +205,11 @@ pub fn near_duplicates(
         .into_par_iter()
         .flat_map_iter(|k| {
             let (mean, i) = order[k];
-            let a = pictures[i].as_ref();
+            let a = images[i].as_ref();
             let near = order[k + 1..].iter().take_while(move |(m, _)| m - mean <= window && !cancel.is_cancelled());
             progress.step();
             near.filter_map(move |&(_, j)| {
-                let (a, b) = (a?, pictures[j].as_ref()?);
+                let (a, b) = (a?, images[j].as_ref()?);
                 if a.distance(b) > NEAR {
                     return None;
                 }
@@ -231,11 +231,11 @@ mod tests {
     fn cells(seed: u64) -> Vec<RgbImage> {
         use crate::domain::CellPreprocessing;
         let how = CellPreprocessing::OURS;
-        let picture = draw_slide(900, 700, 16, seed).picture;
-        let finding = crate::imaging::find_cells(&picture, 95.0);
+        let image = draw_slide(900, 700, 16, seed).image;
+        let finding = crate::imaging::find_cells(&image, 95.0);
         finding
             .field_cells()
-            .map(|c| crate::imaging::cut_square(&picture, crate::imaging::square_of(c, &how), c.white, &how, 128))
+            .map(|c| crate::imaging::cut_square(&image, crate::imaging::square_of(c, &how), c.white, &how, 128))
             .collect()
     }
 
@@ -255,14 +255,14 @@ mod tests {
 
     #[test]
     fn turned_and_mirrored_copies_are_found_and_other_cells_are_not() {
-        let mut pictures: Vec<RgbImage> = cells(3).into_iter().chain(cells(4)).collect();
-        let n = pictures.len();
+        let mut images: Vec<RgbImage> = cells(3).into_iter().chain(cells(4)).collect();
+        let n = images.len();
         assert!(n > 24, "{n}");
         for (i, degrees) in [0.0, 90.0, 37.0, 180.0, 211.0].into_iter().enumerate() {
-            let copy = turned(&pictures[i], degrees, i % 2 == 1);
-            pictures.push(copy);
+            let copy = turned(&images[i], degrees, i % 2 == 1);
+            images.push(copy);
         }
-        let alike: Vec<_> = pictures.iter().map(|p| Some(PerceptualHash::of(p))).collect();
+        let alike: Vec<_> = images.iter().map(|p| Some(PerceptualHash::of(p))).collect();
         let found = near_duplicates(&alike, &Cancel::new(), &Progress::default());
         assert!(found.windows(2).all(|w| w[0].correlation >= w[1].correlation), "{found:?}");
         let pairs: Vec<(usize, usize)> = found.iter().map(|p| p.pair).collect();

@@ -27,11 +27,11 @@ pub enum Pattern {
     Column,
     /// `patient 12`, `pat-12`, `donor12`, `subject_12`, `case12`.
     Patient,
-    /// `slide 3`, `smear-3`, or a prefix like `B-30_` before the number of a picture.
+    /// `slide 3`, `smear-3`, or a prefix like `B-30_` before the number of an image.
     Slide,
     /// A date: `20190526`, `2019-05-26`, `95-8-24`.
     Date,
-    /// `…_PARENT_COPY`: copies made from one picture.
+    /// `…_PARENT_COPY`: copies made from one image.
     Parent,
     /// Nothing: the image stands alone.
     Alone,
@@ -79,7 +79,7 @@ impl Groups {
 /// What is known of how alike the images are; nothing where nobody looked.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Likenesses<'a> {
-    /// Of each image (and its square): equal ones are the same picture.
+    /// Of each image (and its square): equal ones are the same image.
     pub digests: &'a [Digest],
     /// Near-duplicates, the most alike first.
     pub pairs: &'a [NearDuplicatePair],
@@ -147,7 +147,7 @@ fn join_lookalikes(heaps: &mut Heaps, items: &[Item], free: &[bool], alike: Like
         let part = |k: usize| heaps.members(k).iter().find_map(|&m| items[m].part);
         matches!((part(i), part(j)), (Some(a), Some(b)) if a != b)
     };
-    // The same picture under several names is one picture, however often it is there.
+    // The same image under several names is one image, however often it is there.
     let mut seen: HashMap<Digest, usize> = HashMap::new();
     for (i, digest) in alike.digests.iter().enumerate().filter(|(i, _)| free[*i]) {
         let j = *seen.entry(*digest).or_insert(i);
@@ -248,13 +248,13 @@ fn slide(folder: &str, stem: &str) -> Option<String> {
     if let Some(s) = after_word(stem, &words).or_else(|| after_word(folder, &words)) {
         return Some(s);
     }
-    // `B-30_0047`: letters, a dash, a number, then the number of the picture.
-    let (prefix, picture) = stem.split_once('_')?;
+    // `B-30_0047`: letters, a dash, a number, then the number of the image.
+    let (prefix, image) = stem.split_once('_')?;
     let (letters, number) = prefix.split_once('-')?;
     let all = |s: &str, f: fn(&char) -> bool| !s.is_empty() && s.chars().all(|c| f(&c));
     (all(letters, char::is_ascii_alphabetic)
         && all(number, char::is_ascii_digit)
-        && picture.starts_with(|c: char| c.is_ascii_digit()))
+        && image.starts_with(|c: char| c.is_ascii_digit()))
     .then(|| format!("slide {prefix}"))
 }
 
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn one_picture_under_many_names_is_one_group_unless_the_dataset_parts_it() {
+    fn one_image_under_many_names_is_one_group_unless_the_dataset_parts_it() {
         let mut all = items(&["a1.png", "b2x.png", "c3y.png", "d4z.png"]);
         let digests = [7, 7, 7, 1].map(|n| Digest([n; 32]));
         let same = Likenesses { digests: &digests, pairs: &[] };

@@ -1,12 +1,12 @@
 //! From a folder per class, or a CSV with `path,label[,group][,split]`, to a list of labelled files.
 //!
-//! Labels that are one class by the catalogue (case, plural, hyphen, synonym) are one, and that is said. No picture is
+//! Labels that are one class by the catalogue (case, plural, hyphen, synonym) are one, and that is said. No image is
 //! opened here.
 
 use super::split::Part;
 use super::table::{MAX_TABLE, Table, table_text};
 use crate::domain::{Square, canonical_label, label_fault, label_key};
-use crate::files::{Entry, ReadError, display_path, named_like_picture, read_bounded, walk};
+use crate::files::{Entry, ReadError, display_path, named_like_image, read_bounded, walk};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -47,10 +47,10 @@ pub enum DatasetError {
     Missing(String),
     /// Nothing in it.
     #[error(
-        "{0} holds no labelled pictures. A dataset is a folder with a folder per class, or a CSV with the columns path,label[,group][,split]"
+        "{0} holds no labelled images. A dataset is a folder with a folder per class, or a CSV with the columns path,label[,group][,split]"
     )]
     Empty(String),
-    #[error("the pictures in {0} lie beside each other without a folder per class: {1}")]
+    #[error("the images in {0} lie beside each other without a folder per class: {1}")]
     NoClasses(String, String),
     /// A CSV that is not understood.
     #[error("{0}: {1}")]
@@ -104,8 +104,8 @@ fn from_folder(root: &Path, shown: &str, entries: &[Entry]) -> Result<Vec<Row>, 
     let mut rows = Vec::new();
     let mut loose = 0;
     for entry in entries {
-        // Files that are not called like pictures (notes, tables) are nobody's images.
-        if entry.error.is_none() && !named_like_picture(&entry.path) {
+        // Files that are not called like images (notes, tables) are nobody's images.
+        if entry.error.is_none() && !named_like_image(&entry.path) {
             continue;
         }
         let inside = entry.path.strip_prefix(root).unwrap_or(&entry.path);
@@ -124,8 +124,7 @@ fn from_folder(root: &Path, shown: &str, entries: &[Entry]) -> Result<Vec<Row>, 
         }
     }
     if rows.is_empty() && loose > 0 {
-        let what =
-            format!("{loose} pictures, no class folders. Put each class into a folder of its own, or give a CSV");
+        let what = format!("{loose} images, no class folders. Put each class into a folder of its own, or give a CSV");
         return Err(DatasetError::NoClasses(shown.into(), what));
     }
     Ok(rows)

@@ -7,7 +7,7 @@ pub struct CellPreprocessing {
     pub side_factor: f64,
     /// Where the background's brightness goes, 0..=255.
     pub white: f32,
-    /// Percentile of the picture that is taken for background in a picture of one cell.
+    /// Percentile of the image that is taken for background in an image of one cell.
     pub white_percentile: f64,
     /// Whether the background is brought to `white`; if not, the colours stay as they are.
     pub balanced: bool,
@@ -18,7 +18,7 @@ impl CellPreprocessing {
     pub const OURS: Self = Self { side_factor: 2.6, white: 235.0, white_percentile: 95.0, balanced: true };
 }
 
-/// How pixels are averaged where a picture shrinks.
+/// How pixels are averaged where an image shrinks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Filter {
     /// Exact area averages.
@@ -43,11 +43,11 @@ impl Filter {
     }
 }
 
-/// How a model wants whole pictures.
+/// How a model wants whole images.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct WholePreprocessing {
     /// The centred square that is cut out first, as a share of the shorter side (224 of 256 is 0.875); `None` where the whole
-    /// picture is stretched.
+    /// image is stretched.
     pub crop: Option<f64>,
     /// How it is brought to the model's size.
     pub filter: Filter,

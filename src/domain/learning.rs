@@ -5,11 +5,11 @@
 pub struct EpochRow {
     /// From 1.
     pub epoch: usize,
-    /// Mean cross-entropy over the epoch's batches, as trained (changed pictures, smoothed targets).
+    /// Mean cross-entropy over the epoch's batches, as trained (changed images, smoothed targets).
     pub train_loss: f64,
     /// Share right over the epoch's batches, as trained.
     pub train_accuracy: f64,
-    /// Mean cross-entropy on the validation part, plain pictures.
+    /// Mean cross-entropy on the validation part, plain images.
     pub val_loss: f64,
     /// Share right on the validation part.
     pub val_accuracy: f64,

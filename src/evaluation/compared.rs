@@ -95,10 +95,10 @@ fn macro_f1(sample: &Sample, classes: &[usize], rows: impl Iterator<Item = usize
     let f1 = |class: &usize| {
         let (mut hits, mut support, mut calls) = (0usize, 0usize, 0usize);
         for row in rows.clone() {
-            let (is, called) = (sample.truth()[row] == *class, sample.called()[row] == *class);
-            hits += usize::from(is && called);
+            let (is, predicted) = (sample.references()[row] == *class, sample.predicted()[row] == *class);
+            hits += usize::from(is && predicted);
             support += usize::from(is);
-            calls += usize::from(called);
+            calls += usize::from(predicted);
         }
         // A class that a draw happens to lack has no recall there.
         (support > 0).then(|| share(2 * hits, support + calls))
@@ -128,7 +128,7 @@ impl Compared {
         let occurs = |label: &&String| {
             models.first().zip(rows.first()).is_some_and(|(e, rows)| {
                 let class = place(e, label);
-                rows.iter().any(|&r| Some(e.sample.truth()[r]) == class)
+                rows.iter().any(|&r| Some(e.sample.references()[r]) == class)
             })
         };
         let classes: Vec<String> =

@@ -181,7 +181,7 @@ impl Evaluated {
 
     /// Cells whose reference was corrected.
     pub fn corrected(&self) -> usize {
-        self.cells.iter().zip(self.sample.truth()).filter(|(c, t)| c.original != **t).count()
+        self.cells.iter().zip(self.sample.references()).filter(|(c, t)| c.original != **t).count()
     }
 
     /// Takes over references that were corrected before: `label_of` says what an image was corrected to. Labels that are no
@@ -190,7 +190,7 @@ impl Evaluated {
         let mut changed = false;
         for (row, cell) in self.cells.iter().enumerate() {
             let class = label_of(&cell.digest).and_then(|label| self.labels.iter().position(|l| same_label(l, &label)));
-            if let Some(class) = class.filter(|c| *c != self.sample.truth()[row]) {
+            if let Some(class) = class.filter(|c| *c != self.sample.references()[row]) {
                 self.sample.correct(row, class);
                 changed = true;
             }
@@ -229,7 +229,7 @@ impl Evaluated {
     pub fn of_rows(&self, rows: &[usize]) -> Option<Sample> {
         let pick = |of: &[usize]| rows.iter().map(|&r| of[r]).collect::<Vec<_>>();
         let p: Vec<f64> = rows.iter().flat_map(|&r| self.sample.row(r).to_vec()).collect();
-        Sample::new(self.labels.len(), pick(self.sample.truth()), &p, pick(self.sample.groups()))
+        Sample::new(self.labels.len(), pick(self.sample.references()), &p, pick(self.sample.groups()))
     }
 
     /// Rows whose reference is most likely wrong, the most likely first: cells off the diagonal that the model calls
@@ -240,15 +240,15 @@ impl Evaluated {
         // Mean probability of each class among the cells that have it as reference.
         let mut sums = vec![(0.0, 0usize); k];
         for row in 0..s.len() {
-            let sum = &mut sums[s.truth()[row]];
-            sum.0 += s.row(row)[s.truth()[row]];
+            let sum = &mut sums[s.references()[row]];
+            sum.0 += s.row(row)[s.references()[row]];
             sum.1 += 1;
         }
         #[expect(clippy::cast_precision_loss, reason = "counts")]
         let usual: Vec<f64> = sums.iter().map(|(p, n)| if *n == 0 { 1.0 } else { p / *n as f64 }).collect();
         let mut rows: Vec<usize> =
-            (0..s.len()).filter(|&r| !s.right(r) && s.confidence(r) >= usual[s.called()[r]]).collect();
-        let belief = |r: usize| s.row(r)[s.truth()[r]];
+            (0..s.len()).filter(|&r| !s.right(r) && s.confidence(r) >= usual[s.predicted()[r]]).collect();
+        let belief = |r: usize| s.row(r)[s.references()[r]];
         rows.sort_by(|a, b| belief(*a).total_cmp(&belief(*b)).then(a.cmp(b)));
         rows
     }
@@ -260,11 +260,11 @@ pub(crate) mod tests {
 
     /// Six cells of two classes: one wrong with great confidence, one wrong with little, one learnt from.
     pub(crate) fn small() -> Evaluated {
-        let truth = vec![0, 0, 0, 1, 1, 1];
+        let references = vec![0, 0, 0, 1, 1, 1];
         let first = [0.9, 0.8, 0.02, 0.45, 0.55, 0.1];
         let p: Vec<f64> = first.iter().flat_map(|v| [*v, 1.0 - v]).collect();
-        let sample = Sample::new(2, truth.clone(), &p, (0..6).collect()).expect("fits");
-        let cells = truth
+        let sample = Sample::new(2, references.clone(), &p, (0..6).collect()).expect("fits");
+        let cells = references
             .iter()
             .enumerate()
             .map(|(i, t)| EvaluatedCell {

@@ -96,8 +96,8 @@ pub enum Content {
     Markup,
     Png,
     Jpeg,
-    /// A picture of another format.
-    Picture,
+    /// An image of another format.
+    Image,
     /// A SQLite database: a session, or another program's.
     Database,
     Model,
@@ -135,7 +135,7 @@ impl Content {
                 || h.starts_with(b"MM\0*")
                 || h.starts_with(b"RIFF") =>
             {
-                Self::Picture
+                Self::Image
             }
             _ if std::str::from_utf8(&text[..text.len().min(256)])
                 .map_or_else(|e| e.error_len().is_none(), |_| true)
@@ -161,7 +161,7 @@ impl Content {
             Self::Table(_) => "a table",
             Self::Json => "JSON",
             Self::Markup => "a page or drawing",
-            Self::Png | Self::Jpeg | Self::Picture => "an image",
+            Self::Png | Self::Jpeg | Self::Image => "an image",
             Self::Database => "a database (perhaps a session)",
             Self::Model => "a model",
             Self::Text => "a text",

@@ -22,10 +22,10 @@ pub use private::{
     ScratchFolder, can_write, copy_private, create_folder, head, keep_private, make_private, write_private,
 };
 pub use read::{ReadError, Snapshot, digest_of, read_bounded};
-pub use walk::{Entry, IMAGE_ENDINGS, Listing, named_like_picture, shard, walk};
+pub use walk::{Entry, IMAGE_ENDINGS, Listing, named_like_image, shard, walk};
 
-/// The largest picture file that is read.
-pub const MAX_PICTURE_BYTES: u64 = 1 << 30;
+/// The largest image file that is read.
+pub const MAX_IMAGE_BYTES: u64 = 1 << 30;
 
 /// An empty folder that goes away with the value.
 ///

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub struct Entry {
     /// The path as reached from the argument.
     pub path: PathBuf,
-    /// Whether the person named this very file; a file found in a folder may turn out not to be a picture.
+    /// Whether the person named this very file; a file found in a folder may turn out not to be an image.
     pub named: bool,
     /// Why it cannot be read, where that is known already (a loop of links, a denied folder, nothing there).
     pub error: Option<String>,
@@ -101,12 +101,12 @@ fn walk_folder(root: &Path, stop: &dyn Fn() -> bool, out: &mut Vec<Entry>) {
                     walker.skip_current_dir();
                     continue;
                 }
-                // A folder called like a picture is a mistake worth a word; other folders are walked through.
-                if e.depth() > 0 && named_like_picture(e.path()) {
+                // A folder called like an image is a mistake worth a word; other folders are walked through.
+                if e.depth() > 0 && named_like_image(e.path()) {
                     out.push(Entry {
                         path: e.path().to_owned(),
                         named: false,
-                        error: Some("this is a folder, although it is named like a picture".into()),
+                        error: Some("this is a folder, although it is named like an image".into()),
                         square: None,
                     });
                 }
@@ -133,12 +133,12 @@ fn hidden(name: &std::ffi::OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
-/// Endings of picture files that are read here, lower case.
+/// Endings of image files that are read here, lower case.
 pub const IMAGE_ENDINGS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
 
-/// Whether a file's name says that it is a picture. Only for wording and for what may be passed over: what a file is,
+/// Whether a file's name says that it is an image. Only for wording and for what may be passed over: what a file is,
 /// its content says.
-pub fn named_like_picture(path: &Path) -> bool {
+pub fn named_like_image(path: &Path) -> bool {
     path.extension().and_then(|e| e.to_str()).is_some_and(|e| IMAGE_ENDINGS.contains(&e.to_lowercase().as_str()))
 }
 
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_by_name_and_a_folder_named_like_a_picture_is_an_item() {
+    fn the_order_is_by_name_and_a_folder_named_like_a_image_is_an_item() {
         let dir = tree();
         let listing = walk(&[dir.path().to_owned()], &|| false);
         let names: Vec<_> = listing

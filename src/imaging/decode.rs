@@ -1,6 +1,6 @@
-//! Bytes to an upright RGB picture, strictly and within bounds.
+//! Bytes to an upright RGB image, strictly and within bounds.
 //!
-//! Bounds are checked on the header, before a decoder allocates. A picture that is cut off is an error, never half a
+//! Bounds are checked on the header, before a decoder allocates. An image that is cut off is an error, never half a
 //! cell on grey. One policy for the whole program: EXIF orientation applied, alpha laid over white, CMYK converted,
 //! 16 bit scaled by the declared depth, or by the 8, 10, 12 or 14 bits that the camera used of them. Colours are never changed
 //! otherwise.
@@ -16,11 +16,11 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// Counts up where the same bytes become other pixels, or where what failed can be read now: what was kept of a picture (cut cells,
+/// Counts up where the same bytes become other pixels, or where what failed can be read now: what was kept of an image (cut cells,
 /// results, thumbnails) is then made anew.
 pub const DECODER_VERSION: u32 = 2;
 
-/// How large a picture may be.
+/// How large an image may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Longest side, pixels.
@@ -38,18 +38,18 @@ impl Default for Limits {
     }
 }
 
-/// Why bytes are not a picture that can be used. The text tells a person what to do.
+/// Why bytes are not an image that can be used. The text tells a person what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// No known signature.
-    #[error("not a picture: the content is no JPEG, PNG, BMP, TIFF or WebP, whatever the name says")]
-    NotAPicture,
+    #[error("not an image: the content is no JPEG, PNG, BMP, TIFF or WebP, whatever the name says")]
+    NotAImage,
     /// A microscope's native file.
     #[error("a {0} file; open it in the microscope's software and export as TIFF")]
     Microscope(&'static str),
-    /// A picture format that is not read.
-    #[error("a {0} picture, which is not read here; save it as PNG or TIFF")]
-    OtherPicture(&'static str),
+    /// An image format that is not read.
+    #[error("a {0} image, which is not read here; save it as PNG or TIFF")]
+    OtherImage(&'static str),
     /// Too large to decode safely.
     #[error("{width} × {height} pixels are more than the limit ({limit}); crop it or export it smaller")]
     TooLarge {
@@ -58,8 +58,8 @@ pub enum DecodeError {
         /// The bound in words.
         limit: String,
     },
-    /// The data stops before the picture does.
-    #[error("the file is cut off: the {0} ends before the picture is complete; copy it again")]
+    /// The data stops before the image does.
+    #[error("the file is cut off: the {0} ends before the image is complete; copy it again")]
     Truncated(&'static str),
     /// The decoder gives up.
     #[error("the {format} is damaged or of a kind that is not supported ({reason})")]
@@ -71,22 +71,22 @@ pub enum DecodeError {
     },
 }
 
-/// An upright picture and what was noticed while decoding.
+/// An upright image and what was noticed while decoding.
 #[derive(Debug)]
 pub struct Decoded {
     /// RGB, 8 bit, upright.
-    pub picture: RgbImage,
+    pub image: RgbImage,
     /// Things a person should know.
     pub warnings: Vec<String>,
 }
 
-/// Decodes a picture.
+/// Decodes an image.
 ///
 /// # Errors
 /// [`DecodeError`], each with a remedy.
 pub fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded, DecodeError> {
     let mut warnings = Vec::new();
-    let (mut picture, orientation) = match sniff(bytes) {
+    let (mut image, orientation) = match sniff(bytes) {
         Sniffed::Jpeg => jpeg(bytes, limits)?,
         Sniffed::Png => {
             let decoder = image::codecs::png::PngDecoder::new(Cursor::new(bytes)).map_err(|e| failed("PNG", &e))?;
@@ -100,23 +100,23 @@ pub fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded, DecodeError> {
             let decoder = image::codecs::webp::WebPDecoder::new(Cursor::new(bytes)).map_err(|e| failed("WebP", &e))?;
             with_image("WebP", decoder, limits, None, &mut warnings)?
         }
-        Sniffed::Tiff => tiff_picture(bytes, limits, &mut warnings)?,
+        Sniffed::Tiff => tiff_image(bytes, limits, &mut warnings)?,
         Sniffed::Microscope(name) => return Err(DecodeError::Microscope(name)),
-        Sniffed::OtherPicture(name) => return Err(DecodeError::OtherPicture(name)),
-        Sniffed::Unknown => return Err(DecodeError::NotAPicture),
+        Sniffed::OtherImage(name) => return Err(DecodeError::OtherImage(name)),
+        Sniffed::Unknown => return Err(DecodeError::NotAImage),
     };
     if orientation != Orientation::NoTransforms {
-        let mut turned = DynamicImage::ImageRgb8(picture);
+        let mut turned = DynamicImage::ImageRgb8(image);
         turned.apply_orientation(orientation);
-        picture = turned.into_rgb8();
+        image = turned.into_rgb8();
     }
-    if let Some(first) = picture.pixels().next()
-        && picture.pixels().all(|p| p == first)
+    if let Some(first) = image.pixels().next()
+        && image.pixels().all(|p| p == first)
     {
         let [r, g, b] = first.0;
         warnings.push(format!("nothing can be seen in it: it is one colour all over (red {r}, green {g}, blue {b})"));
     }
-    Ok(Decoded { picture, warnings })
+    Ok(Decoded { image, warnings })
 }
 
 fn check(width: u64, height: u64, bytes_per_pixel: u64, limits: Limits) -> Result<(), DecodeError> {
@@ -152,10 +152,10 @@ fn jpeg(bytes: &[u8], limits: Limits) -> Result<(RgbImage, Orientation), DecodeE
         .set_max_width(usize::MAX)
         .set_max_height(usize::MAX)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
-    // What follows the first picture (a film, a second picture, a preview) is not this picture's matter.
+    // What follows the first image (a film, a second image, a preview) is not this image's matter.
     let (kind, end) = first_jpeg(bytes);
     if let Some(kind) = kind {
-        return Err(DecodeError::OtherPicture(kind));
+        return Err(DecodeError::OtherImage(kind));
     }
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&bytes[..end.unwrap_or(bytes.len())]), options);
     decoder
@@ -170,15 +170,15 @@ fn jpeg(bytes: &[u8], limits: Limits) -> Result<(RgbImage, Orientation), DecodeE
         decoder.exif().and_then(|chunk| Orientation::from_exif_chunk(chunk)).unwrap_or(Orientation::NoTransforms);
     let pixels = decoder.decode().map_err(|e| damaged("JPEG", e))?;
     let (w, h) = (to_u32(width)?, to_u32(height)?);
-    let picture = match pixels.len() / (width * height).max(1) {
+    let image = match pixels.len() / (width * height).max(1) {
         3 => RgbImage::from_raw(w, h, pixels),
         1 => image::GrayImage::from_raw(w, h, pixels).map(|g| DynamicImage::ImageLuma8(g).into_rgb8()),
         _ => None,
     };
-    Ok((picture.ok_or_else(|| damaged("JPEG", "unexpected pixel layout"))?, orientation))
+    Ok((image.ok_or_else(|| damaged("JPEG", "unexpected pixel layout"))?, orientation))
 }
 
-/// The first picture of a JPEG file, by the lengths of its segments (ITU T.81, annex B): its kind where that is not read, and where it
+/// The first image of a JPEG file, by the lengths of its segments (ITU T.81, annex B): its kind where that is not read, and where it
 /// ends, past its end marker. No end where the bytes end before it does, or before it has a scan.
 fn first_jpeg(bytes: &[u8]) -> (Option<&'static str>, Option<usize>) {
     let mut kind = None;
@@ -244,12 +244,12 @@ fn with_image(
     Ok((over_white(decoded), orientation))
 }
 
-/// Cameras write 10, 12 or 14 bits into the low end of 16, and a picture scaled by all 16 is then nearly black. The samples are
+/// Cameras write 10, 12 or 14 bits into the low end of 16, and an image scaled by all 16 is then nearly black. The samples are
 /// scaled by what the file declares as the largest value, or else by the fewest of those bits that hold the brightest sample;
-/// what was done is said. A brightfield picture has a bright background: one that uses a quarter of 16 bits at most is not one
+/// what was done is said. A brightfield image has a bright background: one that uses a quarter of 16 bits at most is not one
 /// of 16 bits.
-fn fill_range(picture: &mut DynamicImage, declared: Option<u16>) -> Option<String> {
-    let most = match picture {
+fn fill_range(image: &mut DynamicImage, declared: Option<u16>) -> Option<String> {
+    let most = match image {
         DynamicImage::ImageLuma16(p) => p.iter().copied().max(),
         DynamicImage::ImageRgb16(p) => p.iter().copied().max(),
         DynamicImage::ImageLumaA16(p) => p.pixels().map(|p| p[0]).max(),
@@ -264,7 +264,7 @@ fn fill_range(picture: &mut DynamicImage, declared: Option<u16>) -> Option<Strin
         let v16 = (u32::from(*v) * u32::from(u16::MAX) + u32::from(full) / 2) / u32::from(full);
         *v = u16::try_from(v16).unwrap_or(u16::MAX);
     };
-    match picture {
+    match image {
         DynamicImage::ImageLuma16(p) => p.iter_mut().for_each(scaled),
         DynamicImage::ImageRgb16(p) => p.iter_mut().for_each(scaled),
         DynamicImage::ImageLumaA16(p) => p.pixels_mut().for_each(|p| scaled(&mut p[0])),
@@ -278,11 +278,11 @@ fn fill_range(picture: &mut DynamicImage, declared: Option<u16>) -> Option<Strin
 }
 
 /// Alpha over white: a transparent border becomes background, as a slide's background is.
-fn over_white(picture: DynamicImage) -> RgbImage {
-    if !picture.color().has_alpha() {
-        return picture.into_rgb8();
+fn over_white(image: DynamicImage) -> RgbImage {
+    if !image.color().has_alpha() {
+        return image.into_rgb8();
     }
-    let rgba = picture.into_rgba8();
+    let rgba = image.into_rgba8();
     let mut out = RgbImage::new(rgba.width(), rgba.height());
     for (to, from) in out.pixels_mut().zip(rgba.pixels()) {
         let a = u32::from(from[3]);
@@ -294,7 +294,7 @@ fn over_white(picture: DynamicImage) -> RgbImage {
     out
 }
 
-fn tiff_picture(
+fn tiff_image(
     bytes: &[u8],
     limits: Limits,
     warnings: &mut Vec<String>,
@@ -332,8 +332,8 @@ fn tiff_picture(
     let most =
         reader.find_tag_unsigned_vec::<u16>(Tag::MaxSampleValue).ok().flatten().and_then(|v| v.into_iter().max());
     let decoder = image::codecs::tiff::TiffDecoder::new(Cursor::new(bytes)).map_err(|e| failed("TIFF", &e))?;
-    let (picture, _) = with_image("TIFF", decoder, limits, most, warnings)?;
-    Ok((picture, orientation))
+    let (image, _) = with_image("TIFF", decoder, limits, most, warnings)?;
+    Ok((image, orientation))
 }
 
 /// No decoder at hand expands palettes: the indices are read as grey values, from a copy that says so, and looked up in
@@ -386,14 +386,14 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_ends_where_its_first_picture_does() {
+    fn a_jpeg_ends_where_its_first_image_does() {
         let mut bytes = Vec::new();
-        let picture = RgbImage::from_fn(40, 30, |x, y| image::Rgb([(x * 6) as u8, (y * 8) as u8, 90]));
-        picture.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg).expect("encoded");
+        let image = RgbImage::from_fn(40, 30, |x, y| image::Rgb([(x * 6) as u8, (y * 8) as u8, 90]));
+        image.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg).expect("encoded");
         let n = bytes.len();
         assert_eq!(first_jpeg(&bytes).1, Some(n));
-        let whole = decode(&bytes, Limits::default()).expect("whole").picture;
-        // A film behind it that holds markers of its own; a second picture that is cut off.
+        let whole = decode(&bytes, Limits::default()).expect("whole").image;
+        // A film behind it that holds markers of its own; a second image that is cut off.
         let mut film = bytes.clone();
         film.extend((0..20_000u32).map(|i| if i % 7 == 0 { 0xff } else { (i * 37) as u8 }));
         film.extend([0xff, 0xda, 0, 1]);
@@ -401,9 +401,9 @@ mod tests {
         second.extend_from_slice(&bytes[..n / 2]);
         for more in [film, second] {
             assert_eq!(first_jpeg(&more).1, Some(n));
-            assert_eq!(decode(&more, Limits::default()).expect("with a trailer").picture, whole);
+            assert_eq!(decode(&more, Limits::default()).expect("with a trailer").image, whole);
         }
-        // A preview with an end of its own inside a segment is not the picture's end.
+        // A preview with an end of its own inside a segment is not the image's end.
         let mut preview = vec![0xff, 0xd8, 0xff, 0xe1, 0, 12];
         preview.extend([0xff, 0xd8, 0xff, 0xda, 0, 2, 1, 2, 0xff, 0xd9]);
         preview.extend_from_slice(&bytes[2..]);
@@ -424,21 +424,21 @@ mod tests {
         let of = |full: u32, declared: Option<u16>| {
             let v = |x: u32| u16::try_from(x * full / 100).expect("fits");
             let deep = image::ImageBuffer::from_fn(101, 1, |x, _| image::Rgb([v(x), v(100 - x), v(x / 2)]));
-            let mut picture = DynamicImage::ImageRgb16(deep);
-            let said = fill_range(&mut picture, declared);
-            (picture.into_rgb8(), said)
+            let mut image = DynamicImage::ImageRgb16(deep);
+            let said = fill_range(&mut image, declared);
+            (image.into_rgb8(), said)
         };
         let right = of(65_535, None);
         assert_eq!(right.1, None);
         for bits in [8, 10, 12, 14] {
-            let (picture, said) = of((1 << bits) - 1, None);
-            let far = picture.iter().zip(right.0.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+            let (image, said) = of((1 << bits) - 1, None);
+            let far = image.iter().zip(right.0.iter()).map(|(a, b)| a.abs_diff(*b)).max();
             assert!(far <= Some(1), "{bits}: {far:?}");
             assert!(said.expect("said").contains(&((1u32 << bits) - 1).to_string()));
         }
         // Declared, and dimmer than it could be: the file's own word.
-        let (picture, said) = of(2000, Some(4095));
-        assert!(picture.iter().max() == Some(&125) && said.expect("said").contains("declares"));
+        let (image, said) = of(2000, Some(4095));
+        assert!(image.iter().max() == Some(&125) && said.expect("said").contains("declares"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Finds the white cells of a stained smear, most evident first.
 //!
 //! The search runs on a copy of at most 512 pixels a side: background balance → nuclear score → three-class Otsu,
-//! the cut raised while what passes is many, sprawling or weak things → parts → lobes joined → ranked. A picture in
-//! which one nucleus fills a good share is a picture of one cell and has one white; every other is a field and is
+//! the cut raised while what passes is many, sprawling or weak things → parts → lobes joined → ranked. An image in
+//! which one nucleus fills a good share is an image of one cell and has one white; every other is a field and is
 //! balanced by its illumination surface. No labels are used here: a nucleus is a nucleus in every laboratory.
 
 use super::light::{Light, illumination, percentile, white_level};
@@ -12,7 +12,7 @@ use super::threshold::{Channels, nuclear_score, soften, two_thresholds};
 use crate::domain::Square;
 use image::RgbImage;
 
-/// Counted up whenever the same picture may give another square than before: cut cells are cached under it.
+/// Counted up whenever the same image may give another square than before: cut cells are cached under it.
 pub const FINDER_VERSION: u32 = 1;
 
 /// The search runs on a copy whose longer side is at most this.
@@ -21,7 +21,7 @@ const WORK_SIDE: u32 = 512;
 const LOBE_GAP: f64 = 0.55;
 /// Parts smaller than this share of the largest are dust.
 const DUST: f64 = 0.06;
-/// A nucleus whose disc is smaller than this share of the picture's shorter side makes it a field.
+/// A nucleus whose disc is smaller than this share of the image's shorter side makes it a field.
 const FIELD_BELOW: f64 = 0.33;
 /// In a field, nuclei smaller than this share of the largest are platelets or debris.
 const FIELD_PART: f64 = 0.20;
@@ -29,15 +29,15 @@ const FIELD_PART: f64 = 0.20;
 const FIELD_STRENGTH: f64 = 0.75;
 /// In a field, things whose disc is smaller than this share of their extent sprawl over several cells.
 const FIELD_COMPACT: f64 = 0.40;
-/// More than six things of a size are white cells only where they cover less than this share of the picture.
+/// More than six things of a size are white cells only where they cover less than this share of the image.
 const WHITE_CELL_COVER: f64 = 0.05;
 /// What is stained less than this is no nucleus at all, and neither is what stands out less than [`LEAST_CONTRAST`]
-/// from the middle of the picture's scores. The palest nucleus of 705 in four collections of fields has 38.
+/// from the middle of the image's scores. The palest nucleus of 705 in four collections of fields has 38.
 const LEAST_STRENGTH: f64 = 34.0;
 /// See [`LEAST_STRENGTH`].
 const LEAST_CONTRAST: f64 = 12.0;
 
-/// A nucleus, in pixels of the picture.
+/// A nucleus, in pixels of the image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundCell {
     /// Centre of the nucleus' bounding box.
@@ -56,16 +56,16 @@ pub struct FoundCell {
     pub white: [f32; 3],
 }
 
-/// What kind of picture it is.
+/// What kind of image it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scene {
-    /// One cell fills a good share of the picture.
+    /// One cell fills a good share of the image.
     SingleCell,
     /// A field with any number of cells.
     Field,
 }
 
-/// The cells of a picture, most evident first. Empty where nothing looks like a nucleus.
+/// The cells of an image, most evident first. Empty where nothing looks like a nucleus.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// One cell or a field.
@@ -87,16 +87,16 @@ impl Finding {
     }
 }
 
-/// Finds the cells of an upright picture. `white_percentile` is the share of the picture, in percent, that is darker
+/// Finds the cells of an upright image. `white_percentile` is the share of the image, in percent, that is darker
 /// than its background (95 where no model says otherwise).
-pub fn find_cells(picture: &RgbImage, white_percentile: f64) -> Finding {
-    let (width, height) = (f64::from(picture.width()), f64::from(picture.height()));
-    if picture.width() < 8 || picture.height() < 8 {
+pub fn find_cells(image: &RgbImage, white_percentile: f64) -> Finding {
+    let (width, height) = (f64::from(image.width()), f64::from(image.height()));
+    if image.width() < 8 || image.height() < 8 {
         return Finding { scene: Scene::SingleCell, cells: Vec::new() };
     }
-    let (work, scale) = fit_within(picture, WORK_SIDE);
+    let (work, scale) = fit_within(image, WORK_SIDE);
     let soft = soften(&work);
-    let white = white_level(picture, white_percentile);
+    let white = white_level(image, white_percentile);
     let cells = search(&soft, scale, (width, height), &Light::Even(white));
     if let Some(first) = cells.first()
         && first.diameter > (FIELD_BELOW * width.min(height)).max(0.6 * first.extent)
@@ -115,7 +115,7 @@ fn search(soft: &Channels, scale: f64, size: (f64, f64), light: &Light) -> Vec<F
     }
     let least = LEAST_STRENGTH.max(f64::from(percentile(&histogram, 50.0)) + LEAST_CONTRAST);
     let parts = nucleus_parts(&score, &histogram);
-    // A nucleus that fills nearly the whole picture leaves no background: it is not one.
+    // A nucleus that fills nearly the whole image leaves no background: it is not one.
     let whole = 0.9 * score.data.len() as f64;
     let plausible = |p: &Part| p.strength() >= least && f64::from(p.area) < whole;
     let largest = parts.iter().filter(|p| plausible(p)).map(|p| p.area).max().unwrap_or(0);
@@ -144,10 +144,10 @@ fn nucleus_parts(score: &super::plane::Plane<u8>, histogram: &[u32; 256]) -> Vec
         // Red cells cover a good part of a field; white cells do not, however many they are.
         let alike: Vec<f64> =
             parts.iter().map(|p| f64::from(p.area)).filter(|a| *a > 0.25 * f64::from(main.area)).collect();
-        #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+        #[expect(clippy::cast_precision_loss, reason = "image sizes")]
         let few = alike.len() <= 6 || alike.iter().sum::<f64>() < WHITE_CELL_COVER * score.data.len() as f64;
         let (w, h) = (f64::from(main.width()), f64::from(main.height()));
-        #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+        #[expect(clippy::cast_precision_loss, reason = "image sizes")]
         let spread = (w / score.width as f64).max(h / score.height as f64);
         let compact = f64::from(main.area) > 0.33 * w * h && spread < 0.9;
         #[expect(clippy::cast_precision_loss, reason = "bytes")]
@@ -230,22 +230,22 @@ fn cell(parts: &[Part], ids: &[usize], scale: f64, light: &Light) -> FoundCell {
 }
 
 /// Brightness of the background at a square that nobody searched for, RGB: that of the found cell nearest to it, else of the
-/// picture as a whole.
-pub(super) fn white_near(picture: &RgbImage, finding: &Finding, square: Square, white_percentile: f64) -> [f32; 3] {
+/// image as a whole.
+pub(super) fn white_near(image: &RgbImage, finding: &Finding, square: Square, white_percentile: f64) -> [f32; 3] {
     let (x, y) = square.centre();
     let far = |c: &FoundCell| (c.x - f64::from(x)).hypot(c.y - f64::from(y));
     let nearest = finding.cells.iter().min_by(|a, b| far(a).total_cmp(&far(b)));
-    nearest.map_or_else(|| white_level(picture, white_percentile), |c| c.white)
+    nearest.map_or_else(|| white_level(image, white_percentile), |c| c.white)
 }
 
-/// How sure we are that this is the white cell the picture is of.
+/// How sure we are that this is the white cell the image is of.
 fn evidence(c: &FoundCell, (width, height): (f64, f64)) -> f64 {
     let mut e = c.area.sqrt() * (c.strength / 255.0).powi(4);
     if c.extent > 2.6 * c.diameter {
         e *= 0.3;
     }
     if c.diameter > 0.1 * width.min(height) {
-        // A picture of one cell: the middle counts.
+        // An image of one cell: the middle counts.
         let away = (c.x - width / 2.0).hypot(c.y - height / 2.0) / width.max(height);
         e *= (-(away / 0.35).powi(2)).exp();
     }
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn one_large_nucleus_is_a_picture_of_one_cell() {
+    fn one_large_nucleus_is_a_image_of_one_cell() {
         let found = find_cells(&smear(&[(60.0, 55.0, 30.0)], 120, 120), 95.0);
         assert_eq!(found.scene, Scene::SingleCell);
         let c = &found.cells[0];

@@ -1,4 +1,4 @@
-//! The brightness of the empty background: one value for a picture of one cell, a surface for a field.
+//! The brightness of the empty background: one value for an image of one cell, a surface for a field.
 //!
 //! The surface is a grey-scale closing over dark things, smoothed. The closing's disc is approximated by an octagon
 //! (two axis-parallel and two diagonal lines), whose minima and maxima cost the same whatever its size. Integers only.
@@ -12,12 +12,12 @@ const DARKEST_WHITE: f32 = 60.0;
 /// Longer side of the copy on which the surface is computed.
 const SURFACE_SIDE: usize = 48;
 
-/// Per-channel percentile of the picture's values, at least [`DARKEST_WHITE`]. Linear interpolation, as NumPy's default.
-pub(super) fn white_level(picture: &RgbImage, percentile: f64) -> [f32; 3] {
+/// Per-channel percentile of the image's values, at least [`DARKEST_WHITE`]. Linear interpolation, as NumPy's default.
+pub(super) fn white_level(image: &RgbImage, percentile: f64) -> [f32; 3] {
     let mut histograms = [[0u32; 256]; 3];
-    // Whole rows are left out of large pictures: a hundred thousand pixels know the percentile to a fraction of a level.
-    let every = (picture.width() as usize * picture.height() as usize / 100_000).max(1);
-    for row in picture.rows().step_by(every) {
+    // Whole rows are left out of large images: a hundred thousand pixels know the percentile to a fraction of a level.
+    let every = (image.width() as usize * image.height() as usize / 100_000).max(1);
+    for row in image.rows().step_by(every) {
         for p in row {
             for c in 0..3 {
                 histograms[c][usize::from(p[c])] += 1;
@@ -54,17 +54,17 @@ pub(super) fn percentile(histogram: &[u32; 256], percent: f64) -> f32 {
     (a + (b - a) * rank.fract()) as f32
 }
 
-/// The background's brightness over a picture.
+/// The background's brightness over an image.
 #[derive(Debug, Clone)]
 pub(super) enum Light {
     /// The same everywhere.
     Even([f32; 3]),
-    /// A smooth surface, three channels on a coarse grid, and the picture's size that it covers.
+    /// A smooth surface, three channels on a coarse grid, and the image's size that it covers.
     Surface { grid: [Plane<u8>; 3], width: f32, height: f32 },
 }
 
 impl Light {
-    /// The brightness at a point of the picture (pixels), bilinear between the grid's cell centres.
+    /// The brightness at a point of the image (pixels), bilinear between the grid's cell centres.
     pub(super) fn at(&self, x: f32, y: f32) -> [f32; 3] {
         match self {
             Self::Even(white) => *white,
@@ -80,7 +80,7 @@ impl Light {
         }
     }
 
-    /// What brings the background to `target`, over a copy of the picture with `width` × `height` pixels, row after row:
+    /// What brings the background to `target`, over a copy of the image with `width` × `height` pixels, row after row:
     /// `each` is given the row number and three rows of factors. Between the grid's cells it is the factors that are
     /// interpolated, which needs no division a pixel.
     pub(super) fn gains(&self, target: f32, width: usize, height: usize, mut each: impl FnMut(usize, &[Vec<f32>; 3])) {
@@ -90,7 +90,7 @@ impl Light {
                 (0..height).for_each(|y| each(y, &row));
             }
             Self::Surface { grid, .. } => {
-                #[expect(clippy::cast_precision_loss, reason = "columns and rows of a picture")]
+                #[expect(clippy::cast_precision_loss, reason = "columns and rows of an image")]
                 let places = |n: usize, cells: usize| -> Vec<(usize, usize, f32)> {
                     (0..n).map(|i| between((i as f32 + 0.5) / n as f32, 1.0, cells)).collect()
                 };
@@ -128,7 +128,7 @@ fn between(at: f32, extent: f32, n: usize) -> (usize, usize, f32) {
 }
 
 /// The illumination surface of a field.
-/// `work` is a copy of it, `width` × `height` the size of the picture itself, in whose pixels [`Light::at`] is asked.
+/// `work` is a copy of it, `width` × `height` the size of the image itself, in whose pixels [`Light::at`] is asked.
 pub(super) fn illumination(work: &RgbImage, (width, height): (f64, f64), floor: [f32; 3]) -> Light {
     let (w, h) = (work.width() as usize, work.height() as usize);
     let longer = w.max(h);
@@ -149,7 +149,7 @@ pub(super) fn illumination(work: &RgbImage, (width, height): (f64, f64), floor: 
         }
         out
     });
-    #[expect(clippy::cast_possible_truncation, reason = "picture sizes")]
+    #[expect(clippy::cast_possible_truncation, reason = "image sizes")]
     Light::Surface { grid, width: width as f32, height: height as f32 }
 }
 
@@ -305,12 +305,12 @@ mod tests {
 
     #[test]
     fn a_dark_blob_is_closed_over_and_vignetting_stays() {
-        let picture = RgbImage::from_fn(200, 150, |x, y| {
+        let image = RgbImage::from_fn(200, 150, |x, y| {
             let bright = 220 - x as i32 / 4;
             let blob = (x as i32 - 100).pow(2) + (y as i32 - 75).pow(2) < 400;
             image::Rgb([if blob { 60 } else { bright as u8 }; 3])
         });
-        let light = illumination(&picture, (200.0, 150.0), [200.0; 3]);
+        let light = illumination(&image, (200.0, 150.0), [200.0; 3]);
         assert!((light.at(100.0, 75.0)[0] - 195.0).abs() < 12.0, "{:?}", light.at(100.0, 75.0));
         assert!(light.at(5.0, 75.0)[0] > light.at(195.0, 75.0)[0] + 20.0);
     }

@@ -1,6 +1,6 @@
 //! Which pixels are nucleus, as runs, and the connected parts they form.
 //!
-//! Runs instead of a label picture: the finder tries a cut after another, and only the parts matter.
+//! Runs instead of a label image: the finder tries a cut after another, and only the parts matter.
 
 use super::plane::Plane;
 
@@ -138,7 +138,7 @@ fn root(owner: &mut [usize], mut i: usize) -> usize {
     i
 }
 
-/// Erosion then dilation with a cross; outside the picture neither erodes nor adds.
+/// Erosion then dilation with a cross; outside the image neither erodes nor adds.
 fn open_cross(score: &Plane<u8>, cut: u8) -> Plane<u8> {
     let above = Plane {
         width: score.width,

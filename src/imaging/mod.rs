@@ -1,7 +1,7 @@
 //! From bytes to pixels to the square a model sees: sniff, strict bounded decode, orientation, finding the cells,
 //! cutting their squares, thumbnails.
 //!
-//! The only place that names an image codec. It reads no file: bytes come in, pictures go out.
+//! The only place that names an image codec. It reads no file: bytes come in, images go out.
 
 mod decode;
 mod find;
@@ -28,33 +28,33 @@ pub use source::{CellSource, Cells};
 pub use square::{cut_around, cut_square, square_of, stretch, tensor};
 pub use synthetic::{DrawnCell, Slide, draw_slide};
 
-/// Why a picture cannot be written as bytes, in the encoder's words.
+/// Why an image cannot be written as bytes, in the encoder's words.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct EncodeError(#[from] image::ImageError);
 
-/// Writes a picture as PNG bytes.
+/// Writes an image as PNG bytes.
 ///
 /// # Errors
-/// Only when the picture has no pixel.
-pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>, EncodeError> {
+/// Only when the image has no pixel.
+pub fn encode_png(image: &RgbImage) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Png)?;
+    image.write_to(&mut bytes, image::ImageFormat::Png)?;
     Ok(bytes.into_inner())
 }
 
-/// A picture as JPEG of this quality, 1..=100: for caches of small pictures, never for data.
+/// An image as JPEG of this quality, 1..=100: for caches of small images, never for data.
 ///
 /// # Errors
 /// Sizes that JPEG cannot hold.
-pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodeError> {
+pub fn encode_jpeg(image: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = Vec::new();
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality);
-    picture.write_with_encoder(encoder)?;
+    image.write_with_encoder(encoder)?;
     Ok(bytes)
 }
 
-/// Two pictures of one height beside each other.
+/// Two images of one height beside each other.
 pub fn beside(left: &RgbImage, right: &RgbImage) -> RgbImage {
     let mut both =
         RgbImage::from_pixel(left.width() + right.width(), left.height().max(right.height()), image::Rgb([255; 3]));

@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn one_field_is_known_shifted_smaller_darker_or_saved_again_and_another_one_is_not() {
-        let whole = |seed| draw_slide(700, 520, 3, seed).picture;
+        let whole = |seed| draw_slide(700, 520, 3, seed).image;
         let field = |seed| crop_imm(&whole(seed), 0, 0, 640, 480).to_image();
         let first = field(1);
         let copy = FieldCopy::new(&first);

@@ -1,4 +1,4 @@
-//! A heat map over a picture: colours that everybody can tell apart, mixed in where the heat is.
+//! A heat map over an image: colours that everybody can tell apart, mixed in where the heat is.
 
 use super::resample::read_square;
 use crate::domain::Square;
@@ -47,17 +47,17 @@ pub fn heat_at(values: &[f32], side: usize, x: f32, y: f32) -> f32 {
 }
 
 /// The square of a cell, `size` pixels a side, with its heat over it. Opacity 0..=1 is how much of the colour is seen where
-/// the heat is highest; where there is none the picture stays as it is.
+/// the heat is highest; where there is none the image stays as it is.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "pixels")]
 pub fn heat_overlay(
-    picture: &RgbImage,
+    image: &RgbImage,
     square: Square,
     values: &[f32],
     side: usize,
     size: u32,
     opacity: f32,
 ) -> RgbImage {
-    let base = read_square(picture, square, size as usize, [255.0; 3]);
+    let base = read_square(image, square, size as usize, [255.0; 3]);
     let mut bytes = Vec::with_capacity(base.len());
     for (i, pixel) in base.chunks_exact(3).enumerate() {
         let (x, y) = (i as u32 % size, i as u32 / size);
@@ -75,12 +75,12 @@ mod tests {
 
     #[test]
     fn heat_is_seen_where_it_is_and_nothing_elsewhere() {
-        let picture = RgbImage::from_pixel(40, 40, image::Rgb([200, 200, 200]));
+        let image = RgbImage::from_pixel(40, 40, image::Rgb([200, 200, 200]));
         let square = Square { x: 0.0, y: 0.0, side: 40.0 };
-        let out = heat_overlay(&picture, square, &[1.0, 0.0, 0.0, 0.0], 2, 40, 1.0);
+        let out = heat_overlay(&image, square, &[1.0, 0.0, 0.0, 0.0], 2, 40, 1.0);
         assert_eq!(out.get_pixel(2, 2).0, [253, 231, 37]);
         assert_eq!(out.get_pixel(38, 38).0, [200, 200, 200]);
-        assert_eq!(heat_overlay(&picture, square, &[1.0; 4], 2, 40, 0.0).get_pixel(9, 9).0, [200, 200, 200]);
+        assert_eq!(heat_overlay(&image, square, &[1.0; 4], 2, 40, 0.0).get_pixel(9, 9).0, [200, 200, 200]);
         assert!((heat_at(&[0.0, 1.0, 0.0, 1.0], 2, 0.5, 0.3) - 0.5).abs() < 1e-6);
         assert!((heat_at(&[], 0, 0.5, 0.5)).abs() < 1e-6);
     }

@@ -1,6 +1,6 @@
 //! Shrinking by exact area averages, bilinear reading with a constant outside, thumbnails.
 //!
-//! Fixed order of operations throughout, so that the same picture gives the same numbers on every machine.
+//! Fixed order of operations throughout, so that the same image gives the same numbers on every machine.
 //! Area averaging is OpenCV's `INTER_AREA`: each output pixel is the mean over the source rectangle it covers,
 //! border pixels by their covered part. The starter model was trained through it, so it is part of its contract.
 
@@ -36,20 +36,20 @@ fn spans(out: usize, scale: f64, offset: f64, source: usize) -> Vec<Span> {
         .collect()
 }
 
-/// Area-averages the part of `picture` that output pixels `x0..x0+width`, `y0..y0+height` cover at `scale` source
+/// Area-averages the part of `image` that output pixels `x0..x0+width`, `y0..y0+height` cover at `scale` source
 /// pixels per output pixel.
 pub(super) fn area_part(
-    picture: &RgbImage,
+    image: &RgbImage,
     scale: (f64, f64),
     (x0, y0): (usize, usize),
     (width, height): (usize, usize),
 ) -> RgbImage {
     #[expect(clippy::cast_precision_loss, reason = "pixel positions")]
-    let columns = spans(width, scale.0, x0 as f64 * scale.0, picture.width() as usize);
+    let columns = spans(width, scale.0, x0 as f64 * scale.0, image.width() as usize);
     #[expect(clippy::cast_precision_loss, reason = "pixel positions")]
-    let rows = spans(height, scale.1, y0 as f64 * scale.1, picture.height() as usize);
-    let stride = picture.width() as usize * 3;
-    let raw = picture.as_raw();
+    let rows = spans(height, scale.1, y0 as f64 * scale.1, image.height() as usize);
+    let stride = image.width() as usize * 3;
+    let raw = image.as_raw();
     // Rows first: adding whole rows is what a processor does fastest.
     let (Some(first), Some(last)) = (columns.first(), columns.last()) else { return RgbImage::new(0, 0) };
     let (from, to) = (first.first * 3, (last.first + last.weights.len()) * 3);
@@ -90,43 +90,43 @@ fn round_u8(v: f32) -> u8 {
 }
 
 /// A copy whose longer side is at most `side` (never enlarged), and the scale copy/original.
-pub fn fit_within(picture: &RgbImage, side: u32) -> (RgbImage, f64) {
-    let (w, h) = picture.dimensions();
+pub fn fit_within(image: &RgbImage, side: u32) -> (RgbImage, f64) {
+    let (w, h) = image.dimensions();
     let longer = w.max(h);
     if longer <= side || longer == 0 {
-        return (picture.clone(), 1.0);
+        return (image.clone(), 1.0);
     }
     let scale = f64::from(side) / f64::from(longer);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most `side`")]
     let to = |n: u32| ((f64::from(n) * scale).round() as usize).max(1);
-    (resize_area(picture, to(w), to(h)), scale)
+    (resize_area(image, to(w), to(h)), scale)
 }
 
-/// Area-averages the whole picture to `width` × `height` (both at most the original's).
-pub(super) fn resize_area(picture: &RgbImage, width: usize, height: usize) -> RgbImage {
+/// Area-averages the whole image to `width` × `height` (both at most the original's).
+pub(super) fn resize_area(image: &RgbImage, width: usize, height: usize) -> RgbImage {
     #[expect(clippy::cast_precision_loss, reason = "pixel counts")]
-    let scale = (f64::from(picture.width()) / width as f64, f64::from(picture.height()) / height as f64);
-    area_part(picture, scale, (0, 0), (width, height))
+    let scale = (f64::from(image.width()) / width as f64, f64::from(image.height()) / height as f64);
+    area_part(image, scale, (0, 0), (width, height))
 }
 
 /// Reads `size`×`size` values of the square, bilinearly, after shrinking by area where the square is much larger
-/// than `size`; outside the picture it is `outside`. Values 0..=255 as f32, pixel by pixel, RGB.
+/// than `size`; outside the image it is `outside`. Values 0..=255 as f32, pixel by pixel, RGB.
 ///
 /// The mapping is OpenCV's `warpAffine` with `m = [s 0 size/2 - s·x; 0 s size/2 - s·y]`: output pixel (i, j) reads
 /// the source at `((i - size/2)/s + x, (j - size/2)/s + y)`.
-pub(super) fn read_square(picture: &RgbImage, square: Square, size: usize, outside: [f32; 3]) -> Vec<f32> {
+pub(super) fn read_square(image: &RgbImage, square: Square, size: usize, outside: [f32; 3]) -> Vec<f32> {
     let (cx, cy) = square.centre();
     let (mut cx, mut cy) = (f64::from(cx), f64::from(cy));
     #[expect(clippy::cast_precision_loss, reason = "a model's input size")]
     let n = size as f64;
     let mut s = n / f64::from(square.side.max(1e-3));
     let shrunk;
-    let mut view = picture;
+    let mut view = image;
     if s < 0.6 {
         let f = s / 0.8;
-        let (w, h) = (f64::from(picture.width()), f64::from(picture.height()));
+        let (w, h) = (f64::from(image.width()), f64::from(image.height()));
         let half = f64::from(square.side) / 2.0;
-        // Only the square's surroundings are shrunk; positions are those of the whole picture shrunk by f.
+        // Only the square's surroundings are shrunk; positions are those of the whole image shrunk by f.
         let bound = |v: f64, max: f64| v.clamp(0.0, max);
         let (full_w, full_h) = ((w * f).round().max(1.0), (h * f).round().max(1.0));
         let (x0, x1) = (bound(((cx - half) * f - 2.0).floor(), full_w), bound(((cx + half) * f + 3.0).ceil(), full_w));
@@ -134,9 +134,9 @@ pub(super) fn read_square(picture: &RgbImage, square: Square, size: usize, outsi
         if x1 <= x0 || y1 <= y0 {
             return outside.repeat(size * size);
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the shrunken picture")]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the shrunken image")]
         let at = |v: f64| v as usize;
-        shrunk = area_part(picture, (1.0 / f, 1.0 / f), (at(x0), at(y0)), (at(x1 - x0), at(y1 - y0)));
+        shrunk = area_part(image, (1.0 / f, 1.0 / f), (at(x0), at(y0)), (at(x1 - x0), at(y1 - y0)));
         view = &shrunk;
         (cx, cy, s) = (cx * f - x0, cy * f - y0, s / f);
     }
@@ -155,7 +155,7 @@ pub(super) fn read_square(picture: &RgbImage, square: Square, size: usize, outsi
         (0..size)
             .map(|i| {
                 let v = (i as f64 - n / 2.0) / s + c;
-                #[expect(clippy::cast_possible_truncation, reason = "positions near the picture; a fraction")]
+                #[expect(clippy::cast_possible_truncation, reason = "positions near the image; a fraction")]
                 (v.floor() as i64, (v - v.floor()) as f32)
             })
             .collect()
@@ -178,20 +178,15 @@ pub(super) fn read_square(picture: &RgbImage, square: Square, size: usize, outsi
 /// A square of more pixels a side is not mirrored: nobody looks at its edge.
 const LARGEST_MIRRORED: f32 = 8192.0;
 
-/// A small picture of a square, colours untouched; what lies outside the picture is its mirror image, so that neither white nor
+/// A small image of a square, colours untouched; what lies outside the image is its mirror image, so that neither white nor
 /// black blocks stand beside a cell at the edge.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "picture sizes"
-)]
-pub fn thumbnail_of_square(picture: &RgbImage, square: Square, size: u32) -> RgbImage {
-    let (w, h) = (i64::from(picture.width()), i64::from(picture.height()));
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "image sizes")]
+pub fn thumbnail_of_square(image: &RgbImage, square: Square, size: u32) -> RgbImage {
+    let (w, h) = (i64::from(image.width()), i64::from(image.height()));
     let inside =
         square.x >= 0.0 && square.y >= 0.0 && square.x + square.side <= w as f32 && square.y + square.side <= h as f32;
     let values = if inside || w == 0 || h == 0 || square.side > LARGEST_MIRRORED {
-        read_square(picture, square, size as usize, [255.0; 3])
+        read_square(image, square, size as usize, [255.0; 3])
     } else {
         let (left, top) = (square.x.floor() as i64, square.y.floor() as i64);
         let side = square.side.ceil() as u32 + 2;
@@ -200,7 +195,7 @@ pub fn thumbnail_of_square(picture: &RgbImage, square: Square, size: u32) -> Rgb
             (if v < n { v } else { 2 * n - 1 - v }) as u32
         };
         let whole = RgbImage::from_fn(side, side, |x, y| {
-            *picture.get_pixel(mirrored(left + i64::from(x), w), mirrored(top + i64::from(y), h))
+            *image.get_pixel(mirrored(left + i64::from(x), w), mirrored(top + i64::from(y), h))
         });
         let square = Square { x: square.x - left as f32, y: square.y - top as f32, side: square.side };
         read_square(&whole, square, size as usize, [255.0; 3])
@@ -215,25 +210,25 @@ mod tests {
     #[test]
     fn area_averages_are_exact() {
         // 3 → 2 columns: the middle one is shared. By hand: (0 + 30·½)/1.5 = 10, (30·½ + 90)/1.5 = 70.
-        let picture = RgbImage::from_raw(3, 1, vec![0, 0, 0, 30, 30, 30, 90, 90, 90]).expect("raw");
-        assert_eq!(resize_area(&picture, 2, 1).as_raw(), &[10, 10, 10, 70, 70, 70]);
+        let image = RgbImage::from_raw(3, 1, vec![0, 0, 0, 30, 30, 30, 90, 90, 90]).expect("raw");
+        assert_eq!(resize_area(&image, 2, 1).as_raw(), &[10, 10, 10, 70, 70, 70]);
     }
 
     #[test]
     fn a_square_on_the_pixels_reads_them_back() {
-        let picture = RgbImage::from_fn(8, 8, |x, y| image::Rgb([x as u8, y as u8, 7]));
+        let image = RgbImage::from_fn(8, 8, |x, y| image::Rgb([x as u8, y as u8, 7]));
         let square = Square { x: 2.0, y: 3.0, side: 4.0 };
-        let values = read_square(&picture, square, 4, [255.0; 3]);
+        let values = read_square(&image, square, 4, [255.0; 3]);
         assert_eq!(&values[..3], &[2.0, 3.0, 7.0]);
         assert_eq!(&values[values.len() - 3..], &[5.0, 6.0, 7.0]);
-        let outside = read_square(&picture, Square { x: -50.0, y: -50.0, side: 4.0 }, 2, [9.0; 3]);
+        let outside = read_square(&image, Square { x: -50.0, y: -50.0, side: 4.0 }, 2, [9.0; 3]);
         assert!(outside.iter().all(|v| (v - 9.0).abs() < 1e-6));
     }
 
     #[test]
-    fn beyond_the_edge_a_small_picture_is_mirrored() {
-        let picture = RgbImage::from_fn(8, 8, |x, y| image::Rgb([10 * x as u8, 10 * y as u8, 7]));
-        let small = thumbnail_of_square(&picture, Square { x: -2.0, y: 6.0, side: 4.0 }, 4);
+    fn beyond_the_edge_a_small_image_is_mirrored() {
+        let image = RgbImage::from_fn(8, 8, |x, y| image::Rgb([10 * x as u8, 10 * y as u8, 7]));
+        let small = thumbnail_of_square(&image, Square { x: -2.0, y: 6.0, side: 4.0 }, 4);
         let reds: Vec<u8> = (0..4).map(|x| small.get_pixel(x, 0).0[0]).collect();
         let greens: Vec<u8> = (0..4).map(|y| small.get_pixel(0, y).0[1]).collect();
         assert_eq!((reds, greens), (vec![10, 0, 0, 10], vec![60, 70, 70, 60]));
@@ -241,8 +236,8 @@ mod tests {
 
     #[test]
     fn nothing_is_enlarged() {
-        let picture = RgbImage::new(10, 20);
-        assert_eq!(fit_within(&picture, 100).0.dimensions(), (10, 20));
-        assert_eq!(fit_within(&picture, 10).0.dimensions(), (5, 10));
+        let image = RgbImage::new(10, 20);
+        assert_eq!(fit_within(&image, 100).0.dimensions(), (10, 20));
+        assert_eq!(fit_within(&image, 10).0.dimensions(), (5, 10));
     }
 }

@@ -14,15 +14,15 @@ pub enum Sniffed {
     WebP,
     /// A microscope's own format: its name.
     Microscope(&'static str),
-    /// A picture in a format that is not read: its name.
-    OtherPicture(&'static str),
-    /// No picture.
+    /// An image in a format that is not read: its name.
+    OtherImage(&'static str),
+    /// No image.
     Unknown,
 }
 
 impl Sniffed {
-    /// Whether the bytes are some kind of picture, readable here or not.
-    pub fn is_picture(self) -> bool {
+    /// Whether the bytes are some kind of image, readable here or not.
+    pub fn is_image(self) -> bool {
         self != Self::Unknown
     }
 }
@@ -57,15 +57,15 @@ pub fn sniff(bytes: &[u8]) -> Sniffed {
     } else if at(0, b"IIII") || at(0, b"ETS\0") || at(0, b"SIS\0") {
         Sniffed::Microscope("Olympus VSI")
     } else if at(0, b"GIF8") {
-        Sniffed::OtherPicture("GIF")
+        Sniffed::OtherImage("GIF")
     } else if at(4, b"ftypheic") || at(4, b"ftypheix") || at(4, b"ftypmif1") || at(4, b"ftypavif") {
-        Sniffed::OtherPicture("HEIC or AVIF")
+        Sniffed::OtherImage("HEIC or AVIF")
     } else if at(0, b"\0\0\0\x0cjP  ") {
-        Sniffed::OtherPicture("JPEG 2000")
+        Sniffed::OtherImage("JPEG 2000")
     } else if at(0, b"\0\0\0\x0cJXL ") || at(0, b"\xff\x0a") {
-        Sniffed::OtherPicture("JPEG XL")
+        Sniffed::OtherImage("JPEG XL")
     } else if at(0, b"8BPS") {
-        Sniffed::OtherPicture("Photoshop")
+        Sniffed::OtherImage("Photoshop")
     } else {
         Sniffed::Unknown
     }

@@ -18,15 +18,9 @@ pub fn square_of(cell: &FoundCell, how: &CellPreprocessing) -> Square {
     Square { x: (cell.x - side / 2.0) as f32, y: (cell.y - side / 2.0) as f32, side: side as f32 }
 }
 
-/// The balanced square as a picture, `size` pixels a side. Outside the picture it is background.
-pub fn cut_square(
-    picture: &RgbImage,
-    square: Square,
-    white: [f32; 3],
-    how: &CellPreprocessing,
-    size: usize,
-) -> RgbImage {
-    let mut values = read_square(picture, square, size, white);
+/// The balanced square as an image, `size` pixels a side. Outside the image it is background.
+pub fn cut_square(image: &RgbImage, square: Square, white: [f32; 3], how: &CellPreprocessing, size: usize) -> RgbImage {
+    let mut values = read_square(image, square, size, white);
     let gain = if how.balanced { white.map(|w| how.white / w) } else { [1.0; 3] };
     for pixel in values.chunks_exact_mut(3) {
         for c in 0..3 {
@@ -39,29 +33,29 @@ pub fn cut_square(
     RgbImage::from_raw(size as u32, size as u32, bytes).unwrap_or_default()
 }
 
-/// The part of a picture around a square, `around` times as wide, as far as the picture goes; and its left and top edge.
+/// The part of an image around a square, `around` times as wide, as far as the image goes; and its left and top edge.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
     reason = "pixel positions"
 )]
-pub fn cut_around(picture: &RgbImage, square: Square, around: f32) -> (RgbImage, u32, u32) {
+pub fn cut_around(image: &RgbImage, square: Square, around: f32) -> (RgbImage, u32, u32) {
     let (x, y) = square.centre();
     let half = square.side * around / 2.0;
-    let (w, h) = picture.dimensions();
+    let (w, h) = image.dimensions();
     let within = |v: f32, end: u32| v.clamp(0.0, end as f32) as u32;
     let (left, top) = (within((x - half).floor(), w), within((y - half).floor(), h));
     let (right, bottom) = (within((x + half).ceil(), w), within((y + half).ceil(), h));
     let size = (right.saturating_sub(left).max(1), bottom.saturating_sub(top).max(1));
     let (left, top) = (left.min(w.saturating_sub(1)), top.min(h.saturating_sub(1)));
-    (image::imageops::crop_imm(picture, left, top, size.0, size.1).to_image(), left, top)
+    (image::imageops::crop_imm(image, left, top, size.0, size.1).to_image(), left, top)
 }
 
-/// The part of a picture that a model of whole pictures sees.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "picture sizes")]
-pub(super) fn whole_part(picture: &RgbImage, how: WholePreprocessing) -> Square {
-    let (w, h) = (picture.width() as f32, picture.height() as f32);
+/// The part of an image that a model of whole images sees.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "image sizes")]
+pub(super) fn whole_part(image: &RgbImage, how: WholePreprocessing) -> Square {
+    let (w, h) = (image.width() as f32, image.height() as f32);
     match how.crop {
         None => Square { x: 0.0, y: 0.0, side: w.max(h) },
         Some(share) => {
@@ -71,35 +65,35 @@ pub(super) fn whole_part(picture: &RgbImage, how: WholePreprocessing) -> Square 
     }
 }
 
-/// The whole picture as a model wants it, `size` pixels a side.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "picture sizes")]
-pub(super) fn whole(picture: &RgbImage, how: WholePreprocessing, size: usize) -> RgbImage {
+/// The whole image as a model wants it, `size` pixels a side.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "image sizes")]
+pub(super) fn whole(image: &RgbImage, how: WholePreprocessing, size: usize) -> RgbImage {
     let cut = how.crop.map(|_| {
-        let part = whole_part(picture, how);
+        let part = whole_part(image, how);
         let side = part.side as u32;
-        image::imageops::crop_imm(picture, part.x as u32, part.y as u32, side, side).to_image()
+        image::imageops::crop_imm(image, part.x as u32, part.y as u32, side, side).to_image()
     });
-    let picture = cut.as_ref().unwrap_or(picture);
+    let image = cut.as_ref().unwrap_or(image);
     let filter = match how.filter {
-        Filter::Area => return stretch(picture, size),
+        Filter::Area => return stretch(image, size),
         Filter::Bilinear => image::imageops::FilterType::Triangle,
         Filter::Bicubic => image::imageops::FilterType::CatmullRom,
     };
-    image::imageops::resize(picture, size as u32, size as u32, filter)
+    image::imageops::resize(image, size as u32, size as u32, filter)
 }
 
-/// The whole picture stretched to a square of `size` pixels: by area averages where it shrinks, else bilinear.
-pub fn stretch(picture: &RgbImage, size: usize) -> RgbImage {
-    let (w, h) = picture.dimensions();
+/// The whole image stretched to a square of `size` pixels: by area averages where it shrinks, else bilinear.
+pub fn stretch(image: &RgbImage, size: usize) -> RgbImage {
+    let (w, h) = image.dimensions();
     if (w as usize) >= size && (h as usize) >= size {
-        return resize_area(picture, size, size);
+        return resize_area(image, size, size);
     }
     #[expect(clippy::cast_possible_truncation, reason = "a model's input size")]
-    image::imageops::resize(picture, size as u32, size as u32, image::imageops::FilterType::Triangle)
+    image::imageops::resize(image, size as u32, size as u32, image::imageops::FilterType::Triangle)
 }
 
-/// Appends the tensor of a picture that has the model's size already.
-pub fn tensor(picture: &RgbImage, spec: &TensorSpec, out: &mut Vec<f32>) {
+/// Appends the tensor of an image that has the model's size already.
+pub fn tensor(image: &RgbImage, spec: &TensorSpec, out: &mut Vec<f32>) {
     // 256 values a channel are computed once instead of one division a pixel.
     let tables: [[f32; 256]; 3] = std::array::from_fn(|c| {
         std::array::from_fn(|v| {
@@ -111,10 +105,10 @@ pub fn tensor(picture: &RgbImage, spec: &TensorSpec, out: &mut Vec<f32>) {
     let source = |c: usize| if spec.bgr { 2 - c } else { c };
     if spec.channels_first {
         for (c, table) in tables.iter().enumerate() {
-            out.extend(picture.as_raw().iter().skip(source(c)).step_by(3).map(|&v| table[usize::from(v)]));
+            out.extend(image.as_raw().iter().skip(source(c)).step_by(3).map(|&v| table[usize::from(v)]));
         }
     } else {
-        for p in picture.as_raw().chunks_exact(3) {
+        for p in image.as_raw().chunks_exact(3) {
             out.extend((0..3).map(|c| tables[c][usize::from(p[source(c)])]));
         }
     }
@@ -126,34 +120,33 @@ mod tests {
 
     #[test]
     fn layouts_hold_the_same_numbers() {
-        let picture = RgbImage::from_fn(2, 2, |x, y| image::Rgb([10 + x as u8, 20 + y as u8, 30]));
+        let image = RgbImage::from_fn(2, 2, |x, y| image::Rgb([10 + x as u8, 20 + y as u8, 30]));
         let mut spec = TensorSpec { size: 2, channels_first: true, bgr: false, mean: [0.0; 3], std: [1.0; 3] };
         let (mut chw, mut hwc) = (Vec::new(), Vec::new());
-        tensor(&picture, &spec, &mut chw);
+        tensor(&image, &spec, &mut chw);
         assert_eq!(chw, [10., 11., 10., 11., 20., 20., 21., 21., 30., 30., 30., 30.]);
         spec.channels_first = false;
         spec.bgr = true;
-        tensor(&picture, &spec, &mut hwc);
+        tensor(&image, &spec, &mut hwc);
         assert_eq!(&hwc[..6], &[30., 20., 10., 30., 20., 11.]);
     }
 
     #[test]
-    fn whole_pictures_are_stretched_or_cut_at_their_middle() {
-        let picture =
-            RgbImage::from_fn(80, 40, |x, _| image::Rgb(if (20..60).contains(&x) { [200; 3] } else { [0; 3] }));
+    fn whole_images_are_stretched_or_cut_at_their_middle() {
+        let image = RgbImage::from_fn(80, 40, |x, _| image::Rgb(if (20..60).contains(&x) { [200; 3] } else { [0; 3] }));
         let how = |crop| WholePreprocessing { crop, filter: Filter::Bilinear };
-        assert_eq!(whole_part(&picture, how(Some(0.5))), Square { x: 30.0, y: 10.0, side: 20.0 });
-        assert!(whole(&picture, how(Some(1.0)), 16).pixels().all(|p| p.0 == [200; 3]));
-        let stretched = whole(&picture, how(None), 16);
+        assert_eq!(whole_part(&image, how(Some(0.5))), Square { x: 30.0, y: 10.0, side: 20.0 });
+        assert!(whole(&image, how(Some(1.0)), 16).pixels().all(|p| p.0 == [200; 3]));
+        let stretched = whole(&image, how(None), 16);
         assert_eq!((stretched.get_pixel(0, 8).0, stretched.get_pixel(8, 8).0), ([0; 3], [200; 3]));
     }
 
     #[test]
     fn outside_is_balanced_background() {
         let how = CellPreprocessing::OURS;
-        let picture = RgbImage::from_pixel(10, 10, image::Rgb([100, 110, 120]));
+        let image = RgbImage::from_pixel(10, 10, image::Rgb([100, 110, 120]));
         let square = Square { x: -20.0, y: -20.0, side: 10.0 };
-        let cut = cut_square(&picture, square, [200.0, 210.0, 190.0], &how, 4);
+        let cut = cut_square(&image, square, [200.0, 210.0, 190.0], &how, 4);
         assert!(cut.pixels().all(|p| p.0 == [235, 235, 235]));
     }
 }

@@ -1,6 +1,6 @@
 //! Draws a smear: red cells, platelets and white cells of the five classes, from a seed.
 //!
-//! For the demo and for tests that need pictures without a laboratory's. It looks like a Wright-Giemsa smear to a
+//! For the demo and for tests that need images without a laboratory's. It looks like a Wright-Giemsa smear to a
 //! person and to the finder; it is not data, and no model may be trained or judged on it.
 
 use image::{Rgb, RgbImage};
@@ -21,7 +21,7 @@ pub struct DrawnCell {
 /// A drawn field.
 #[derive(Debug, Clone)]
 pub struct Slide {
-    pub picture: RgbImage,
+    pub image: RgbImage,
     pub cells: Vec<DrawnCell>,
 }
 
@@ -78,7 +78,7 @@ pub fn draw_slide(width: u32, height: u32, count: usize, seed: u64) -> Slide {
     for cell in &cells {
         canvas.white_cell(cell, &mut rng);
     }
-    Slide { picture: canvas.finish(&mut rng), cells }
+    Slide { image: canvas.finish(&mut rng), cells }
 }
 
 fn pick(rng: &mut fastrand::Rng) -> &'static str {
@@ -328,15 +328,15 @@ mod tests {
     #[test]
     fn a_seed_always_draws_the_same_slide_with_all_classes() {
         let (a, b) = (draw_slide(700, 500, 8, 3), draw_slide(700, 500, 8, 3));
-        assert_eq!(a.picture, b.picture);
+        assert_eq!(a.image, b.image);
         assert!(MIX.iter().all(|(class, _)| a.cells.iter().any(|c| c.class == *class)));
-        assert_ne!(a.picture, draw_slide(700, 500, 8, 4).picture);
+        assert_ne!(a.image, draw_slide(700, 500, 8, 4).image);
     }
 
     #[test]
     fn the_finder_finds_the_drawn_cells_and_little_else() {
         let slide = draw_slide(1600, 1100, 30, 7);
-        let finding = find_cells(&slide.picture, 95.0);
+        let finding = find_cells(&slide.image, 95.0);
         let found: Vec<_> = finding.field_cells().collect();
         let hit = slide.cells.iter().filter(|c| found.iter().any(|f| (f.x - c.x).hypot(f.y - c.y) < c.radius)).count();
         assert!(hit * 100 >= slide.cells.len() * 90, "{hit} of {}", slide.cells.len());

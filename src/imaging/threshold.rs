@@ -12,10 +12,10 @@ pub(super) const WHITE: f32 = 235.0;
 /// A pixel whose brightest channel is below this, balanced, was never lit.
 const BLACK: i16 = 28;
 
-/// Gaussian of sigma 1.2, nine taps of 1/256 (OpenCV's own size for 8-bit pictures and that sigma).
+/// Gaussian of sigma 1.2, nine taps of 1/256 (OpenCV's own size for 8-bit images and that sigma).
 const KERNEL: [u16; 9] = [0, 4, 21, 61, 84, 61, 21, 4, 0];
 
-/// The three channels of a picture apart: what a processor's vector units want.
+/// The three channels of an image apart: what a processor's vector units want.
 pub(super) struct Channels {
     pub(super) width: usize,
     pub(super) height: usize,
@@ -24,9 +24,9 @@ pub(super) struct Channels {
 }
 
 /// Smooths each channel; the border is mirrored without repeating the edge, as OpenCV does.
-pub(super) fn soften(picture: &RgbImage) -> Channels {
-    let (w, h) = (picture.width() as usize, picture.height() as usize);
-    let raw = picture.as_raw();
+pub(super) fn soften(image: &RgbImage) -> Channels {
+    let (w, h) = (image.width() as usize, image.height() as usize);
+    let raw = image.as_raw();
     let stride = w * 3;
     let mirror = |i: isize, n: usize| -> usize {
         let n = n.cast_signed();
@@ -67,7 +67,7 @@ pub(super) fn soften(picture: &RgbImage) -> Channels {
     Channels { width: w, height: h, planes }
 }
 
-/// The nuclear score of each pixel of a softened picture, 0..=255: magenta, absorbing green, bluer than red.
+/// The nuclear score of each pixel of a softened image, 0..=255: magenta, absorbing green, bluer than red.
 pub(super) fn nuclear_score(soft: &Channels, light: &Light) -> Plane<u8> {
     let (w, h) = (soft.width, soft.height);
     let mut out = Plane::filled(w, h, 0u8);
@@ -102,7 +102,7 @@ fn score_of(rgb: [u8; 3], gains: [u16; 3]) -> u8 {
     #[expect(clippy::cast_possible_wrap, reason = "(255·16 · 16383) >> 16 is below 1024")]
     let level = |v: u8, gain: u16| ((((u32::from(v) << 4) * u32::from(gain)) >> 16) as u16).min(255) as i16;
     let (r, g, b) = (level(rgb[0], gains[0]), level(rgb[1], gains[1]), level(rgb[2], gains[2]));
-    // Black is no stain but no light: a turned picture's corners, the edge of the field of view.
+    // Black is no stain but no light: a turned image's corners, the edge of the field of view.
     if r.max(g).max(b) < BLACK {
         return 0;
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_picture_stays_flat_when_softened() {
+    fn a_flat_image_stays_flat_when_softened() {
         let soft = soften(&RgbImage::from_pixel(17, 9, image::Rgb([200, 3, 77])));
         for (plane, v) in soft.planes.iter().zip([200, 3, 77]) {
             assert!(plane.iter().all(|p| *p == v));

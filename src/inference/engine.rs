@@ -8,7 +8,7 @@ use super::provider::{Provider, ProviderError};
 use super::runtime::{Runtime, RuntimeError, first_line};
 use crate::domain::{Probabilities, TensorSpec};
 use crate::imaging::RgbImage;
-use crate::model::{OutputKind, VettedModel, self_test_picture};
+use crate::model::{OutputKind, VettedModel, self_test_image};
 use ort::ep::{self, ExecutionProviderDispatch};
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
@@ -164,7 +164,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// A model without a self-test: the processor must give the same probabilities for the test picture.
+    /// A model without a self-test: the processor must give the same probabilities for the test image.
     fn agrees_with_cpu(&mut self, runtime: &'static Runtime, provider: Provider) -> Result<(), EngineError> {
         let model = self.model.clone();
         let mut cpu = Self::on(runtime, &model, Provider::Cpu, 1, Provider::Cpu, Vec::new())?;
@@ -177,7 +177,7 @@ impl Engine {
         Err(EngineError::Provider { provider, reason: ProviderError::Unfaithful(far) })
     }
 
-    /// The model's own self-test: the picture it carries must give the probabilities it carries, on this provider.
+    /// The model's own self-test: the image it carries must give the probabilities it carries, on this provider.
     fn self_test(&mut self, provider: Provider) -> Result<(), EngineError> {
         let card = self.model.card().clone();
         let Some(test) = &card.self_test else { return Ok(()) };
@@ -353,12 +353,12 @@ pub fn difference(a: &[Probabilities], b: &[Probabilities]) -> f32 {
     each.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// The self-test's picture as a model's input.
+/// The self-test's image as a model's input.
 pub fn self_test_tensor(spec: &TensorSpec) -> Vec<f32> {
     let side = u32::try_from(spec.size).unwrap_or(0);
-    let picture = RgbImage::from_raw(side, side, self_test_picture(spec.size)).unwrap_or_default();
+    let image = RgbImage::from_raw(side, side, self_test_image(spec.size)).unwrap_or_default();
     let mut tensor = Vec::new();
-    crate::imaging::tensor(&picture, spec, &mut tensor);
+    crate::imaging::tensor(&image, spec, &mut tensor);
     tensor
 }
 

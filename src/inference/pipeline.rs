@@ -50,7 +50,7 @@ pub enum CellFeatures {
 pub struct Options {
     /// The provider asked for.
     pub provider: Provider,
-    /// Which cells of a picture.
+    /// Which cells of an image.
     pub cells: Cells,
     /// Cells per run at most; `None` is 4 on a processor and 32 on a GPU.
     pub batch: Option<usize>,
@@ -86,7 +86,7 @@ impl Default for Options {
 pub struct Summary {
     /// The engine's report.
     pub engine: EngineReport,
-    /// Files found in folders that are no pictures.
+    /// Files found in folders that are no images.
     pub skipped: usize,
     /// Whether it was stopped early.
     pub cancelled: bool,
@@ -459,8 +459,8 @@ mod tests {
     fn a_panic_over_one_file_is_that_files_row() {
         let dir = tempfile::tempdir().expect("temp");
         let path = dir.path().join("a.png");
-        let picture = crate::imaging::draw_slide(240, 200, 1, 1).picture;
-        std::fs::write(&path, crate::imaging::encode_png(&picture).expect("PNG")).expect("write");
+        let image = crate::imaging::draw_slide(240, 200, 1, 1).image;
+        std::fs::write(&path, crate::imaging::encode_png(&image).expect("PNG")).expect("write");
         let model = crate::workflow::default_model().expect("model");
         let entries = [Entry { path, named: true, error: None, square: None }];
         let cancel = Cancel::new();

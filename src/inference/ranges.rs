@@ -1,4 +1,4 @@
-//! How large a network's inner values get on real pictures: what an 8-bit copy is scaled by. On the processor alone.
+//! How large a network's inner values get on real images: what an 8-bit copy is scaled by. On the processor alone.
 
 use super::engine::EngineError;
 use super::runtime::Runtime;
@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 /// Least and largest value by the output's name.
 pub type Ranges = BTreeMap<String, (f32, f32)>;
 
-/// Pictures whose extremes make one measurement.
+/// Images whose extremes make one measurement.
 const TOGETHER: usize = 8;
 
 /// Least and largest value of each output of a graph over some tensors, and of its input: means of the extremes of eight
-/// pictures each, so that a single odd picture does not coarsen all the others. `None` when cancelled.
+/// images each, so that a single odd image does not coarsen all the others. `None` when cancelled.
 ///
 /// # Errors
 /// [`EngineError`]: no runtime, or the graph does not take such an input.

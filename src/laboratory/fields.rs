@@ -15,12 +15,12 @@ const MANY: usize = 3;
 const NEAR: f32 = 0.25;
 /// Sides agree within this share.
 const SIDE: f32 = 0.15;
-/// So much of the picture with fewer cells has to be found in the other one.
+/// So much of the image with fewer cells has to be found in the other one.
 const SHARE: f64 = 0.6;
 
 /// What a comparison of pixels said, each pair in both orders.
 #[derive(Debug, Clone, Default)]
-pub struct SamePictures {
+pub struct SameImages {
     /// Cells that are the same one.
     pub cells: HashSet<(CellKey, CellKey)>,
     /// Images that show the same field.
@@ -44,8 +44,8 @@ fn cells(image: &ImageResult) -> &[CellResult] {
 }
 
 /// Whether two images look like the same field. `same` says what a comparison of pixels found.
-#[expect(clippy::cast_precision_loss, reason = "pictures and cells")]
-pub fn same_field(a: &ImageResult, b: &ImageResult, same: &SamePictures) -> bool {
+#[expect(clippy::cast_precision_loss, reason = "images and cells")]
+pub fn same_field(a: &ImageResult, b: &ImageResult, same: &SameImages) -> bool {
     let (few, many) = if cells(a).len() <= cells(b).len() { (a, b) } else { (b, a) };
     let (own, other) = (cells(few), cells(many));
     let needed = ((own.len() as f64 * SHARE).ceil() as usize).max(1);
@@ -90,7 +90,7 @@ pub fn same_field(a: &ImageResult, b: &ImageResult, same: &SamePictures) -> bool
 
 /// Groups of different images of a slide that look like the same field, in the order of their paths. In a group each looks like every
 /// other: likeness does not chain.
-pub fn look_alike<'a>(images: impl IntoIterator<Item = &'a ImageResult>, same: &SamePictures) -> Vec<Vec<Digest>> {
+pub fn look_alike<'a>(images: impl IntoIterator<Item = &'a ImageResult>, same: &SameImages) -> Vec<Vec<Digest>> {
     let mut slides: BTreeMap<_, Vec<&ImageResult>> = BTreeMap::new();
     for image in images.into_iter().filter(|i| i.digest.is_some() && !cells(i).is_empty()) {
         slides.entry(slide_of(&image.path)).or_default().push(image);
@@ -165,13 +165,13 @@ mod tests {
             image("g", &[]),
         ];
         let digest = |i: usize| all[i].digest.expect("set");
-        let none = SamePictures::default();
+        let none = SameImages::default();
         assert_eq!(look_alike(&all, &none), [vec![digest(0), digest(1)]], "one cell that looks alike is no evidence");
         let (e, f) = (CellKey { image: digest(4), cell: 1 }, CellKey { image: digest(5), cell: 1 });
-        let same = SamePictures { cells: HashSet::from([(e, f), (f, e)]), ..SamePictures::default() };
+        let same = SameImages { cells: HashSet::from([(e, f), (f, e)]), ..SameImages::default() };
         assert_eq!(look_alike(&all, &same), [vec![digest(0), digest(1)], vec![digest(4), digest(5)]]);
         let pair = [(digest(2), digest(3)), (digest(3), digest(2))];
-        let same = SamePictures { fields: HashSet::from(pair), ..SamePictures::default() };
+        let same = SameImages { fields: HashSet::from(pair), ..SameImages::default() };
         assert_eq!(look_alike(&all, &same), [vec![digest(0), digest(1)], vec![digest(2), digest(3)]]);
         let mut twice = image("a again", &field);
         twice.digest = all[0].digest;

@@ -136,7 +136,7 @@ fn standing<'a>(order: &[CaseImage<'a>]) -> HashMap<Digest, &'a Path> {
 pub enum Counted {
     /// It stands in the count, inside the 100 % or beside it.
     Yes,
-    /// Its image is another picture of a field that counts already.
+    /// Its image is another image of a field that counts already.
     SameField,
     /// Its cell is not found now.
     NoCell,

@@ -17,7 +17,7 @@ mod text;
 
 pub use case::{CaseFacts, CaseField, Sex, TARGETS};
 pub use confirmation::Confirmed;
-pub use fields::{SamePictures, look_alike, same_field};
+pub use fields::{SameImages, look_alike, same_field};
 pub use input::{CaseImage, CaseInput, Counted, OnDisk, label_of, slide_of, suggestion};
 pub use naming::{cannot_name, cannot_name_sentence, plural};
 pub use obstacle::Obstacle;

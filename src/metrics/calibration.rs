@@ -20,7 +20,7 @@ pub struct Scored<'a> {
     /// `[n, classes]`.
     pub logits: &'a [f64],
     /// `[n]`.
-    pub truth: &'a [usize],
+    pub references: &'a [usize],
     pub classes: usize,
 }
 
@@ -48,9 +48,9 @@ impl Calibrator {
     /// Mean negative log-likelihood.
     #[expect(clippy::cast_precision_loss, reason = "a count")]
     pub fn log_loss(&self, data: Scored<'_>) -> f64 {
-        let rows = data.logits.chunks_exact(data.classes).zip(data.truth);
+        let rows = data.logits.chunks_exact(data.classes).zip(data.references);
         let sum: f64 = rows.map(|(z, t)| -self.apply(z)[*t].max(f64::MIN_POSITIVE).ln()).sum();
-        sum / data.truth.len().max(1) as f64
+        sum / data.references.len().max(1) as f64
     }
 
     /// The temperature, where one number says all.
@@ -66,7 +66,7 @@ impl Calibrator {
 pub fn fit_temperature(data: Scored<'_>) -> Calibrator {
     let slope = |a: f64| -> f64 {
         let c = Calibrator { scale: vec![a; data.classes], shift: vec![0.0; data.classes] };
-        let rows = data.logits.chunks_exact(data.classes).zip(data.truth);
+        let rows = data.logits.chunks_exact(data.classes).zip(data.references);
         rows.map(|(z, t)| c.apply(z).iter().zip(z).map(|(p, z)| p * z).sum::<f64>() - z[*t]).sum()
     };
     let (mut low, mut high) = (1.0 / LIMIT, LIMIT);
@@ -83,19 +83,19 @@ pub fn fit_temperature(data: Scored<'_>) -> Calibrator {
 pub fn fit_vector(data: Scored<'_>) -> Calibrator {
     let k = data.classes;
     let start = fit_temperature(data);
-    let hold = 1e-3 * data.truth.len().max(1) as f64;
+    let hold = 1e-3 * data.references.len().max(1) as f64;
     let cost = |c: &Calibrator| {
         let away: f64 = c.scale.iter().zip(&start.scale).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
             + c.shift.iter().map(|b| b * b).sum::<f64>();
-        c.log_loss(data) * data.truth.len() as f64 + hold / 2.0 * away
+        c.log_loss(data) * data.references.len() as f64 + hold / 2.0 * away
     };
     let mut best = start.clone();
     for _ in 0..50 {
         let (mut gradient, mut hessian) = (vec![0.0; 2 * k], vec![0.0; 4 * k * k]);
-        for (z, truth) in data.logits.chunks_exact(k).zip(data.truth) {
+        for (z, references) in data.logits.chunks_exact(k).zip(data.references) {
             let p = best.apply(z);
             for i in 0..k {
-                let error = p[i] - f64::from(u8::from(i == *truth));
+                let error = p[i] - f64::from(u8::from(i == *references));
                 gradient[i] += error * z[i];
                 gradient[k + i] += error;
                 for j in 0..k {
@@ -212,7 +212,7 @@ mod tests {
     /// Logits drawn so that softmax(z / 2) is exactly right, then given as z.
     fn overconfident(n: usize) -> (Vec<f64>, Vec<usize>) {
         let mut random = fastrand::Rng::with_seed(4);
-        let (mut logits, mut truth) = (Vec::new(), Vec::new());
+        let (mut logits, mut references) = (Vec::new(), Vec::new());
         let half = Calibrator { scale: vec![0.5; 3], shift: vec![0.0; 3] };
         for _ in 0..n {
             let z: Vec<f64> = (0..3).map(|_| random.f64() * 8.0 - 4.0).collect();
@@ -222,16 +222,16 @@ mod tests {
                 at -= v;
                 at < 0.0
             });
-            truth.push(class.unwrap_or(2));
+            references.push(class.unwrap_or(2));
             logits.extend(z);
         }
-        (logits, truth)
+        (logits, references)
     }
 
     #[test]
     fn a_known_temperature_is_found() {
-        let (logits, truth) = overconfident(20_000);
-        let data = Scored { logits: &logits, truth: &truth, classes: 3 };
+        let (logits, references) = overconfident(20_000);
+        let data = Scored { logits: &logits, references: &references, classes: 3 };
         let t = fit_temperature(data).temperature().expect("one number");
         assert!((t - 2.0).abs() < 0.06, "{t}");
         let v = fit_vector(data);
@@ -244,7 +244,7 @@ mod tests {
         // scipy.optimize.minimize_scalar(nll, bounds=(.05, 20), method="bounded", options={"xatol": 1e-12}) over 1/T of
         // z = [[2, 0, 0], [1, 2, 0], [0, 1, 3], [2, 1, 0], [0, 3, 0]], y = [0, 0, 2, 0, 1]; SciPy 1.17.1
         let logits = [2., 0., 0., 1., 2., 0., 0., 1., 3., 2., 1., 0., 0., 3., 0.];
-        let c = fit_temperature(Scored { logits: &logits, truth: &[0, 0, 2, 0, 1], classes: 3 });
+        let c = fit_temperature(Scored { logits: &logits, references: &[0, 0, 2, 0, 1], classes: 3 });
         assert!((c.scale[0] - 1.414_514_24).abs() < 1e-6, "{}", c.scale[0]);
     }
 
@@ -254,13 +254,13 @@ mod tests {
         for seed in 0..rounds {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut draw = |n: usize| {
-                let (mut truth, mut p) = (Vec::new(), Vec::new());
+                let (mut references, mut p) = (Vec::new(), Vec::new());
                 for _ in 0..n {
                     let confidence = 0.5 + 0.5 * random.f64().sqrt();
-                    truth.push(usize::from(random.f64() > confidence));
+                    references.push(usize::from(random.f64() > confidence));
                     p.extend([confidence, 1.0 - confidence]);
                 }
-                Sample::new(2, truth, &p, (0..n).collect()).expect("fits")
+                Sample::new(2, references, &p, (0..n).collect()).expect("fits")
             };
             let Some(a) = abstention(&draw(1500), 0.05) else { continue };
             let (kept, right) = super::super::curves::kept(&draw(20_000), a.threshold);

@@ -27,9 +27,9 @@ impl Confusion {
     /// When a class is not below `classes`.
     pub fn of(classes: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut counts = vec![0; classes * classes];
-        for (truth, called) in pairs {
-            assert!(truth < classes && called < classes, "a class beyond the set");
-            counts[truth * classes + called] += 1;
+        for (references, predicted) in pairs {
+            assert!(references < classes && predicted < classes, "a class beyond the set");
+            counts[references * classes + predicted] += 1;
         }
         Self { classes, counts }
     }
@@ -44,8 +44,8 @@ impl Confusion {
     }
 
     /// Cells that are `truth` and were called `called`.
-    pub fn count(&self, truth: usize, called: usize) -> usize {
-        self.counts[truth * self.classes + called]
+    pub fn count(&self, references: usize, predicted: usize) -> usize {
+        self.counts[references * self.classes + predicted]
     }
 
     pub fn rows(&self) -> impl Iterator<Item = &[usize]> {
@@ -63,7 +63,7 @@ impl Confusion {
     }
 
     /// Cells called `class`.
-    pub fn called(&self, class: usize) -> usize {
+    pub fn predicted(&self, class: usize) -> usize {
         (0..self.classes).map(|t| self.count(t, class)).sum()
     }
 
@@ -73,9 +73,9 @@ impl Confusion {
     }
 
     pub fn class(&self, class: usize) -> ClassScores {
-        let (hit, called, support) = (self.count(class, class), self.called(class), self.support(class));
-        let (precision, recall) = (share(hit, called), share(hit, support));
-        ClassScores { precision, recall, f1: share(2 * hit, called + support), support }
+        let (hit, predicted, support) = (self.count(class, class), self.predicted(class), self.support(class));
+        let (precision, recall) = (share(hit, predicted), share(hit, support));
+        ClassScores { precision, recall, f1: share(2 * hit, predicted + support), support }
     }
 
     /// Mean of the recalls of classes that occur in the reference (scikit-learn's `balanced_accuracy_score`); 0 without.
@@ -92,7 +92,7 @@ impl Confusion {
     #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub fn kappa(&self) -> Option<f64> {
         let n = self.total() as f64;
-        let chance: f64 = (0..self.classes).map(|c| self.support(c) as f64 * self.called(c) as f64).sum::<f64>() / n;
+        let chance: f64 = (0..self.classes).map(|c| self.support(c) as f64 * self.predicted(c) as f64).sum::<f64>() / n;
         let wrong_by_chance = n - chance;
         (wrong_by_chance > 0.0).then(|| 1.0 - (n - self.right() as f64) / wrong_by_chance)
     }
@@ -103,11 +103,11 @@ impl Confusion {
     pub fn matthews(&self) -> f64 {
         let n = self.total() as f64;
         let sum = |f: &dyn Fn(usize) -> f64| (0..self.classes).map(f).sum::<f64>();
-        let (support, called) = (|c: usize| self.support(c) as f64, |c: usize| self.called(c) as f64);
-        let both = self.right() as f64 * n - sum(&|c| support(c) * called(c));
-        let truth = n * n - sum(&|c| support(c) * support(c));
-        let calls = n * n - sum(&|c| called(c) * called(c));
-        if truth * calls > 0.0 { both / (truth.sqrt() * calls.sqrt()) } else { 0.0 }
+        let (support, predicted) = (|c: usize| self.support(c) as f64, |c: usize| self.predicted(c) as f64);
+        let both = self.right() as f64 * n - sum(&|c| support(c) * predicted(c));
+        let references = n * n - sum(&|c| support(c) * support(c));
+        let calls = n * n - sum(&|c| predicted(c) * predicted(c));
+        if references * calls > 0.0 { both / (references.sqrt() * calls.sqrt()) } else { 0.0 }
     }
 
     /// Averages over classes that occur in the reference or among the predictions, plain and weighted by support, as
@@ -119,7 +119,7 @@ impl Confusion {
     /// The same without classes that are not wanted.
     #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub(super) fn averages_of(&self, wanted: impl Fn(usize) -> bool) -> (ClassScores, ClassScores) {
-        let there = |&c: &usize| self.support(c) + self.called(c) > 0 && wanted(c);
+        let there = |&c: &usize| self.support(c) + self.predicted(c) > 0 && wanted(c);
         let present: Vec<ClassScores> = (0..self.classes).filter(there).map(|c| self.class(c)).collect();
         let total = self.total();
         let mean = |weight: &dyn Fn(&ClassScores) -> f64| {
@@ -151,7 +151,7 @@ mod tests {
             let m = Confusion::of(4, pairs.iter().copied());
             proptest::prop_assert_eq!(m.total(), pairs.len());
             proptest::prop_assert_eq!((0..4).map(|c| m.support(c)).sum::<usize>(), pairs.len());
-            proptest::prop_assert_eq!((0..4).map(|c| m.called(c)).sum::<usize>(), pairs.len());
+            proptest::prop_assert_eq!((0..4).map(|c| m.predicted(c)).sum::<usize>(), pairs.len());
             let (plain, weighted) = m.averages();
             proptest::prop_assert!((0.0..=1.0 + 1e-9).contains(&plain.f1) && (0.0..=1.0 + 1e-9).contains(&weighted.f1));
         }

@@ -20,7 +20,7 @@ fn steps(sample: &Sample, class: usize) -> Vec<(f64, usize, usize)> {
     let order = sample.order(class);
     for (i, &row) in order.iter().enumerate() {
         let score = sample.row(row as usize)[class];
-        if sample.truth()[row as usize] == class {
+        if sample.references()[row as usize] == class {
             hits += 1;
         } else {
             misses += 1;

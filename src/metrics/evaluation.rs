@@ -136,15 +136,15 @@ impl Evaluation {
         let per_class: Vec<ClassEvaluation> = (0..k)
             .map(|c| {
                 let own = confusion.class(c);
-                let (hits, called) = (confusion.count(c, c), confusion.called(c));
+                let (hits, predicted) = (confusion.count(c, c), confusion.predicted(c));
                 let rest = own.support.min(n - own.support);
                 let area = |a| Maker::of_class(rest, || m.bounded(a, 0.0, 1.0, &|v| v.areas[c].0));
                 let average = |a| Maker::of_class(own.support, || m.bounded(a, 0.0, 1.0, &|v| v.areas[c].1));
-                let either = own.support + called - hits;
+                let either = own.support + predicted - hits;
                 let f1 = || m.bounded(own.f1, 0.0, 1.0, &|v| v.classes[c][2]);
                 ClassEvaluation {
                     support: own.support,
-                    precision: Maker::of_class(called, || m.share(hits, called, &|v| v.classes[c][0])),
+                    precision: Maker::of_class(predicted, || m.share(hits, predicted, &|v| v.classes[c][0])),
                     recall: Maker::of_class(own.support, || m.share(hits, own.support, &|v| v.classes[c][1])),
                     // Many false calls do not make a class of three cells a class to judge by.
                     f1: Maker::of_class(if own.support == 0 { either.min(1) } else { own.support }, f1),
@@ -223,8 +223,8 @@ mod tests {
         let rows: Vec<(usize, Vec<f64>)> = lines
             .map(|line| {
                 let (reference, p) = line.split_once(',').expect("columns");
-                let truth = labels.iter().position(|l| *l == reference).expect("a label");
-                (truth, p.split(',').map(|v| v.parse().expect("a number")).collect())
+                let references = labels.iter().position(|l| *l == reference).expect("a label");
+                (references, p.split(',').map(|v| v.parse().expect("a number")).collect())
             })
             .collect();
         let golden: serde_json::Value =

@@ -54,7 +54,7 @@ impl Layout {
         let fixed = classes * classes + 3 + 6 * BINS;
         let ranks = (BUDGET / units.max(1)).saturating_sub(fixed) / (2 * (classes + 1));
         let ranks = ranks.clamp(64, 2048).min(n.max(1));
-        let occurs = (0..classes).map(|c| sample.truth().contains(&c)).collect();
+        let occurs = (0..classes).map(|c| sample.references().contains(&c)).collect();
         Self { classes, ranks, len: fixed + 2 * ranks * (classes + 1), occurs }
     }
     fn losses(&self) -> usize {
@@ -101,9 +101,9 @@ fn unit_sums(sample: &Sample, layout: &Layout, unit: &[usize], units: usize) -> 
     let mut sums = vec![0f32; units * layout.len];
     for row in 0..sample.len() {
         let own = &mut sums[unit[row] * layout.len..][..layout.len];
-        let (truth, called) = (sample.truth()[row], sample.called()[row]);
+        let (references, predicted) = (sample.references()[row], sample.predicted()[row]);
         let confidence = sample.confidence(row) as f32;
-        own[truth * k + called] += 1.0;
+        own[references * k + predicted] += 1.0;
         let l = layout.losses();
         own[l] += log_loss(sample, row) as f32;
         own[l + 1] += brier(sample, row) as f32;
@@ -112,10 +112,10 @@ fn unit_sums(sample: &Sample, layout: &Layout, unit: &[usize], units: usize) -> 
             let at = layout.bins(how) + 3 * bins[row];
             own[at] += 1.0;
             own[at + 1] += confidence;
-            own[at + 2] += f32::from(u8::from(truth == called));
+            own[at + 2] += f32::from(u8::from(references == predicted));
         }
         for (which, bins) in ranks.iter().enumerate() {
-            let positive = if which < k { truth == which } else { truth == called };
+            let positive = if which < k { references == which } else { references == predicted };
             own[layout.ranks(which) + 2 * bins[row] + usize::from(!positive)] += 1.0;
         }
     }
@@ -166,9 +166,13 @@ fn values(layout: &Layout, sums: &[f32]) -> Values {
         risk_coverage: risk / n,
         classes: (0..k)
             .map(|c| {
-                let (own, called) = (confusion.class(c), confusion.called(c));
+                let (own, predicted) = (confusion.class(c), confusion.predicted(c));
                 let known = |n: usize, v: f64| (n > 0).then_some(v);
-                [known(called, own.precision), known(own.support, own.recall), known(called + own.support, own.f1)]
+                [
+                    known(predicted, own.precision),
+                    known(own.support, own.recall),
+                    known(predicted + own.support, own.f1),
+                ]
             })
             .collect(),
         areas,
@@ -275,15 +279,15 @@ mod tests {
 
     fn sample(n: usize, classes: usize, seed: u64) -> Sample {
         let mut random = fastrand::Rng::with_seed(seed);
-        let truth: Vec<usize> = (0..n).map(|_| random.usize(..classes)).collect();
+        let references: Vec<usize> = (0..n).map(|_| random.usize(..classes)).collect();
         let mut p = Vec::new();
-        for t in &truth {
+        for t in &references {
             let row: Vec<f64> =
                 (0..classes).map(|c| (random.f64() * 3.0 + if c == *t { 1.5 } else { 0.0 }).exp()).collect();
             let sum: f64 = row.iter().sum();
             p.extend(row.iter().map(|v| v / sum));
         }
-        Sample::new(classes, truth, &p, (0..n).collect()).expect("fits")
+        Sample::new(classes, references, &p, (0..n).collect()).expect("fits")
     }
 
     #[test]
@@ -316,7 +320,7 @@ mod tests {
         );
         // DeLong's standard error of an area (DeLong et al., Biometrics 44 (1988) 837), pair by pair.
         let area = roc(&s, 0).expect("roc").1;
-        let (hits, misses): (Vec<usize>, Vec<usize>) = (0..3000).partition(|r| s.truth()[*r] == 0);
+        let (hits, misses): (Vec<usize>, Vec<usize>) = (0..3000).partition(|r| s.references()[*r] == 0);
         let wins = |a: usize, b: usize| f64::from(u8::from(s.row(a)[0] > s.row(b)[0]));
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
         let spread =

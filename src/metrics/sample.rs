@@ -8,10 +8,10 @@ use super::confusion::Confusion;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     classes: usize,
-    truth: Vec<usize>,
+    references: Vec<usize>,
     /// `[n, classes]`, each row summing to one.
     probabilities: Vec<f64>,
-    called: Vec<usize>,
+    predicted: Vec<usize>,
     groups: Vec<usize>,
     /// Rows by falling probability, for each class.
     orders: Vec<Vec<u32>>,
@@ -23,10 +23,10 @@ impl Sample {
     /// Takes `n` reference classes, probabilities `[n, classes]` (rows are brought to a sum of one) and what belongs
     /// together (a slide, copies of one cell). `None` where lengths do not fit, a class is beyond the set, or a
     /// probability is not a number of at least zero.
-    pub fn new(classes: usize, truth: Vec<usize>, probabilities: &[f64], groups: Vec<usize>) -> Option<Self> {
-        let n = truth.len();
+    pub fn new(classes: usize, references: Vec<usize>, probabilities: &[f64], groups: Vec<usize>) -> Option<Self> {
+        let n = references.len();
         let fits = classes > 0 && probabilities.len() == n * classes && groups.len() == n && u32::try_from(n).is_ok();
-        if !fits || truth.iter().any(|t| *t >= classes) {
+        if !fits || references.iter().any(|t| *t >= classes) {
             return None;
         }
         let mut own = Vec::with_capacity(probabilities.len());
@@ -37,7 +37,7 @@ impl Sample {
             }
             own.extend(row.iter().map(|p| p / sum));
         }
-        let called: Vec<usize> = own.chunks_exact(classes).map(first_largest).collect();
+        let predicted: Vec<usize> = own.chunks_exact(classes).map(first_largest).collect();
         #[expect(clippy::cast_possible_truncation, reason = "checked above")]
         let order = |key: &dyn Fn(usize) -> f64| {
             let mut order: Vec<u32> = (0..n as u32).collect();
@@ -45,8 +45,8 @@ impl Sample {
             order
         };
         let orders = (0..classes).map(|c| order(&|row| own[row * classes + c])).collect();
-        let by_confidence = order(&|row| own[row * classes + called[row]]);
-        Some(Self { classes, truth, probabilities: own, called, groups, orders, by_confidence })
+        let by_confidence = order(&|row| own[row * classes + predicted[row]]);
+        Some(Self { classes, references, probabilities: own, predicted, groups, orders, by_confidence })
     }
 
     pub fn classes(&self) -> usize {
@@ -55,22 +55,22 @@ impl Sample {
 
     /// Number of cells.
     pub fn len(&self) -> usize {
-        self.truth.len()
+        self.references.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.truth.is_empty()
+        self.references.is_empty()
     }
 
     /// Reference class of each row.
-    pub fn truth(&self) -> &[usize] {
-        &self.truth
+    pub fn references(&self) -> &[usize] {
+        &self.references
     }
 
     /// Class with the largest probability (the first on a tie) of each row.
-    pub fn called(&self) -> &[usize] {
-        &self.called
+    pub fn predicted(&self) -> &[usize] {
+        &self.predicted
     }
 
     /// Group of each row.
@@ -85,12 +85,12 @@ impl Sample {
 
     /// The largest probability of a row.
     pub fn confidence(&self, row: usize) -> f64 {
-        self.row(row)[self.called[row]]
+        self.row(row)[self.predicted[row]]
     }
 
     /// Whether a row is right.
     pub fn right(&self, row: usize) -> bool {
-        self.truth[row] == self.called[row]
+        self.references[row] == self.predicted[row]
     }
 
     /// Rows by falling probability of a class.
@@ -105,13 +105,13 @@ impl Sample {
 
     /// Gives a row another reference class; ignored when it is beyond the set.
     pub fn correct(&mut self, row: usize, class: usize) {
-        if class < self.classes && row < self.truth.len() {
-            self.truth[row] = class;
+        if class < self.classes && row < self.references.len() {
+            self.references[row] = class;
         }
     }
 
     pub fn confusion(&self) -> Confusion {
-        Confusion::of(self.classes, self.truth.iter().copied().zip(self.called.iter().copied()))
+        Confusion::of(self.classes, self.references.iter().copied().zip(self.predicted.iter().copied()))
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
         assert!(Sample::new(2, vec![0], &[-0.1, 0.5], vec![0]).is_none());
         assert!(Sample::new(2, vec![0], &[0.5; 3], vec![0]).is_none());
         let s = Sample::new(2, vec![0, 1], &[0.5, 0.5, 0.2, 0.6], vec![0, 1]).expect("fits");
-        assert_eq!((s.called(), s.by_confidence()), (&[0, 1][..], &[1, 0][..]));
+        assert_eq!((s.predicted(), s.by_confidence()), (&[0, 1][..], &[1, 0][..]));
         assert!((s.row(1)[1] - 0.75).abs() < 1e-15);
     }
 }

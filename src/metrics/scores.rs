@@ -32,8 +32,8 @@ impl Scores {
         let confusion = Confusion::of(classes, pairs.iter().copied());
         // Whoever has only labels is sure of each: then every score of labels is that of these probabilities.
         let sure: Vec<f64> = pairs.iter().flat_map(|p| (0..classes).map(|c| f64::from(u8::from(c == p.1)))).collect();
-        let truth = pairs.iter().map(|p| p.0).collect();
-        let sample = Sample::new(classes, truth, &sure, groups[..pairs.len()].to_vec());
+        let references = pairs.iter().map(|p| p.0).collect();
+        let sample = Sample::new(classes, references, &sure, groups[..pairs.len()].to_vec());
         let all = sample.and_then(|s| Evaluation::of(&s, seed));
         let interval = |e: Option<&Estimate>| e.and_then(|e| e.interval);
         let (macro_average, weighted_average) = confusion.averages();
@@ -58,9 +58,9 @@ mod tests {
     fn the_report_is_scikit_learns() {
         // y = [0,0,0,0,1,1,1,2,2,2], p = [0,0,1,0,1,2,1,2,2,0]; classification_report(y, p, output_dict=True),
         // scikit-learn 1.9.1: precision .75 .6667 .6667, recall .75 .6667 .6667; macro f1 .694444, weighted f1 .7
-        let truth = [0, 0, 0, 0, 1, 1, 1, 2, 2, 2];
-        let called = [0, 0, 1, 0, 1, 2, 1, 2, 2, 0];
-        let pairs: Vec<_> = truth.into_iter().zip(called).collect();
+        let references = [0, 0, 0, 0, 1, 1, 1, 2, 2, 2];
+        let predicted = [0, 0, 1, 0, 1, 2, 1, 2, 2, 0];
+        let pairs: Vec<_> = references.into_iter().zip(predicted).collect();
         let s = Scores::of(3, &pairs, &(0..10).collect::<Vec<_>>(), 1);
         assert!((s.accuracy.0 - 0.7).abs() < 1e-12);
         assert!((s.macro_average.0.f1 - 0.694_444_4).abs() < 1e-6, "{:?}", s.macro_average);

@@ -43,7 +43,7 @@ pub struct Manifest {
     pub evidence: Vec<EvidenceLine>,
     /// The input's contract.
     pub input: ManifestInput,
-    /// What happens to a picture before the input.
+    /// What happens to an image before the input.
     pub preprocessing: ManifestPreprocessing,
     pub outputs: ManifestOutputs,
     /// Temperature and abstain threshold, where the model was calibrated.
@@ -55,7 +55,7 @@ pub struct Manifest {
     /// The images that it learnt from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training_record: Option<TrainingRecord>,
-    /// A picture and what it must give.
+    /// An image and what it must give.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test: Option<SelfTest>,
     /// How it learnt, epoch by epoch.
@@ -98,7 +98,7 @@ pub struct ManifestInput {
     pub std: [f32; 3],
 }
 
-/// What happens to a picture before the input.
+/// What happens to an image before the input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ManifestPreprocessing {
     /// `cell-square` or `whole-image`.
@@ -108,7 +108,7 @@ pub struct ManifestPreprocessing {
     /// Side of the square in nucleus diameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side_factor: Option<f64>,
-    /// Percentile of the picture that is taken for background.
+    /// Percentile of the image that is taken for background.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub white_level_percentile: Option<f64>,
     /// Where the background goes.
@@ -117,10 +117,10 @@ pub struct ManifestPreprocessing {
     /// Whether the background is brought to `white`; it is where this is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balanced: Option<bool>,
-    /// What is outside the picture.
+    /// What is outside the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside: Option<String>,
-    /// The centred square, as a share of the shorter side; whole pictures are stretched where this is not said.
+    /// The centred square, as a share of the shorter side; whole images are stretched where this is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<f64>,
     /// `area`, `bilinear` or `bicubic`.
@@ -226,13 +226,13 @@ pub struct ModelCard {
     pub input_name: String,
     /// Shape and scaling of the input.
     pub tensor: TensorSpec,
-    /// Pictures that the graph takes at a time, where it takes no other number.
+    /// Images that the graph takes at a time, where it takes no other number.
     pub fixed_batch: Option<usize>,
     /// What happens before.
     pub preprocessing: Preprocessing,
     /// Temperature and abstain threshold.
     pub calibration: Option<Calibration>,
-    /// A picture and what it must give, where the model carries one.
+    /// An image and what it must give, where the model carries one.
     pub self_test: Option<SelfTest>,
     /// How it learnt, epoch by epoch; empty where it does not say.
     pub history: Vec<EpochRow>,

@@ -20,7 +20,7 @@ pub struct Answers {
     pub map: Vec<(String, String)>,
     /// What the values are.
     pub scaling: Option<Scaling>,
-    /// What of a picture the model sees.
+    /// What of an image the model sees.
     pub framing: Option<Crop>,
     /// Pixels a side.
     pub size: Option<usize>,
@@ -54,7 +54,7 @@ impl Question {
                     "What are {n} classes called, in the order of its outputs?{why} (--labels A,B,…, or labels.txt beside it)"
                 )
             }
-            Self::Size => "How many pixels a side do its pictures have? (--size N)".into(),
+            Self::Size => "How many pixels a side do its images have? (--size N)".into(),
             Self::Scaling => format!(
                 "What values does it take? (--scaling {})",
                 Scaling::KNOWN.map(|(w, _, what)| format!("{w}: {what}")).join("; ")
@@ -76,7 +76,7 @@ pub struct Draft {
     pub size: Option<usize>,
     /// What the values are.
     pub scaling: Option<Scaling>,
-    /// What of a picture the model sees.
+    /// What of an image the model sees.
     pub framing: Crop,
     /// What each part rests on.
     pub evidence: Vec<Evidence>,

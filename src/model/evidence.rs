@@ -12,7 +12,7 @@ pub enum ContractPart {
     Size,
     /// What the values are.
     Scaling,
-    /// What of a picture the model sees.
+    /// What of an image the model sees.
     Crop,
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for ContractPart {
             Self::Labels => "labels",
             Self::Size => "size",
             Self::Scaling => "values",
-            Self::Crop => "picture",
+            Self::Crop => "image",
         })
     }
 }

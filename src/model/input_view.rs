@@ -1,4 +1,4 @@
-//! What the values of a model's input are and what of a picture it sees, by words that people and scripts use. Values alone.
+//! What the values of a model's input are and what of an image it sees, by words that people and scripts use. Values alone.
 
 use crate::domain::{CellPreprocessing, Filter, Preprocessing, TensorSpec, WholePreprocessing};
 use std::str::FromStr;
@@ -97,7 +97,7 @@ impl FromStr for Scaling {
     }
 }
 
-/// What of a picture the model sees.
+/// What of an image the model sees.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Crop {
     Whole(WholePreprocessing),
@@ -106,7 +106,7 @@ pub enum Crop {
 }
 
 impl Crop {
-    /// What a check with labelled pictures tries, the usual ones first.
+    /// What a check with labelled images tries, the usual ones first.
     pub fn candidates() -> Vec<Self> {
         let whole = |crop| Self::Whole(WholePreprocessing { crop, filter: Filter::Bilinear });
         let plain = CellPreprocessing { balanced: false, ..CellPreprocessing::OURS };

@@ -71,7 +71,7 @@ pub(super) fn shape(value: &ValueInfoProto) -> (Vec<Option<usize>>, Option<i32>)
     (dims.iter().map(extent).collect(), t.elem_type)
 }
 
-/// What a node asks for that no classifier of pictures needs, in words.
+/// What a node asks for that no classifier of images needs, in words.
 pub(super) fn exceeded_limit(node: &NodeProto, constants: &Constants<'_>) -> Option<String> {
     let ints = |i: usize| node.input.get(i).and_then(|n| constants.ints(n));
     let floats = |i: usize| node.input.get(i).and_then(|n| constants.floats(n));

@@ -32,8 +32,8 @@ pub enum ManifestError {
     /// No probability.
     #[error("an abstain threshold of {0}")]
     AbstainThreshold(f32),
-    /// No share of a picture.
-    #[error("a crop of {0} of the picture")]
+    /// No share of an image.
+    #[error("a crop of {0} of the image")]
     Crop(f64),
     /// A kind and version of preprocessing.
     #[error("preprocessing \"{0}\" version {1}; a newer Leukoscope may know it")]

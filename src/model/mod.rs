@@ -41,7 +41,7 @@ pub use network::{
 pub use ood::{HASH_BYTES, OodDetector, TrainingRecord};
 pub use quantize::{QuantizeError, quantizable, quantized, with_outputs};
 pub use rewrite::{ManifestFileError, manifest_text, with_manifest};
-pub use selftest::{SELF_TEST_TOLERANCE, SelfTest, self_test_picture};
+pub use selftest::{SELF_TEST_TOLERANCE, SelfTest, self_test_image};
 pub use sidecar::{SIDECARS, Sidecar};
 pub use third_party::{BuiltInScaling, Ending, Facts, Family, OnnxFacts};
 pub use triton::{TritonError, TritonModel, triton_files};

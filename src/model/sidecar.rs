@@ -1,4 +1,4 @@
-//! What the files beside somebody else's model say of it: labels, size, mean and deviation, how pictures are cut.
+//! What the files beside somebody else's model say of it: labels, size, mean and deviation, how images are cut.
 //!
 //! A pure reading of bytes that were bounded by whoever read the file. A file that is not understood says nothing.
 
@@ -29,7 +29,7 @@ pub struct Sidecar {
     pub size: Option<usize>,
     /// What the values are.
     pub scaling: Option<Scaling>,
-    /// How pictures are cut.
+    /// How images are cut.
     pub framing: Option<Crop>,
     /// What follows from the tool that writes such a file, where the file itself does not say it.
     pub usual: Option<(&'static str, Scaling, Crop)>,
@@ -105,7 +105,7 @@ impl Sidecar {
             _ => Filter::Bilinear,
         };
         if let Some(wanted) = wanted {
-            #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+            #[expect(clippy::cast_precision_loss, reason = "image sizes")]
             let share = match (crop, side(short), value.get("crop_pct").and_then(Value::as_f64)) {
                 (_, _, Some(share)) => Some(share),
                 (Some(_), Some(short), _) if short >= wanted => Some(wanted as f64 / short as f64),
@@ -132,7 +132,7 @@ impl Sidecar {
         }
     }
 
-    /// Lobe's `signature.json`: its pictures are 0…1.
+    /// Lobe's `signature.json`: its images are 0…1.
     fn lobe(&mut self, value: &Value) {
         self.labels = value.get("classes").and_then(|c| c.get("Label")).and_then(names);
         let shape = value.get("inputs").and_then(|i| i.get("Image")).and_then(|i| i.get("shape"));
@@ -143,7 +143,7 @@ impl Sidecar {
         }
     }
 
-    /// Teachable Machine's `metadata.json`: its pictures are −1…1.
+    /// Teachable Machine's `metadata.json`: its images are −1…1.
     fn teachable(&mut self, value: &Value) {
         if value.get("tmVersion").is_none() && value.get("tfjsVersion").is_none() {
             return;

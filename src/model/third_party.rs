@@ -9,7 +9,7 @@ use super::vet::{OutputKind, VetError, VettedGraph, look};
 use crate::domain::Digest;
 use std::collections::BTreeMap;
 
-/// A graph without a manifest that could be a classifier of colour pictures.
+/// A graph without a manifest that could be a classifier of colour images.
 #[derive(Debug, Clone)]
 pub struct OnnxFacts {
     digest: Digest,
@@ -22,7 +22,7 @@ pub struct OnnxFacts {
 pub struct Ending {
     /// What it holds, and its name.
     pub kind: OutputKind,
-    /// How many values a picture; `None` where the file does not say.
+    /// How many values an image; `None` where the file does not say.
     pub width: Option<usize>,
 }
 
@@ -49,7 +49,7 @@ pub enum Family {
 /// What the file says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
-    /// The picture's input.
+    /// The image's input.
     pub input: String,
     /// `[3, H, W]` and not `[H, W, 3]`.
     pub channels_first: bool,
@@ -71,7 +71,7 @@ impl OnnxFacts {
     /// Looks at a model file's bytes; `digest` is theirs.
     ///
     /// # Errors
-    /// [`VetError`] where it may not be opened, or is no classifier of single colour pictures.
+    /// [`VetError`] where it may not be opened, or is no classifier of single colour images.
     pub fn look(bytes: &[u8], digest: Digest) -> Result<Self, VetError> {
         let model = look(bytes)?.model;
         let facts = facts(&model)?;
@@ -122,14 +122,12 @@ fn facts(model: &ModelProto) -> Result<Facts, VetError> {
     };
     let size = match sides {
         [Some(h), Some(w)] if h != w => {
-            return Err(VetError::NoClassifier(format!("it takes pictures of {w} × {h} pixels; squares are known")));
+            return Err(VetError::NoClassifier(format!("it takes images of {w} × {h} pixels; squares are known")));
         }
         [h, w] => h.or(w),
     };
     if let Some(side) = size.filter(|s| !(16..=1024).contains(s)) {
-        return Err(VetError::NoClassifier(format!(
-            "it takes pictures of {side} pixels a side (16 to 1024 are known)"
-        )));
+        return Err(VetError::NoClassifier(format!("it takes images of {side} pixels a side (16 to 1024 are known)")));
     }
     let endings = endings(graph, &weights)?;
     Ok(Facts {
@@ -182,16 +180,16 @@ fn layout(
 ) -> Result<bool, VetError> {
     let no = |what: String| Err(VetError::NoClassifier(what));
     if !dims.is_empty() && dims.len() != 4 {
-        return no(format!("its input has {} dimensions; pictures come as 4", dims.len()));
+        return no(format!("its input has {} dimensions; images come as 4", dims.len()));
     }
     match dims {
         [_, Some(3), h, w] if *h != Some(3) && *w != Some(3) => return Ok(true),
         [_, h, w, Some(3)] if *h != Some(3) && *w != Some(3) => return Ok(false),
         [_, Some(c @ (1 | 4)), Some(h), Some(w)] if h == w && *h > 4 => {
-            return no(format!("its pictures have {c} channels; colour pictures of 3 are known"));
+            return no(format!("its images have {c} channels; colour images of 3 are known"));
         }
         [_, Some(h), Some(w), Some(c @ (1 | 4))] if h == w && *h > 4 => {
-            return no(format!("its pictures have {c} channels; colour pictures of 3 are known"));
+            return no(format!("its images have {c} channels; colour images of 3 are known"));
         }
         _ => {}
     }

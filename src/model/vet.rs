@@ -60,8 +60,8 @@ pub enum VetError {
     Graph(String, &'static str),
     #[error("this is a detector (it draws boxes), not a classifier: {0}")]
     Detector(String),
-    /// Something else than one picture in, one class out.
-    #[error("this is no classifier of single colour pictures: {0}")]
+    /// Something else than one image in, one class out.
+    #[error("this is no classifier of single colour images: {0}")]
     NoClassifier(String),
     #[error("the model does not say its labels and input (no \"leukoscope.manifest\" in its metadata)")]
     NoManifest,
@@ -155,7 +155,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
         .ok_or_else(|| ManifestError::Missing("input", manifest.input.name.clone()))?;
     let fixed_batch = shape(input).0.first().copied().flatten();
     if fixed_batch.is_some_and(|b| b > 64) {
-        return Err(ManifestError::Part("the graph takes more than 64 pictures at a time and no fewer").into());
+        return Err(ManifestError::Part("the graph takes more than 64 images at a time and no fewer").into());
     }
     let property = |key: &str| model.metadata_props.iter().find(|p| p.key() == key).map(|p| p.value().to_owned());
     let o = &manifest.outputs;
@@ -450,7 +450,7 @@ fn check_output(model: &ModelProto, name: &str, labels: usize) -> Result<(), Vet
 /// The self-test that a manifest carries, or the one that is known of its file.
 fn self_test_of(manifest: &Manifest, length: usize) -> Option<SelfTest> {
     match &manifest.self_test {
-        Some(test) => Some(test.clone()).filter(|t| t.picture == 1),
+        Some(test) => Some(test.clone()).filter(|t| t.image == 1),
         None => embedded_self_test(&manifest.name, length),
     }
 }

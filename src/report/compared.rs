@@ -293,7 +293,7 @@ mod tests {
         let mut other = first.clone();
         other.labels.push("blast".into());
         let p = [0.9, 0.1, 0.0, 0.8, 0.2, 0.0, 0.9, 0.1, 0.0, 0.4, 0.6, 0.0, 0.2, 0.8, 0.0, 0.1, 0.2, 0.7];
-        other.sample = Sample::new(3, other.sample.truth().to_vec(), &p, (0..6).collect()).expect("fits");
+        other.sample = Sample::new(3, other.sample.references().to_vec(), &p, (0..6).collect()).expect("fits");
         other.score();
         let c = Compared::new(vec![first, other], 1);
         assert_eq!(c.classes, ["basophil", "a <b>"]);

@@ -290,13 +290,13 @@ pub fn predictions_csv(e: &Evaluated) -> Vec<u8> {
     let mut rows = vec![head];
     let s = &e.sample;
     for (row, c) in e.cells.iter().enumerate() {
-        let (reference, called) = (s.truth()[row], s.called()[row]);
+        let (reference, predicted) = (s.references()[row], s.predicted()[row]);
         let kept = s.confidence(row) >= e.threshold;
         let mut f = vec![
             csv_text(&c.path).into_owned(),
             if kept { "ok".into() } else { "unidentified".into() },
             csv_text(&e.labels[reference]).into_owned(),
-            csv_text(&e.labels[called]).into_owned(),
+            csv_text(&e.labels[predicted]).into_owned(),
             if s.right(row) { "yes".into() } else { "no".into() },
             format!("{:.6}", s.confidence(row)),
         ];
@@ -372,15 +372,15 @@ mod tests {
         let table = include_str!("../../tests/fixtures/evaluation/predictions.csv");
         let mut lines = table.lines();
         let labels: Vec<String> = lines.next().expect("a head").split(',').skip(1).map(|l| l[2..].to_owned()).collect();
-        let (mut truth, mut p) = (Vec::new(), Vec::new());
+        let (mut references, mut p) = (Vec::new(), Vec::new());
         for line in lines {
             let (reference, rest) = line.split_once(',').expect("columns");
-            truth.push(labels.iter().position(|l| l == reference).expect("a label"));
+            references.push(labels.iter().position(|l| l == reference).expect("a label"));
             p.extend(rest.split(',').map(|v| v.parse::<f64>().expect("a number")));
         }
-        let n = truth.len();
+        let n = references.len();
         let mut e = small();
-        e.sample = crate::metrics::Sample::new(labels.len(), truth, &p, (0..n).collect()).expect("fits");
+        e.sample = crate::metrics::Sample::new(labels.len(), references, &p, (0..n).collect()).expect("fits");
         (e.labels, e.cells, e.unanswered) = (labels, Vec::new(), Vec::new());
         e.scores = Evaluation::of(&e.sample, 1).expect("cells");
         let text = evaluation_text(&Evaluated { unseen: None, ..e });

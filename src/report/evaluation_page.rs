@@ -3,7 +3,7 @@
 use super::evaluation::{evaluation_json, evaluation_text, facts, other_scores, predictions_csv};
 use super::learning::UNDEFINED;
 use super::page::{Page, head_row, list};
-use super::picture::svg_to_png;
+use super::raster::svg_to_png;
 use super::svg::{Chart, PALETTE, Series, confusion_svg};
 use crate::evaluation::evaluated::Evaluated;
 use crate::metrics::{
@@ -137,8 +137,8 @@ fn wrong_html(e: &Evaluated) -> Markup {
                 @for &row in wrong.iter().take(30) {
                     tr {
                         td { (e.cells[row].path) }
-                        td { (e.labels[e.sample.truth()[row]]) }
-                        td { (e.labels[e.sample.called()[row]]) }
+                        td { (e.labels[e.sample.references()[row]]) }
+                        td { (e.labels[e.sample.predicted()[row]]) }
                         td { (format!("{:.3}", e.sample.confidence(row))) }
                     }
                 }

@@ -1,4 +1,4 @@
-//! A map of cells as a table and as a picture. Each class has a colour and a shape.
+//! A map of cells as a table and as an image. Each class has a colour and a shape.
 
 use super::escape::{csv_text, xml_text};
 use super::svg::PALETTE;
@@ -34,7 +34,7 @@ pub fn map_csv(points: &[MapPoint], labels: &[String]) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
-/// The picture, with a legend.
+/// The image, with a legend.
 pub fn map_svg(points: &[MapPoint], labels: &[String]) -> String {
     const SIDE: f32 = 720.0;
     let bound = |axis: usize, f: fn(f32, f32) -> f32, start: f32| points.iter().map(|p| p.at[axis]).fold(start, f);

@@ -1,4 +1,4 @@
-//! Pictures of an evaluation as SVG: the confusion matrix and simple charts. Text is text, nothing is fetched.
+//! Images of an evaluation as SVG: the confusion matrix and simple charts. Text is text, nothing is fetched.
 
 use super::escape::xml_text;
 use crate::metrics::Confusion;
@@ -22,7 +22,7 @@ pub fn confusion_svg(confusion: &Confusion, labels: &[String]) -> String {
     );
     let _ = writeln!(
         t,
-        "<text x=\"{}\" y=\"24\" text-anchor=\"middle\" font-size=\"14\" fill=\"#222\">called</text>\n<text x=\"20\" y=\"{}\" text-anchor=\"middle\" font-size=\"14\" fill=\"#222\" transform=\"rotate(-90 20 {1})\">reference</text>",
+        "<text x=\"{}\" y=\"24\" text-anchor=\"middle\" font-size=\"14\" fill=\"#222\">predicted</text>\n<text x=\"20\" y=\"{}\" text-anchor=\"middle\" font-size=\"14\" fill=\"#222\" transform=\"rotate(-90 20 {1})\">reference</text>",
         left + CELL * k / 2,
         50 + CELL * k / 2
     );

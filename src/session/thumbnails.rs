@@ -1,4 +1,4 @@
-//! Small pictures kept on the disk, so that a large folder is seen without decoding it again. A cache: bounded, the longest
+//! Small images kept on the disk, so that a large folder is seen without decoding it again. A cache: bounded, the longest
 //! unused go first, and a damaged one is begun anew. Nothing of a person's work is in it.
 
 use crate::files::{create_folder, display_path, remove_file};
@@ -6,11 +6,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// Bytes of pictures that are kept.
+/// Bytes of images that are kept.
 pub const THUMBNAIL_BYTES: u64 = 512 << 20;
 /// After eviction this share of the bound is left.
 const LEAVE: (u64, u64) = (4, 5);
-/// Pictures put between two looks at the bound.
+/// Images put between two looks at the bound.
 const LOOK_EVERY: u32 = 256;
 
 /// Why the cache can neither be opened nor made.
@@ -29,7 +29,7 @@ pub struct Thumbnails {
 }
 
 impl Thumbnails {
-    /// Opens or makes it, for at most `bound` bytes of pictures.
+    /// Opens or makes it, for at most `bound` bytes of images.
     ///
     /// # Errors
     /// [`ThumbnailsError`].
@@ -54,26 +54,26 @@ impl Thumbnails {
         Ok(Self { inner: Mutex::new((connection, 0)), bound })
     }
 
-    /// The picture of a key, where there is one.
+    /// The image of a key, where there is one.
     pub fn get(&self, key: &[u8; 32]) -> Option<Vec<u8>> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let read = || -> rusqlite::Result<Option<Vec<u8>>> {
             let c = &inner.0;
-            let mut get = c.prepare_cached("SELECT picture, used FROM thumbnail WHERE key = ?1")?;
+            let mut get = c.prepare_cached("SELECT image, used FROM thumbnail WHERE key = ?1")?;
             let found = get.query_row([key], |r| Ok((r.get::<_, Vec<u8>>(0)?, r.get::<_, i64>(1)?))).optional()?;
-            let Some((picture, used)) = found else { return Ok(None) };
+            let Some((image, used)) = found else { return Ok(None) };
             let now: i64 = c.query_row("SELECT n FROM clock", [], |r| r.get(0))?;
             // Reading costs no writing but now and then.
             if now - used > 4096 {
                 c.prepare_cached("UPDATE thumbnail SET used = ?2 WHERE key = ?1")?.execute(params![key, now])?;
             }
-            Ok(Some(picture))
+            Ok(Some(image))
         };
         read().ok().flatten()
     }
 
-    /// Keeps a picture. What goes wrong is no loss: it is made again.
-    pub fn put(&self, key: &[u8; 32], picture: &[u8]) {
+    /// Keeps an image. What goes wrong is no loss: it is made again.
+    pub fn put(&self, key: &[u8; 32], image: &[u8]) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.1 += 1;
         let look = inner.1.is_multiple_of(LOOK_EVERY);
@@ -82,16 +82,16 @@ impl Thumbnails {
             let c = c.transaction()?;
             c.execute("UPDATE clock SET n = n + 1", [])?;
             c.prepare_cached(
-                "INSERT OR REPLACE INTO thumbnail (key, used, picture) VALUES (?1, (SELECT n FROM clock), ?2)",
+                "INSERT OR REPLACE INTO thumbnail (key, used, image) VALUES (?1, (SELECT n FROM clock), ?2)",
             )?
-            .execute(params![key, picture])?;
+            .execute(params![key, image])?;
             if look {
                 let held: i64 =
-                    c.query_row("SELECT coalesce(sum(length(picture)), 0) FROM thumbnail", [], |r| r.get(0))?;
+                    c.query_row("SELECT coalesce(sum(length(image)), 0) FROM thumbnail", [], |r| r.get(0))?;
                 if held.unsigned_abs() > bound {
                     // The longest unused whose sizes together are what is too much.
                     c.execute(
-                        "DELETE FROM thumbnail WHERE key IN (SELECT key FROM (SELECT key, sum(length(picture)) OVER (ORDER BY used, key) AS upto FROM thumbnail) WHERE upto <= ?1)",
+                        "DELETE FROM thumbnail WHERE key IN (SELECT key FROM (SELECT key, sum(length(image)) OVER (ORDER BY used, key) AS upto FROM thumbnail) WHERE upto <= ?1)",
                         [(held.unsigned_abs() - bound / LEAVE.1 * LEAVE.0).cast_signed()],
                     )?;
                 }
@@ -99,14 +99,14 @@ impl Thumbnails {
             c.commit()
         };
         if let Err(e) = write(&mut inner.0) {
-            tracing::warn!("a small picture is not kept: {e}");
+            tracing::warn!("a small image is not kept: {e}");
         }
     }
 
-    /// Bytes of pictures held, and how many.
+    /// Bytes of images held, and how many.
     pub fn held(&self) -> (u64, usize) {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = "SELECT coalesce(sum(length(picture)), 0), count(*) FROM thumbnail";
+        let read = "SELECT coalesce(sum(length(image)), 0), count(*) FROM thumbnail";
         inner
             .0
             .query_row(read, [], |r| Ok((r.get::<_, i64>(0)?.unsigned_abs(), r.get::<_, u32>(1)? as usize)))
@@ -122,7 +122,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     c.pragma_update(None, "synchronous", "OFF")?;
     // Space that eviction frees is used again; the file stays near the bound.
     c.execute_batch(
-        "CREATE TABLE IF NOT EXISTS thumbnail (key BLOB PRIMARY KEY, used INTEGER NOT NULL, picture BLOB NOT NULL);
+        "CREATE TABLE IF NOT EXISTS thumbnail (key BLOB PRIMARY KEY, used INTEGER NOT NULL, image BLOB NOT NULL);
          CREATE INDEX IF NOT EXISTS by_use ON thumbnail (used);
          CREATE TABLE IF NOT EXISTS clock (n INTEGER NOT NULL);
          INSERT INTO clock SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM clock);",

@@ -1,6 +1,6 @@
-//! What another microscope, stain and camera would have made of the same cell: seeded changes of a cut picture.
+//! What another microscope, stain and camera would have made of the same cell: seeded changes of a cut image.
 //!
-//! One reading of the picture (turn, mirror, scale, shift, blur, all in one), then colours in optical density, then the
+//! One reading of the image (turn, mirror, scale, shift, blur, all in one), then colours in optical density, then the
 //! camera. The ranges are those of the issue of stain between laboratories, not of one dataset; no label is used.
 
 use fastrand::Rng;
@@ -15,7 +15,7 @@ pub struct Augmentation {
     pub colour: f32,
 }
 
-/// Scale of the picture, smallest and largest.
+/// Scale of the image, smallest and largest.
 const SCALE: (f32, f32) = (0.72, 1.3);
 /// Shift, share of the side.
 const SHIFT: f32 = 0.08;
@@ -25,7 +25,7 @@ const DENSITY: (f32, f32) = (0.5, 1.7);
 const MIXING: f32 = 0.15;
 /// Standard deviation of the turn of the density's colour circle, radians.
 const HUE: f32 = 0.35;
-/// Share of pictures made grey.
+/// Share of images made grey.
 const GREY: f32 = 0.1;
 /// Saturation, smallest and largest.
 const SATURATION: (f32, f32) = (0.45, 1.5);
@@ -47,9 +47,9 @@ fn normal(random: &mut Rng) -> f32 {
     (0..12).map(|_| random.f32()).sum::<f32>() - 6.0
 }
 
-/// Changes a cut picture (RGB bytes, `side` × `side`) into `out`, values 0..=255, NHWC. `white` is what lies outside.
-pub fn augment(picture: &[u8], side: usize, white: f32, how: Augmentation, random: &mut Rng, out: &mut [f32]) {
-    read(picture, side, white, how.geometry, random, out);
+/// Changes a cut image (RGB bytes, `side` × `side`) into `out`, values 0..=255, NHWC. `white` is what lies outside.
+pub fn augment(image: &[u8], side: usize, white: f32, how: Augmentation, random: &mut Rng, out: &mut [f32]) {
+    read(image, side, white, how.geometry, random, out);
     if how.colour > 0.0 {
         colours(out, white, how.colour, random);
     }
@@ -62,9 +62,9 @@ pub fn augment(picture: &[u8], side: usize, white: f32, how: Augmentation, rando
     clippy::cast_sign_loss,
     reason = "pixel positions"
 )]
-fn read(picture: &[u8], side: usize, white: f32, strength: f32, random: &mut Rng, out: &mut [f32]) {
+fn read(image: &[u8], side: usize, white: f32, strength: f32, random: &mut Rng, out: &mut [f32]) {
     if strength <= 0.0 {
-        out.iter_mut().zip(picture).for_each(|(o, p)| *o = f32::from(*p));
+        out.iter_mut().zip(image).for_each(|(o, p)| *o = f32::from(*p));
         return;
     }
     let angle = random.f32() * std::f32::consts::TAU;
@@ -80,7 +80,7 @@ fn read(picture: &[u8], side: usize, white: f32, strength: f32, random: &mut Rng
         if x < 0 || y < 0 || x > last || y > last {
             return [white; 3];
         }
-        let p = &picture[(y as usize * side + x as usize) * 3..][..3];
+        let p = &image[(y as usize * side + x as usize) * 3..][..3];
         [f32::from(p[0]), f32::from(p[1]), f32::from(p[2])]
     };
     for y in 0..side {
@@ -99,7 +99,7 @@ fn read(picture: &[u8], side: usize, white: f32, strength: f32, random: &mut Rng
             }
         }
     }
-    // A coarser camera: shrink and enlarge again, for every second picture.
+    // A coarser camera: shrink and enlarge again, for every second image.
     if random.bool() {
         let keep = between(random, (RESOLUTION, 1.0), strength);
         let small = ((n * keep).round() as usize).clamp(8, side);
@@ -111,14 +111,14 @@ fn read(picture: &[u8], side: usize, white: f32, strength: f32, random: &mut Rng
     }
 }
 
-/// Resizes a square NHWC picture: averages where it shrinks, bilinear where it grows; separable.
+/// Resizes a square NHWC image: averages where it shrinks, bilinear where it grows; separable.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "pixel positions"
 )]
-fn resample(picture: &[f32], from: usize, to: usize) -> Vec<f32> {
+fn resample(image: &[f32], from: usize, to: usize) -> Vec<f32> {
     let ratio = from as f32 / to as f32;
     let weights: Vec<(usize, Vec<f32>)> = (0..to)
         .map(|i| {
@@ -134,7 +134,7 @@ fn resample(picture: &[f32], from: usize, to: usize) -> Vec<f32> {
     let mut rows = vec![0.0; to * from * 3];
     for ((first, w), row) in weights.iter().zip(rows.chunks_exact_mut(from * 3)) {
         for (k, w) in w.iter().enumerate() {
-            let source = &picture[(first + k) * from * 3..][..from * 3];
+            let source = &image[(first + k) * from * 3..][..from * 3];
             row.iter_mut().zip(source).for_each(|(o, v)| *o += w * v);
         }
     }
@@ -190,7 +190,7 @@ fn colours(out: &mut [f32], white: f32, strength: f32, random: &mut Rng) {
             *v += (random.f32() + random.f32() - 1.0) * noise * 2.45;
         }
     }
-    // Bytes, as every other picture: what training sees is what a file could hold.
+    // Bytes, as every other image: what training sees is what a file could hold.
     out.iter_mut().for_each(|v| *v = v.clamp(0.0, 255.0).round());
 }
 
@@ -223,7 +223,7 @@ mod tests {
 
     const SIDE: usize = 32;
 
-    fn picture() -> Vec<u8> {
+    fn image() -> Vec<u8> {
         (0..SIDE * SIDE)
             .flat_map(|i| {
                 let (x, y) = ((i % SIDE) as f32 - 15.5, (i / SIDE) as f32 - 15.5);
@@ -234,13 +234,13 @@ mod tests {
 
     fn of(geometry: f32, colour: f32, seed: u64) -> Vec<f32> {
         let mut out = vec![0.0; SIDE * SIDE * 3];
-        augment(&picture(), SIDE, 235.0, Augmentation { geometry, colour }, &mut Rng::with_seed(seed), &mut out);
+        augment(&image(), SIDE, 235.0, Augmentation { geometry, colour }, &mut Rng::with_seed(seed), &mut out);
         out
     }
 
     #[test]
-    fn nothing_asked_nothing_changed_and_the_same_seed_gives_the_same_picture() {
-        assert!(of(0.0, 0.0, 1).iter().zip(picture()).all(|(a, b)| *a == f32::from(b)));
+    fn nothing_asked_nothing_changed_and_the_same_seed_gives_the_same_image() {
+        assert!(of(0.0, 0.0, 1).iter().zip(image()).all(|(a, b)| *a == f32::from(b)));
         assert_eq!(of(1.0, 1.0, 7), of(1.0, 1.0, 7));
         assert_ne!(of(1.0, 1.0, 7), of(1.0, 1.0, 8));
     }
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn resampling_keeps_a_flat_picture_flat() {
+    fn resampling_keeps_a_flat_image_flat() {
         let flat = vec![77.0; 20 * 20 * 3];
         for to in [7, 20, 33] {
             assert!(resample(&flat, 20, to).iter().all(|v| (v - 77.0).abs() < 1e-3));

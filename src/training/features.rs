@@ -78,7 +78,7 @@ impl Source for CellSource<'_> {
     }
 }
 
-/// The middle brightness of a picture's border: what lies outside a picture whose white is not known.
+/// The middle brightness of an image's border: what lies outside an image whose white is not known.
 fn border(bytes: &[u8], side: usize) -> f32 {
     let row = 3 * side;
     let mut values: Vec<u8> = bytes[..row].iter().chain(&bytes[bytes.len() - row..]).copied().collect();

@@ -47,9 +47,9 @@ pub struct Recipe {
     pub balance: f64,
     /// What the moving average of the weights keeps a step; 0 has no average.
     pub average: f32,
-    /// How much the pictures are changed.
+    /// How much the images are changed.
     pub augmentation: Augmentation,
-    /// Changed copies of each picture whose activations are cached (`head` and `blocks`); the first is unchanged.
+    /// Changed copies of each image whose activations are cached (`head` and `blocks`); the first is unchanged.
     pub views: usize,
     /// Epochs without a better validation loss after which training ends; `None` goes through.
     pub patience: Option<usize>,

@@ -371,7 +371,7 @@ impl<'a> Trainer<'a> {
         Ok(Batch { inputs, targets, keep })
     }
 
-    /// Mean loss and share right on plain pictures.
+    /// Mean loss and share right on plain images.
     fn look(&self, values: &[f32], items: &[(usize, usize)]) -> Result<(f64, f64), TrainError> {
         let items_of = items.iter().map(|(i, _)| *i);
         let logits = match &self.device {

@@ -1,6 +1,6 @@
-//! Measures this machine: how long each step takes and how many pictures a second come out.
+//! Measures this machine: how long each step takes and how many images a second come out.
 //!
-//! Drawn pictures, so that it runs anywhere. For comparing machines and providers, not for a model's quality.
+//! Drawn images, so that it runs anywhere. For comparing machines and providers, not for a model's quality.
 
 use super::{DEMO_SEED, UserError};
 use crate::files::{scratch_folder, write_atomic};
@@ -20,7 +20,7 @@ pub struct BenchReport {
     pub figures: Vec<(String, f64, &'static str)>,
 }
 
-const PICTURES: usize = 120;
+const IMAGES: usize = 120;
 
 /// Measures with a model.
 ///
@@ -29,7 +29,7 @@ const PICTURES: usize = 120;
 pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
     let mut figures = Vec::new();
     let slide = draw_slide(640, 480, 1, DEMO_SEED);
-    let png = encode_png(&slide.picture)?;
+    let png = encode_png(&slide.image)?;
     let mut time = |name: &str, n: usize, work: &mut dyn FnMut()| {
         let start = Instant::now();
         (0..n).for_each(|_| work());
@@ -37,7 +37,7 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
         figures.push((name.to_owned(), start.elapsed().as_secs_f64() * 1e3 / n as f64, "ms"));
     };
     time("decode a 640×480 PNG", 20, &mut || drop(imaging::decode(&png, Limits::default())));
-    time("find its cell", 20, &mut || drop(imaging::find_cells(&slide.picture, 95.0)));
+    time("find its cell", 20, &mut || drop(imaging::find_cells(&slide.image, 95.0)));
     let n = 3 * model.card().tensor.size * model.card().tensor.size;
     let start = Instant::now();
     let mut engine = Engine::load(model, Provider::Auto, 1)?;
@@ -54,7 +54,7 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
         figures.push((format!("inference alone, {name}, one thread, batch {batch}"), rate, "cells/s"));
     }
     let folder = scratch_folder().map_err(|e| UserError::new(format!("no temporary folder: {e}")))?;
-    let entries: Vec<_> = (0..PICTURES)
+    let entries: Vec<_> = (0..IMAGES)
         .map(|i| {
             let path = folder.path().join(format!("{i:03}.png"));
             write_atomic(&path, &png).map(|()| crate::files::Entry { path, named: true, error: None, square: None })
@@ -66,10 +66,10 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
     let (cancel, progress) = (Cancel::new(), Progress::default());
     let mut on_event = |_| ControlFlow::Continue(());
     inference::run(&entries, model, &options, &mut Monitor::new(&cancel, &progress, &mut on_event))?;
-    #[expect(clippy::cast_precision_loss, reason = "a count of pictures")]
+    #[expect(clippy::cast_precision_loss, reason = "a count of images")]
     figures.push((
-        format!("whole job, {PICTURES} pictures of 640×480"),
-        PICTURES as f64 / start.elapsed().as_secs_f64(),
+        format!("whole job, {IMAGES} images of 640×480"),
+        IMAGES as f64 / start.elapsed().as_secs_f64(),
         "images/s",
     ));
     Ok(BenchReport { figures })

@@ -259,7 +259,7 @@ impl Fit<'_> {
 
     fn whole(&self, fit: fn(Scored<'_>) -> Calibrator) -> Calibrator {
         let classes = self.found.labels.len();
-        fit(Scored { logits: self.logits, truth: self.found.sample.truth(), classes })
+        fit(Scored { logits: self.logits, references: self.found.sample.references(), classes })
     }
 
     /// Each half calibrated by what was fitted on the other one, scored.
@@ -268,11 +268,11 @@ impl Fit<'_> {
         let fitted = [false, true].map(|side| {
             let rows: Vec<usize> = (0..self.folds.len()).filter(|&r| self.folds[r] == side).collect();
             let own: Vec<f64> = rows.iter().flat_map(|&r| self.logits[r * k..][..k].to_vec()).collect();
-            let truth: Vec<usize> = rows.iter().map(|&r| self.found.sample.truth()[r]).collect();
+            let references: Vec<usize> = rows.iter().map(|&r| self.found.sample.references()[r]).collect();
             if rows.is_empty() {
                 Calibrator::identity(k)
             } else {
-                fit(Scored { logits: &own, truth: &truth, classes: k })
+                fit(Scored { logits: &own, references: &references, classes: k })
             }
         });
         let sample = self.sample_of(|row, side| fitted[usize::from(!side)].apply(row))?;
@@ -285,7 +285,7 @@ impl Fit<'_> {
         let p: Vec<f64> =
             self.logits.chunks_exact(k).zip(self.folds).flat_map(|(row, side)| apply(row, *side)).collect();
         let s = &self.found.sample;
-        Sample::new(k, s.truth().to_vec(), &p, s.groups().to_vec())
+        Sample::new(k, s.references().to_vec(), &p, s.groups().to_vec())
             .ok_or_else(|| UserError::new("calibration gave no probabilities; please report it"))
     }
 }
@@ -299,7 +299,7 @@ fn fit_ood(found: &Evaluated, features: &[f32], folds: &[bool]) -> Option<OodDet
     }
     let pick = |side: bool| {
         let rows = (0..folds.len()).filter(move |&r| folds[r] == side);
-        rows.clone().map(|r| found.sample.truth()[r]).zip(rows.map(|r| &features[r * width..][..width])).unzip()
+        rows.clone().map(|r| found.sample.references()[r]).zip(rows.map(|r| &features[r * width..][..width])).unzip()
     };
     let (classes, own): (Vec<usize>, Vec<&[f32]>) = pick(false);
     let (_, others): (Vec<usize>, Vec<&[f32]>) = pick(true);

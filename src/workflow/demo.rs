@@ -1,4 +1,4 @@
-//! The demo slide: drawn by the program itself, so that everything can be shown without a laboratory's pictures.
+//! The demo slide: drawn by the program itself, so that everything can be shown without a laboratory's images.
 
 use super::UserError;
 use crate::files::{create_folder, display_path, write_atomic};
@@ -11,7 +11,7 @@ pub const DEMO_SEED: u64 = 7;
 /// A drawn slide on the disk.
 #[derive(Debug)]
 pub struct DemoSlide {
-    /// The picture's file.
+    /// The image's file.
     pub path: PathBuf,
     /// What was drawn.
     pub slide: Slide,
@@ -37,7 +37,7 @@ pub fn draw_demo(folder: Option<&Path>) -> Result<DemoSlide, UserError> {
     create_folder(&folder).map_err(|e| cannot(&e))?;
     let slide = draw_slide(1600, 1100, 30, DEMO_SEED);
     let path = folder.join("demo-slide.png");
-    let bytes = encode_png(&slide.picture).map_err(|e| cannot(&e))?;
+    let bytes = encode_png(&slide.image).map_err(|e| cannot(&e))?;
     write_atomic(&path, &bytes).map_err(|e| cannot(&e))?;
     Ok(DemoSlide { path, slide })
 }

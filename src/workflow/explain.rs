@@ -1,4 +1,4 @@
-//! Where the model looked: the heat map of one cell, and a picture of it.
+//! Where the model looked: the heat map of one cell, and an image of it.
 
 use super::UserError;
 use crate::domain::{Digest, Probabilities, Square};
@@ -10,13 +10,13 @@ use crate::model::{Head, ModelCard, VettedModel};
 use crate::task::{Cancel, Progress};
 use std::path::{Path, PathBuf};
 
-/// Pixels a side of the picture that is written.
+/// Pixels a side of the image that is written.
 const SIDE: u32 = 448;
 
 /// Of which cell, and for which class.
 #[derive(Debug, Clone)]
 pub struct ExplainRequest {
-    /// The picture.
+    /// The image.
     pub path: PathBuf,
     /// The cell's number, from 1; of a field all cells count.
     pub cell: u32,
@@ -35,7 +35,7 @@ pub struct ExplainRequest {
 pub struct Explained {
     /// Where the model looked in the square.
     pub map: HeatMap,
-    /// The square, pixels of the upright picture.
+    /// The square, pixels of the upright image.
     pub square: Square,
     /// What the model says of the cell.
     pub probabilities: Probabilities,
@@ -64,7 +64,7 @@ impl Explainer {
     /// Explains a cell; `None` when it was cancelled.
     ///
     /// # Errors
-    /// When the picture or the cell is not there, or the model cannot be run.
+    /// When the image or the cell is not there, or the model cannot be run.
     pub fn explain(
         &mut self,
         request: &ExplainRequest,
@@ -86,7 +86,7 @@ impl Explainer {
         };
         let entry = Entry { path: request.path.clone(), named: true, error: None, square: None };
         let prepared = prepare(&entry, card, Cells::All, &request.own)
-            .map_err(|_| UserError::new(format!("{shown} is no picture that can be read")))?;
+            .map_err(|_| UserError::new(format!("{shown} is no image that can be read")))?;
         if let Some(error) = prepared.error {
             return Err(UserError::new(format!("{shown}: {error}")));
         }
@@ -138,15 +138,15 @@ pub fn explain(
 /// The cell with its heat over it beside the cell alone, as PNG.
 ///
 /// # Errors
-/// When the picture is not there any more.
+/// When the image is not there any more.
 pub fn explained_png(path: &Path, explained: &Explained, opacity: f32) -> Result<Vec<u8>, UserError> {
-    encode_png(&explained_picture(path, explained, opacity)?).map_err(UserError::from)
+    encode_png(&explained_image(path, explained, opacity)?).map_err(UserError::from)
 }
 
-pub(super) fn explained_picture(path: &Path, explained: &Explained, opacity: f32) -> Result<RgbImage, UserError> {
+pub(super) fn explained_image(path: &Path, explained: &Explained, opacity: f32) -> Result<RgbImage, UserError> {
     let (decoded, _) = decode_file(path).map_err(|(_, e)| UserError::new(format!("{}: {e}", display_path(path))))?;
     let cell = |opacity| {
-        heat_overlay(&decoded.picture, explained.square, &explained.map.values, explained.map.side, SIDE, opacity)
+        heat_overlay(&decoded.image, explained.square, &explained.map.values, explained.map.side, SIDE, opacity)
     };
     Ok(crate::imaging::beside(&cell(0.0), &cell(opacity)))
 }

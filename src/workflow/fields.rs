@@ -3,9 +3,9 @@
 
 use crate::dataset::{NearDuplicatePair, PerceptualHash, near_duplicates};
 use crate::domain::{CellPreprocessing, CellResult, Digest, ImageResult, Outcome};
-use crate::files::{MAX_PICTURE_BYTES, read_bounded};
+use crate::files::{MAX_IMAGE_BYTES, read_bounded};
 use crate::imaging::{FieldCopy, Limits, RgbImage, cut_square, decode};
-use crate::laboratory::{SamePictures, look_alike, slide_of};
+use crate::laboratory::{SameImages, look_alike, slide_of};
 use crate::session::{CellKey, KeptResult};
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// With more cells than these an image is judged by their places.
 const FEW: usize = 4;
-/// Pixels a side of a cell's picture.
+/// Pixels a side of a cell's image.
 const SIDE: usize = 128;
 /// Images whose pixels correlate this much show one field: see [`FieldCopy::correlation`].
 const SAME_FIELD: f32 = 0.7;
@@ -31,16 +31,16 @@ fn compared(result: &ImageResult) -> Option<Compared> {
     if cells.is_empty() {
         return None;
     }
-    let read = read_bounded(&result.path, MAX_PICTURE_BYTES).ok()?;
-    let picture = decode(&read.bytes, Limits::default()).ok()?.picture;
+    let read = read_bounded(&result.path, MAX_IMAGE_BYTES).ok()?;
+    let image = decode(&read.bytes, Limits::default()).ok()?.image;
     let cells = if cells.len() > FEW { &[][..] } else { cells };
-    let cells = cells.iter().map(|c| (CellKey { image: digest, cell: c.number }, of_cell(&picture, c))).collect();
-    Some(Compared { digest, field: FieldCopy::new(&picture), cells })
+    let cells = cells.iter().map(|c| (CellKey { image: digest, cell: c.number }, of_cell(&image, c))).collect();
+    Some(Compared { digest, field: FieldCopy::new(&image), cells })
 }
 
-fn of_cell(picture: &RgbImage, cell: &CellResult) -> PerceptualHash {
+fn of_cell(image: &RgbImage, cell: &CellResult) -> PerceptualHash {
     let how = CellPreprocessing { balanced: false, ..CellPreprocessing::OURS };
-    PerceptualHash::of(&cut_square(picture, cell.square, [how.white; 3], &how, SIDE))
+    PerceptualHash::of(&cut_square(image, cell.square, [how.white; 3], &how, SIDE))
 }
 
 /// Groups of images of a slide that look like the same field.
@@ -49,7 +49,7 @@ pub(super) fn fields_alike(results: &[KeptResult], cancel: &Cancel, progress: &P
     for kept in results {
         slides.entry(slide_of(&kept.result.path)).or_default().push(&kept.result);
     }
-    let mut same = SamePictures::default();
+    let mut same = SameImages::default();
     for images in slides.values().filter(|images| images.len() > 1) {
         let read = |i: &&ImageResult| if cancel.is_cancelled() { None } else { compared(i) };
         let images: Vec<Compared> = images.par_iter().filter_map(read).collect();

@@ -1,6 +1,6 @@
 //! Heat maps of some cells for a report: of each class the surest cells and the least sure one.
 
-use super::explain::{ExplainRequest, Explainer, explained_picture};
+use super::explain::{ExplainRequest, Explainer, explained_image};
 use super::laboratory::{ResultProvenance, session_report};
 use super::sessions::look;
 use super::{UserError, open_model};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 const EACH: usize = 3;
 /// How much of the heat's colour covers the cell.
 const OPACITY: f32 = crate::imaging::HEAT_OPACITY;
-/// Quality of the JPEG pictures inside a page.
+/// Quality of the JPEG images inside a page.
 const QUALITY: u8 = 82;
 
 /// A cell to show.
@@ -55,7 +55,7 @@ pub fn pick_cells<'a>(images: impl IntoIterator<Item = &'a ImageResult>, classes
     picked
 }
 
-/// Makes the pictures; a cell that cannot be explained any more is left out. Stops early when cancelled.
+/// Makes the images; a cell that cannot be explained any more is left out. Stops early when cancelled.
 ///
 /// # Errors
 /// When the model cannot be run at all.
@@ -84,8 +84,8 @@ pub fn heat_map_examples(
         match found {
             Ok(None) => break,
             Ok(Some(explained)) => {
-                let Ok(picture) = explained_picture(&pick.path, &explained, OPACITY) else { continue };
-                let small = crate::imaging::fit_within(&picture, 320).0;
+                let Ok(image) = explained_image(&pick.path, &explained, OPACITY) else { continue };
+                let small = crate::imaging::fit_within(&image, 320).0;
                 let jpeg = encode_jpeg(&small, QUALITY)?;
                 all.push(HeatMapExample {
                     label: pick.label.clone(),

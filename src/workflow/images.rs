@@ -7,7 +7,7 @@ use super::laboratory::slide_of;
 use super::sessions::{RESEARCH, look};
 use crate::domain::{CellResult, Digest, Outcome, Role, Square, role};
 use crate::files::{
-    MAX_PICTURE_BYTES, create_folder, data_file, digest_of, display_name, display_path, read_bounded, write_atomic,
+    MAX_IMAGE_BYTES, create_folder, data_file, digest_of, display_name, display_path, read_bounded, write_atomic,
 };
 use crate::imaging::{self, Limits};
 use crate::inference::decode_file;
@@ -201,11 +201,11 @@ fn copy(
     let stem = plain(&cell.path.file_stem().map_or_else(String::new, |s| display_name(Path::new(s))));
     let name = |ending: &str| format!("{folder}/{stem}-{}-{}.{ending}", cell.image.short(), cell.number);
     if cell.alone {
-        let snapshot = read_bounded(&cell.path, MAX_PICTURE_BYTES)?;
+        let snapshot = read_bounded(&cell.path, MAX_IMAGE_BYTES)?;
         if snapshot.digest != cell.image {
             return Err(UserError::new("the file has changed since it was reviewed"));
         }
-        // As it is, but it must be a picture.
+        // As it is, but it must be an image.
         imaging::decode(&snapshot.bytes, Limits::default())?;
         let ending = cell.path.extension().and_then(|e| e.to_str()).unwrap_or("img").to_lowercase();
         let name = name(&ending);
@@ -217,10 +217,10 @@ fn copy(
         if digest != cell.image {
             return Err(UserError::new("the file has changed since it was reviewed"));
         }
-        *last = Some((cell.path.clone(), decoded.picture));
+        *last = Some((cell.path.clone(), decoded.image));
     }
-    let Some((_, picture)) = last else { return Err(UserError::new("the picture is gone")) };
-    let (cut, left, top) = imaging::cut_around(picture, cell.square, AROUND);
+    let Some((_, image)) = last else { return Err(UserError::new("the image is gone")) };
+    let (cut, left, top) = imaging::cut_around(image, cell.square, AROUND);
     let name = name("png");
     let bytes = imaging::encode_png(&cut)?;
     write_atomic(&out.join(&name), &bytes)?;

@@ -25,13 +25,13 @@ const TOLERANCE: f32 = 0.02;
 pub struct Tried {
     /// What the values are.
     pub scaling: Scaling,
-    /// What of a picture the model sees.
+    /// What of an image the model sees.
     pub framing: Crop,
     /// Labels of the outputs, where they were found by trying, too.
     pub labels: Option<Vec<String>>,
-    /// Pictures seen.
+    /// Images seen.
     pub n: usize,
-    /// Pictures right; one without a cell to cut is wrong.
+    /// Images right; one without a cell to cut is wrong.
     pub right: usize,
     /// Of the share right, Wilson 95 %.
     pub interval: Interval,
@@ -65,11 +65,11 @@ pub struct ModelImport {
     tried: Option<Tried>,
 }
 
-/// What a model that is being asked about makes of a picture.
+/// What a model that is being asked about makes of an image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preview {
     /// What it sees.
-    pub picture: RgbImage,
+    pub image: RgbImage,
     /// Labels, or numbers of outputs, with probabilities, the largest first; empty while the values are not known.
     pub answers: Vec<(String, f32)>,
 }
@@ -211,16 +211,16 @@ impl ModelImport {
         vet_as(self.bytes(), self.digest(), &manifest).map_err(|e| refused(&self.path, &e))
     }
 
-    /// What the model sees of a picture as far as it is known, and what it answers.
+    /// What the model sees of an image as far as it is known, and what it answers.
     ///
     /// # Errors
-    /// When the picture cannot be read, or the model not be run.
+    /// When the image cannot be read, or the model not be run.
     pub fn preview(&self, image: &Path) -> Result<Preview, UserError> {
         let shown = display_path(image);
         let (decoded, _) = decode_file(image).map_err(|(_, e)| UserError::new(format!("{shown}: {e}")))?;
         let draft = self.draft();
         let size = draft.size.unwrap_or(224);
-        let picture = framed(&decoded.picture, &draft.framing, None, size)
+        let image = framed(&decoded.image, &draft.framing, None, size)
             .ok_or_else(|| UserError::new(format!("{shown}: nothing in it looks like a white cell to cut out")))?;
         let mut answers = Vec::new();
         if let (Some(scaling), Some(_), Some(ending)) = (draft.scaling, draft.size, &draft.ending) {
@@ -228,14 +228,14 @@ impl ModelImport {
             let model = self.stand_in(width)?;
             let mut engine = Engine::load(&model, Provider::Cpu, 1)?;
             let mut tensor = Vec::new();
-            imaging::tensor(&picture, &scaling.tensor(size, self.facts().channels_first), &mut tensor);
+            imaging::tensor(&image, &scaling.tensor(size, self.facts().channels_first), &mut tensor);
             let found = engine.run(tensor, 1)?;
             if let Some(p) = found.first() {
                 answers = model.card().classes.labels().iter().cloned().zip(p.values().iter().copied()).collect();
                 answers.sort_by(|a: &(String, f32), b| b.1.total_cmp(&a.1));
             }
         }
-        Ok(Preview { picture, answers })
+        Ok(Preview { image, answers })
     }
 
     /// Keeps what is known of it beside the program, for the next time that a file with these bytes is opened.
@@ -312,7 +312,7 @@ pub fn save_as_ours(foreign: &ModelImport, name: Option<&str>, out: &Path) -> Re
         .ok_or_else(|| UserError::new("the model gave no answer"))?;
     // Logits of the same probabilities: a self-test compares these.
     let logits = answer.values().iter().map(|p| p.max(1e-12).ln()).collect();
-    manifest.self_test = Some(SelfTest { picture: 1, logits, tolerance: TOLERANCE });
+    manifest.self_test = Some(SelfTest { image: 1, logits, tolerance: TOLERANCE });
     let copy = rewritten(foreign.stranger.bytes(), &manifest, "the copy")?;
     Engine::load(&copy, Provider::Cpu, 1)
         .map_err(|e| UserError::new(format!("the copy does not pass its self-test: {e}")))?;
@@ -345,7 +345,7 @@ pub(super) fn refused(path: &Path, e: &dyn std::fmt::Display) -> UserError {
     UserError::new(format!("the model {} is refused: {e}", display_path(path)))
 }
 
-/// What a model sees of a picture; nothing where there is no cell to cut.
-pub(super) fn framed(picture: &RgbImage, framing: &Crop, square: Option<Square>, size: usize) -> Option<RgbImage> {
-    CellSource::new(picture, &framing.preprocessing()).cut_one(square, size)
+/// What a model sees of an image; nothing where there is no cell to cut.
+pub(super) fn framed(image: &RgbImage, framing: &Crop, square: Option<Square>, size: usize) -> Option<RgbImage> {
+    CellSource::new(image, &framing.preprocessing()).cut_one(square, size)
 }

@@ -5,7 +5,7 @@ use super::UserError;
 use super::sessions::{look, now};
 use crate::domain::Digest;
 use crate::files::{
-    MAX_PICTURE_BYTES, config_file, create_folder, digest_of, display_path, facts, move_aside, read_bounded, real_path,
+    MAX_IMAGE_BYTES, config_file, create_folder, digest_of, display_path, facts, move_aside, read_bounded, real_path,
     write_atomic,
 };
 use crate::imaging::Cells;
@@ -36,7 +36,7 @@ pub struct ResultProvenance {
     pub name: String,
     /// Its classes, in its order.
     pub classes: Vec<String>,
-    /// Which cells of a picture.
+    /// Which cells of an image.
     cells: String,
     finder: u32,
     /// Of the decoder; 0 in sessions of version 0.1.
@@ -188,7 +188,7 @@ fn on_disk(kept: &KeptResult) -> OnDisk {
     let Some(digest) = kept.result.digest else { return OnDisk::Same };
     match facts(path) {
         Some(now) if now == kept.facts => OnDisk::Same,
-        Some(_) => match read_bounded(path, MAX_PICTURE_BYTES) {
+        Some(_) => match read_bounded(path, MAX_IMAGE_BYTES) {
             Ok(read) if digest_of(&read.bytes) == digest => OnDisk::Same,
             _ => OnDisk::Changed,
         },

@@ -1,4 +1,4 @@
-//! A map of cells: those that the model sees alike lie together. As a table or a picture; the window draws its own.
+//! A map of cells: those that the model sees alike lie together. As a table or an image; the window draws its own.
 
 use super::{ClassifyEvent, ClassifyMonitor, ClassifyRequest, UserError, classify};
 use crate::domain::{CellId, Outcome};
@@ -84,7 +84,7 @@ pub fn write_map(
     let bytes = match ending.as_str() {
         "csv" => map_csv(&cells, labels),
         "svg" => map_svg(&cells, labels).into_bytes(),
-        _ => svg_to_png(&map_svg(&cells, labels)).ok_or_else(|| UserError::new("the picture could not be drawn"))?,
+        _ => svg_to_png(&map_svg(&cells, labels)).ok_or_else(|| UserError::new("the image could not be drawn"))?,
     };
     write_atomic(out, &bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))?;
     Ok(Some((cells.len(), without)))

@@ -187,7 +187,7 @@ fn cells(model: &VettedModel) -> Vec<f32> {
     let mut tensors = Vec::new();
     for seed in 0..CELLS {
         let slide = draw_slide(240, 240, 1, seed as u64);
-        imaging::tensor(&imaging::stretch(&slide.picture, spec.size), spec, &mut tensors);
+        imaging::tensor(&imaging::stretch(&slide.image, spec.size), spec, &mut tensors);
     }
     tensors
 }

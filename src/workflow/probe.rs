@@ -1,4 +1,4 @@
-//! Which preprocessing a model was made with, by trying: labelled pictures through each plausible contract, and how many each
+//! Which preprocessing a model was made with, by trying: labelled images through each plausible contract, and how many each
 //! gets right. Shown with intervals; a contract that no figures speak for is never taken.
 
 use super::UserError;
@@ -14,11 +14,11 @@ use crate::task::{Cancel, Progress, cores};
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Labelled pictures that a check needs.
+/// Labelled images that a check needs.
 pub const LEAST: usize = 20;
-/// Pictures that every contract sees.
+/// Images that every contract sees.
 const FIRST: usize = 40;
-/// Pictures that the best ones see.
+/// Images that the best ones see.
 const MOST: usize = 200;
 /// Contracts that see them all.
 const BEST: usize = 10;
@@ -36,10 +36,10 @@ pub struct Probed {
     pub why: String,
 }
 
-/// Tries a model on labelled pictures; `None` when cancelled.
+/// Tries a model on labelled images; `None` when cancelled.
 ///
 /// # Errors
-/// When there are too few pictures, the labels do not fit, the size is not known, or the model cannot be run.
+/// When there are too few images, the labels do not fit, the size is not known, or the model cannot be run.
 pub fn probe(
     foreign: &ModelImport,
     dataset: &Path,
@@ -55,7 +55,7 @@ pub fn probe(
         draft.ending.clone().ok_or_else(|| UserError::new("say first which output classifies (--output NAME)"))?;
     let size = draft.size.ok_or_else(|| UserError::new("say first how many pixels a side it takes (--size N)"))?;
     let drafted = draft.scaling.map(|s| (s, draft.framing.clone()));
-    // The pictures whose labels the model knows, and the output of each where the outputs have names.
+    // The images whose labels the model knows, and the output of each where the outputs have names.
     let known = draft.labels.clone();
     let truth_of = |class: usize| -> Option<usize> {
         let label = &scanned.labels[class];
@@ -77,7 +77,7 @@ pub fn probe(
     let items = spread(&scanned.items, scanned.labels.len(), |i| truth_of(i.class).is_some());
     if items.len() < LEAST {
         return Err(UserError::new(format!(
-            "{} pictures with labels that the model knows; a check needs {LEAST}",
+            "{} images with labels that the model knows; a check needs {LEAST}",
             items.len()
         )));
     }
@@ -89,8 +89,8 @@ pub fn probe(
     contracts.sort_by_key(|c| !usual(c));
     let first = items.len().min(FIRST);
     progress.set_total(contracts.len() * first + BEST * (items.len() - first));
-    let truth: Vec<usize> = items.iter().filter_map(|i| truth_of(i.class)).collect();
-    let labels = Labels { known: known.is_some(), truth: &truth, width, names: &scanned.labels };
+    let references: Vec<usize> = items.iter().filter_map(|i| truth_of(i.class)).collect();
+    let labels = Labels { known: known.is_some(), references: &references, width, names: &scanned.labels };
     for (from, to) in [(0, first), (first, items.len())] {
         if from == to {
             continue;
@@ -100,14 +100,14 @@ pub fn probe(
             if cancel.is_cancelled() {
                 return Ok(None);
             }
-            let pictures = cuts.of(&contract.framing, &items[from..to], size);
+            let images = cuts.of(&contract.framing, &items[from..to], size);
             let spec = contract.scaling.tensor(size, foreign.facts().channels_first);
-            contract.called.extend(call(&mut engine, pictures, &spec)?);
-            pictures.iter().for_each(|_| progress.step());
+            contract.predicted.extend(call(&mut engine, images, &spec)?);
+            images.iter().for_each(|_| progress.step());
         }
         let keep_usual: Vec<bool> = contracts.iter().map(&usual).collect();
         let mut order: Vec<usize> = (0..contracts.len()).collect();
-        order.sort_by_key(|&i| std::cmp::Reverse(labels.judge(&contracts[i].called).0));
+        order.sort_by_key(|&i| std::cmp::Reverse(labels.judge(&contracts[i].predicted).0));
         // The usual contract is seen to the end, so that it can be held against the best.
         let stay: Vec<usize> =
             order.iter().enumerate().filter(|(rank, i)| *rank < BEST || keep_usual[**i]).map(|(_, i)| *i).collect();
@@ -128,7 +128,7 @@ fn candidates(drafted: Option<&(Scaling, Crop)>) -> Vec<Contract> {
     }
     framings
         .iter()
-        .flat_map(|f| scalings.iter().map(move |s| Contract { scaling: *s, framing: f.clone(), called: Vec::new() }))
+        .flat_map(|f| scalings.iter().map(move |s| Contract { scaling: *s, framing: f.clone(), predicted: Vec::new() }))
         .collect()
 }
 
@@ -136,15 +136,15 @@ fn candidates(drafted: Option<&(Scaling, Crop)>) -> Vec<Contract> {
 struct Contract {
     scaling: Scaling,
     framing: Crop,
-    /// The output called for each picture; `None` where there was nothing to cut.
-    called: Vec<Option<usize>>,
+    /// The output called for each image; `None` where there was nothing to cut.
+    predicted: Vec<Option<usize>>,
 }
 
-/// What outputs mean, and what the pictures are.
+/// What outputs mean, and what the images are.
 struct Labels<'a> {
     known: bool,
-    /// The output of each picture where outputs have names, else its label in the dataset.
-    truth: &'a [usize],
+    /// The output of each image where outputs have names, else its label in the dataset.
+    references: &'a [usize],
     width: usize,
     names: &'a [String],
 }
@@ -152,14 +152,14 @@ struct Labels<'a> {
 impl Labels<'_> {
     /// How many are right, which ones, and the labels of the outputs where those are not known.
     ///
-    /// Labels found by trying are scored on pictures that they were not found on, half by half.
-    fn judge(&self, called: &[Option<usize>]) -> (usize, Vec<bool>, Option<Vec<String>>) {
+    /// Labels found by trying are scored on images that they were not found on, half by half.
+    fn judge(&self, predicted: &[Option<usize>]) -> (usize, Vec<bool>, Option<Vec<String>>) {
         let hits = |label_of: &dyn Fn(usize, usize) -> usize| -> Vec<bool> {
-            called
+            predicted
                 .iter()
-                .zip(self.truth)
+                .zip(self.references)
                 .enumerate()
-                .map(|(i, (called, truth))| called.is_some_and(|o| label_of(i, o) == *truth))
+                .map(|(i, (predicted, references))| predicted.is_some_and(|o| label_of(i, o) == *references))
                 .collect()
         };
         let count = |hits: &[bool]| hits.iter().filter(|h| **h).count();
@@ -171,7 +171,7 @@ impl Labels<'_> {
         let half = |which: usize| {
             assign(
                 self.width,
-                called.iter().zip(self.truth).enumerate().filter(|(i, _)| i % 2 == which).map(|(_, p)| p),
+                predicted.iter().zip(self.references).enumerate().filter(|(i, _)| i % 2 == which).map(|(_, p)| p),
             )
         };
         let (even, odd) = (half(0), half(1));
@@ -179,18 +179,18 @@ impl Labels<'_> {
         if count(&plain) >= count(&crossed) {
             return (count(&plain), plain, Some(self.names.to_vec()));
         }
-        let all = assign(self.width, called.iter().zip(self.truth));
+        let all = assign(self.width, predicted.iter().zip(self.references));
         let labels = all.iter().map(|&label| self.names[label].clone()).collect();
         (count(&crossed), crossed, Some(labels))
     }
 }
 
-/// The label of each output that makes most pictures right, each label once: exact for up to 10 outputs, greedy beyond.
+/// The label of each output that makes most images right, each label once: exact for up to 10 outputs, greedy beyond.
 fn assign<'a>(width: usize, pairs: impl Iterator<Item = (&'a Option<usize>, &'a usize)>) -> Vec<usize> {
     let mut counts = vec![vec![0usize; width]; width];
-    for (called, truth) in pairs {
-        if let Some(output) = called.filter(|o| *o < width && *truth < width) {
-            counts[output][*truth] += 1;
+    for (predicted, references) in pairs {
+        if let Some(output) = predicted.filter(|o| *o < width && *references < width) {
+            counts[output][*references] += 1;
         }
     }
     if width > 10 {
@@ -222,7 +222,7 @@ fn assign<'a>(width: usize, pairs: impl Iterator<Item = (&'a Option<usize>, &'a 
 }
 
 fn verdict(contracts: &[Contract], labels: &Labels<'_>, usual: impl Fn(&Contract) -> bool) -> Probed {
-    let judged: Vec<_> = contracts.iter().map(|c| labels.judge(&c.called)).collect();
+    let judged: Vec<_> = contracts.iter().map(|c| labels.judge(&c.predicted)).collect();
     let mut order: Vec<usize> = (0..contracts.len()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(judged[i].0));
     let tried: Vec<Tried> = order
@@ -254,10 +254,10 @@ fn verdict(contracts: &[Contract], labels: &Labels<'_>, usual: impl Fn(&Contract
     };
     // Calling everything by the most frequent label must not do as well.
     let most = (0..labels.width.max(labels.names.len()))
-        .map(|c| labels.truth.iter().filter(|t| **t == c).count())
+        .map(|c| labels.references.iter().filter(|t| **t == c).count())
         .max()
         .unwrap_or(0);
-    let chance = crate::metrics::share(most, labels.truth.len());
+    let chance = crate::metrics::share(most, labels.references.len());
     if best.interval.low <= chance {
         let why = format!(
             "none works: the best is right for {}, and one label alone would be for {:.1} %",
@@ -282,26 +282,22 @@ fn verdict(contracts: &[Contract], labels: &Labels<'_>, usual: impl Fn(&Contract
     Probed { chosen: Some(chosen), why, tried }
 }
 
-/// Runs pictures that were cut already; the output with the largest value for each.
-fn call(
-    engine: &mut Engine,
-    pictures: &[Option<RgbImage>],
-    spec: &TensorSpec,
-) -> Result<Vec<Option<usize>>, UserError> {
-    let mut called = vec![None; pictures.len()];
-    let there: Vec<usize> = (0..pictures.len()).filter(|&i| pictures[i].is_some()).collect();
+/// Runs images that were cut already; the output with the largest value for each.
+fn call(engine: &mut Engine, images: &[Option<RgbImage>], spec: &TensorSpec) -> Result<Vec<Option<usize>>, UserError> {
+    let mut predicted = vec![None; images.len()];
+    let there: Vec<usize> = (0..images.len()).filter(|&i| images[i].is_some()).collect();
     for part in there.chunks(BATCH) {
         let mut tensors = Vec::new();
-        part.iter().filter_map(|&i| pictures[i].as_ref()).for_each(|p| imaging::tensor(p, spec, &mut tensors));
+        part.iter().filter_map(|&i| images[i].as_ref()).for_each(|p| imaging::tensor(p, spec, &mut tensors));
         let answers = engine.run(tensors, part.len())?;
         for (i, answer) in part.iter().zip(answers) {
-            called[*i] = Some(answer.top().0);
+            predicted[*i] = Some(answer.top().0);
         }
     }
-    Ok(called)
+    Ok(predicted)
 }
 
-/// Pictures as each framing cuts them, made once.
+/// Images as each framing cuts them, made once.
 #[derive(Default)]
 struct Cuts(Vec<(Crop, Vec<Option<RgbImage>>)>);
 
@@ -310,7 +306,7 @@ impl Cuts {
         if !self.0.iter().any(|(f, _)| f == framing) {
             let cut = |item: &&Item| {
                 let (decoded, _) = decode_file(&item.path).ok()?;
-                framed(&decoded.picture, framing, item.square, size)
+                framed(&decoded.image, framing, item.square, size)
             };
             let all = items.par_iter().map(|i| std::panic::catch_unwind(|| cut(i)).ok().flatten()).collect();
             self.0.push((framing.clone(), all));
@@ -342,9 +338,9 @@ mod tests {
     #[test]
     fn outputs_get_the_labels_that_fit_best() {
         // Output 0 mostly fires for label 2, 1 for 0, 2 for 1.
-        let truth = [2, 2, 2, 0, 0, 1, 1, 0];
-        let called: Vec<Option<usize>> = [0, 0, 1, 1, 1, 2, 2, 0].map(Some).to_vec();
-        assert_eq!(assign(3, called.iter().zip(&truth)), [2, 0, 1]);
+        let references = [2, 2, 2, 0, 0, 1, 1, 0];
+        let predicted: Vec<Option<usize>> = [0, 0, 1, 1, 1, 2, 2, 0].map(Some).to_vec();
+        assert_eq!(assign(3, predicted.iter().zip(&references)), [2, 0, 1]);
         assert_eq!(assign(2, [].into_iter()).len(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! An 8-bit copy of a model, faster on processors: scaled on some labelled pictures, held against the original on others that
+//! An 8-bit copy of a model, faster on processors: scaled on some labelled images, held against the original on others that
 //! neither saw, and refused where it loses more than a person allows.
 
 use super::evaluate::{EvaluateError, EvaluateMonitor, EvaluateProgress, EvaluateRequest, answer};
@@ -192,7 +192,7 @@ pub fn quantize(
         rate,
     };
     let [logits, scaled] = self_test(&copy).map_err(|e| of_model(&e))?;
-    manifest.self_test = Some(SelfTest { picture: 1, logits, tolerance: TOLERANCE });
+    manifest.self_test = Some(SelfTest { image: 1, logits, tolerance: TOLERANCE });
     manifest.quantization = found.to_json(model, &before, &parts, &scaled);
     let new = rewritten(&bytes, &manifest, "the copy")?;
     Engine::load(&new, Provider::Cpu, 1).map_err(|e| of_model(&e))?;
@@ -328,7 +328,7 @@ fn rates(model: &VettedModel, copy: &VettedModel) -> Result<(f64, f64), crate::i
     Ok((median(a), median(b)))
 }
 
-/// The copy's answer to the self-test's picture: the network's own logits before calibration, and probabilities.
+/// The copy's answer to the self-test's image: the network's own logits before calibration, and probabilities.
 fn self_test(copy: &VettedModel) -> Result<[Vec<f32>; 2], crate::inference::EngineError> {
     let mut engine = Engine::load(copy, Provider::Cpu, 1)?;
     let answer = engine.answers(self_test_tensor(&copy.card().tensor), 1)?.into_iter().next();

@@ -4,7 +4,7 @@ use super::UserError;
 use super::sessions::{holder, now};
 use crate::dataset::{MAX_TABLE, Table, plain_field, table_text};
 use crate::domain::{Digest, canonical_label, label_fault, one_spelling};
-use crate::files::{MAX_PICTURE_BYTES, display_path, is_file, read_bounded};
+use crate::files::{MAX_IMAGE_BYTES, display_path, is_file, read_bounded};
 use crate::session::{CellKey, Change, Edit, Store, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -198,7 +198,7 @@ fn image_of(text: &str, table: &Path, seen: &BTreeMap<PathBuf, Digest>) -> Resul
     match (ends.len(), places.iter().find(|p| is_file(p))) {
         (1, _) => ends.first().copied().ok_or_else(|| UserError::new("")),
         (0, Some(file)) => {
-            let read = read_bounded(file, MAX_PICTURE_BYTES);
+            let read = read_bounded(file, MAX_IMAGE_BYTES);
             read.map(|s| s.digest).map_err(|e| UserError::new(format!("{shown}: {e}")))
         }
         (0, None) => Err(UserError::new(format!(

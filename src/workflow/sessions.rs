@@ -1,5 +1,5 @@
 //! Review sessions by name and by folder: where they are, what is in them, their labels as a table that any machine reads
-//! back. Images are known by digest: a table from another machine fits wherever the same pictures are.
+//! back. Images are known by digest: a table from another machine fits wherever the same images are.
 
 use super::UserError;
 use crate::files::{data_file, digest_of, display_name, display_path, walk, write_atomic};
@@ -27,7 +27,7 @@ pub struct SessionFacts {
 /// A session's file, and what is in it or why that cannot be read.
 pub type ListedSession = (PathBuf, Result<SessionFacts, UserError>);
 
-/// The file of the session of some folders or pictures: one for each set, whatever order they are named in.
+/// The file of the session of some folders or images: one for each set, whatever order they are named in.
 ///
 /// # Errors
 /// When the system has no place for a user's data.

@@ -11,15 +11,15 @@ use std::time::Instant;
 
 fn sample(n: usize, classes: usize, groups: usize) -> Sample {
     let mut random = fastrand::Rng::with_seed(1);
-    let truth: Vec<usize> = (0..n).map(|_| random.usize(..classes)).collect();
+    let references: Vec<usize> = (0..n).map(|_| random.usize(..classes)).collect();
     let mut p = Vec::with_capacity(n * classes);
-    for t in &truth {
+    for t in &references {
         let row: Vec<f64> =
             (0..classes).map(|c| (random.f64() * 3.0 + if c == *t { 2.0 } else { 0.0 }).exp()).collect();
         let sum: f64 = row.iter().sum();
         p.extend(row.iter().map(|v| v / sum));
     }
-    Sample::new(classes, truth, &p, (0..n).map(|i| i % groups).collect()).unwrap()
+    Sample::new(classes, references, &p, (0..n).map(|i| i % groups).collect()).unwrap()
 }
 
 fn median(times: &mut [f64]) -> f64 {

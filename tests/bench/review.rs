@@ -61,7 +61,7 @@ fn main() {
         times.push(begun.elapsed().as_secs_f64() * 1e3);
     }
     say("scrolling, frame", &mut times);
-    println!("memory held {} MB, pictures {} MB of it", resident() >> 20, harness.state().picture_bytes() >> 20);
+    println!("memory held {} MB, images {} MB of it", resident() >> 20, harness.state().texture_bytes() >> 20);
     hands(&mut harness);
     println!("memory held {} MB after it", resident() >> 20);
 }
@@ -73,7 +73,7 @@ fn fill(n: usize, slides: &Path, sessions: &Path, made_with: &str) {
             let folder = slides.join(format!("slide {i}"));
             std::fs::create_dir(&folder).unwrap();
             let bytes =
-                leukoscope::imaging::encode_png(&leukoscope::imaging::draw_slide(240, 200, 1, i).picture).unwrap();
+                leukoscope::imaging::encode_png(&leukoscope::imaging::draw_slide(240, 200, 1, i).image).unwrap();
             (folder, bytes)
         })
         .collect();

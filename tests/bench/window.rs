@@ -28,9 +28,9 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let ctx = egui::Context::default();
     let mut window = Window::new(&ctx, vec![folder.path().to_owned()], None, None).unwrap();
-    let picture = leukoscope::imaging::encode_png(&leukoscope::imaging::draw_slide(240, 200, 1, 1).picture).unwrap();
+    let image = leukoscope::imaging::encode_png(&leukoscope::imaging::draw_slide(240, 200, 1, 1).image).unwrap();
     let file = folder.path().join("cell.png");
-    std::fs::write(&file, picture).unwrap();
+    std::fs::write(&file, image).unwrap();
     // The job that the window itself started on the folder is not the one that is measured.
     let generation = Generation(1);
     for i in 0..n {
@@ -64,7 +64,7 @@ fn main() {
     );
     harness.run_steps(30);
     frames(&mut harness, &format!("{n} images, gallery"), None);
-    println!("pictures held {} MB", harness.state().picture_bytes() >> 20);
+    println!("images held {} MB", harness.state().texture_bytes() >> 20);
 
     let (tell, told) = std::sync::mpsc::sync_channel(64);
     std::thread::spawn(move || train(&tell));

@@ -11,7 +11,7 @@ use egui::{Grid, RichText, Ui};
 /// The other model's scores and matrix, and the images on which exactly one is right.
 pub(super) fn compared(ui: &mut Ui, state: &State, asked: &mut Asked<EvaluateInput>) {
     let Some((c, pair)) = state.compared.as_ref().and_then(|c| Some((c, c.pairs.first()?))) else {
-        ui.weak(tr!("Name another model on the left and compare: both are judged on the same pictures."));
+        ui.weak(tr!("Name another model on the left and compare: both are judged on the same images."));
         return;
     };
     ui.add(egui::Label::new(c.pair_line(pair)).wrap());
@@ -47,7 +47,7 @@ pub(super) fn compared(ui: &mut Ui, state: &State, asked: &mut Asked<EvaluateInp
     ui.add(egui::Label::new(RichText::new(c.of_what()).small()).wrap());
     ui.add_space(4.0);
     let other = &c.models[1];
-    ui.label(tr!("Confusion matrix of %{model}: reference down, called across", model = other.model));
+    ui.label(tr!("Confusion matrix of %{model}: reference down, predicted across", model = other.model));
     Grid::new("other-matrix").num_columns(other.labels.len() + 1).spacing([14.0, 3.0]).striped(true).show(ui, |ui| {
         ui.label("");
         let order = in_order(&other.labels);
@@ -55,8 +55,8 @@ pub(super) fn compared(ui: &mut Ui, state: &State, asked: &mut Asked<EvaluateInp
         ui.end_row();
         for &class in &order {
             ui.label(RichText::new(look_up(&other.labels[class])).strong());
-            for &called in &order {
-                ui.label(c.shown(1).confusion.count(class, called).to_string());
+            for &predicted in &order {
+                ui.label(c.shown(1).confusion.count(class, predicted).to_string());
             }
             ui.end_row();
         }

@@ -38,7 +38,7 @@ impl Jobs {
     pub fn perform(&mut self, effect: Effect, cx: &JobContext<'_>) {
         match effect {
             Effect::AskDataset => {
-                let otherwise = no_dialog("Type or paste the path of the labelled pictures");
+                let otherwise = no_dialog("Type or paste the path of the labelled images");
                 self.events.ask(pick_labelled_folder, otherwise, |events, path| events.send(Event::Dataset(path)));
             }
             Effect::AskOther => {
@@ -163,8 +163,8 @@ fn other_model(
     };
     Ok(other.map(|mut other| {
         // Both are held against the references as they were corrected.
-        let truth = found.cells.iter().zip(found.sample.truth());
-        let labels: HashMap<_, _> = truth.map(|(c, t)| (c.digest, found.labels[*t].clone())).collect();
+        let references = found.cells.iter().zip(found.sample.references());
+        let labels: HashMap<_, _> = references.map(|(c, t)| (c.digest, found.labels[*t].clone())).collect();
         other.apply(|digest| labels.get(digest).cloned());
         EvaluateEvent::Compared(Box::new(Compared::new(vec![*found, other], request.seed)))
     }))

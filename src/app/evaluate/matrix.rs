@@ -104,7 +104,7 @@ fn paint_headings(ui: &Ui, layout: &Layout, labels: &[String]) {
     let (font, small) = (FontId::proportional(13.0), FontId::proportional(12.0));
     #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
     let middle = origin.x + cell.x * order.len() as f32 / 2.0;
-    painter.text(pos2(middle, all.top() + 8.0), Align2::CENTER_CENTER, tr!("called"), small.clone(), weak);
+    painter.text(pos2(middle, all.top() + 8.0), Align2::CENTER_CENTER, tr!("predicted"), small.clone(), weak);
     painter.text(pos2(all.left(), all.top() + 27.0), Align2::LEFT_CENTER, tr!("reference"), small, weak);
     for (at, class) in order.iter().enumerate() {
         let (label, rect) = (look_up(&labels[*class]), layout.rect(at, at));
@@ -136,15 +136,16 @@ fn number(
     };
     let words = |share: Option<f32>| share.map_or_else(|| "–".into(), |s| decimal(f64::from(100.0 * s), 1));
     let percent = |share: Option<f32>| share.map_or_else(|| "–".into(), |_| format!("{} %", words(share)));
-    let (row, column) = (of(confusion.support(reference)), of(confusion.called(predicted)));
+    let (row, column) = (of(confusion.support(reference)), of(confusion.predicted(predicted)));
     let (share, text) = match state.shares {
         Shares::Counts => (row, count.to_string()),
         Shares::ByRow => (row, percent(row)),
         Shares::ByColumn => (column, percent(column)),
     };
     let response = ui.interact(rect, id, Sense::click());
-    let (label, called) = (look_up(&found.labels[reference]), look_up(&found.labels[predicted]));
-    let named = tr!("reference %{label}, called %{called}: %{count}", label = label, called = called, count = count);
+    let (label, answer) = (look_up(&found.labels[reference]), look_up(&found.labels[predicted]));
+    let named =
+        tr!("reference %{label}, predicted %{predicted}: %{count}", label = label, predicted = answer, count = count);
     let chosen = state.showing == Some(Showing::Cell(reference, predicted));
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &named));
     paint_number(ui, layout, entry, share.unwrap_or(0.0), text, (chosen, &response));
@@ -156,14 +157,14 @@ fn number(
         walk(ui, layout, entries, entry);
     }
     response.on_hover_text(tr!(
-        "%{n} cells: reference %{label}, called %{called}\n%{row} % of %{support} %{label}\n%{column} % of %{calls} called %{called}",
+        "%{n} cells: reference %{label}, predicted %{predicted}\n%{row} % of %{support} %{label}\n%{column} % of %{calls} predicted %{predicted}",
         n = count,
         row = words(row),
         support = confusion.support(reference),
         column = words(column),
-        calls = confusion.called(predicted),
+        calls = confusion.predicted(predicted),
         label = label,
-        called = called
+        predicted = answer
     ));
 }
 

@@ -11,7 +11,7 @@ use super::scores::{report, scores};
 use super::setup::{about, data};
 use super::state::{EvaluateInput, Pick, State, Tab};
 use crate::app::language::tr;
-use crate::app::textures::Pictures;
+use crate::app::textures::Textures;
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, label_key, take_keys};
 use crate::evaluation::Evaluated;
@@ -23,7 +23,7 @@ pub(crate) fn page(
     cx: &Cx<'_>,
     state: &State,
     memory: &mut Memory,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     asked: &mut Asked<EvaluateInput>,
 ) {
     Panel::left("evaluate-form").default_size(292.0).size_range(240.0..=460.0).show(ui, |ui| {
@@ -44,7 +44,7 @@ pub(crate) fn page(
     Panel::right("evaluate-images")
         .default_size(side)
         .size_range(230.0..=900.0)
-        .show(ui, |ui| images(ui, cx, state, found, memory, pictures, asked));
+        .show(ui, |ui| images(ui, cx, state, found, memory, textures, asked));
     CentralPanel::default().show(ui, |ui| {
         headline(ui, cx, state, found, asked);
         let space = ui.available_height();
@@ -62,7 +62,7 @@ fn empty(ui: &mut Ui, state: &State) {
         ui.add_space(8.0);
         for line in [
             "Choose a folder with a folder per class, or a CSV with path,label[,group].",
-            "Every picture is classified as in Review; then the confusion matrix shows what was taken for what,",
+            "Every image is classified as in Review; then the confusion matrix shows what was predicted as what,",
             "each of its numbers the images behind it, and every score its 95 % interval.",
         ] {
             ui.label(line);

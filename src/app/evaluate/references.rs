@@ -3,7 +3,7 @@
 use super::matrix::in_order;
 use super::state::{EvaluateInput, Pick, Showing, State};
 use crate::app::language::{decimal, look_up, tr};
-use crate::app::textures::{Key, Look, Pictures};
+use crate::app::textures::{Key, Look, Textures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, label_key, paint_fitted};
 use crate::evaluation::{Evaluated, EvaluatedCell};
@@ -24,7 +24,7 @@ const CAPTION: f32 = 34.0;
 const GAP: f32 = 6.0;
 /// Side of an image, points, nearly.
 const TILE: f32 = 104.0;
-/// Side of the picture of the cell that is judged.
+/// Side of the image of the cell that is judged.
 const LARGE: f32 = 150.0;
 
 pub(super) fn images(
@@ -33,15 +33,21 @@ pub(super) fn images(
     state: &State,
     found: &Evaluated,
     memory: &mut Memory,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     asked: &mut Asked<EvaluateInput>,
 ) {
     ui.add_space(4.0);
     ui.horizontal_wrapped(|ui| {
         let title = match state.showing {
-            Some(Showing::Cell(i, j)) if i == j => tr!("%{label}, rightly called", label = look_up(&found.labels[i])),
+            Some(Showing::Cell(i, j)) if i == j => {
+                tr!("%{label}, rightly predicted", label = look_up(&found.labels[i]))
+            }
             Some(Showing::Cell(i, j)) => {
-                tr!("%{label}, called %{called}", label = look_up(&found.labels[i]), called = look_up(&found.labels[j]))
+                tr!(
+                    "%{label}, predicted %{predicted}",
+                    label = look_up(&found.labels[i]),
+                    predicted = look_up(&found.labels[j])
+                )
             }
             Some(Showing::LikelyWrong) => tr!("References most likely wrong"),
             Some(Showing::OnlyThis) => tr!("Only the model in use is right"),
@@ -69,7 +75,7 @@ pub(super) fn images(
         let only = (state.chosen.len() == 1).then(|| state.chosen.first()).flatten();
         for class in in_order(&found.labels) {
             let label = &found.labels[class];
-            let present = only.is_some_and(|r| found.sample.truth()[*r] == class);
+            let present = only.is_some_and(|r| found.sample.references()[*r] == class);
             let text = match label_key(cx.keys, label) {
                 Some(key) => format!("{} {}", ui.ctx().format_shortcut(&key), look_up(label)),
                 None => look_up(label),
@@ -86,9 +92,9 @@ pub(super) fn images(
     #[expect(clippy::cast_precision_loss, reason = "a handful of classes")]
     let below = 44.0 + (17.0 * found.labels.len().min(6) as f32).max(LARGE + 6.0);
     let height = (ui.available_height() - below).max(120.0);
-    ui.allocate_ui(vec2(ui.available_width(), height), |ui| tiles(ui, state, found, memory, pictures, asked));
+    ui.allocate_ui(vec2(ui.available_width(), height), |ui| tiles(ui, state, found, memory, textures, asked));
     ui.separator();
-    details(ui, state, found, pictures);
+    details(ui, state, found, textures);
 }
 
 fn tiles(
@@ -96,7 +102,7 @@ fn tiles(
     state: &State,
     found: &Evaluated,
     memory: &mut Memory,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     asked: &mut Asked<EvaluateInput>,
 ) {
     if state.rows.is_empty() {
@@ -119,7 +125,7 @@ fn tiles(
             for line in range {
                 ui.horizontal(|ui| {
                     for at in line * columns..((line + 1) * columns).min(state.rows.len()) {
-                        tile(ui, state, found, pictures, asked, at, size);
+                        tile(ui, state, found, textures, asked, at, size);
                     }
                 });
             }
@@ -131,22 +137,23 @@ fn tile(
     ui: &mut Ui,
     state: &State,
     found: &Evaluated,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     asked: &mut Asked<EvaluateInput>,
     at: usize,
     size: f32,
 ) {
     let row = state.rows[at];
     let (cell, s) = (&found.cells[row], &found.sample);
-    let (reference, called) = (look_up(&found.labels[s.truth()[row]]), look_up(&found.labels[s.called()[row]]));
+    let (reference, predicted) =
+        (look_up(&found.labels[s.references()[row]]), look_up(&found.labels[s.predicted()[row]]));
     let chosen = state.chosen.contains(&row);
     let (rect, response) = ui.allocate_exact_size(vec2(size, size + CAPTION), Sense::click());
     let name = cell.path.rsplit(['/', '\\']).next().unwrap_or(&cell.path);
     let words = tr!(
-        "%{name}, reference %{reference}, called %{called}, %{p} %",
+        "%{name}, reference %{reference}, predicted %{predicted}, %{p} %",
         name = name,
         reference = reference,
-        called = called,
+        predicted = predicted,
         p = decimal(100.0 * s.confidence(row), 0)
     );
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &words));
@@ -165,29 +172,29 @@ fn tile(
         });
     }
     let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
-    paint_image(ui, &painter, pictures, cell, Rect::from_min_size(rect.min, vec2(size, size)), rect);
+    paint_image(ui, &painter, textures, cell, Rect::from_min_size(rect.min, vec2(size, size)), rect);
     paint_caption(ui, &painter, found, row, rect, size);
     let (dark, weak) = (ui.visuals().dark_mode, ui.visuals().weak_text_color());
     if chosen || response.hovered() || response.has_focus() {
         let stroke = if chosen { Stroke::new(2.5, theme::accent(dark)) } else { Stroke::new(1.0, weak) };
         painter.rect_stroke(rect, 5.0, stroke, StrokeKind::Inside);
     }
-    response.on_hover_text(format!("{}\nreference {reference}, called {called}", cell.path));
+    response.on_hover_text(format!("{}\nreference {reference}, predicted {predicted}", cell.path));
 }
 
 fn paint_image(
     ui: &Ui,
     painter: &egui::Painter,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     cell: &EvaluatedCell,
-    picture: Rect,
+    image: Rect,
     rect: Rect,
 ) {
     let dark = ui.visuals().dark_mode;
     painter.rect_filled(rect, 5.0, theme::tile_back(dark));
-    let inner = picture.shrink(3.0);
-    painter.rect_filled(inner, 4.0, theme::picture_back(dark));
-    match pictures.get(Key::small(cell.file_digest, Some(cell.square)), &cell.file, Some(cell.square)) {
+    let inner = image.shrink(3.0);
+    painter.rect_filled(inner, 4.0, theme::image_back(dark));
+    match textures.get(Key::small(cell.file_digest, Some(cell.square)), &cell.file, Some(cell.square)) {
         Look::Ready(texture) => {
             paint_fitted(painter, texture, inner);
         }
@@ -210,7 +217,7 @@ fn paint_image(
 /// The predicted class with its confidence, and below it the reference.
 fn paint_caption(ui: &Ui, painter: &egui::Painter, found: &Evaluated, row: usize, rect: Rect, size: f32) {
     let s = &found.sample;
-    let (reference, predicted) = (s.truth()[row], s.called()[row]);
+    let (reference, predicted) = (s.references()[row], s.predicted()[row]);
     let (ink, weak) = (ui.visuals().text_color(), ui.visuals().weak_text_color());
     let small = FontId::proportional(11.5);
     let line = rect.top() + size + 8.0;
@@ -245,7 +252,7 @@ fn paint_caption(ui: &Ui, painter: &egui::Painter, found: &Evaluated, row: usize
 }
 
 /// The image that the keys stand on: its name, itself as large as a person needs to judge it, and the probability of each class.
-fn details(ui: &mut Ui, state: &State, found: &Evaluated, pictures: &mut Pictures) {
+fn details(ui: &mut Ui, state: &State, found: &Evaluated, textures: &mut Textures) {
     let Some(&row) = state.rows.get(state.cursor) else { return };
     let cell = &found.cells[row];
     ui.add(egui::Label::new(RichText::new(&cell.path).small()).truncate()).on_hover_text(&cell.path);
@@ -253,9 +260,9 @@ fn details(ui: &mut Ui, state: &State, found: &Evaluated, pictures: &mut Picture
     let dark = ui.visuals().dark_mode;
     ui.horizontal(|ui| {
         let (place, _) = ui.allocate_exact_size(vec2(LARGE, LARGE), Sense::hover());
-        ui.painter().rect_filled(place, 4.0, theme::picture_back(dark));
+        ui.painter().rect_filled(place, 4.0, theme::image_back(dark));
         let key = Key::large(cell.file_digest, cell.square);
-        if let Look::Ready(texture) = pictures.get(key, &cell.file, Some(cell.square)) {
+        if let Look::Ready(texture) = textures.get(key, &cell.file, Some(cell.square)) {
             paint_fitted(ui.painter(), texture, place);
         }
         ui.vertical(|ui| {

@@ -14,9 +14,9 @@ pub(super) fn data(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Ev
     ui.heading(tr!("Data"));
     let mut form = state.form.clone();
     ui.add_enabled_ui(!state.busy, |ui| {
-        let label = ui.label(tr!("Labelled pictures: a folder per class, or a CSV"));
+        let label = ui.label(tr!("Labelled images: a folder per class, or a CSV"));
         let edit = TextEdit::singleline(&mut form.dataset)
-            .hint_text(tr!("path of the labelled pictures"))
+            .hint_text(tr!("path of the labelled images"))
             .desired_width(f32::INFINITY);
         ui.add(edit).labelled_by(label.id);
     });
@@ -124,7 +124,7 @@ pub(super) fn about(ui: &mut Ui, cx: &Cx<'_>, state: &State, found: &Evaluated, 
     ui.add(
         egui::Label::new(
             RichText::new(
-                tr!("Fits confidences and a threshold on these pictures, and writes a new model. Use pictures that the model never learnt from, and not those that it shall be judged by."),
+                tr!("Fits confidences and a threshold on these images, and writes a new model. Use images that the model never learnt from, and not those that it shall be judged by."),
             )
             .small(),
         )

@@ -20,7 +20,7 @@ const POINTS: usize = 400;
 /// What is filled in.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EvaluateForm {
-    /// The labelled pictures, as typed.
+    /// The labelled images, as typed.
     pub dataset: String,
     /// What to take a label for that the model does not know: a class, or nothing to leave it out.
     pub map: Vec<(String, Option<String>)>,
@@ -58,7 +58,7 @@ impl EvaluateForm {
         let dataset = self.dataset.trim();
         if dataset.is_empty() {
             return Err(UserError::new(tr!(
-                "Choose labelled pictures first: a folder with a folder per class, or a CSV"
+                "Choose labelled images first: a folder with a folder per class, or a CSV"
             )));
         }
         let (known, left): (Vec<_>, Vec<_>) = self.map.iter().cloned().partition(|(_, to)| to.is_some());
@@ -440,7 +440,7 @@ impl State {
                 let counts = self.all || !Self::sets_apart(e);
                 let here = |r: &u32| {
                     let r = *r as usize;
-                    s.truth()[r] == i && s.called()[r] == j && (counts || e.cells[r].learnt == TrainOverlap::No)
+                    s.references()[r] == i && s.predicted()[r] == j && (counts || e.cells[r].learnt == TrainOverlap::No)
                 };
                 s.by_confidence().iter().copied().filter(here).map(|r| r as usize).collect()
             }
@@ -502,7 +502,7 @@ impl State {
                 let edit: Vec<(usize, usize, usize)> = self
                     .chosen
                     .iter()
-                    .map(|&row| (row, found.sample.truth()[row], class))
+                    .map(|&row| (row, found.sample.references()[row], class))
                     .filter(|(_, before, after)| before != after && *after < found.labels.len())
                     .collect();
                 if edit.is_empty() {
@@ -588,7 +588,7 @@ impl State {
     /// The matrix as tab-separated text, or the report where that is looked at.
     pub fn copied(&self) -> Option<String> {
         let e = self.found.as_ref()?;
-        let mut t = String::from("reference \\ called");
+        let mut t = String::from("reference \\ predicted");
         for label in &e.labels {
             t.push('\t');
             t.push_str(label);
@@ -629,7 +629,7 @@ mod tests {
 
     #[test]
     fn the_largest_confusion_is_shown_first_its_most_confident_image_chosen() {
-        // Rows 3 (0.45) and 5 (0.1) are rightly called class 1; row 4 (0.55) is called 0; row 2 (0.02) is called 1.
+        // Rows 3 (0.45) and 5 (0.1) are rightly predicted class 1; row 4 (0.55) is called 0; row 2 (0.02) is called 1.
         let mut view = shown();
         assert_eq!((view.showing, view.rows.as_slice()), (Some(Showing::Cell(0, 1)), &[2][..]));
         // Row 0 was learnt from: it is shown, and counted, only where all cells are asked for.
@@ -705,6 +705,6 @@ mod tests {
     #[test]
     fn the_copy_is_a_table() {
         let text = shown().copied().expect("text");
-        assert!(text.starts_with("reference \\ called\tbasophil\ta <b>\nbasophil\t1\t1\n"), "{text}");
+        assert!(text.starts_with("reference \\ predicted\tbasophil\ta <b>\nbasophil\t1\t1\n"), "{text}");
     }
 }

@@ -1,5 +1,5 @@
 //! The wizard that opens somebody else's model: what is known and from where, what is left to be asked, what the model makes of the
-//! person's own picture, and a check on labelled pictures.
+//! person's own image, and a check on labelled images.
 
 use super::state::{ModelsInput, Wizard};
 use crate::app::language::{percent, tr, whole};
@@ -12,7 +12,7 @@ use crate::workflow::{Preview, Probed};
 use egui::{ComboBox, Grid, RichText, ScrollArea, TextEdit, TextureHandle, TextureOptions, Ui};
 use std::sync::Arc;
 
-/// The preview's picture on the screen, and of which prestate.
+/// The preview's image on the screen, and of which prestate.
 #[derive(Default)]
 pub(in crate::app) struct PreviewTexture(Option<(Arc<Preview>, TextureHandle)>);
 
@@ -71,14 +71,14 @@ fn questions(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
                 if ui.add(edit).labelled_by(label.id).changed() {
                     asked.input(ModelsInput::Labels(text));
                 }
-                ui.weak(tr!("With commas or a line each. 20 labelled pictures answer it, too (below)."));
+                ui.weak(tr!("With commas or a line each. 20 labelled images answer it, too (below)."));
             }
             Question::Scaling => {
                 ui.label(RichText::new(tr!("What values does it take?")).strong());
                 scalings(ui, w.foreign.answers.scaling, asked);
             }
             Question::Size => {
-                let label = ui.label(RichText::new(tr!("How many pixels a side do its pictures have?")).strong());
+                let label = ui.label(RichText::new(tr!("How many pixels a side do its images have?")).strong());
                 let mut text = w.size.clone();
                 let edit = TextEdit::singleline(&mut text).desired_width(80.0).hint_text("224");
                 if ui.add(edit).labelled_by(label.id).changed() {
@@ -133,7 +133,7 @@ fn known(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
             ui.end_row();
         }
     });
-    ui.collapsing(tr!("Change how pictures are prepared"), |ui| {
+    ui.collapsing(tr!("Change how images are prepared"), |ui| {
         ui.horizontal(|ui| {
             ui.label(tr!("It sees"));
             let now = draft.framing.word();
@@ -163,7 +163,7 @@ fn part_text(part: crate::model::ContractPart) -> &'static str {
         ContractPart::Labels => "Classes",
         ContractPart::Size => "Size",
         ContractPart::Scaling => "Values",
-        ContractPart::Crop => "Picture",
+        ContractPart::Crop => "Image",
     }
 }
 
@@ -175,7 +175,7 @@ fn scaling_text(scaling: &Scaling) -> String {
 fn framing_text(framing: &Crop) -> String {
     match framing {
         Crop::Whole(w) => match w.crop {
-            None => tr!("the whole picture, stretched"),
+            None => tr!("the whole image, stretched"),
             Some(1.0) => tr!("the largest square in the middle"),
             Some(share) => tr!("a square in the middle, %{share} of the shorter side", share = percent(share, 1)),
         },
@@ -212,12 +212,12 @@ fn classes(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
 
 fn preview(ui: &mut Ui, w: &Wizard, texture: &mut PreviewTexture, asked: &mut Asked<ModelsInput>) {
     ui.set_width(290.0);
-    ui.label(RichText::new(tr!("What it makes of your picture")).strong());
+    ui.label(RichText::new(tr!("What it makes of your image")).strong());
     match &w.image {
         Some(image) => ui.weak(display_name(image)),
-        None => ui.weak(tr!("No picture is open")),
+        None => ui.weak(tr!("No image is open")),
     };
-    if ui.button(tr!("Choose a picture…")).clicked() {
+    if ui.button(tr!("Choose an image…")).clicked() {
         asked.input(ModelsInput::AskImage);
     }
     match &w.preview {
@@ -230,9 +230,9 @@ fn preview(ui: &mut Ui, w: &Wizard, texture: &mut PreviewTexture, asked: &mut As
         }
         Some(Ok(found)) => {
             if !texture.0.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, found)) {
-                let (width, height) = found.picture.dimensions();
+                let (width, height) = found.image.dimensions();
                 let size = [width as usize, height as usize];
-                let image = egui::ColorImage::from_rgb(size, found.picture.as_raw());
+                let image = egui::ColorImage::from_rgb(size, found.image.as_raw());
                 texture.0 = Some((found.clone(), ui.ctx().load_texture("preview", image, TextureOptions::LINEAR)));
             }
             if let Some((_, texture)) = &texture.0 {
@@ -252,15 +252,15 @@ fn preview(ui: &mut Ui, w: &Wizard, texture: &mut PreviewTexture, asked: &mut As
     }
 }
 
-/// Where labelled pictures are: typed, which asks for `typed`, or chosen.
-pub(super) fn labelled_pictures(
+/// Where labelled images are: typed, which asks for `typed`, or chosen.
+pub(super) fn labelled_images(
     ui: &mut Ui,
     at: &str,
     width: f32,
     asked: &mut Asked<ModelsInput>,
     typed: impl FnOnce(String) -> ModelsInput,
 ) {
-    let label = ui.label(tr!("Labelled pictures"));
+    let label = ui.label(tr!("Labelled images"));
     let mut text = at.to_owned();
     let edit = TextEdit::singleline(&mut text).desired_width(width).hint_text(tr!("a folder with a folder per class"));
     if ui.add(edit).labelled_by(label.id).changed() {
@@ -271,12 +271,12 @@ pub(super) fn labelled_pictures(
     }
 }
 
-/// Labelled pictures through each plausible contract.
+/// Labelled images through each plausible contract.
 fn check(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
-    ui.label(RichText::new(tr!("Try it on labelled pictures")).strong());
-    ui.weak(tr!("20 or more, a folder per class: the ways of preparing pictures are tried, and the labels where they are not known."));
+    ui.label(RichText::new(tr!("Try it on labelled images")).strong());
+    ui.weak(tr!("20 or more, a folder per class: the ways of preparing images are tried, and the labels where they are not known."));
     ui.horizontal(|ui| {
-        labelled_pictures(ui, &w.dataset, 420.0, asked, ModelsInput::Data);
+        labelled_images(ui, &w.dataset, 420.0, asked, ModelsInput::Data);
         if ui.add_enabled(!w.busy && !w.dataset.trim().is_empty(), egui::Button::new(tr!("Try"))).clicked() {
             asked.input(ModelsInput::Probe);
         }
@@ -301,7 +301,7 @@ fn tried(ui: &mut Ui, probed: &Probed, asked: &mut Asked<ModelsInput>) {
         ui.colored_label(theme::error_colour(ui), &probed.why);
     }
     Grid::new("tried").num_columns(5).spacing([16.0, 4.0]).striped(true).show(ui, |ui| {
-        for head in [tr!("Values"), tr!("Picture"), tr!("Right"), tr!("95 % interval"), String::new()] {
+        for head in [tr!("Values"), tr!("Image"), tr!("Right"), tr!("95 % interval"), String::new()] {
             ui.label(RichText::new(head).strong());
         }
         ui.end_row();

@@ -201,7 +201,7 @@ fn actions(ui: &mut Ui, cx: &Cx<'_>, state: &State, model: &InstalledModel, aske
         button(
             opens && !used && model.path.is_some(),
             tr!("Compare with the one in use"),
-            tr!("Both on the same labelled pictures, in Evaluate"),
+            tr!("Both on the same labelled images, in Evaluate"),
             ModelsInput::Compare,
         );
         button(opens, tr!("Rename…"), tr!("Another name here"), ModelsInput::Rename(Some(model.name.clone())));
@@ -237,15 +237,15 @@ fn facts(ui: &mut Ui, card: &ModelCard) {
     });
 }
 
-/// The 8-bit copy: from which pictures, and what it came to.
+/// The 8-bit copy: from which images, and what it came to.
 fn fast(ui: &mut Ui, _cx: &Cx<'_>, state: &State, card: &ModelCard, asked: &mut Asked<ModelsInput>) {
     if card.operators.iter().any(|(op, _)| op == "QuantizeLinear") {
         return;
     }
     ui.label(RichText::new(tr!("A fast copy")).strong().size(15.0));
-    ui.add(egui::Label::new(tr!("In 8 bits: a third of the size, and faster on processors with 8-bit dot products. It is scaled on some labelled pictures, held against the original on others, and refused where it loses more than 0.3 points.")).wrap());
+    ui.add(egui::Label::new(tr!("In 8 bits: a third of the size, and faster on processors with 8-bit dot products. It is scaled on some labelled images, held against the original on others, and refused where it loses more than 0.3 points.")).wrap());
     ui.horizontal(|ui| {
-        import::labelled_pictures(ui, &state.fast_data, 360.0, asked, ModelsInput::FastData);
+        import::labelled_images(ui, &state.fast_data, 360.0, asked, ModelsInput::FastData);
         let ready = !state.fast_data.trim().is_empty() && state.busy.is_none();
         if ui.add_enabled(ready, egui::Button::new(tr!("Make a fast copy"))).clicked() {
             asked.input(ModelsInput::MakeFast);

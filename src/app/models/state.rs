@@ -30,7 +30,7 @@ pub struct State {
     pub renaming: Option<String>,
     /// The chosen model is about to go to the trash.
     pub removing: bool,
-    /// Labelled pictures for an 8-bit copy, as typed.
+    /// Labelled images for an 8-bit copy, as typed.
     pub fast_data: String,
     /// What an 8-bit copy came to, in words.
     pub fast: Option<Result<String, UserError>>,
@@ -56,11 +56,11 @@ pub struct Wizard {
     pub labels: String,
     /// Pixels a side, as typed.
     pub size: String,
-    /// A picture of the person's own.
+    /// An image of the person's own.
     pub image: Option<PathBuf>,
     /// What the model makes of it, or why nothing.
     pub preview: Option<Result<Arc<Preview>, UserError>>,
-    /// Labelled pictures, as typed.
+    /// Labelled images, as typed.
     pub dataset: String,
     /// What trying found.
     pub probed: Option<Result<Probed, UserError>>,
@@ -115,7 +115,7 @@ impl Wizard {
                 Question::Labels(_, Some(why)) => tr!("The classes' names (%{why})", why = why),
                 Question::Labels(Some(n), None) => tr!("The names of its %{n} classes", n = n),
                 Question::Labels(None, None) => tr!("The classes' names"),
-                Question::Size => tr!("The size of its pictures"),
+                Question::Size => tr!("The size of its images"),
                 Question::Scaling => tr!("The values that it takes"),
             })
             .collect()
@@ -152,7 +152,7 @@ pub enum ModelsInput {
     Install,
     /// Holds the chosen model against the one in use.
     Compare,
-    /// Types where the labelled pictures for an 8-bit copy are.
+    /// Types where the labelled images for an 8-bit copy are.
     FastData(String),
     /// Makes an 8-bit copy of the chosen model.
     MakeFast,
@@ -167,18 +167,18 @@ pub enum ModelsInput {
     Labels(String),
     /// Says what the values are.
     Scaling(Option<Scaling>),
-    /// Says what the model sees of a picture.
+    /// Says what the model sees of an image.
     Crop(Crop),
     Size(String),
     /// Says which output classifies.
     Output(String),
     /// Says what a class counts as.
     Map(String, String),
-    /// Asks for a picture to look at.
+    /// Asks for an image to look at.
     AskImage,
-    /// Asks for labelled pictures.
+    /// Asks for labelled images.
     AskData,
-    /// Types where labelled pictures are.
+    /// Types where labelled images are.
     Data(String),
     /// Tries the contracts on them.
     Probe,
@@ -209,13 +209,13 @@ pub enum ModelsEvent {
     Fast(Result<String, UserError>),
     /// A model asks.
     NeedsInput(Box<ModelImport>),
-    /// What a model that asks makes of a picture.
+    /// What a model that asks makes of an image.
     Previewed(Result<Arc<Preview>, UserError>),
     /// What trying found; nothing where it was stopped.
     Probed(Option<Result<Probed, UserError>>),
-    /// A picture was chosen for the preview.
+    /// An image was chosen for the preview.
     Image(PathBuf),
-    /// Labelled pictures were chosen to try on.
+    /// Labelled images were chosen to try on.
     Data(PathBuf),
     /// The answers were kept: this file opens now; or why they were not.
     Adopted(Result<PathBuf, UserError>),
@@ -236,7 +236,7 @@ pub enum ModelsEffect {
     Export(Option<PathBuf>, String),
     /// Copy a file into the installed ones.
     Install(PathBuf),
-    /// Make an 8-bit copy of a model with labelled pictures.
+    /// Make an 8-bit copy of a model with labelled images.
     MakeFast(Option<PathBuf>, PathBuf),
     /// Measure the model in use.
     Measure(Option<PathBuf>),
@@ -245,17 +245,17 @@ pub enum ModelsEffect {
     Point(Provider),
     /// Stop what goes on.
     Stop,
-    /// Run a model that asks on a picture.
+    /// Run a model that asks on an image.
     Preview(Box<ModelImport>, PathBuf),
-    /// Try it on labelled pictures.
+    /// Try it on labelled images.
     Probe(Box<ModelImport>, PathBuf),
     /// Keep the answers and open it.
     Adopt(Box<ModelImport>),
     /// Ask where to, then write a copy that says everything itself.
     SaveAsOurs(Box<ModelImport>),
-    /// Ask for a picture.
+    /// Ask for an image.
     AskImage,
-    /// Ask for labelled pictures.
+    /// Ask for labelled images.
     AskData,
 }
 

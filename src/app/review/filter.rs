@@ -43,7 +43,7 @@ pub(super) fn folders(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked
     }
     if state.skipped > 0 {
         ui.weak(tr!("%{n} other files skipped", n = whole(state.skipped)))
-            .on_hover_text(tr!("Found in the folder, and not pictures"));
+            .on_hover_text(tr!("Found in the folder, and not images"));
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn first_run(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Ask
                 }
             }
             ui.add_space(8.0);
-            ui.weak(tr!("or drop pictures and folders anywhere on this window"));
+            ui.weak(tr!("or drop images and folders anywhere on this window"));
             if !cx.recent.is_empty() {
                 ui.add_space(20.0);
                 ui.label(RichText::new(tr!("Recent")).strong());

@@ -1,17 +1,17 @@
-//! The gallery: only the rows on the screen are laid out, pictures come when they are ready.
+//! The gallery: only the rows on the screen are laid out, images come when they are ready.
 
 use super::memory::{DraggedTile, Memory};
 use super::message::Input;
 use super::state::{State, Verdict};
 use crate::app::language::{look_up, percent, tr};
-use crate::app::textures::{Key, Look, Pictures};
+use crate::app::textures::{Key, Look, Textures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, paint_fitted};
 use crate::domain::{CellId, ImageResult, Square, Status};
 use crate::files::display_name;
 use egui::{Align2, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
-/// Height of the words under a tile's picture.
+/// Height of the words under a tile's image.
 const CAPTION: f32 = 40.0;
 const GAP: f32 = 8.0;
 const SCROLL_BAR: f32 = 12.0;
@@ -20,7 +20,7 @@ pub(super) fn gallery(
     ui: &mut Ui,
     state: &State,
     memory: &mut Memory,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     asked: &mut Asked<Input>,
 ) {
     if state.visible.is_empty() {
@@ -28,9 +28,9 @@ pub(super) fn gallery(
             ui.add_space(ui.available_height() * 0.3);
             ui.label(match (&state.trouble, state.job.is_some(), state.tiles.is_empty()) {
                 (Some(trouble), false, true) => trouble.clone(),
-                (_, true, true) if state.watching() => tr!("Waiting for the first pictures…"),
+                (_, true, true) if state.watching() => tr!("Waiting for the first images…"),
                 (_, true, true) => tr!("Looking at the first images…"),
-                (_, false, true) => tr!("There is no picture in what was opened."),
+                (_, false, true) => tr!("There is no image in what was opened."),
                 _ => tr!("Nothing fits the filter."),
             });
         });
@@ -64,7 +64,7 @@ pub(super) fn gallery(
         for row in range {
             ui.horizontal(|ui| {
                 for &tile in state.visible.iter().skip(row * columns).take(columns) {
-                    draw(ui, state, memory, pictures, asked, tile, size);
+                    draw(ui, state, memory, textures, asked, tile, size);
                 }
             });
         }
@@ -130,7 +130,7 @@ fn draw(
     ui: &mut Ui,
     state: &State,
     memory: &mut Memory,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     asked: &mut Asked<Input>,
     tile: CellId,
     size: f32,
@@ -148,16 +148,16 @@ fn draw(
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &words));
     take(ui, state, asked, tile, chosen, &response);
     let dark = ui.visuals().dark_mode;
-    let picture = Rect::from_min_size(rect.min, vec2(size, size));
+    let frame = Rect::from_min_size(rect.min, vec2(size, size));
     ui.painter().rect_filled(rect, 6.0, theme::tile_back(dark));
-    let inner = picture.shrink(3.0);
-    ui.painter().rect_filled(inner, 4.0, theme::picture_back(dark));
-    paint_image(ui, pictures, image, state.cell_of(tile).map(|c| c.square), &verdict, inner);
+    let inner = frame.shrink(3.0);
+    ui.painter().rect_filled(inner, 4.0, theme::image_back(dark));
+    paint_image(ui, textures, image, state.cell_of(tile).map(|c| c.square), &verdict, inner);
     paint_caption(ui, state, tile, &verdict, name, rect, size);
     if response.hovered() {
         memory.hovered = Some(tile);
     }
-    paint_badges(ui, &verdict, state.flagged(tile), picture);
+    paint_badges(ui, &verdict, state.flagged(tile), frame);
     if chosen || response.hovered() || response.has_focus() {
         let stroke = if chosen {
             Stroke::new(if cursor { 3.0 } else { 2.0 }, theme::accent(dark))
@@ -194,7 +194,7 @@ fn take(ui: &Ui, state: &State, asked: &mut Asked<Input>, tile: CellId, chosen: 
 /// The cell's square, or why there is none to be seen.
 fn paint_image(
     ui: &Ui,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     image: &ImageResult,
     square: Option<Square>,
     verdict: &Verdict<'_>,
@@ -209,7 +209,7 @@ fn paint_image(
         let galley = ui.painter().layout(verdict.reason.to_owned(), font, colour, inner.width() - 8.0);
         ui.painter().with_clip_rect(inner).galley(inner.min + vec2(4.0, 4.0), galley, colour);
     } else if let Some(digest) = image.digest {
-        match pictures.get(Key::small(digest, square), &image.path, square) {
+        match textures.get(Key::small(digest, square), &image.path, square) {
             Look::Ready(texture) => paint_fitted(ui.painter(), texture, inner),
             Look::Coming => middle("…"),
             Look::Broken => middle(&tr!("cannot be shown now")),
@@ -256,10 +256,10 @@ fn paint_caption(ui: &Ui, state: &State, tile: CellId, verdict: &Verdict<'_>, na
 }
 
 /// In the corners: whether a person saw it, and whether it wants eyes.
-fn paint_badges(ui: &Ui, verdict: &Verdict<'_>, flagged: bool, picture: Rect) {
+fn paint_badges(ui: &Ui, verdict: &Verdict<'_>, flagged: bool, frame: Rect) {
     let dark = ui.visuals().dark_mode;
     if let Some(confirmed) = verdict.reviewed {
-        let corner = picture.right_top() + vec2(-15.0, 15.0);
+        let corner = frame.right_top() + vec2(-15.0, 15.0);
         // A tick for what a person has seen; what was changed also says what it was, below.
         let colour = if confirmed { theme::accent(dark) } else { theme::curves(dark).validation };
         ui.painter().circle_filled(corner, 9.5, colour);
@@ -268,7 +268,7 @@ fn paint_badges(ui: &Ui, verdict: &Verdict<'_>, flagged: bool, picture: Rect) {
     }
     if flagged {
         // In a corner that nothing else uses.
-        let pole = picture.left_top() + vec2(9.0, 8.0);
+        let pole = frame.left_top() + vec2(9.0, 8.0);
         let colour = theme::error_colour(ui);
         ui.painter().circle_filled(pole + vec2(4.0, 6.0), 10.0, theme::veil());
         ui.painter().line_segment([pole, pole + vec2(0.0, 13.0)], Stroke::new(1.6, theme::on_veil()));

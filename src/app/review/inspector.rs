@@ -1,11 +1,11 @@
-//! The image pane: the picture with zoom and pan, its squares, the probability of every class, facts of the file.
+//! The image pane: the image with zoom and pan, its squares, the probability of every class, facts of the file.
 
 use super::memory::{HeatTexture, Memory, SquareDrag, View};
 use super::message::Input;
 use super::state::State;
 use crate::app::command::Command;
 use crate::app::language::{decimal, look_up, percent, tr};
-use crate::app::textures::{Key, Look, Pictures};
+use crate::app::textures::{Key, Look, Textures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button};
 use crate::domain::{CellId, CellResult, Digest, ImageResult, Outcome, Square};
@@ -19,7 +19,7 @@ pub(super) fn pane(
     cx: &Cx<'_>,
     state: &State,
     memory: &mut Memory,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     asked: &mut Asked<Input>,
 ) {
     let Some((tile, image)) = state.selected.and_then(|t| Some((t, state.image_of(t)?.clone()))) else {
@@ -42,7 +42,7 @@ pub(super) fn pane(
         }
     });
     let height = (ui.available_height() - 238.0).max(ui.available_height() * 0.45).max(120.0);
-    picture(ui, state, memory, pictures, asked, tile, &image, vec2(ui.available_width(), height));
+    image_pane(ui, state, memory, textures, asked, tile, &image, vec2(ui.available_width(), height));
     if state.model.looks_at_squares() {
         ui.horizontal_wrapped(|ui| {
             if ui
@@ -68,7 +68,7 @@ pub(super) fn pane(
             }
             (Outcome::Cells(_), Some(cell)) => bars(ui, state, cell),
             _ => {
-                ui.label(tr!("Nothing in this picture looks like the nucleus of a white cell."));
+                ui.label(tr!("Nothing in this image looks like the nucleus of a white cell."));
             }
         }
         for w in &image.warnings {
@@ -97,11 +97,11 @@ impl Placed {
     clippy::too_many_arguments,
     reason = "a drawing function of one caller; a struct would be named once and taken apart once"
 )]
-fn picture(
+fn image_pane(
     ui: &mut Ui,
     state: &State,
     memory: &mut Memory,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     asked: &mut Asked<Input>,
     tile: CellId,
     image: &ImageResult,
@@ -111,13 +111,13 @@ fn picture(
     let words = tr!("Image %{name}", name = display_name(&image.path));
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &words));
     let dark = ui.visuals().dark_mode;
-    ui.painter().rect_filled(rect, 4.0, theme::picture_back(dark));
+    ui.painter().rect_filled(rect, 4.0, theme::image_back(dark));
     let Some((w, h)) = image.size else { return };
-    #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+    #[expect(clippy::cast_precision_loss, reason = "image sizes")]
     let natural = vec2(w as f32, h as f32);
     let placed = move_view(ui, state, &mut memory.view, &response, natural);
     let Some(digest) = image.digest else { return };
-    paint_pixels(ui, pictures, image, digest, state.cell_of(tile).map(|c| c.square), (rect, placed, natural));
+    paint_pixels(ui, textures, image, digest, state.cell_of(tile).map(|c| c.square), (rect, placed, natural));
     let Outcome::Cells(cells) = &image.outcome else { return };
     if state.drawing {
         draw_squares(ui, state, &mut memory.drag, asked, tile, cells, &response, (placed.origin, placed.scale));
@@ -185,7 +185,7 @@ fn move_view(ui: &Ui, state: &State, view: &mut View, response: &egui::Response,
 /// The image itself; until it is decoded the cell's small one stands in.
 fn paint_pixels(
     ui: &Ui,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     image: &ImageResult,
     digest: Digest,
     square: Option<Square>,
@@ -193,14 +193,14 @@ fn paint_pixels(
 ) {
     let painter = ui.painter().with_clip_rect(rect);
     let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-    match pictures.get(Key::Full(digest), &image.path, None) {
+    match textures.get(Key::Full(digest), &image.path, None) {
         Look::Ready(texture) => {
             let place = Rect::from_min_size(placed.origin, natural * placed.scale);
             painter.image(texture.id(), place, whole, theme::untinted());
         }
         Look::Coming => {
             // Painted, not laid out: what stands below must not jump.
-            let small = match pictures.get(Key::small(digest, square), &image.path, square) {
+            let small = match textures.get(Key::small(digest, square), &image.path, square) {
                 Look::Ready(texture) => Some(texture.id()),
                 _ => None,
             };
@@ -267,7 +267,7 @@ fn heat_controls(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Inpu
 }
 
 /// The map as a texture, made anew when map or opacity changed.
-#[expect(clippy::cast_precision_loss, reason = "shares of a small picture")]
+#[expect(clippy::cast_precision_loss, reason = "shares of a small image")]
 fn heat_texture(
     ui: &Ui,
     HeatTexture(kept): &mut HeatTexture,
@@ -296,7 +296,7 @@ const SMALLEST: f32 = 8.0;
 const CORNER: f32 = 12.0;
 
 /// In drawing mode: a drag inside the chosen square moves it, at its lower right corner sizes it, elsewhere draws a new one.
-#[expect(clippy::too_many_arguments, reason = "a part of `picture`")]
+#[expect(clippy::too_many_arguments, reason = "a part of `image_pane`")]
 fn draw_squares(
     ui: &Ui,
     state: &State,

@@ -67,7 +67,7 @@ impl LabelView {
         match (&self.read_only, self.waiting) {
             (Some(why), _) => (tr!("Read only"), tr!("Labels cannot be given: %{why}", why = why)),
             (None, 0) if n == 0 => {
-                (tr!("Nothing unsaved"), tr!("Labels are kept as they are given; pictures are only read"))
+                (tr!("Nothing unsaved"), tr!("Labels are kept as they are given; images are only read"))
             }
             (None, 0) if n == 1 => (tr!("1 label saved"), tr!("Every label is on the disk")),
             (None, 0) => (tr!("%{n} labels saved", n = n), tr!("Every label is on the disk")),

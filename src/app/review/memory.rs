@@ -74,9 +74,9 @@ impl Pointing {
 /// Zoom and pan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
-    /// 1 fits the picture into the pane.
+    /// 1 fits the image into the pane.
     pub(super) zoom: f32,
-    /// Middle of the pane from the middle of the picture, in shares of the fitted picture.
+    /// Middle of the pane from the middle of the image, in shares of the fitted image.
     pub(super) centre: Vec2,
 }
 
@@ -103,9 +103,9 @@ pub(crate) struct SquareDrag {
     pub(super) cell: Option<u32>,
     /// Whether its corner is drawn, and not the whole.
     pub(super) sizing: bool,
-    /// As it is now, pixels of the picture.
+    /// As it is now, pixels of the image.
     pub(super) square: Square,
-    /// Where the drag began, pixels of the picture.
+    /// Where the drag began, pixels of the image.
     pub(super) from: egui::Pos2,
     /// As it was then.
     pub(super) was: Square,

@@ -6,7 +6,7 @@ use super::state::{Dialog, State};
 use super::{case_form, differential, filter, first_run, gallery, inspector, map, sign_off};
 use crate::app::command::Command;
 use crate::app::language::tr;
-use crate::app::textures::Pictures;
+use crate::app::textures::Textures;
 use crate::app::widgets::{Asked, Cx, Pressed, focus_keys, modal, pressed, take_keys};
 use crate::domain::{CellClass, NOT_A_WHITE_CELL, UNIDENTIFIED};
 use egui::{CentralPanel, Key, Panel, ScrollArea, Ui};
@@ -16,7 +16,7 @@ pub(crate) fn page(
     cx: &Cx<'_>,
     state: &State,
     memory: &mut Memory,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     asked: &mut Asked<Input>,
 ) {
     if (state.opened.is_empty() || state.nothing_in.is_some()) && state.job.is_none() {
@@ -42,7 +42,7 @@ pub(crate) fn page(
     Panel::right("image")
         .default_size(half)
         .size_range(280.0..=1400.0)
-        .show(ui, |ui| inspector::pane(ui, cx, state, memory, pictures, asked));
+        .show(ui, |ui| inspector::pane(ui, cx, state, memory, textures, asked));
     CentralPanel::default().show(ui, |ui| {
         filter::bar(ui, cx, state, asked);
         filter::hint(ui, cx, state, asked);
@@ -50,7 +50,7 @@ pub(crate) fn page(
         if state.map.shown {
             map::map(ui, state, memory, asked);
         } else {
-            gallery::gallery(ui, state, memory, pictures, asked);
+            gallery::gallery(ui, state, memory, textures, asked);
         }
     });
 }
@@ -105,7 +105,7 @@ pub(crate) fn keys(ui: &Ui, cx: &Cx<'_>, memory: &Memory, asked: &mut Asked<Inpu
 }
 
 /// The page's dialogs.
-pub(crate) fn dialog(ui: &Ui, cx: &Cx<'_>, state: &State, pictures: &mut Pictures, asked: &mut Asked<Input>) {
+pub(crate) fn dialog(ui: &Ui, cx: &Cx<'_>, state: &State, textures: &mut Textures, asked: &mut Asked<Input>) {
     let mut close = false;
     match &state.dialog {
         Dialog::None => {}
@@ -113,7 +113,7 @@ pub(crate) fn dialog(ui: &Ui, cx: &Cx<'_>, state: &State, pictures: &mut Picture
         Dialog::ConfirmAll(n) => close = modal(ui, &tr!("Confirm in bulk"), |ui| confirm_all(ui, *n, asked)),
         Dialog::Sign { reason } => {
             close = ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, Key::Escape));
-            sign_off::sign(ui, cx, state, pictures, reason, asked);
+            sign_off::sign(ui, cx, state, textures, reason, asked);
         }
         Dialog::Amend { reason } => close = modal(ui, &tr!("Amend"), |ui| sign_off::amend(ui, reason, asked)),
         Dialog::Ranges(drafts) => {

@@ -5,9 +5,9 @@ use super::case_form::{edged, left_out, names, number, obstacle, ranges_said, wr
 use super::message::Input;
 use super::state::{Dialog, State};
 use crate::app::language::{look_up, tr, whole};
-use crate::app::textures::{self, Pictures};
+use crate::app::textures::{self, Textures};
 use crate::app::theme;
-use crate::app::widgets::{Asked, Cx, pictured};
+use crate::app::widgets::{Asked, Cx, thumbnail};
 use crate::domain::ImageResult;
 use crate::files::display_name;
 use crate::laboratory::{Ranges, Sex, SlideReport, Unit, plain_text};
@@ -16,10 +16,10 @@ use egui::{Grid, Id, Key, Role, ScrollArea, TextEdit, Ui, WidgetInfo};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Side of the small picture of a field that is asked about, points.
+/// Side of the small image of a field that is asked about, points.
 const FIELD: f32 = 150.0;
 /// So many of the images of a group are shown at most.
-const PICTURED: usize = 6;
+const SHOWN_IMAGES: usize = 6;
 
 /// Reasons that come up often; any other can be typed.
 const REASONS: [&str; 4] = [
@@ -34,7 +34,7 @@ pub(super) fn sign(
     ui: &Ui,
     cx: &Cx<'_>,
     state: &State,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     reason: &str,
     asked: &mut Asked<Input>,
 ) {
@@ -42,14 +42,14 @@ pub(super) fn sign(
         ui.set_width(560.0);
         ui.heading(tr!("Sign"));
         ui.separator();
-        sheet(ui, cx, state, pictures, reason, asked);
+        sheet(ui, cx, state, textures, reason, asked);
     });
     if answer.should_close() {
         asked.input(Input::Dialog(Dialog::None));
     }
 }
 
-fn sheet(ui: &mut Ui, cx: &Cx<'_>, state: &State, pictures: &mut Pictures, reason: &str, asked: &mut Asked<Input>) {
+fn sheet(ui: &mut Ui, cx: &Cx<'_>, state: &State, textures: &mut Textures, reason: &str, asked: &mut Asked<Input>) {
     let shown = super::differential::shown(ui, state);
     let r = &shown.report;
     let obstacles = r.table.obstacles();
@@ -57,7 +57,7 @@ fn sheet(ui: &mut Ui, cx: &Cx<'_>, state: &State, pictures: &mut Pictures, reaso
     let room = (ui.ctx().content_rect().height() - 290.0).max(160.0);
     ScrollArea::vertical().id_salt("what is signed").max_height(room).show(ui, |ui| {
         summary(ui, r);
-        questions(ui, state, pictures, r, asked);
+        questions(ui, state, textures, r, asked);
         if !obstacles.is_empty() {
             ui.add_space(6.0);
             ui.colored_label(theme::error_colour(ui), tr!("Not complete yet:"));
@@ -192,7 +192,7 @@ enum Fields {
 }
 
 /// Asks about images that look like the same field, shown side by side, and lets a person take back what was said of them.
-fn questions(ui: &mut Ui, state: &State, pictures: &mut Pictures, r: &SlideReport, asked: &mut Asked<Input>) {
+fn questions(ui: &mut Ui, state: &State, textures: &mut Textures, r: &SlideReport, asked: &mut Asked<Input>) {
     let undecided = r.table.left.alike.iter().map(|paths| (Fields::Undecided, state.group_of(paths)));
     let said = [(Fields::Same, SAME_FIELDS), (Fields::Different, OTHER_FIELDS)]
         .into_iter()
@@ -209,10 +209,10 @@ fn questions(ui: &mut Ui, state: &State, pictures: &mut Pictures, r: &SlideRepor
             Fields::Different => tr!("%{n} images are counted as different fields: %{names}", n = n, names = names),
         });
         ui.horizontal_wrapped(|ui| {
-            for image in images.iter().take(PICTURED) {
+            for image in images.iter().take(SHOWN_IMAGES) {
                 let Some(digest) = image.digest else { continue };
                 let name = plain_text(&display_name(&image.path));
-                pictured(ui, pictures, textures::Key::small(digest, None), &image.path, FIELD, &name);
+                thumbnail(ui, textures, textures::Key::small(digest, None), &image.path, FIELD, &name);
             }
         });
         ui.horizontal(|ui| {

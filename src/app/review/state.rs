@@ -207,9 +207,9 @@ pub struct State {
     pub filter: Filter,
     /// In which order.
     pub sort: GallerySort,
-    /// Side of a tile's picture, points.
+    /// Side of a tile's image, points.
     pub tile_size: f32,
-    /// Files in folders that are no pictures.
+    /// Files in folders that are no images.
     pub skipped: usize,
     /// What runs.
     pub job: Option<Job>,
@@ -228,7 +228,7 @@ pub struct State {
     pub hint_seen: usize,
     /// The cursor shall go into the filter.
     pub focus_filter: bool,
-    /// The picture shall be fitted into its pane.
+    /// The image shall be fitted into its pane.
     pub fit: bool,
     /// The selected tile shall be scrolled to.
     pub reveal: bool,

@@ -81,7 +81,7 @@ fn path(ui: &Ui, text: &str, why: &str, watch: bool, asked: &mut Asked<Input>) {
         if !why.is_empty() {
             ui.label(why);
         }
-        let label = ui.label(tr!("Path of a picture or folder"));
+        let label = ui.label(tr!("Path of an image or folder"));
         let edit = ui.add(TextEdit::singleline(&mut text).desired_width(f32::INFINITY)).labelled_by(label.id);
         edit.request_focus();
         let enter = ui.input(|i| i.key_pressed(Key::Enter));
@@ -208,7 +208,7 @@ fn keyboard(ui: &mut Ui, cx: &Cx<'_>, waiting: Option<Command>, asked: &mut Aske
                 (tr!("Click, Ctrl, Shift"), tr!("Choose one; add or take out one; choose a range")),
                 (tr!("Drag between tiles, Shift+drag"), tr!("Choose what the band touches")),
                 (tr!("Drag a tile to a class"), tr!("Label it, and what is chosen with it")),
-                (tr!("Mouse wheel, drag"), tr!("Zoom and move the picture; double click fits it")),
+                (tr!("Mouse wheel, drag"), tr!("Zoom and move the image; double click fits it")),
                 ("Escape".into(), tr!("Close a dialog; give the keyboard back to the gallery")),
                 ("F6, Tab".into(), tr!("Go to the controls; go to the next control")),
                 (tr!("1 to 9 in Evaluate"), tr!("Correct the reference of the chosen image")),

@@ -1,11 +1,11 @@
-//! Keys and clicks in the order in which they came. egui takes all that came since the last picture at once, and a click that moves
+//! Keys and clicks in the order in which they came. egui takes all that came since the last image at once, and a click that moves
 //! the focus is looked at before the letters: on a slow machine the last letter typed before a click, or the first one after it, is
 //! then lost, or goes elsewhere; and so are letters after a key that moves the focus. What came after the other kind waits for the next
-//! picture. Nothing is dropped.
+//! image. Nothing is dropped.
 
 use egui::{Event, Key};
 
-/// What waits for its picture.
+/// What waits for its image.
 #[derive(Debug, Default)]
 pub(crate) struct InputOrder {
     waiting: Vec<Event>,
@@ -67,16 +67,16 @@ mod tests {
         let all = vec![text("4"), text("2"), moved, button(true), button(false), text("A"), button(true)];
         let mut order = InputOrder::default();
         let mut came = all.clone();
-        let mut pictures = Vec::new();
+        let mut textures = Vec::new();
         loop {
             let more = order.take(&mut came);
-            pictures.push(std::mem::take(&mut came));
+            textures.push(std::mem::take(&mut came));
             if !more {
                 break;
             }
         }
-        assert_eq!(pictures.iter().map(Vec::len).collect::<Vec<_>>(), [3, 2, 1, 1]);
-        assert_eq!(pictures.concat(), all);
+        assert_eq!(textures.iter().map(Vec::len).collect::<Vec<_>>(), [3, 2, 1, 1]);
+        assert_eq!(textures.concat(), all);
         // A digit right behind the key that leaves a field.
         let tab =
             Event::Key { key: Key::Tab, physical_key: None, pressed: true, repeat: false, modifiers: Modifiers::NONE };

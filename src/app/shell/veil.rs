@@ -15,7 +15,7 @@ pub(crate) fn drop_veil(ui: &Ui) {
     painter.text(
         rect.center(),
         egui::Align2::CENTER_CENTER,
-        tr!("Drop pictures or folders to classify them, a model to open it"),
+        tr!("Drop images or folders to classify them, a model to open it"),
         egui::FontId::proportional(26.0),
         theme::on_veil(),
     );

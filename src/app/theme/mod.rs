@@ -82,8 +82,8 @@ pub fn curves(dark: bool) -> CurveColours {
     }
 }
 
-/// Behind pictures.
-pub fn picture_back(dark: bool) -> Color32 {
+/// Behind images.
+pub fn image_back(dark: bool) -> Color32 {
     if dark { Color32::from_gray(18) } else { Color32::from_gray(226) }
 }
 
@@ -120,7 +120,7 @@ pub fn heat(colour: [f32; 3], share: f32) -> Color32 {
     Color32::from_rgba_unmultiplied(r, g, b, (share.clamp(0.0, 1.0) * 255.0) as u8)
 }
 
-/// Tints a picture not at all.
+/// Tints an image not at all.
 pub fn untinted() -> Color32 {
     Color32::WHITE
 }

@@ -34,7 +34,7 @@ impl Jobs {
     pub fn perform(&mut self, effect: Effect, cx: &JobContext<'_>) {
         match effect {
             Effect::AskDataset => {
-                let otherwise = no_dialog("Type or paste the path of the labelled pictures");
+                let otherwise = no_dialog("Type or paste the path of the labelled images");
                 self.events.ask(pick_labelled_folder, otherwise, |events, path| events.send(Event::Dataset(path)));
             }
             Effect::LookAtData(generation, request) => self.look(generation, *request),

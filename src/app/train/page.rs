@@ -6,9 +6,9 @@ use super::state::{Phase, State, TrainForm};
 use super::update::Input;
 use crate::app::command::Command;
 use crate::app::language::{decimal, look_up, tr};
-use crate::app::textures::{Key, Pictures};
+use crate::app::textures::{Key, Textures};
 use crate::app::theme;
-use crate::app::widgets::{Asked, Cx, command_button, duration, line, pictured, still_plot};
+use crate::app::widgets::{Asked, Cx, command_button, duration, line, still_plot, thumbnail};
 use crate::dataset::Grouping;
 use crate::domain::{EpochRow, clinical_rank, same_label};
 use crate::files::{display_name, display_path};
@@ -19,15 +19,15 @@ use egui::{
 };
 use egui_plot::{Corner, HoverPosition, Legend, LineStyle, MarkerShape, PlotPoints, Points, VLine};
 
-/// Side of each of two pictures that look alike.
+/// Side of each of two images that look alike.
 const PAIR: f32 = 64.0;
 
-pub(crate) fn page(ui: &mut Ui, cx: &Cx<'_>, state: &State, pictures: &mut Pictures, asked: &mut Asked<Input>) {
+pub(crate) fn page(ui: &mut Ui, cx: &Cx<'_>, state: &State, textures: &mut Textures, asked: &mut Asked<Input>) {
     Panel::left("train-form").default_size(410.0).size_range(330.0..=560.0).show(ui, |ui| {
         ScrollArea::vertical().show(ui, |ui| {
             let mut form = state.form.clone();
             unfinished(ui, state, asked);
-            data(ui, cx, state, &mut form, pictures, asked);
+            data(ui, cx, state, &mut form, textures, asked);
             ui.add_space(10.0);
             recipe(ui, state, &mut form);
             ui.add_space(10.0);
@@ -64,7 +64,7 @@ fn unfinished(ui: &mut Ui, state: &State, asked: &mut Asked<Input>) {
                 {
                     asked.input(Input::TakeUp(Box::new(run.clone())));
                 }
-                if ui.button(tr!("Discard")).on_hover_text(tr!("Deletes its checkpoint; the pictures stay")).clicked() {
+                if ui.button(tr!("Discard")).on_hover_text(tr!("Deletes its checkpoint; the images stay")).clicked() {
                     asked.input(Input::Forget(run.out.clone()));
                 }
             });
@@ -74,7 +74,7 @@ fn unfinished(ui: &mut Ui, state: &State, asked: &mut Asked<Input>) {
 }
 
 /// Pairs of images that look alike although they are declared to be of different groups, side by side: a person sees whether they are.
-fn lookalikes(ui: &mut Ui, found: &Lookalikes, pictures: &mut Pictures) {
+fn lookalikes(ui: &mut Ui, found: &Lookalikes, textures: &mut Textures) {
     if found.shown.is_empty() {
         return;
     }
@@ -97,7 +97,7 @@ fn lookalikes(ui: &mut Ui, found: &Lookalikes, pictures: &mut Pictures) {
             |ui, range| {
                 for pair in &found.shown[range] {
                     ui.horizontal(|ui| {
-                        pair.cells.iter().for_each(|cell| lookalike(ui, cell, pictures));
+                        pair.cells.iter().for_each(|cell| lookalike(ui, cell, textures));
                         let words = tr!("%{alike} alike", alike = decimal(f64::from(pair.correlation), 2));
                         let words = if pair.apart { tr!("%{words}, on two sides", words = words) } else { words };
                         ui.label(RichText::new(words).small());
@@ -112,9 +112,9 @@ fn lookalikes(ui: &mut Ui, found: &Lookalikes, pictures: &mut Pictures) {
 }
 
 /// One of two, small, with its label.
-fn lookalike(ui: &mut Ui, cell: &LookalikeCell, pictures: &mut Pictures) {
+fn lookalike(ui: &mut Ui, cell: &LookalikeCell, textures: &mut Textures) {
     let name = format!("{}, {}", cell.name, look_up(&cell.label));
-    pictured(ui, pictures, Key::small(cell.digest, cell.square), &cell.path, PAIR, &name);
+    thumbnail(ui, textures, Key::small(cell.digest, cell.square), &cell.path, PAIR, &name);
     ui.label(RichText::new(look_up(&cell.label)).small());
 }
 
@@ -148,7 +148,7 @@ fn obstacle(ui: &mut Ui, state: &State, form: &TrainForm, obstacle: &Obstacle, a
                     let named: Vec<String> = labels.iter().map(|l| look_up(l)).collect();
                     (
                         tr!("Leave out %{labels}", labels = named.join(", ")),
-                        tr!("The new model will not know it; its pictures stay where they are"),
+                        tr!("The new model will not know it; its images stay where they are"),
                         |form, remedy| {
                             if let Remedy::LeaveOut(labels) = remedy {
                                 form.leave_out.extend(labels.iter().cloned());
@@ -158,7 +158,7 @@ fn obstacle(ui: &mut Ui, state: &State, form: &TrainForm, obstacle: &Obstacle, a
                 }
                 Remedy::TwoParts => (
                     tr!("Split into training and validation alone"),
-                    tr!("Without a test part the figures are of the pictures that chose the best epoch"),
+                    tr!("Without a test part the figures are of the images that chose the best epoch"),
                     |form, _| form.split = defaults::SPLIT.into(),
                 ),
                 Remedy::RandomSplit => (
@@ -220,7 +220,7 @@ fn data(
     cx: &Cx<'_>,
     state: &State,
     form: &mut TrainForm,
-    pictures: &mut Pictures,
+    textures: &mut Textures,
     asked: &mut Asked<Input>,
 ) {
     ui.add_space(6.0);
@@ -228,7 +228,7 @@ fn data(
     ui.add_enabled_ui(!state.busy(), |ui| {
         let label = ui.label(tr!("A folder with a folder per class, or a CSV with path,label[,group][,split]"));
         let edit = TextEdit::singleline(&mut form.dataset)
-            .hint_text(tr!("path of the labelled pictures"))
+            .hint_text(tr!("path of the labelled images"))
             .desired_width(f32::INFINITY);
         ui.add(edit).labelled_by(label.id);
     });
@@ -262,7 +262,7 @@ fn data(
     for line in &plan.grouping {
         ui.add(egui::Label::new(RichText::new(line).small()).wrap());
     }
-    lookalikes(ui, &plan.lookalikes, pictures);
+    lookalikes(ui, &plan.lookalikes, textures);
     for note in &plan.notes {
         ui.add(egui::Label::new(RichText::new(tr!("Note: %{text}", text = note)).small()).wrap());
     }

@@ -86,7 +86,7 @@ impl TrainForm {
         let dataset = self.dataset.trim();
         if dataset.is_empty() {
             return Err(UserError::new(tr!(
-                "Choose labelled pictures first: a folder with a folder per class, or a CSV"
+                "Choose labelled images first: a folder with a folder per class, or a CSV"
             )));
         }
         let ratio: Ratio = self.split.parse()?;

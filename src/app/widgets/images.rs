@@ -1,11 +1,11 @@
 //! Images in a place of their own.
 
-use crate::app::textures::{Key, Look, Pictures};
+use crate::app::textures::{Key, Look, Textures};
 use crate::app::theme;
 use egui::{Rect, Ui, WidgetInfo, pos2};
 use std::path::Path;
 
-/// Paints a picture into a place, as large as it fits, not distorted.
+/// Paints an image into a place, as large as it fits, not distorted.
 pub(crate) fn paint_fitted(painter: &egui::Painter, texture: &egui::TextureHandle, place: Rect) {
     let size = texture.size_vec2();
     let scale = (place.width() / size.x).min(place.height() / size.y);
@@ -13,11 +13,11 @@ pub(crate) fn paint_fitted(painter: &egui::Painter, texture: &egui::TextureHandl
     painter.image(texture.id(), Rect::from_center_size(place.center(), size * scale), all, theme::untinted());
 }
 
-/// A picture in a place of its own of so many points a side; its name is what is read aloud, and shown under the pointer.
-pub(crate) fn pictured(ui: &mut Ui, pictures: &mut Pictures, key: Key, path: &Path, side: f32, name: &str) {
+/// An image in a place of its own of so many points a side; its name is what is read aloud, and shown under the pointer.
+pub(crate) fn thumbnail(ui: &mut Ui, textures: &mut Textures, key: Key, path: &Path, side: f32, name: &str) {
     let (place, response) = ui.allocate_exact_size(egui::Vec2::splat(side), egui::Sense::hover());
-    ui.painter().rect_filled(place, 3.0, theme::picture_back(ui.visuals().dark_mode));
-    if let Look::Ready(texture) = pictures.get(key, path, key.square()) {
+    ui.painter().rect_filled(place, 3.0, theme::image_back(ui.visuals().dark_mode));
+    if let Look::Ready(texture) = textures.get(key, path, key.square()) {
         paint_fitted(ui.painter(), texture, place);
     }
     response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, name));

@@ -4,7 +4,7 @@ pub mod images;
 mod keyboard;
 mod plots;
 
-pub(crate) use images::{paint_fitted, pictured};
+pub(crate) use images::{paint_fitted, thumbnail};
 pub(crate) use keyboard::{Pressed, focus_keys, pressed, shortcuts, take_keys};
 pub(crate) use plots::{line, still_plot};
 

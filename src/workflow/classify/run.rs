@@ -20,7 +20,7 @@ pub struct ClassifyRequest {
     pub paths: Vec<PathBuf>,
     /// The provider asked for.
     pub provider: Provider,
-    /// Which cells of a picture.
+    /// Which cells of an image.
     pub cells: Cells,
     /// Cells per run at most.
     pub batch: Option<usize>,
@@ -32,7 +32,7 @@ pub struct ClassifyRequest {
     pub own: Arc<OwnSquares>,
     /// Files whose results are known already, and what they were like then: passed over unless they changed.
     pub known: Arc<HashMap<PathBuf, FileFacts>>,
-    /// Go on looking for new pictures until it is stopped.
+    /// Go on looking for new images until it is stopped.
     pub watch: bool,
 }
 
@@ -45,7 +45,7 @@ pub enum ClassifyEvent {
     Twice(usize),
     /// Files that were known and are not there any more.
     Gone(Vec<PathBuf>),
-    /// A watched folder was looked at: how many pictures are still being written.
+    /// A watched folder was looked at: how many images are still being written.
     Looked(usize),
     /// A watched folder cannot be read now, or can be read again.
     Reachable(bool),
@@ -62,7 +62,7 @@ pub enum ClassifyEvent {
 pub struct ClassifySummary {
     /// Counts by class and of what could not be counted.
     pub differential: Differential,
-    /// Files found in folders that are no pictures.
+    /// Files found in folders that are no images.
     pub skipped: usize,
     /// Whether it was stopped early.
     pub cancelled: bool,

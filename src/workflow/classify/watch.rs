@@ -1,4 +1,4 @@
-//! A watched folder: pictures are classified as a camera writes them.
+//! A watched folder: images are classified as a camera writes them.
 //!
 //! Folders are looked at again and again instead of asking the system to tell: shares of other machines, where cameras
 //! write to, tell nothing. A file is taken once two looks found it the same, so a half-written one waits. A folder that

@@ -21,7 +21,7 @@ const CONTRADICTIONS: usize = 5;
 /// Puts the very same cell under several names into one group: copies tell no more than one of them. What was found is said.
 pub(super) fn copies_together(
     cells: &[EvaluatedCell],
-    truth: &[usize],
+    references: &[usize],
     mut groups: Vec<usize>,
     labels: &[String],
 ) -> (Vec<usize>, Vec<String>) {
@@ -37,12 +37,12 @@ pub(super) fn copies_together(
         if from != to {
             groups.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
         }
-        if truth[row] != truth[before] {
+        if references[row] != references[before] {
             contradictions += 1;
             if contradictions <= CONTRADICTIONS {
                 notes.push(format!(
                     "the same image stands under two labels: {} is \"{}\", {} is \"{}\"",
-                    cells[before].path, labels[truth[before]], cells[row].path, labels[truth[row]]
+                    cells[before].path, labels[references[before]], cells[row].path, labels[references[row]]
                 ));
             }
         }
@@ -90,5 +90,5 @@ pub(super) fn mark_overlap(
 }
 
 fn kept_hash(cache: &CellCache, state: &CellState) -> Option<[u8; crate::model::HASH_BYTES]> {
-    Some(PerceptualHash::of(&cache.picture(state.cell()?).ok()?).kept())
+    Some(PerceptualHash::of(&cache.image(state.cell()?).ok()?).kept())
 }

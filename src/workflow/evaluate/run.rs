@@ -266,6 +266,7 @@ fn take_corrections(evaluated: &mut Evaluated) {
 }
 
 /// Digest over sorted lines "image digest, label".
-fn data_digest(cells: &[EvaluatedCell], truth: &[usize], labels: &[String]) -> String {
-    digest_of_lines(cells.iter().zip(truth).map(|(c, t)| format!("{} {}", c.digest, labels[*t])).collect()).to_string()
+fn data_digest(cells: &[EvaluatedCell], references: &[usize], labels: &[String]) -> String {
+    digest_of_lines(cells.iter().zip(references).map(|(c, t)| format!("{} {}", c.digest, labels[*t])).collect())
+        .to_string()
 }

@@ -18,7 +18,7 @@ const AGREEMENT: f32 = 1e-4;
 /// Pixels a side for a bare backbone that is trained through some of its layers.
 const BACKBONE_SIDE: usize = 128;
 
-/// What the network sees of a picture.
+/// What the network sees of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InputKind {
     /// The square of its most evident cell.
@@ -61,7 +61,7 @@ pub(super) fn usual_square() -> CellPreprocessing {
 pub fn load_initial_model(
     path: Option<&Path>,
     kind: RecipeKind,
-    picture: Option<InputKind>,
+    input: Option<InputKind>,
     side: Option<usize>,
 ) -> Result<InitialModel, UserError> {
     let shown =
@@ -97,7 +97,7 @@ pub fn load_initial_model(
         }
     };
     spec.size = side.unwrap_or(spec.size);
-    match picture {
+    match input {
         Some(InputKind::Whole) => preprocessing = Preprocessing::WholeImage(WholePreprocessing::default()),
         Some(InputKind::Cell) if matches!(preprocessing, Preprocessing::WholeImage(_)) => {
             preprocessing = Preprocessing::CellSquare(square);

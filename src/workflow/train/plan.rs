@@ -139,7 +139,7 @@ pub fn prepare_training(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Option<PreparedDataset>, UserError> {
-    let start = load_initial_model(request.init.as_deref(), request.kind, request.picture, request.side)?;
+    let start = load_initial_model(request.init.as_deref(), request.kind, request.input, request.side)?;
     let Scanned { items, labels, notes } = scan(&request.dataset, &|| cancel.is_cancelled())?;
     let view = View { preprocessing: start.preprocessing.clone(), size: start.spec.size };
     let cache = CellCache::open(view, request.cache.as_deref())?;
@@ -318,13 +318,13 @@ fn describe_parts(plan: &mut TrainPlan, items: &[Item], parts: &[Part]) {
     }
 }
 
-/// How cells are cut for their likeness where the network sees whole pictures.
+/// How cells are cut for their likeness where the network sees whole images.
 pub(in super::super) fn similarity_view() -> View {
     View { preprocessing: Preprocessing::CellSquare(usual_square()), size: SIMILARITY_SIDE }
 }
 
 /// What near-duplicates are found by, on the cells' squares at one size whatever the network sees: a copy turned about the
-/// middle of its picture is not turned about the cell, and only the cell's own square tells that it is the same one.
+/// middle of its image is not turned about the cell, and only the cell's own square tells that it is the same one.
 pub(super) fn perceptual_hashes(
     request: &TrainRequest,
     cache: &CellCache,
@@ -344,7 +344,7 @@ pub(super) fn perceptual_hashes(
     };
     Ok(cut
         .par_iter()
-        .map(|c| if cancel.is_cancelled() { None } else { from.picture((*c)?).ok().map(|p| PerceptualHash::of(&p)) })
+        .map(|c| if cancel.is_cancelled() { None } else { from.image((*c)?).ok().map(|p| PerceptualHash::of(&p)) })
         .collect())
 }
 

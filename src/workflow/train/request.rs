@@ -20,8 +20,9 @@ pub struct TrainRequest {
     pub kind: RecipeKind,
     /// The model to start from; the bundled one without.
     pub init: Option<PathBuf>,
-    /// What the network sees of a picture; as the starting model has it without.
-    pub picture: Option<InputKind>,
+    /// What the network sees of an image; as the starting model has it without.
+    #[serde(rename = "picture")]
+    pub input: Option<InputKind>,
     /// Pixels a side; as the starting model has it without.
     pub side: Option<usize>,
     /// Shares of the parts.
@@ -43,7 +44,7 @@ impl TrainRequest {
             dataset,
             kind: RecipeKind::Blocks(defaults::BLOCKS.into()),
             init: None,
-            picture: None,
+            input: None,
             side: None,
             ratio: Ratio::default(),
             grouping: Grouping::Auto,

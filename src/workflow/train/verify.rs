@@ -104,7 +104,7 @@ fn self_test(run: &Run<'_>, weights: &[f32]) -> Result<SelfTest, UserError> {
     let spec = TensorSpec { channels_first: false, ..run.prepared.start.spec.clone() };
     let whole = CpuEngine::new(Net::new(&run.network, spec.size), 0, run.options.threads)?;
     let logits = whole.logits(weights, &self_test_tensor(&spec));
-    Ok(SelfTest { picture: 1, logits, tolerance: SELF_TEST_TOLERANCE })
+    Ok(SelfTest { image: 1, logits, tolerance: SELF_TEST_TOLERANCE })
 }
 
 /// The largest difference between the trainer's probabilities (`logits`, a row a cell) and ONNX Runtime's.
@@ -138,7 +138,7 @@ fn runtime_answers(
     for part in cells.chunks(16) {
         let mut tensors = Vec::new();
         for cell in part {
-            let image = cache.picture(*cell)?;
+            let image = cache.image(*cell)?;
             imaging::tensor(&image, &model.card().tensor, &mut tensors);
             monitor.progress.step();
         }

@@ -1,4 +1,4 @@
-//! An SVG of ours as PNG, for slides and mails. The font comes with the program: the picture is the same everywhere.
+//! An SVG of ours as PNG, for slides and mails. The font comes with the program: the image is the same everywhere.
 
 use crate::imaging::{RgbImage, encode_png};
 use resvg::{tiny_skia, usvg};
@@ -30,11 +30,11 @@ mod tests {
     use crate::metrics::Confusion;
 
     #[test]
-    fn a_matrix_becomes_a_picture_with_words_in_it() {
+    fn a_matrix_becomes_a_image_with_words_in_it() {
         let labels = ["basophil".to_owned(), "monocyte".to_owned()];
         let of = |labels: &[String]| {
             let svg = crate::report::confusion_svg(&Confusion::of(2, [(0, 0), (0, 1), (1, 1)]), labels);
-            crate::imaging::decode(&svg_to_png(&svg).expect("PNG"), Default::default()).expect("decodes").picture
+            crate::imaging::decode(&svg_to_png(&svg).expect("PNG"), Default::default()).expect("decodes").image
         };
         let (named, blank) = (of(&labels), of(&["        ".to_owned(), "        ".to_owned()]));
         assert_eq!(named.dimensions(), blank.dimensions());
