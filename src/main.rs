@@ -36,7 +36,7 @@ fn window(paths: Vec<std::path::PathBuf>, demo: Option<Option<std::path::PathBuf
             cli::eprint_line(&reason.to_string());
             match demo {
                 Some(out) => cli::demo_in_terminal(out),
-                None => Exit::Nothing,
+                None => Exit::Failure,
             }
         }
     }
@@ -45,5 +45,5 @@ fn window(paths: Vec<std::path::PathBuf>, demo: Option<Option<std::path::PathBuf
 #[cfg(not(feature = "app"))]
 fn window(_: Vec<std::path::PathBuf>, _: Option<Option<std::path::PathBuf>>) -> Exit {
     cli::eprint_line("this build has no window; see leukoscope --help for the commands");
-    Exit::Nothing
+    Exit::Failure
 }

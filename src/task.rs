@@ -36,9 +36,9 @@ impl Cancel {
 
 /// A request to hold on, shared like [`Cancel`]; it can be taken back.
 #[derive(Debug, Clone, Default)]
-pub struct Hold(Arc<AtomicBool>);
+pub struct Pause(Arc<AtomicBool>);
 
-impl Hold {
+impl Pause {
     /// Asks to hold on, or to go on.
     pub fn set(&self, on: bool) {
         self.0.store(on, Ordering::Relaxed);

@@ -91,7 +91,7 @@ fn fields_are_found_as_promised() {
 #[test]
 fn kept_hashes_know_copies_and_no_strangers() {
     use leukoscope::dataset::{
-        CellCache, CellState, Item, PerceptualHash, View, near_duplicates, quantized_distance, scan,
+        CellCache, CellState, InputView, Item, PerceptualHash, near_duplicates, quantized_distance, scan,
     };
     use leukoscope::domain::CellPreprocessing;
     use leukoscope::domain::Preprocessing;
@@ -104,7 +104,7 @@ fn kept_hashes_know_copies_and_no_strangers() {
     };
     let cache = tempfile::tempdir().unwrap();
     let how = CellPreprocessing::OURS;
-    let view = View { preprocessing: Preprocessing::CellSquare(how), size: 128 };
+    let view = InputView { preprocessing: Preprocessing::CellSquare(how), size: 128 };
     let cells = CellCache::open(view, Some(cache.path())).unwrap();
     let (cancel, progress) = (Cancel::new(), Progress::default());
     let read = |items: &[Item]| -> Vec<Option<PerceptualHash>> {
@@ -118,7 +118,7 @@ fn kept_hashes_know_copies_and_no_strangers() {
     let aug = read(&every(&copies.join("bccd_aug.csv"), 2));
     let pairs = near_duplicates(&aug, &cancel, &progress);
     let distance = |a: &Option<PerceptualHash>, b: &Option<PerceptualHash>| {
-        quantized_distance(&a.as_ref().unwrap().kept(), &b.as_ref().unwrap().kept())
+        quantized_distance(&a.as_ref().unwrap().quantized(), &b.as_ref().unwrap().quantized())
     };
     let of_pairs: Vec<f32> = pairs.iter().map(|p| distance(&aug[p.pair.0], &aug[p.pair.1])).collect();
     let train = read(&every(&known.join("train.csv"), 3));

@@ -225,7 +225,7 @@ fn what_is_typed_into_a_case_stays_in_that_case() {
     h.event(egui::Event::Text("S-A".into()));
     h.run_steps(2);
     h.state_mut().keep_sessions_in(in_b.path().to_owned());
-    h.state_mut().hear(Event::Chosen(vec![b.path().to_owned()]), 2.0);
+    h.state_mut().on_event(Event::Chosen(vec![b.path().to_owned()]), 2.0);
     until(&mut h, "the other folder", |w| w.state().review.job.is_none() && w.state().review.labels.open);
     assert_eq!((wbc(&h), h.state().state().review.case.drafts.len()), (None, 0));
     drop(h);
@@ -281,7 +281,7 @@ fn a_file_that_changed_has_its_new_result_and_its_new_image_or_neither() {
     std::fs::write(&path, drawn(77)).unwrap();
     std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
     // Opened again, not classified afresh: length and time alone do not tell.
-    h.state_mut().hear(Event::Chosen(vec![dir.path().to_owned()]), 2.0);
+    h.state_mut().on_event(Event::Chosen(vec![dir.path().to_owned()]), 2.0);
     until(&mut h, "the second run", |w| w.state().review.job.is_none() && w.state().review.labels.open);
     h.run_steps(3);
     assert_eq!(tile(&h, 0).image, first.image, "the file keeps its id");
@@ -357,7 +357,7 @@ fn a_run_that_was_stopped_says_how_far_it_came_and_goes_on() {
     }
     let mut h = open(Vec::new());
     h.state_mut().keep_sessions_in(sessions.path().to_owned());
-    h.state_mut().hear(Event::Chosen(vec![dir.path().to_owned()]), 1.0);
+    h.state_mut().on_event(Event::Chosen(vec![dir.path().to_owned()]), 1.0);
     until(&mut h, "the first rows", |w| w.state().review.images.len() > 5);
     h.get_by_label("Cancel").click();
     until(&mut h, "the end", |w| w.state().review.job.is_none());

@@ -24,7 +24,7 @@ fn case(paths: &[PathBuf], sessions: &Path) -> Harness<'static, Window> {
 fn started(paths: &[PathBuf], sessions: &Path) -> Harness<'static, Window> {
     let mut h = open(Vec::new());
     h.state_mut().keep_sessions_in(sessions.to_owned());
-    h.state_mut().hear(Event::Chosen(paths.to_vec()), 1.0);
+    h.state_mut().on_event(Event::Chosen(paths.to_vec()), 1.0);
     h
 }
 
@@ -413,7 +413,7 @@ fn ranges_that_cannot_be_read_flag_nothing_and_are_said_in_the_window_and_by_the
     assert!(flagged(h.state()), "by the examples, which are said to be examples");
     h.run_steps(2);
     assert!(h.query_by_label("Example ranges, not validated").is_some());
-    h.state_mut().hear(Event::Ranges(leukoscope::laboratory::Ranges::Unreadable("line 3".into())), 1.0);
+    h.state_mut().on_event(Event::Ranges(leukoscope::laboratory::Ranges::Unreadable("line 3".into())), 1.0);
     h.run_steps(2);
     assert!(!flagged(h.state()) && h.query_by_label_contains("reference ranges cannot be read").is_some());
     assert!(h.state().state().review.snapshot("").table().obstacles().contains(&Obstacle::RangesUnreadable));

@@ -5,7 +5,7 @@ use crate::window::{open, until};
 use egui_kittest::kittest::Queryable;
 use leukoscope::app::choice::Page;
 use leukoscope::app::command::Command;
-use leukoscope::app::models::state::{ModelsInput, Tab};
+use leukoscope::app::models::state::{ModelsInput, ModelsTab};
 use leukoscope::app::review::Input;
 use std::path::Path;
 
@@ -62,7 +62,7 @@ fn the_models_place_shows_cards_and_providers() {
     assert!(harness.query_by_label_contains("basophil, eosinophil").is_some());
     harness.get_by_label("Execution providers").click();
     until(&mut harness, "the providers", |w| w.state().models.here.len() == 7);
-    assert_eq!(harness.state().state().models.tab, Tab::Providers);
+    assert_eq!(harness.state().state().models.tab, ModelsTab::Providers);
     assert!(harness.query_by_label_contains("ready: ").is_some());
     assert!(harness.query_by_label("Measure").is_some());
 }

@@ -243,8 +243,8 @@ fn the_idle_window_asks_the_network_for_nothing() {
     assert_eq!(asked_outside(&trace), Vec::<String>::new());
     let written: Vec<PathBuf> = contents(home.path()).into_iter().map(|(p, _)| p).collect();
     assert!(written.iter().any(|p| p.ends_with("thumbnails.sqlite")), "it showed the folder: {written:?}");
-    let foreign = |p: &&PathBuf| p.iter().any(|part| part.eq_ignore_ascii_case("microsoft"));
-    assert!(written.iter().find(foreign).is_none(), "{written:?}");
+    let import = |p: &&PathBuf| p.iter().any(|part| part.eq_ignore_ascii_case("microsoft"));
+    assert!(written.iter().find(import).is_none(), "{written:?}");
 }
 
 /// Verbs in a network namespace of their own, where nothing but the loopback is: what they ask of the network is read from the system
@@ -289,8 +289,8 @@ fn no_verb_opens_a_connection_or_asks_for_a_name() {
         assert!(outside.is_empty(), "{words:?} asks the network: {outside:#?}");
     }
     let written: Vec<PathBuf> = contents(home.path()).into_iter().map(|(p, _)| p).collect();
-    let foreign = |p: &&PathBuf| p.iter().any(|part| part.eq_ignore_ascii_case("microsoft"));
-    assert!(written.iter().find(foreign).is_none(), "{written:?}");
+    let import = |p: &&PathBuf| p.iter().any(|part| part.eq_ignore_ascii_case("microsoft"));
+    assert!(written.iter().find(import).is_none(), "{written:?}");
     let doctor = leukoscope().arg("doctor").output().unwrap();
     assert!(text(&doctor.stdout).contains("makes no network connections"));
 }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub fn session(paths: &[PathBuf], sessions: &Path) -> Harness<'static, Window> {
     let mut harness = open(Vec::new());
     harness.state_mut().keep_sessions_in(sessions.to_owned());
-    harness.state_mut().hear(Event::Chosen(paths.to_vec()), 1.0);
+    harness.state_mut().on_event(Event::Chosen(paths.to_vec()), 1.0);
     until(&mut harness, "the rows", |w| w.state().review.job.is_none() && w.state().review.labels.open);
     harness.run_steps(3);
     harness
@@ -333,7 +333,7 @@ fn a_watched_folder_grows_and_a_half_written_file_waits() {
     let (dir, sessions) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut h = open(Vec::new());
     h.state_mut().keep_sessions_in(sessions.path().to_owned());
-    h.state_mut().hear(Event::Watch(dir.path().to_owned()), 1.0);
+    h.state_mut().on_event(Event::Watch(dir.path().to_owned()), 1.0);
     until(&mut h, "the watch", |w| w.state().review.job.as_ref().is_some_and(|j| j.title.starts_with("Watching")));
     let image = drawn(5);
     std::fs::write(dir.path().join("a.png"), &image[..image.len() / 2]).unwrap();
@@ -507,7 +507,7 @@ fn every_control_has_a_name_in_both_languages_and_every_dialog() {
     let (dir, sessions) = (drawn_folder(2), tempfile::tempdir().unwrap());
     let mut h = session(&[dir.path().to_owned()], sessions.path());
     for language in <Language as strum::IntoEnumIterator>::iter() {
-        h.state_mut().command(Command::Speak(language), 1.0);
+        h.state_mut().command(Command::SetLanguage(language), 1.0);
         h.run_steps(2);
         for place in <Page as strum::IntoEnumIterator>::iter() {
             h.state_mut().command(Command::Go(place), 1.0);

@@ -210,7 +210,7 @@ fn two_hundred_kills_while_labelling_lose_nothing() {
         let (mut attempted, mut durable) = (kept, kept);
         let enough = kept + chance.usize(1..6);
         let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut hear = |line: &str| {
+        let mut on_event = |line: &str| {
             if let Some(n) = line.strip_prefix("attempt ") {
                 attempted = n.parse::<usize>().unwrap() + 1;
             } else if let Some(n) = line.strip_prefix("durable ") {
@@ -219,7 +219,7 @@ fn two_hundred_kills_while_labelling_lose_nothing() {
             durable
         };
         for line in told.by_ref().map_while(Result::ok) {
-            if hear(&line) >= enough {
+            if on_event(&line) >= enough {
                 break;
             }
         }
@@ -227,7 +227,7 @@ fn two_hundred_kills_while_labelling_lose_nothing() {
         std::thread::sleep(std::time::Duration::from_micros(chance.u64(0..3000)));
         child.kill().unwrap();
         for line in told.map_while(Result::ok) {
-            hear(&line);
+            on_event(&line);
         }
         child.wait().unwrap();
         let opened = Store::open(&path, "the test").unwrap();

@@ -2,10 +2,10 @@
 //! kept, and never in their file.
 
 use crate::common::{leukoscope, table, text};
-use leukoscope::domain::{Filter, WholePreprocessing};
-use leukoscope::model::{Answers, Crop, Question, Scaling, manifest_text, with_manifest};
+use leukoscope::domain::{ResizeFilter, WholePreprocessing};
+use leukoscope::model::{Answers, Crop, Normalization, Question, manifest_text, with_manifest};
 use leukoscope::task::{Cancel, Progress};
-use leukoscope::workflow::{ModelImport, Opened, look_at_model, probe};
+use leukoscope::workflow::{ModelImport, OpenedModel, look_at_model, probe};
 use std::path::{Path, PathBuf};
 
 fn fixtures() -> PathBuf {
@@ -13,21 +13,21 @@ fn fixtures() -> PathBuf {
 }
 
 fn whole(crop: Option<f64>) -> Crop {
-    Crop::Whole(WholePreprocessing { crop, filter: Filter::Bilinear })
+    Crop::Whole(WholePreprocessing { crop, filter: ResizeFilter::Bilinear })
 }
 
 const ALPHABETICAL: [&str; 5] = ["basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"];
 const BY_TAG: [&str; 5] = ["neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil"];
 
 /// Six exporters' layouts, and what each was trained through (`tests/fixtures/strangers/make.py`).
-fn layouts() -> [(&'static str, bool, Scaling, Crop, [&'static str; 5]); 6] {
+fn layouts() -> [(&'static str, bool, Normalization, Crop, [&'static str; 5]); 6] {
     [
-        ("torchvision", true, Scaling::IMAGENET, whole(Some(0.875)), ALPHABETICAL),
-        ("keras-mobilenet", false, Scaling::SYMMETRIC, whole(None), ALPHABETICAL),
-        ("keras-caffe", false, Scaling::CAFFE, whole(None), ALPHABETICAL),
-        ("rescaling", false, Scaling::BYTES, whole(None), ALPHABETICAL),
-        ("custom-vision", true, Scaling::BYTES_BGR, whole(None), BY_TAG),
-        ("teachable-machine", false, Scaling::SYMMETRIC, whole(Some(1.0)), ALPHABETICAL),
+        ("torchvision", true, Normalization::IMAGENET, whole(Some(0.875)), ALPHABETICAL),
+        ("keras-mobilenet", false, Normalization::SYMMETRIC, whole(None), ALPHABETICAL),
+        ("keras-caffe", false, Normalization::CAFFE, whole(None), ALPHABETICAL),
+        ("rescaling", false, Normalization::BYTES, whole(None), ALPHABETICAL),
+        ("custom-vision", true, Normalization::BYTES_BGR, whole(None), BY_TAG),
+        ("teachable-machine", false, Normalization::SYMMETRIC, whole(Some(1.0)), ALPHABETICAL),
     ]
 }
 
@@ -41,15 +41,15 @@ fn alone(name: &str) -> (tempfile::TempDir, PathBuf) {
 
 #[test]
 fn with_its_sidecars_each_layout_opens_with_the_right_contract_and_no_question() {
-    for (name, channels_first, scaling, framing, labels) in layouts() {
+    for (name, channels_first, scaling, crop, labels) in layouts() {
         let path = fixtures().join(name).join("model.onnx");
-        let Opened::Model(model) = look_at_model(&path).unwrap() else { panic!("{name} asks") };
+        let OpenedModel::Model(model) = look_at_model(&path).unwrap() else { panic!("{name} asks") };
         let card = model.card();
         assert_eq!(card.classes.labels(), labels, "{name}");
         assert_eq!((card.name.as_str(), card.tensor.size, card.tensor.channels_first), (name, 32, channels_first));
-        let found = Scaling { bgr: card.tensor.bgr, mean: card.tensor.mean, std: card.tensor.std };
+        let found = Normalization { bgr: card.tensor.bgr, mean: card.tensor.mean, std: card.tensor.std };
         assert!(found.near(&scaling), "{name}: {found:?}");
-        assert_eq!(card.preprocessing, framing.preprocessing(), "{name}");
+        assert_eq!(card.preprocessing, crop.preprocessing(), "{name}");
         // The contract is the right one because the model is right with it.
         let dir = tempfile::tempdir().unwrap();
         let mut evaluate = leukoscope();
@@ -66,8 +66,8 @@ fn with_its_sidecars_each_layout_opens_with_the_right_contract_and_no_question()
 fn alone_each_layout_asks_for_its_labels_and_nothing_else() {
     for (name, ..) in layouts() {
         let (_dir, path) = alone(name);
-        let Opened::NeedsInput(foreign) = look_at_model(&path).unwrap() else { panic!("{name} does not ask") };
-        assert_eq!(foreign.questions(), [Question::Labels(Some(5), None)], "{name}");
+        let OpenedModel::NeedsInput(import) = look_at_model(&path).unwrap() else { panic!("{name} does not ask") };
+        assert_eq!(import.questions(), [Question::Labels(Some(5), None)], "{name}");
         let error = leukoscope::workflow::open_model(Some(&path)).err().map(|e| e.to_string()).unwrap();
         assert!(error.contains("What are its 5 classes called") && !error.contains("values"), "{error}");
     }
@@ -75,17 +75,17 @@ fn alone_each_layout_asks_for_its_labels_and_nothing_else() {
 
 #[test]
 fn alone_with_labelled_images_each_layout_finds_contract_and_labels_by_itself() {
-    for (name, _, scaling, framing, labels) in layouts() {
+    for (name, _, scaling, crop, labels) in layouts() {
         let (_dir, path) = alone(name);
-        let mut foreign = ModelImport::read(&path).unwrap();
-        let found = probe(&foreign, &fixtures().join("images"), &Cancel::new(), &Progress::default()).unwrap().unwrap();
+        let mut import = ModelImport::read(&path).unwrap();
+        let found = probe(&import, &fixtures().join("images"), &Cancel::new(), &Progress::default()).unwrap().unwrap();
         let best = &found.tried[found.chosen.expect(&found.why)];
         assert!(best.scaling.near(&scaling), "{name}: {}", found.why);
-        assert_eq!(best.framing.word(), framing.word(), "{name}: {}", found.why);
+        assert_eq!(best.crop.word(), crop.word(), "{name}: {}", found.why);
         assert_eq!(best.labels.as_deref(), Some(&labels.map(str::to_owned)[..]), "{name}");
         assert!(best.n == 40 && best.right >= 38, "{name}: {}", found.why);
-        foreign.take(best);
-        let model = foreign.model().unwrap();
+        import.take(best);
+        let model = import.model().unwrap();
         assert!(
             model.card().evidence.iter().any(|e| e.text.contains("labelled images")),
             "{:?}",
@@ -97,12 +97,12 @@ fn alone_with_labelled_images_each_layout_finds_contract_and_labels_by_itself() 
 #[test]
 fn figures_overrule_what_is_usual() {
     // What the exporter usually does is wrong here: the model was trained through something else.
-    for (name, wrong) in [("keras-caffe", Scaling::SYMMETRIC), ("keras-mobilenet", Scaling::CAFFE)] {
+    for (name, wrong) in [("keras-caffe", Normalization::SYMMETRIC), ("keras-mobilenet", Normalization::CAFFE)] {
         let (_dir, path) = alone(name);
-        let mut foreign = ModelImport::read(&path).unwrap();
+        let mut import = ModelImport::read(&path).unwrap();
         let labels = Some(ALPHABETICAL.map(str::to_owned).to_vec());
-        foreign.answers = Answers { scaling: Some(wrong), labels, ..Answers::default() };
-        let found = probe(&foreign, &fixtures().join("images"), &Cancel::new(), &Progress::default()).unwrap().unwrap();
+        import.answers = Answers { scaling: Some(wrong), labels, ..Answers::default() };
+        let found = probe(&import, &fixtures().join("images"), &Cancel::new(), &Progress::default()).unwrap().unwrap();
         let best = &found.tried[found.chosen.unwrap()];
         let (_, _, right, ..) = layouts().into_iter().find(|l| l.0 == name).unwrap();
         assert!(best.scaling.near(&right), "{name}: {}", found.why);
@@ -121,8 +121,8 @@ fn where_no_figures_speak_for_any_contract_none_is_taken() {
             std::fs::copy(from, dir.path().join(class).join(format!("{n}.png"))).unwrap();
         }
     }
-    let foreign = ModelImport::read(&fixtures().join("rescaling/model.onnx")).unwrap();
-    let found = probe(&foreign, dir.path(), &Cancel::new(), &Progress::default()).unwrap().unwrap();
+    let import = ModelImport::read(&fixtures().join("rescaling/model.onnx")).unwrap();
+    let found = probe(&import, dir.path(), &Cancel::new(), &Progress::default()).unwrap().unwrap();
     assert_eq!(found.chosen, None, "{}", found.why);
     assert!(found.why.contains("none works"), "{}", found.why);
 }

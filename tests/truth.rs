@@ -124,7 +124,7 @@ fn classified(path: &Path, content: u8, own: &OwnSquares) -> ImageResult {
             square,
             probabilities: Probabilities::new(vec![p, 1.0 - p]).unwrap(),
             accepted: true,
-            unlike: None,
+            ood_score: None,
             features: Vec::new(),
         }
     };

@@ -140,7 +140,7 @@ fn only_one_dialog_is_open() {
         assert_eq!(is_open(&harness), expected, "{command:?}");
     }
     // What comes from outside, too.
-    harness.state_mut().hear(shell::Event::Notice(Notice::NoDialog { watch: false }), 1.0);
+    harness.state_mut().on_event(shell::Event::Notice(Notice::NoDialog { watch: false }), 1.0);
     assert_eq!(is_open(&harness), (true, false));
 }
 
@@ -413,7 +413,7 @@ fn labels_are_given_by_keys_kept_and_found_again() {
     let window = || {
         let mut harness = open(Vec::new());
         harness.state_mut().keep_sessions_in(sessions.path().to_owned());
-        harness.state_mut().hear(Event::Chosen(vec![dir.path().to_owned()]), 1.0);
+        harness.state_mut().on_event(Event::Chosen(vec![dir.path().to_owned()]), 1.0);
         until(&mut harness, "the rows", |w| w.state().review.job.is_none() && w.state().review.labels.open);
         harness.run_steps(3);
         harness

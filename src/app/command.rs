@@ -112,7 +112,8 @@ pub enum Command {
     /// Light, dark, or as the system.
     Theme(ThemeChoice),
     /// The language of the window.
-    Speak(Language),
+    #[strum(serialize = "Speak")]
+    SetLanguage(Language),
     /// Ask for an execution provider.
     UseProvider(Provider),
     /// Find a command by name.
@@ -197,7 +198,7 @@ impl Command {
             Self::Go(_) => Page::iter().map(Self::Go).collect(),
             Self::Sort(_) => GallerySort::iter().map(Self::Sort).collect(),
             Self::Theme(_) => ThemeChoice::iter().map(Self::Theme).collect(),
-            Self::Speak(_) => Language::iter().map(Self::Speak).collect(),
+            Self::SetLanguage(_) => Language::iter().map(Self::SetLanguage).collect(),
             Self::UseProvider(_) => Provider::ALL.map(Self::UseProvider).to_vec(),
             other => vec![other],
         }
@@ -216,7 +217,7 @@ impl Command {
             Self::Go(page) => format!("{name}({})", <&str>::from(page)),
             Self::Sort(order) => format!("{name}({})", <&str>::from(order)),
             Self::Theme(theme) => format!("{name}({})", <&str>::from(theme)),
-            Self::Speak(language) => format!("{name}({})", <&str>::from(language)),
+            Self::SetLanguage(language) => format!("{name}({})", <&str>::from(language)),
             Self::UseProvider(provider) => format!("{name}({})", provider.as_str()),
             _ => name.into(),
         }
@@ -421,8 +422,10 @@ impl Command {
             Self::Sort(_) => row(REVIEW, "Sort by %{name}", "Order of the gallery").also("order"),
             Self::Theme(_) => row(SHELL, "Theme: %{name}", "Light, dark, or as the system has it")
                 .also("dark light appearance colours"),
-            Self::Speak(_) => row(SHELL, "Language: %{name}", "The language of the window; files stay as they are")
-                .also("language bahasa"),
+            Self::SetLanguage(_) => {
+                row(SHELL, "Language: %{name}", "The language of the window; files stay as they are")
+                    .also("language bahasa")
+            }
             Self::UseProvider(_) => {
                 row(WINDOW, "Execution Provider: %{name}", "What runs the network; the status bar says what really ran")
                     .also("GPU CPU CUDA device processor")
@@ -455,7 +458,7 @@ impl Command {
             Self::Label(n) => look_up(CellClass::of_key(usize::from(n)).map_or(UNIDENTIFIED, |c| c.label)),
             Self::UseProvider(provider) => provider.to_string(),
             Self::Theme(theme) => look_up(theme.text()),
-            Self::Speak(language) => language.name().to_owned(),
+            Self::SetLanguage(language) => language.name().to_owned(),
             Self::Sort(order) => look_up(order.text()),
             _ => String::new(),
         }

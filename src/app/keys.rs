@@ -42,7 +42,7 @@ impl Keymap {
     }
 
     /// As settings keep it: a command's own name, and keys or nothing.
-    pub fn to_words(&self) -> BTreeMap<String, String> {
+    pub fn to_config(&self) -> BTreeMap<String, String> {
         self.0.iter().map(|(c, k)| (c.word(), k.map_or_else(String::new, words))).collect()
     }
 
@@ -97,7 +97,7 @@ mod tests {
         let keys = Command::Undo.shortcut().expect("has keys");
         assert_eq!(map.bind(Command::Redo, keys), Some(Command::Undo));
         assert_eq!((map.of(Command::Redo), map.of(Command::Undo)), (Some(keys), None));
-        assert_eq!(Keymap::from_words(&map.to_words()), map);
+        assert_eq!(Keymap::from_words(&map.to_config()), map);
         // As version 0.1.0 wrote it.
         let before = BTreeMap::from([
             ("UseProvider(DirectMl)".to_owned(), "F9".to_owned()),

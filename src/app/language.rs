@@ -44,12 +44,12 @@ impl Language {
     }
 
     /// The language of this thread from now on.
-    pub fn speak(self) {
+    pub fn set_current(self) {
         NOW.set(self);
     }
 
     /// The language of this thread.
-    pub fn spoken() -> Self {
+    pub fn current() -> Self {
         NOW.get()
     }
 }
@@ -66,7 +66,7 @@ pub(super) use tr;
 
 /// The text in the language spoken; the English words themselves where the catalogue has none.
 pub fn look_up(text: &str) -> String {
-    match Language::spoken() {
+    match Language::current() {
         Language::English => text.to_owned(),
         language => _rust_i18n_try_translate(language.code(), text).map_or_else(|| text.to_owned(), Into::into),
     }
@@ -80,7 +80,7 @@ pub fn phase_text(phase: &Phase) -> String {
 /// A number with so many decimals, as the language writes it.
 pub fn decimal(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
-    match Language::spoken() {
+    match Language::current() {
         Language::English => text,
         Language::Indonesian => text.replace('.', ","),
     }
@@ -88,7 +88,7 @@ pub fn decimal(value: f64, decimals: usize) -> String {
 
 /// Numbers that stand in a text with a point, as the language writes them.
 pub fn as_written(text: &str) -> String {
-    match Language::spoken() {
+    match Language::current() {
         Language::English => text.to_owned(),
         Language::Indonesian => text.replace('.', ","),
     }
@@ -105,7 +105,7 @@ pub fn whole(n: usize) -> String {
     if n < 10_000 {
         return digits;
     }
-    let mark = match Language::spoken() {
+    let mark = match Language::current() {
         Language::English => ',',
         Language::Indonesian => '.',
     };
@@ -129,7 +129,7 @@ pub fn date(rfc3339: &str) -> String {
         Some((year, month.checked_sub(1).filter(|m| *m < 12)?, day, time.get(..5)?))
     };
     let Some((year, month, day, time)) = parts() else { return rfc3339.to_owned() };
-    let (months, time) = match Language::spoken() {
+    let (months, time) = match Language::current() {
         Language::English => {
             (["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], time.to_owned())
         }
@@ -155,11 +155,11 @@ mod tests {
         );
         assert_eq!(date("2026-05-03T09:07:00Z"), "3 May 2026, 09:07 UTC");
         assert_eq!(date("2026-05-03T16:07:00+07:00"), "3 May 2026, 16:07");
-        Language::Indonesian.speak();
+        Language::Indonesian.set_current();
         assert_eq!((decimal(94.84, 1), whole(1_234_567)), ("94,8".into(), "1.234.567".into()));
         assert_eq!(date("2026-05-03T09:07:00Z"), "3 Mei 2026, 09.07 UTC");
         assert_eq!(tr!("Undo"), "Urungkan");
-        Language::English.speak();
+        Language::English.set_current();
         assert_eq!(date("not a time"), "not a time");
     }
 }

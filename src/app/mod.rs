@@ -173,7 +173,7 @@ impl Window {
             kept,
         };
         if let Some(why) = no_default {
-            window.hear(shell::Event::Notice(Notice::Error(why)), 0.0);
+            window.on_event(shell::Event::Notice(Notice::Error(why)), 0.0);
         }
         if let Err(e) = Runtime::get() {
             window.state.review.trouble = Some(e.to_string());
@@ -219,9 +219,9 @@ impl Window {
     }
 
     /// Hears an event as from a job.
-    pub fn hear(&mut self, event: impl Into<Event>, now: f64) {
+    pub fn on_event(&mut self, event: impl Into<Event>, now: f64) {
         let event = event.into();
-        if let Event::Models(models::Event::Opened(model, _)) = &event {
+        if let Event::Models(models::Event::OpenedModel(model, _)) = &event {
             self.model = (**model).clone();
         }
         let effects = update::event(&mut self.state, event, now);
@@ -267,13 +267,13 @@ impl Window {
 
     /// Everything but drawing.
     pub fn logic(&mut self, ctx: &egui::Context) {
-        self.state.shell.language.speak();
+        self.state.shell.language.set_current();
         let now = ctx.input(|i| i.time);
         let session = self.session_events.try_iter().map(|(g, event)| review::Event::Session(g, event).into());
         let rows = self.events.iter().flat_map(Receiver::try_iter);
         let arrived: Vec<Event> = session.chain(rows).take(TAKEN).collect();
         for event in arrived {
-            self.hear(event, now);
+            self.on_event(event, now);
         }
         let dropped: Vec<PathBuf> = ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
         if !dropped.is_empty() {
@@ -303,7 +303,7 @@ impl Window {
 
     /// Drawing, and what was asked for while drawing.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
-        self.state.shell.language.speak();
+        self.state.shell.language.set_current();
         let now = ui.input(|i| i.time);
         self.textures.begin_frame(ui.ctx());
         let asked = draw_window(ui, &self.state, &mut self.memory, &mut self.textures, now);

@@ -53,7 +53,7 @@ impl State {
             theme: shell.theme.text().to_lowercase(),
             language: shell.language.code().to_owned(),
             operator: shell.operator.clone(),
-            keys: shell.keys.to_words(),
+            keys: shell.keys.to_config(),
             model: self.models.default.clone(),
         }
     }

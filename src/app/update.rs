@@ -5,7 +5,7 @@ use super::choice::Page;
 use super::command::{Command, Home};
 pub use super::event::{Effect, Event, Input};
 use super::language::tr;
-use super::models::state::{Answer, ModelsEvent};
+use super::models::state::{ModelsEvent, Reply};
 use super::state::State;
 use super::widgets::Availability;
 use super::{evaluate, keys, models, review, shell, train};
@@ -40,7 +40,7 @@ pub fn availability(state: &State, command: Command) -> Availability {
     };
     let checked = match command {
         Command::UseProvider(provider) => Some(state.model.provider == provider),
-        Command::PauseTraining => Some(state.train.held),
+        Command::PauseTraining => Some(state.train.paused),
         _ => shell::checked(&state.shell, command).or_else(|| review::checked(&state.review, command)),
     };
     let amend = || state.shell.keys.of(Command::Amend).map_or_else(|| Command::Amend.text(), keys::words);
@@ -179,10 +179,10 @@ fn is_model(path: &Path) -> bool {
 
 /// Something that happened outside.
 pub fn event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
-    with_one_dialog(state, |state| hear(state, event, now))
+    with_one_dialog(state, |state| on_event(state, event, now))
 }
 
-fn hear(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
+fn on_event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
     let State { shell, model, review, evaluate, train, models } = state;
     match event {
         Event::Shell(event) => {
@@ -196,7 +196,7 @@ fn hear(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
         Event::Review(event) => effects(review::event(review, shell, event, now)),
         Event::Evaluate(event) => effects(evaluate::event(evaluate, shell, event, model.provider, now)),
         Event::Train(event) => effects(train::event(train, shell, event, now)),
-        Event::Models(models::Event::Opened(opened, path)) => use_model(state, &opened, path, now),
+        Event::Models(models::Event::OpenedModel(opened, path)) => use_model(state, &opened, path, now),
         Event::Models(event) => {
             // A model that asks is looked at in its own place, with the person's own image.
             let mut done = Vec::new();
@@ -237,7 +237,7 @@ fn use_model(state: &mut State, opened: &VettedModel, path: Option<PathBuf>, now
 }
 
 /// What the Models page leads to.
-fn models_answer(state: &mut State, answer: Answer, now: f64) -> Vec<Effect> {
+fn models_answer(state: &mut State, answer: Reply, now: f64) -> Vec<Effect> {
     let mut done: Vec<Effect> = answer.effects.into_iter().map(|e| models::Effect::Job(e).into()).collect();
     if let Some(path) = answer.open {
         state.model.before = Some(state.model.path.clone());

@@ -14,41 +14,41 @@ pub(super) fn adopt(a: &Adopt) -> Result<Exit, UserError> {
         eprint_line(if there { "what was answered of it is forgotten" } else { "nothing was answered of it" });
         return Ok(Exit::Fine);
     }
-    let mut foreign = ModelImport::read(&a.model)?;
-    foreign.answers = Answers {
+    let mut import = ModelImport::read(&a.model)?;
+    import.answers = Answers {
         labels: a.labels.clone(),
         map: a.map.clone(),
         scaling: a.scaling,
-        framing: a.framing.clone(),
+        crop: a.framing.clone(),
         size: a.size.map(|s| s as usize),
         output: a.output.clone(),
     };
     if let Some(data) = &a.data {
-        let Some(probed) = watched(|monitor| workflow::probe(&foreign, data, monitor.cancel, monitor.progress))? else {
+        let Some(probed) = watched(|monitor| workflow::probe(&import, data, monitor.cancel, monitor.progress))? else {
             return Ok(Exit::Interrupted);
         };
         say(&table(&probed))?;
         let Some(chosen) = probed.chosen else { return Err(UserError::new(probed.why)) };
         eprint_line(&format!("taken: {}", probed.why));
-        foreign.take(&probed.tried[chosen]);
+        import.take(&probed.tried[chosen]);
     }
-    let open = foreign.questions();
+    let open = import.questions();
     if !open.is_empty() {
         eprint_line(&format!("{} is a classifier; before it can be used:", display_path(&a.model)));
         open.iter().map(Question::to_text).for_each(|q| eprint_line(&format!("  {q}")));
         if a.data.is_none() {
             eprint_line("  or name a folder of labelled images, and it is tried (--data DATASET)");
         }
-        return Ok(Exit::Nothing);
+        return Ok(Exit::Failure);
     }
     let model = match &a.out {
         Some(out) => {
-            let copy = workflow::save_as_ours(&foreign, a.name.as_deref(), out)?;
+            let copy = workflow::save_as_ours(&import, a.name.as_deref(), out)?;
             eprint_line(&format!("written: {}", display_path(out)));
             copy
         }
         None => {
-            let model = foreign.keep()?;
+            let model = import.keep()?;
             eprint_line("kept: this file opens without a question from now on");
             model
         }
@@ -62,7 +62,7 @@ fn table(probed: &Probed) -> String {
         text.push_str(&format!(
             "{:<28}{:<18}{:>7.1} %{:>9}   {:.1}–{:.1}\n",
             t.scaling.word(),
-            t.framing.word(),
+            t.crop.word(),
             100.0 * t.accuracy(),
             t.n,
             100.0 * t.interval.low,

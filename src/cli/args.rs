@@ -2,7 +2,7 @@
 
 use crate::dataset::Ratio;
 use crate::inference::Provider;
-use crate::model::{Crop, Scaling};
+use crate::model::{Crop, Normalization};
 use crate::workflow::{LearningRate, defaults};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ pub(super) struct Adopt {
     pub(super) map: Vec<(String, String)>,
     /// The values that it takes: imagenet, symmetric, unit, bytes, caffe, bytes-bgr, unit-bgr
     #[arg(long, value_name = "VALUES")]
-    pub(super) scaling: Option<Scaling>,
+    pub(super) scaling: Option<Normalization>,
     /// What it sees of an image: stretch, centre, centre-SHARE, cell, cell-plain
     #[arg(long, value_name = "HOW")]
     pub(super) framing: Option<Crop>,

@@ -56,7 +56,7 @@ pub(super) fn evaluate(a: &Evaluate) -> Result<Exit, UserError> {
         eprint_line(&format!("written: {}", display_path(&path)));
     }
     say(&evaluation_text(&found))?;
-    for u in found.unanswered.iter().filter(|u| u.error.is_some()).take(20) {
+    for u in found.unscored.iter().filter(|u| u.error.is_some()).take(20) {
         eprint_line(&format!("failed: {}: {}", u.path, u.error.as_deref().unwrap_or("")));
     }
     Ok(if found.missing().0 > 0 { Exit::SomeFailed } else { Exit::Fine })

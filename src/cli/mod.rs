@@ -27,7 +27,7 @@ pub enum Exit {
     Fine = 0,
     SomeFailed = 1,
     /// Nothing could be done.
-    Nothing = 2,
+    Failure = 2,
     Interrupted = 130,
 }
 
@@ -50,7 +50,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(e) => {
-            let code = if e.use_stderr() { Exit::Nothing } else { Exit::Fine };
+            let code = if e.use_stderr() { Exit::Failure } else { Exit::Fine };
             let _ = e.print();
             return Next::Exit(code);
         }
@@ -95,12 +95,12 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         Some(Command::Doctor { json }) => {
             let report = workflow::doctor();
             say(&if json { format!("{:#}\n", report.to_json()) } else { report.to_text() })
-                .map(|_| if report.healthy() { Exit::Fine } else { Exit::Nothing })
+                .map(|_| if report.healthy() { Exit::Fine } else { Exit::Failure })
         }
     };
     Next::Exit(done.unwrap_or_else(|e| {
         eprint_line(&e.to_string());
-        Exit::Nothing
+        Exit::Failure
     }))
 }
 
@@ -108,7 +108,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
 pub fn demo_in_terminal(out: Option<PathBuf>) -> Exit {
     demo(out).unwrap_or_else(|e| {
         eprint_line(&e.to_string());
-        Exit::Nothing
+        Exit::Failure
     })
 }
 
@@ -139,7 +139,7 @@ fn demo(out: Option<PathBuf>) -> Result<Exit, UserError> {
         crate::files::display_path(&demo.path)
     ));
     say(&table)?;
-    Ok(if totals.nothing_done() { Exit::Nothing } else { Exit::Fine })
+    Ok(if totals.nothing_done() { Exit::Failure } else { Exit::Fine })
 }
 
 fn classify(a: &args::Classify) -> Result<Exit, UserError> {
@@ -195,9 +195,9 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
         Exit::Interrupted
     } else if totals.differential.images == 0 && request.shard.is_none() {
         eprint_line("there is no image to classify in what was named");
-        Exit::Nothing
+        Exit::Failure
     } else if totals.differential.images > 0 && totals.nothing_done() {
-        Exit::Nothing
+        Exit::Failure
     } else if totals.differential.failed > 0 {
         Exit::SomeFailed
     } else {

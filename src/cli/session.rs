@@ -62,7 +62,7 @@ fn verify(path: &Path, expect: Option<&str>) -> Result<Exit, UserError> {
         say(&format!("{} rows, none altered; every label is what they say\n{}\n", v.rows, v.anchor()))
     } else {
         say(&format!("{}\n", v.anchor()))?;
-        Ok(Exit::Nothing)
+        Ok(Exit::Failure)
     }
 }
 

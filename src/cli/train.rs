@@ -4,7 +4,7 @@
 use super::args::Train;
 use super::show::Bar;
 use super::{Exit, cancel_on_interrupt, eprint_line, say};
-use crate::dataset::Part;
+use crate::dataset::SplitPart;
 use crate::report::scores_text;
 use crate::task::Progress;
 use crate::training::Stop;
@@ -25,7 +25,7 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
     if a.dry_run {
         return Ok(if prepared.plan().excluded.is_empty() { Exit::Fine } else { Exit::SomeFailed });
     }
-    let options = a.options(prepared.count(Part::Train));
+    let options = a.options(prepared.count(SplitPart::Train));
     let mut bar = Bar::new();
     let progress = Progress::default();
     let mut begun = false;
@@ -47,7 +47,7 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
         TrainProgress::Epoch(row, best) => bar.line(&line(&row, best)),
     };
     let mut monitor = TrainMonitor::new(&control.cancel, &control.progress, &mut on_event);
-    let outcome = run(&prepared, &options, &control.hold, &mut monitor);
+    let outcome = run(&prepared, &options, &control.pause, &mut monitor);
     bar.end();
     finish(&outcome?, &prepared.plan().excluded)
 }

@@ -4,8 +4,8 @@
 //! changed one is cut again. Labels are not in the cache.
 
 use super::scan::Item;
-use super::split::Part;
-use crate::domain::{Digest, Filter, Preprocessing, Square, WholePreprocessing};
+use super::split::SplitPart;
+use crate::domain::{Digest, Preprocessing, ResizeFilter, Square, WholePreprocessing};
 use crate::files::{MAX_IMAGE_BYTES, Pack, digest_of, read_bounded};
 use crate::imaging::{self, CellSource, DECODER_VERSION, FINDER_VERSION, Limits, RgbImage};
 use crate::task::{Cancel, Progress};
@@ -21,14 +21,14 @@ const SAVE_EVERY: usize = 512;
 
 /// How a model wants its images, and their size.
 #[derive(Debug, Clone, PartialEq)]
-pub struct View {
+pub struct InputView {
     /// The square of the cell, or the whole image.
     pub preprocessing: Preprocessing,
     /// Pixels a side.
     pub size: usize,
 }
 
-impl View {
+impl InputView {
     /// Bytes of a cut image: RGB, `size` × `size`.
     pub fn bytes(&self) -> usize {
         3 * self.size * self.size
@@ -53,7 +53,7 @@ impl View {
                 p.white_percentile,
                 if p.balanced { "" } else { "-plain" }
             ),
-            Preprocessing::WholeImage(WholePreprocessing { crop: None, filter: Filter::Area }) => {
+            Preprocessing::WholeImage(WholePreprocessing { crop: None, filter: ResizeFilter::Area }) => {
                 format!("whole-{}", self.size)
             }
             Preprocessing::WholeImage(how) => {
@@ -93,7 +93,7 @@ pub struct LabelledCell {
     /// Its group; groups are never split.
     pub group: usize,
     /// Its part; `None` where the dataset cannot be split.
-    pub part: Option<Part>,
+    pub part: Option<SplitPart>,
 }
 
 /// What became of one labelled image.
@@ -136,7 +136,7 @@ pub enum CacheError {
 #[derive(Debug)]
 pub struct CellCache {
     pack: Pack,
-    view: View,
+    view: InputView,
 }
 
 impl CellCache {
@@ -144,13 +144,13 @@ impl CellCache {
     ///
     /// # Errors
     /// [`CacheError::Write`].
-    pub fn open(view: View, folder: Option<&Path>) -> Result<Self, CacheError> {
+    pub fn open(view: InputView, folder: Option<&Path>) -> Result<Self, CacheError> {
         let pack = Pack::cached(folder, &view.name(), view.bytes()).map_err(|e| CacheError::Write(CELLS, e))?;
         Ok(Self { pack, view })
     }
 
     /// How its images are cut.
-    pub fn view(&self) -> &View {
+    pub fn view(&self) -> &InputView {
         &self.view
     }
 

@@ -126,7 +126,7 @@ impl PerceptualHash {
 
     /// The hash in a byte a number, for keeping: near-duplicates differ by [`quantized_distance`].
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
-    pub fn kept(&self) -> [u8; HASH] {
+    pub fn quantized(&self) -> [u8; HASH] {
         let mut out = [0; HASH];
         for (i, (o, v)) in out.iter_mut().zip(&self.hash).enumerate() {
             // The rings' means have a sign.

@@ -78,7 +78,7 @@ impl Groups {
 
 /// What is known of how alike the images are; nothing where nobody looked.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Likenesses<'a> {
+pub struct Similarity<'a> {
     /// Of each image (and its square): equal ones are the same image.
     pub digests: &'a [Digest],
     /// Near-duplicates, the most alike first.
@@ -94,7 +94,7 @@ const ALWAYS: usize = 2;
 /// Groups images. What the CSV or the file names declare stands as it is. Only images of which nothing is declared are
 /// joined with their lookalikes, and only where *each* looks like each (complete linkage), up to [`MOST`] of a class: a
 /// chain of pairs makes no heap of everything. All other lookalikes are in [`Groups::across`].
-pub fn group(items: &[Item], how: Grouping, alike: Likenesses<'_>) -> Groups {
+pub fn group(items: &[Item], how: Grouping, alike: Similarity<'_>) -> Groups {
     let named: Vec<(Pattern, String)> = match how {
         Grouping::None => items.iter().map(|i| (Pattern::Alone, i.name.clone())).collect(),
         Grouping::Column => items
@@ -141,7 +141,7 @@ pub fn group(items: &[Item], how: Grouping, alike: Likenesses<'_>) -> Groups {
 }
 
 /// Joins images of which nothing is declared (`free`) with their lookalikes.
-fn join_lookalikes(heaps: &mut Heaps, items: &[Item], free: &[bool], alike: Likenesses<'_>) {
+fn join_lookalikes(heaps: &mut Heaps, items: &[Item], free: &[bool], alike: Similarity<'_>) {
     // What the dataset itself puts into different parts is not joined: its parts stand.
     let apart = |heaps: &Heaps, i: usize, j: usize| {
         let part = |k: usize| heaps.members(k).iter().find_map(|&m| items[m].part);
@@ -341,7 +341,7 @@ impl Heaps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Part;
+    use crate::dataset::SplitPart;
 
     fn items(names: &[&str]) -> Vec<Item> {
         names
@@ -359,7 +359,7 @@ mod tests {
     }
 
     fn pattern(names: &[&str]) -> (Pattern, usize) {
-        let g = group(&items(names), Grouping::Auto, Likenesses::default());
+        let g = group(&items(names), Grouping::Auto, Similarity::default());
         (g.patterns[0].0, g.count)
     }
 
@@ -402,8 +402,8 @@ mod tests {
         NearDuplicatePair { pair: (i.min(j), i.max(j)), correlation: 0.9 }
     }
 
-    fn alike(pairs: &[NearDuplicatePair]) -> Likenesses<'_> {
-        Likenesses { digests: &[], pairs }
+    fn alike(pairs: &[NearDuplicatePair]) -> Similarity<'_> {
+        Similarity { digests: &[], pairs }
     }
 
     #[test]
@@ -447,9 +447,9 @@ mod tests {
     fn one_image_under_many_names_is_one_group_unless_the_dataset_parts_it() {
         let mut all = items(&["a1.png", "b2x.png", "c3y.png", "d4z.png"]);
         let digests = [7, 7, 7, 1].map(|n| Digest([n; 32]));
-        let same = Likenesses { digests: &digests, pairs: &[] };
+        let same = Similarity { digests: &digests, pairs: &[] };
         assert_eq!(group(&all, Grouping::Auto, same).of, [0, 0, 0, 1]);
-        (all[0].part, all[2].part) = (Some(Part::Train), Some(Part::Test));
+        (all[0].part, all[2].part) = (Some(SplitPart::Train), Some(SplitPart::Test));
         let g = group(&all, Grouping::Auto, same);
         assert_ne!(g.of[0], g.of[2]);
     }
@@ -458,7 +458,7 @@ mod tests {
     fn several_squares_of_one_file_are_one_group() {
         let all = items(&["field.png", "field.png", "other.png"]);
         for how in [Grouping::Auto, Grouping::Column, Grouping::None] {
-            assert_eq!(group(&all, how, Likenesses::default()).of, [0, 0, 1], "{how:?}");
+            assert_eq!(group(&all, how, Similarity::default()).of, [0, 0, 1], "{how:?}");
         }
     }
 

@@ -10,10 +10,10 @@ mod sides;
 mod split;
 mod table;
 
-pub use cells::{CacheError, CellCache, CellState, CutCell, LabelledCell, View, cell_digest};
+pub use cells::{CacheError, CellCache, CellState, CutCell, InputView, LabelledCell, cell_digest};
 pub use duplicates::{NearDuplicatePair, PerceptualHash, near_duplicates, quantized_distance};
-pub use groups::{Grouping, Groups, Likenesses, Pattern, group};
+pub use groups::{Grouping, Groups, Pattern, Similarity, group};
 pub use scan::{DatasetError, Item, Scanned, scan};
 pub use sides::{Parted, split_together};
-pub use split::{LEAST, Part, Ratio, RatioError, Split, SplitError, split};
+pub use split::{LEAST, Ratio, RatioError, Split, SplitError, SplitPart, split};
 pub use table::{MAX_TABLE, Table, TableError, plain_field, table_text};

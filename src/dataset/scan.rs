@@ -3,7 +3,7 @@
 //! Labels that are one class by the catalogue (case, plural, hyphen, synonym) are one, and that is said. No image is
 //! opened here.
 
-use super::split::Part;
+use super::split::SplitPart;
 use super::table::{MAX_TABLE, Table, table_text};
 use crate::domain::{Square, canonical_label, label_fault, label_key};
 use crate::files::{Entry, ReadError, display_path, named_like_image, read_bounded, walk};
@@ -22,7 +22,7 @@ pub struct Item {
     /// The CSV's group, where it has that column.
     pub group: Option<String>,
     /// The CSV's part, where it has that column.
-    pub part: Option<Part>,
+    pub part: Option<SplitPart>,
     /// Why it cannot be read, where the listing knows already.
     pub error: Option<String>,
     /// Where the cell is, where the CSV has the columns `x,y,side`; else it is searched for.
@@ -95,7 +95,7 @@ struct Row {
     name: String,
     label: String,
     group: Option<String>,
-    part: Option<Part>,
+    part: Option<SplitPart>,
     error: Option<String>,
     square: Option<Square>,
 }
@@ -154,7 +154,7 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
         let part = match field(at_split) {
             None => None,
             Some(word) => Some(
-                Part::from_word(word)
+                SplitPart::from_word(word)
                     .ok_or_else(|| bad(format!("line {line}: \"{word}\" is no part; use train, validation or test")))?,
             ),
         };
@@ -215,9 +215,9 @@ mod tests {
         assert_eq!(s.labels, ["basophil", "neutrophil"]);
         assert_eq!(
             (s.items[0].group.as_deref(), s.items[0].part, s.items[0].class),
-            (Some("g1"), Some(Part::Train), 1)
+            (Some("g1"), Some(SplitPart::Train), 1)
         );
-        assert_eq!((s.items[1].group.as_deref(), s.items[1].part), (None, Some(Part::Test)));
+        assert_eq!((s.items[1].group.as_deref(), s.items[1].part), (None, Some(SplitPart::Test)));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::duplicates::NearDuplicatePair;
 use super::groups::{Groups, Heaps};
-use super::split::{Part, Ratio, Split, SplitError, split};
+use super::split::{Ratio, Split, SplitError, SplitPart, split};
 
 /// How often the size that lookalikes may grow to together is halved before the groups are taken as they are.
 const HALVINGS: i32 = 5;
@@ -29,7 +29,7 @@ pub struct Parted {
 pub fn split_together(
     classes: &[usize],
     groups: &Groups,
-    fixed: &[Option<Part>],
+    fixed: &[Option<SplitPart>],
     ratio: Ratio,
     seed: u64,
 ) -> Result<Parted, SplitError> {
@@ -55,11 +55,11 @@ pub fn split_together(
 }
 
 /// Cells of each class in each part.
-fn counts(classes: &[usize], parts: &[Part]) -> Vec<usize> {
+fn counts(classes: &[usize], parts: &[SplitPart]) -> Vec<usize> {
     let n = classes.iter().max().map_or(0, |c| c + 1);
-    let mut counts = vec![0; n * Part::ALL.len()];
+    let mut counts = vec![0; n * SplitPart::ALL.len()];
     for (class, part) in classes.iter().zip(parts) {
-        counts[class * Part::ALL.len() + *part as usize] += 1;
+        counts[class * SplitPart::ALL.len() + *part as usize] += 1;
     }
     counts
 }
@@ -67,11 +67,11 @@ fn counts(classes: &[usize], parts: &[Part]) -> Vec<usize> {
 /// What shall lie in one part: groups with lookalikes in each other, the most alike first, none of them with more than
 /// `room` of a class, and as many of each class as there are parts.
 #[expect(clippy::cast_precision_loss, reason = "counts of images")]
-fn together(classes: &[usize], groups: &Groups, fixed: &[Option<Part>], ratio: Ratio, room: f64) -> Vec<usize> {
+fn together(classes: &[usize], groups: &Groups, fixed: &[Option<SplitPart>], ratio: Ratio, room: f64) -> Vec<usize> {
     let n_classes = classes.iter().max().map_or(0, |c| c + 1);
     let parts = ratio.0.iter().filter(|s| **s > 0.0).count();
     let mut held = vec![vec![0usize; n_classes]; groups.count];
-    let mut part: Vec<Option<Part>> = vec![None; groups.count];
+    let mut part: Vec<Option<SplitPart>> = vec![None; groups.count];
     for ((&class, &group), fixed) in classes.iter().zip(&groups.of).zip(fixed) {
         held[group][class] += 1;
         part[group] = part[group].or(*fixed);
@@ -127,7 +127,7 @@ mod tests {
         let (classes, groups) = data(across);
         let parted = split_together(&classes, &groups, &[None; 200], Ratio::default(), 1).expect("splits");
         assert!(parted.apart.is_empty());
-        let validation: Vec<usize> = (0..200).filter(|i| parted.split.parts[*i] == Part::Validation).collect();
+        let validation: Vec<usize> = (0..200).filter(|i| parted.split.parts[*i] == SplitPart::Validation).collect();
         assert_eq!(validation, (80..100).chain(180..200).collect::<Vec<_>>());
     }
 
@@ -150,10 +150,10 @@ mod tests {
     #[test]
     fn the_datasets_own_parts_stand_against_likeness() {
         let (classes, groups) = data(vec![pair(3, 4, 0.99)]);
-        let mut fixed = vec![Some(Part::Train); 200];
-        (fixed[4..8]).fill(Some(Part::Test));
-        (fixed[104..108]).fill(Some(Part::Test));
+        let mut fixed = vec![Some(SplitPart::Train); 200];
+        (fixed[4..8]).fill(Some(SplitPart::Test));
+        (fixed[104..108]).fill(Some(SplitPart::Test));
         let parted = split_together(&classes, &groups, &fixed, Ratio::default(), 1).expect("splits");
-        assert_eq!((parted.split.parts[4], parted.apart.len()), (Part::Test, 1));
+        assert_eq!((parted.split.parts[4], parted.apart.len()), (SplitPart::Test, 1));
     }
 }

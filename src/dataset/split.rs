@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 /// A part of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Part {
+pub enum SplitPart {
     /// Learnt from.
     Train,
     /// Watched while learning; chooses the epoch.
@@ -16,7 +16,7 @@ pub enum Part {
     Test,
 }
 
-impl Part {
+impl SplitPart {
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
     /// The word in tables.
@@ -86,7 +86,7 @@ impl std::str::FromStr for Ratio {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     /// In the order of the items.
-    pub parts: Vec<Part>,
+    pub parts: Vec<SplitPart>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -121,7 +121,7 @@ pub const LEAST: usize = 3;
 pub fn split(
     classes: &[usize],
     groups: &[usize],
-    fixed: &[Option<Part>],
+    fixed: &[Option<SplitPart>],
     ratio: Ratio,
     seed: u64,
 ) -> Result<Split, SplitError> {
@@ -139,7 +139,7 @@ pub fn split(
             return Err(SplitError::TooSmall { class, images, groups: of, parts });
         }
     }
-    let mut part: Vec<Option<Part>> = vec![None; n_groups];
+    let mut part: Vec<Option<SplitPart>> = vec![None; n_groups];
     for (&g, p) in groups.iter().zip(fixed) {
         match (part[g], p) {
             (Some(a), Some(b)) if a != *b => return Err(SplitError::Torn(g, a.as_str(), b.as_str())),
@@ -147,21 +147,21 @@ pub fn split(
             _ => {}
         }
     }
-    let given: BTreeSet<Part> = part.iter().flatten().copied().collect();
+    let given: BTreeSet<SplitPart> = part.iter().flatten().copied().collect();
     // A dataset that names its own test part has none of its training images moved there; one that names no
     // validation part gets one from its training images.
-    let carve = !given.is_empty() && !given.contains(&Part::Validation);
+    let carve = !given.is_empty() && !given.contains(&SplitPart::Validation);
     let mut shares = ratio.0;
     if !given.is_empty() {
         shares[2] = 0.0;
         let sum = shares[0] + shares[1];
         shares.iter_mut().for_each(|s| *s /= sum);
     }
-    let open = |p: Option<Part>| p.is_none() || (carve && p == Some(Part::Train));
+    let open = |p: Option<SplitPart>| p.is_none() || (carve && p == Some(SplitPart::Train));
     let free: Vec<usize> = (0..n_groups).filter(|&g| counts[g].iter().sum::<usize>() > 0 && open(part[g])).collect();
     assign(&free, &counts, shares, seed, &mut part);
-    let parts: Vec<Part> = groups.iter().map(|&g| part[g].unwrap_or(Part::Train)).collect();
-    for needed in [Part::Train, Part::Validation] {
+    let parts: Vec<SplitPart> = groups.iter().map(|&g| part[g].unwrap_or(SplitPart::Train)).collect();
+    for needed in [SplitPart::Train, SplitPart::Validation] {
         if !parts.contains(&needed) {
             return Err(SplitError::Empty(needed.as_str()));
         }
@@ -171,14 +171,14 @@ pub fn split(
 
 /// Gives each group to the part that needs its classes most, large groups first.
 #[expect(clippy::cast_precision_loss, reason = "counts of images")]
-fn assign(free: &[usize], counts: &[Vec<usize>], shares: [f64; 3], seed: u64, part: &mut [Option<Part>]) {
+fn assign(free: &[usize], counts: &[Vec<usize>], shares: [f64; 3], seed: u64, part: &mut [Option<SplitPart>]) {
     let n_classes = counts.first().map_or(0, Vec::len);
     let mut order = free.to_vec();
     fastrand::Rng::with_seed(seed).shuffle(&mut order);
     order.sort_by_key(|&g| std::cmp::Reverse(counts[g].iter().sum::<usize>()));
     let totals: Vec<f64> = (0..n_classes).map(|c| free.iter().map(|&g| counts[g][c] as f64).sum()).collect();
     let mut have = [vec![0f64; n_classes], vec![0f64; n_classes], vec![0f64; n_classes]];
-    let parts = Part::ALL;
+    let parts = SplitPart::ALL;
     for &g in &order {
         let need = |p: usize| {
             (0..n_classes)
@@ -202,7 +202,7 @@ fn assign(free: &[usize], counts: &[Vec<usize>], shares: [f64; 3], seed: u64, pa
                 continue;
             }
             let in_training: Vec<usize> =
-                order.iter().copied().filter(|&g| part[g] == Some(Part::Train) && counts[g][c] > 0).collect();
+                order.iter().copied().filter(|&g| part[g] == Some(SplitPart::Train) && counts[g][c] > 0).collect();
             if let (2.., Some(&g)) = (in_training.len(), in_training.last()) {
                 part[g] = Some(to);
                 for k in 0..n_classes {
@@ -225,7 +225,7 @@ mod tests {
         let groups: Vec<usize> = (0..100).collect();
         let s = split(&classes, &groups, &[None; 100], Ratio::default(), 1).expect("splits");
         let of = |p, c| s.parts.iter().zip(&classes).filter(|(q, k)| **q == p && **k == c).count();
-        assert_eq!((of(Part::Validation, 0), of(Part::Validation, 1)), (16, 4));
+        assert_eq!((of(SplitPart::Validation, 0), of(SplitPart::Validation, 1)), (16, 4));
         assert_ne!(s, split(&classes, &groups, &[None; 100], Ratio::default(), 2).expect("splits"), "the seed matters");
     }
 
@@ -233,17 +233,17 @@ mod tests {
     fn a_small_class_and_a_torn_group_are_refused_by_name() {
         let e = split(&[0, 0, 0, 1, 1], &[0, 1, 2, 3, 4], &[None; 5], Ratio::default(), 1);
         assert_eq!(e, Err(SplitError::TooSmall { class: 1, images: 2, groups: 2, parts: 2 }));
-        let fixed = [Some(Part::Train), Some(Part::Test), Some(Part::Validation)];
+        let fixed = [Some(SplitPart::Train), Some(SplitPart::Test), Some(SplitPart::Validation)];
         assert!(matches!(split(&[0, 0, 0], &[0, 0, 1], &fixed, Ratio::default(), 1), Err(SplitError::Torn(0, ..))));
     }
 
     #[test]
     fn a_datasets_own_test_part_stays_and_validation_is_carved_from_training() {
-        let fixed: Vec<_> = (0..40).map(|i| Some(if i < 30 { Part::Train } else { Part::Test })).collect();
+        let fixed: Vec<_> = (0..40).map(|i| Some(if i < 30 { SplitPart::Train } else { SplitPart::Test })).collect();
         let classes: Vec<usize> = (0..40).map(|i| i % 2).collect();
         let s = split(&classes, &(0..40).collect::<Vec<_>>(), &fixed, Ratio::default(), 1).expect("splits");
-        assert!(s.parts[30..].iter().all(|p| *p == Part::Test));
-        assert_eq!(s.parts[..30].iter().filter(|p| **p == Part::Validation).count(), 6);
+        assert!(s.parts[30..].iter().all(|p| *p == SplitPart::Test));
+        assert_eq!(s.parts[..30].iter().filter(|p| **p == SplitPart::Validation).count(), 6);
     }
 
     #[test]
@@ -270,12 +270,12 @@ mod tests {
                     prop_assert!(a != b || s.parts[i] == s.parts[j]);
                 }
             }
-            let has = |p: Part, c| s.parts.iter().zip(&classes).any(|(q, k)| *q == p && *k == c);
+            let has = |p: SplitPart, c| s.parts.iter().zip(&classes).any(|(q, k)| *q == p && *k == c);
             for c in 0..4 {
-                prop_assert!(!classes.contains(&c) || has(Part::Train, c), "training lacks class {}", c);
+                prop_assert!(!classes.contains(&c) || has(SplitPart::Train, c), "training lacks class {}", c);
             }
-            prop_assert!(three || s.parts.iter().all(|p| *p != Part::Test));
-            let validation = s.parts.iter().filter(|p| **p == Part::Validation).count();
+            prop_assert!(three || s.parts.iter().all(|p| *p != SplitPart::Test));
+            let validation = s.parts.iter().filter(|p| **p == SplitPart::Validation).count();
             prop_assert!(validation * 20 >= s.parts.len() && validation * 2 <= s.parts.len(), "{validation}");
         }
     }

@@ -20,7 +20,7 @@ impl CellPreprocessing {
 
 /// How pixels are averaged where an image shrinks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Filter {
+pub enum ResizeFilter {
     /// Exact area averages.
     #[default]
     Area,
@@ -30,7 +30,7 @@ pub enum Filter {
     Bicubic,
 }
 
-impl Filter {
+impl ResizeFilter {
     pub const ALL: [Self; 3] = [Self::Area, Self::Bilinear, Self::Bicubic];
 
     /// Its word in a manifest.
@@ -50,7 +50,7 @@ pub struct WholePreprocessing {
     /// image is stretched.
     pub crop: Option<f64>,
     /// How it is brought to the model's size.
-    pub filter: Filter,
+    pub filter: ResizeFilter,
 }
 
 /// How a model wants its numbers.

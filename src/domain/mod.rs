@@ -21,6 +21,6 @@ pub use differential::{Count, Differential};
 pub use digest::{Digest, NoDigest};
 pub use history::{History, Inverse};
 pub use ids::{CellId, ImageId, SlideId};
-pub use input::{CellPreprocessing, Filter, Preprocessing, TensorSpec, WholePreprocessing};
+pub use input::{CellPreprocessing, Preprocessing, ResizeFilter, TensorSpec, WholePreprocessing};
 pub use learning::EpochRow;
 pub use prediction::{ADDED, CellResult, Failure, ImageResult, Outcome, Probabilities, Square, Status, logarithms};

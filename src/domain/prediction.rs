@@ -125,7 +125,7 @@ pub struct CellResult {
     pub accepted: bool,
     /// How unlike the model's training images it is, as a share of the model's threshold: above 1 is unlike them. `None`
     /// where the model cannot tell.
-    pub unlike: Option<f32>,
+    pub ood_score: Option<f32>,
     /// The pooled features, where they were asked for; else empty.
     pub features: Vec<f32>,
 }

@@ -16,7 +16,7 @@ pub struct Pair {
     /// Cells that are compared: neither model's record has them.
     pub n: usize,
     /// Cells left out because one of the two learnt from them, or from a near-duplicate.
-    pub learnt: usize,
+    pub overlap: usize,
     /// Paths of images with a cell that only the first has right, one a cell.
     pub only_first: Vec<String>,
     /// Paths of images with a cell that only the other has right, one a cell.
@@ -47,7 +47,7 @@ pub struct Compared {
     /// Classes that the reference has and every model knows, in the first one's spelling.
     pub classes: Vec<String>,
     /// Cells that one of the models learnt from.
-    pub learnt: usize,
+    pub overlap: usize,
 }
 
 /// A labelled cell, whatever model looks at it: its file's digest (its path, where it could not be read) and, where the dataset
@@ -57,7 +57,7 @@ type CellKey = (String, Option<[u32; 3]>, usize);
 /// A model's answer to a labelled cell.
 struct Judged {
     right: bool,
-    learnt: bool,
+    overlap: bool,
     group: Option<usize>,
     /// Its file, as it is shown.
     path: String,
@@ -71,16 +71,16 @@ fn judged(e: &Evaluated) -> BTreeMap<CellKey, Judged> {
     let answered = e.cells.iter().enumerate().map(|(row, c)| {
         let (right, group) = (e.sample.right(row), Some(e.sample.groups()[row]));
         let judged =
-            Judged { right, learnt: c.learnt != TrainOverlap::No, group, path: c.path.clone(), row: Some(row) };
+            Judged { right, overlap: c.overlap != TrainOverlap::No, group, path: c.path.clone(), row: Some(row) };
         (c.file_digest.to_string(), square(c.given), judged)
     });
-    let unanswered = e.unanswered.iter().map(|u| {
-        let judged = Judged { right: false, learnt: false, group: None, path: u.path.clone(), row: None };
+    let unscored = e.unscored.iter().map(|u| {
+        let judged = Judged { right: false, overlap: false, group: None, path: u.path.clone(), row: None };
         (u.file_digest.map_or_else(|| u.path.clone(), |d| d.to_string()), square(u.given), judged)
     });
     let mut seen: BTreeMap<(String, Option<[u32; 3]>), usize> = BTreeMap::new();
     answered
-        .chain(unanswered)
+        .chain(unscored)
         .map(|(file, square, judged)| {
             let times = seen.entry((file.clone(), square)).or_default();
             *times += 1;
@@ -114,7 +114,7 @@ impl Compared {
         let pairs = (1..models.len()).map(|other| pair(&models, &judged, other, seed)).collect();
         // Cells that any model learnt from serve none of the figures that stand beside each other.
         let known: BTreeSet<&CellKey> =
-            judged.iter().flat_map(|m| m.iter().filter(|(_, j)| j.learnt).map(|(key, _)| key)).collect();
+            judged.iter().flat_map(|m| m.iter().filter(|(_, j)| j.overlap).map(|(key, _)| key)).collect();
         let rows: Vec<Vec<usize>> = judged
             .iter()
             .map(|m| m.iter().filter(|(key, _)| !known.contains(key)).filter_map(|(_, j)| j.row).collect())
@@ -155,7 +155,7 @@ impl Compared {
             Some(Estimate { value, interval, how })
         });
         let macro_f1 = means.collect();
-        Self { pairs, scores, macro_f1, classes, learnt: known.len(), models }
+        Self { pairs, scores, macro_f1, classes, overlap: known.len(), models }
     }
 
     /// A model's scores that stand in a table: of unseen cells, or of all where nothing is left.
@@ -168,14 +168,14 @@ impl Compared {
 fn pair(models: &[Evaluated], judged: &[BTreeMap<CellKey, Judged>], other: usize, seed: u64) -> Pair {
     let (mut groups, mut gains) = (Vec::new(), Vec::new());
     let (mut only_first, mut only_other, mut rows) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
-    let (mut learnt, mut all) = (0, Vec::new());
+    let (mut overlap, mut all) = (0, Vec::new());
     let next = models[0].sample.groups().iter().max().map_or(0, |g| g + 1);
     for (i, (key, a)) in judged[0].iter().enumerate() {
         let Some(b) = judged[other].get(key) else { continue };
         let gain = f64::from(i8::from(b.right) - i8::from(a.right));
         all.push(gain);
-        if a.learnt || b.learnt {
-            learnt += 1;
+        if a.overlap || b.overlap {
+            overlap += 1;
             continue;
         }
         groups.push(a.group.or(b.group).unwrap_or(next + i));
@@ -201,7 +201,7 @@ fn pair(models: &[Evaluated], judged: &[BTreeMap<CellKey, Judged>], other: usize
     Pair {
         other,
         n: gains.len(),
-        learnt,
+        overlap,
         difference: any.then(|| average(&gains)),
         interval: (seen.len() > 1).then(|| bootstrap(&groups, ROUNDS, seed, mean)).flatten(),
         p: any.then(|| mcnemar(only_first.len(), only_other.len())),

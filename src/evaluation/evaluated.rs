@@ -22,9 +22,9 @@ pub struct EvaluatedCell {
     /// The reference class as the dataset has it, whatever was corrected since.
     pub original: usize,
     /// Whether this very image, or a near-duplicate, was learnt from.
-    pub learnt: TrainOverlap,
+    pub overlap: TrainOverlap,
     /// How unlike the training images it is, as a share of the model's threshold.
-    pub unlike: Option<f32>,
+    pub ood_score: Option<f32>,
 }
 
 /// Whether an image was in the model's training.
@@ -97,7 +97,7 @@ pub struct Evaluated {
     /// Whether it began from a model that does not: then it learnt from more images than are recorded.
     pub partial_record: bool,
     /// Labelled images without an answer.
-    pub unanswered: Vec<Unscored>,
+    pub unscored: Vec<Unscored>,
     /// The model's abstain threshold; 0 without.
     pub threshold: f64,
     /// Seed of the intervals.
@@ -106,15 +106,15 @@ pub struct Evaluated {
 
 impl Evaluated {
     /// Cells that were in the training: the same file, and near-duplicates.
-    pub fn learnt(&self) -> (usize, usize) {
-        let count = |l: TrainOverlap| self.cells.iter().filter(|c| c.learnt == l).count();
+    pub fn overlap(&self) -> (usize, usize) {
+        let count = |l: TrainOverlap| self.cells.iter().filter(|c| c.overlap == l).count();
         (count(TrainOverlap::Exact), count(TrainOverlap::NearDuplicate))
     }
 
     /// The scores to judge by: of images that were not in the model's training, as far as its record says. None where it
     /// learnt from every one.
     pub fn judged(&self) -> Option<&Evaluation> {
-        match self.learnt() {
+        match self.overlap() {
             (0, 0) => Some(&self.scores),
             _ => self.unseen.as_ref(),
         }
@@ -122,13 +122,13 @@ impl Evaluated {
 
     /// What [`Evaluated::judged`] was computed from; all cells where the model learnt from every one.
     pub fn judged_sample(&self) -> Cow<'_, Sample> {
-        self.without_learnt().map_or(Cow::Borrowed(&self.sample), Cow::Owned)
+        self.without_overlap().map_or(Cow::Borrowed(&self.sample), Cow::Owned)
     }
 
     /// Which model on which data, how much is right, and of how many: "M on D · 80.7 % right (75.8–84.7) · n 300".
     pub fn title(&self) -> String {
         let data = self.data.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or(&self.data);
-        let unseen = if self.learnt() == (0, 0) { "" } else { " unseen" };
+        let unseen = if self.overlap() == (0, 0) { "" } else { " unseen" };
         match self.judged() {
             Some(s) => {
                 let interval = s
@@ -148,7 +148,7 @@ impl Evaluated {
 
     /// The figure of all cells where some were in the training, and their share: not to be judged by.
     pub fn contaminated_line(&self) -> Option<String> {
-        let (same, alike) = self.learnt();
+        let (same, alike) = self.overlap();
         (same + alike > 0).then(|| {
             format!(
                 "with images of its training: {:.1} % right of {} ({:.1} % of them in training); too good to judge by",
@@ -161,7 +161,7 @@ impl Evaluated {
 
     /// Whether any image was in the training, in a sentence.
     pub fn learnt_line(&self) -> String {
-        let (same, alike) = self.learnt();
+        let (same, alike) = self.overlap();
         if !self.recorded {
             return "the model carries no record of its training images: whether some are among these cannot be checked"
                 .into();
@@ -175,8 +175,8 @@ impl Evaluated {
 
     /// Images that failed, and images without a white cell.
     pub fn missing(&self) -> (usize, usize) {
-        let failed = self.unanswered.iter().filter(|u| u.error.is_some()).count();
-        (failed, self.unanswered.len() - failed)
+        let failed = self.unscored.iter().filter(|u| u.error.is_some()).count();
+        (failed, self.unscored.len() - failed)
     }
 
     /// Cells whose reference was corrected.
@@ -205,7 +205,7 @@ impl Evaluated {
         if let Some(scores) = Evaluation::points(&self.sample) {
             self.scores = scores;
         }
-        self.unseen = self.without_learnt().and_then(|s| Evaluation::points(&s));
+        self.unseen = self.without_overlap().and_then(|s| Evaluation::points(&s));
     }
 
     /// Computes all scores again with intervals, after references were corrected.
@@ -213,12 +213,12 @@ impl Evaluated {
         if let Some(scores) = Evaluation::of(&self.sample, self.seed) {
             self.scores = scores;
         }
-        self.unseen = self.without_learnt().and_then(|s| Evaluation::of(&s, self.seed));
+        self.unseen = self.without_overlap().and_then(|s| Evaluation::of(&s, self.seed));
     }
 
     /// The sample without cells that were in the training; `None` where there is none of them.
-    pub fn without_learnt(&self) -> Option<Sample> {
-        let rows: Vec<usize> = (0..self.cells.len()).filter(|&r| self.cells[r].learnt == TrainOverlap::No).collect();
+    pub fn without_overlap(&self) -> Option<Sample> {
+        let rows: Vec<usize> = (0..self.cells.len()).filter(|&r| self.cells[r].overlap == TrainOverlap::No).collect();
         if rows.len() == self.cells.len() || rows.is_empty() {
             return None;
         }
@@ -275,8 +275,8 @@ pub(crate) mod tests {
                 given: None,
                 square: Square { x: 1.0, y: 2.0, side: 30.0 },
                 original: *t,
-                learnt: if i == 0 { TrainOverlap::Exact } else { TrainOverlap::No },
-                unlike: Some(0.5),
+                overlap: if i == 0 { TrainOverlap::Exact } else { TrainOverlap::No },
+                ood_score: Some(0.5),
             })
             .collect();
         let mut e = Evaluated {
@@ -295,7 +295,7 @@ pub(crate) mod tests {
             unseen: None,
             recorded: true,
             partial_record: false,
-            unanswered: vec![Unscored {
+            unscored: vec![Unscored {
                 path: "no.png".into(),
                 file_digest: None,
                 given: None,
@@ -312,7 +312,7 @@ pub(crate) mod tests {
     #[test]
     fn learnt_cells_are_set_apart_and_corrections_counted() {
         let mut e = small();
-        assert_eq!((e.learnt(), e.missing(), e.corrected()), ((1, 0), (0, 1), 0));
+        assert_eq!((e.overlap(), e.missing(), e.corrected()), ((1, 0), (0, 1), 0));
         assert_eq!((e.unseen.as_ref().map(|u| u.n), e.judged().map(|u| u.n)), (Some(5), Some(5)));
         assert!(
             e.title().starts_with("test on data · 60.0 % right (") && e.title().ends_with("· n 5 unseen"),
@@ -321,13 +321,13 @@ pub(crate) mod tests {
         );
         let small = e.contaminated_line().expect("some were learnt");
         assert!(small.contains("66.7 % right of 6 (16.7 % of them in training)"), "{small}");
-        e.cells.iter_mut().for_each(|c| c.learnt = TrainOverlap::Exact);
+        e.cells.iter_mut().for_each(|c| c.overlap = TrainOverlap::Exact);
         e.score();
         assert!(e.judged().is_none() && e.title().contains("it learnt from all 6"), "{}", e.title());
-        e.cells.iter_mut().for_each(|c| c.learnt = TrainOverlap::No);
+        e.cells.iter_mut().for_each(|c| c.overlap = TrainOverlap::No);
         e.score();
         assert!(e.title().ends_with("· n 6") && e.contaminated_line().is_none());
-        e.cells[0].learnt = TrainOverlap::Exact;
+        e.cells[0].overlap = TrainOverlap::Exact;
         e.score();
         e.sample.correct(2, 1);
         e.score();

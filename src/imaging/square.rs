@@ -5,7 +5,7 @@
 
 use super::find::FoundCell;
 use super::resample::{read_square, resize_area};
-use crate::domain::{CellPreprocessing, Filter, Square, TensorSpec, WholePreprocessing};
+use crate::domain::{CellPreprocessing, ResizeFilter, Square, TensorSpec, WholePreprocessing};
 use image::RgbImage;
 
 /// A sprawling nucleus (band, lobes) is measured by its extent; this much of it equals a disc's diameter.
@@ -75,9 +75,9 @@ pub(super) fn whole(image: &RgbImage, how: WholePreprocessing, size: usize) -> R
     });
     let image = cut.as_ref().unwrap_or(image);
     let filter = match how.filter {
-        Filter::Area => return stretch(image, size),
-        Filter::Bilinear => image::imageops::FilterType::Triangle,
-        Filter::Bicubic => image::imageops::FilterType::CatmullRom,
+        ResizeFilter::Area => return stretch(image, size),
+        ResizeFilter::Bilinear => image::imageops::FilterType::Triangle,
+        ResizeFilter::Bicubic => image::imageops::FilterType::CatmullRom,
     };
     image::imageops::resize(image, size as u32, size as u32, filter)
 }
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn whole_images_are_stretched_or_cut_at_their_middle() {
         let image = RgbImage::from_fn(80, 40, |x, _| image::Rgb(if (20..60).contains(&x) { [200; 3] } else { [0; 3] }));
-        let how = |crop| WholePreprocessing { crop, filter: Filter::Bilinear };
+        let how = |crop| WholePreprocessing { crop, filter: ResizeFilter::Bilinear };
         assert_eq!(whole_part(&image, how(Some(0.5))), Square { x: 30.0, y: 10.0, side: 20.0 });
         assert!(whole(&image, how(Some(1.0)), 16).pixels().all(|p| p.0 == [200; 3]));
         let stretched = whole(&image, how(None), 16);

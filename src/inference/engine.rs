@@ -125,7 +125,7 @@ impl Engine {
         notes: Vec<String>,
     ) -> Result<Self, EngineError> {
         let unusable = |reason| EngineError::Provider { provider, reason };
-        let no = |e: String| unusable(ProviderError::Refused(first_line(&e)));
+        let refused = |e: String| unusable(ProviderError::Refused(first_line(&e)));
         let place = placed(runtime, provider).map_err(unusable)?;
         let built = Session::builder(&runtime.environment)
             .map_err(|e| e.to_string())
@@ -138,14 +138,16 @@ impl Engine {
             })
             .map_err(EngineError::Load)?;
         let mut builder = match place {
-            Placed::BuiltIn(dispatch) => built.with_execution_providers([dispatch]).map_err(|e| no(e.to_string()))?,
+            Placed::BuiltIn(dispatch) => {
+                built.with_execution_providers([dispatch]).map_err(|e| refused(e.to_string()))?
+            }
             Placed::Plugin(devices) => {
                 // One device: more of them would share the graph out.
-                built.with_devices(devices.into_iter().take(1), None).map_err(|e| no(e.to_string()))?
+                built.with_devices(devices.into_iter().take(1), None).map_err(|e| refused(e.to_string()))?
             }
         };
         let session = builder.commit_from_memory(model.bytes()).map_err(|e| {
-            if provider == Provider::Cpu { EngineError::Load(e.to_string()) } else { no(e.to_string()) }
+            if provider == Provider::Cpu { EngineError::Load(e.to_string()) } else { refused(e.to_string()) }
         })?;
         let nodes = assigned_nodes(&session);
         let actual = nodes.first().map_or(provider.as_str().to_owned(), |(name, _)| short_name(name));
@@ -191,7 +193,7 @@ impl Engine {
             .filter(|p| p.values().len() == card.classes.len())
             .ok_or_else(|| EngineError::Load("the model's self-test is damaged".into()))?;
         let logits = matches!(self.model.output(), OutputKind::Logits(_)) && card.merge.is_empty();
-        let got = self.answers(self_test_tensor(&card.tensor), 1)?.into_iter().next();
+        let got = self.predict(self_test_tensor(&card.tensor), 1)?.into_iter().next();
         let got = got.and_then(|a| if logits { answered(&a.output) } else { Some(a.probabilities) });
         let values = got.as_ref().map_or(&[][..], Probabilities::values);
         let far = expected.values().iter().zip(values).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
@@ -222,7 +224,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::answers`].
     pub fn run(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Probabilities>, EngineError> {
-        Ok(self.answers(tensors, n)?.into_iter().map(|a| a.probabilities).collect())
+        Ok(self.predict(tensors, n)?.into_iter().map(|a| a.probabilities).collect())
     }
 
     /// The last feature map of one tensor, and whether its channels come first; `None` where the model does not give one.
@@ -257,7 +259,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Run`] from the runtime; [`EngineError::Output`] when a value is not finite or the shape is not
     /// `[n, classes]`.
-    pub fn answers(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Answer>, EngineError> {
+    pub fn predict(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Prediction>, EngineError> {
         match self.model.card().fixed_batch {
             Some(fixed) if fixed != n => {
                 // The graph takes so many and no other number: the last ones are filled up with nothing.
@@ -275,7 +277,7 @@ impl Engine {
         }
     }
 
-    fn run_once(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Answer>, EngineError> {
+    fn run_once(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Prediction>, EngineError> {
         let card = self.model.card();
         let (side, width) =
             (card.tensor.size, if card.merge.is_empty() { card.classes.len() } else { card.merge.len() });
@@ -312,8 +314,8 @@ impl Engine {
                     Some(calibration) => calibration.apply(&own)?,
                 };
                 let features = features[i * wide..][..wide].to_vec();
-                let unlike = card.familiarity.as_ref().and_then(|f| f.score(&features));
-                Some(Answer { probabilities, output: row.to_vec(), unlike, features })
+                let ood_score = card.ood.as_ref().and_then(|f| f.score(&features));
+                Some(Prediction { probabilities, output: row.to_vec(), ood_score, features })
             })
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| {
@@ -336,13 +338,13 @@ fn merged(own: Probabilities, merge: &[usize], classes: usize) -> Option<Probabi
 
 /// What a model says of one tensor.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct Prediction {
     /// Calibrated, where the model is.
     pub probabilities: Probabilities,
     /// What the network itself gave.
     pub output: Vec<f32>,
     /// How unlike the training images it is, as a share of the model's threshold; `None` where the model cannot tell.
-    pub unlike: Option<f32>,
+    pub ood_score: Option<f32>,
     /// The pooled features; empty where the model does not give them.
     pub features: Vec<f32>,
 }

@@ -18,7 +18,7 @@ mod sketch;
 
 pub use availability::{Missing, ProviderStatus, provider_status, provider_statuses};
 pub use choice::{FAITHFUL, Measured, Record};
-pub use engine::{Answer, Engine, EngineError, EngineReport, difference, self_test_tensor};
+pub use engine::{Engine, EngineError, EngineReport, Prediction, difference, self_test_tensor};
 pub use heat::{HeatMap, activation_map, occlusion_map};
 pub use pipeline::{CellFeatures, Options, PipelineError, PipelineEvent, PipelineMonitor, Schedule, Summary, run};
 pub use plugins::{Plugin, try_plugin};
@@ -27,4 +27,4 @@ pub use probe::run_graph;
 pub use provider::{Provider, ProviderError, UnknownProvider};
 pub use ranges::{Ranges, value_ranges};
 pub use runtime::{Runtime, RuntimeError, disable_telemetry, telemetry_is_off};
-pub use sketch::{SKETCH, likeness, sketch};
+pub use sketch::{SKETCH, similarity, sketch};

@@ -7,7 +7,7 @@
 //! Memory is bounded by tickets: a file is only begun when it is at most [`WINDOW`] files ahead of the last row given
 //! out, so that one slow file cannot make finished rows pile up without end.
 
-use super::engine::{Answer, Engine, EngineError, EngineReport};
+use super::engine::{Engine, EngineError, EngineReport, Prediction};
 use super::prepare::{OwnSquares, PreparedImage, Skip, prepare};
 use super::provider::Provider;
 use super::sketch::sketch;
@@ -296,11 +296,11 @@ impl Context<'_> {
     }
 
     /// Runs any number of cells, at most a batch at a time.
-    fn classify(&self, engine: &mut Engine, tensors: &[f32]) -> Result<Vec<Answer>, Failure> {
+    fn classify(&self, engine: &mut Engine, tensors: &[f32]) -> Result<Vec<Prediction>, Failure> {
         let per_cell = 3 * self.model.card().tensor.size * self.model.card().tensor.size;
         let mut out = Vec::with_capacity(tensors.len() / per_cell);
         for chunk in tensors.chunks(per_cell * self.batch) {
-            out.extend(engine.answers(chunk.to_vec(), chunk.len() / per_cell).map_err(|e| failure(&e))?);
+            out.extend(engine.predict(chunk.to_vec(), chunk.len() / per_cell).map_err(|e| failure(&e))?);
         }
         Ok(out)
     }
@@ -309,7 +309,7 @@ impl Context<'_> {
     fn isolated(
         &self,
         index: usize,
-        finish: impl FnOnce(&mut PreparedImage) -> Result<Vec<Answer>, Failure>,
+        finish: impl FnOnce(&mut PreparedImage) -> Result<Vec<Prediction>, Failure>,
     ) -> Result<ImageResult, Skip> {
         let entry = &self.entries[index];
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -331,7 +331,7 @@ impl Context<'_> {
         &self,
         index: usize,
         prepared: PreparedImage,
-        answers: Result<Vec<Answer>, Failure>,
+        answers: Result<Vec<Prediction>, Failure>,
         by: &Arc<str>,
     ) -> ImageResult {
         let ran = !prepared.squares.is_empty();
@@ -349,7 +349,7 @@ impl Context<'_> {
                         square,
                         accepted: answer.probabilities.top().1 >= threshold,
                         probabilities: answer.probabilities,
-                        unlike: answer.unlike,
+                        ood_score: answer.ood_score,
                         features: match self.features {
                             CellFeatures::None => Vec::new(),
                             CellFeatures::Sketch => sketch(&answer.features),

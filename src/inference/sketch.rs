@@ -25,7 +25,7 @@ pub fn sketch(features: &[f32]) -> Vec<f32> {
 }
 
 /// The cosine of the angle between two sketches, −1..=1; −1 where one of them is none.
-pub fn likeness(a: &[f32], b: &[f32]) -> f32 {
+pub fn similarity(a: &[f32], b: &[f32]) -> f32 {
     if a.is_empty() || a.len() != b.len() {
         return -1.0;
     }
@@ -55,8 +55,8 @@ mod tests {
         let (a, b) = (draw(), draw());
         let near: Vec<f32> = a.iter().zip(&b).map(|(x, y)| 0.95 * x + 0.05 * y).collect();
         let (sa, sb, sn) = (sketch(&a), sketch(&b), sketch(&near));
-        assert!((likeness(&sa, &sa) - 1.0).abs() < 1e-5);
-        assert!(likeness(&sa, &sn) > 0.97 && likeness(&sa, &sn) > likeness(&sa, &sb) + 0.1);
-        assert!(sketch(&[]).is_empty() && likeness(&[], &sa) < 0.0);
+        assert!((similarity(&sa, &sa) - 1.0).abs() < 1e-5);
+        assert!(similarity(&sa, &sn) > 0.97 && similarity(&sa, &sn) > similarity(&sa, &sb) + 0.1);
+        assert!(sketch(&[]).is_empty() && similarity(&[], &sa) < 0.0);
     }
 }

@@ -27,7 +27,7 @@ pub struct SameImages {
     pub fields: HashSet<(Digest, Digest)>,
 }
 
-fn likeness(a: &CellResult, b: &CellResult) -> f32 {
+fn similarity(a: &CellResult, b: &CellResult) -> f32 {
     if a.features.is_empty() || a.features.len() != b.features.len() {
         return -1.0;
     }
@@ -69,7 +69,7 @@ pub fn same_field(a: &ImageResult, b: &ImageResult, same: &SameImages) -> bool {
     };
     let like = |i: usize, j: usize| {
         let side = (own[i].square.side * scale / other[j].square.side.max(1.0) - 1.0).abs();
-        side < SIDE && likeness(&own[i], &other[j]) >= ALIKE
+        side < SIDE && similarity(&own[i], &other[j]) >= ALIKE
     };
     if own.len() < MANY {
         return false;
@@ -135,7 +135,7 @@ mod tests {
             square: Square { x, y, side: 40.0 },
             probabilities: Probabilities::new(vec![1.0]).expect("one"),
             accepted: true,
-            unlike: None,
+            ood_score: None,
             features: sketch(seed),
         };
         ImageResult {

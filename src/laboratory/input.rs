@@ -310,7 +310,7 @@ mod tests {
             probabilities: Probabilities::new(vec![f32::from(u8::from(class == 0)), f32::from(u8::from(class == 1))])
                 .unwrap_or_else(|| Probabilities::new(vec![0.5, 0.5]).expect("sums to one")),
             accepted: class < 2,
-            unlike: None,
+            ood_score: None,
             features: Vec::new(),
         };
         ImageResult {

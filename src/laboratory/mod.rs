@@ -25,5 +25,5 @@ pub use ranges::{Flag, RangeSource, Ranges, ReferenceRange, Unit, WBC, example_r
 pub use rounding::{RULE, Rounded};
 pub use run::{RunEnd, RunRecord};
 pub use snapshot::{HeatMapExample, ReportStatus, SlideReport, Snapshot};
-pub use table::{DifferentialTable, LeftOut, Row, count_of};
+pub use table::{DifferentialRow, DifferentialTable, LeftOut, count_of};
 pub use text::{listed, number_of, plain_text};

@@ -48,7 +48,7 @@ pub struct LeftOut {
 
 /// A row of the 100 %.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub struct DifferentialRow {
     pub label: String,
     /// Its position among the classes listed, which says its colour; none for a label beside them.
     pub class: Option<usize>,
@@ -67,7 +67,7 @@ pub struct Row {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DifferentialTable {
     /// The 100 %, in clinical order.
-    pub rows: Vec<Row>,
+    pub rows: Vec<DifferentialRow>,
     /// Cells of the 100 %.
     pub white: Count,
     /// Outside it: label, count, per 100 white cells.
@@ -100,7 +100,7 @@ pub struct DifferentialTable {
     pub ranges: RangeSource,
 }
 
-impl Row {
+impl DifferentialRow {
     /// The share as it is written.
     pub fn percent(&self, table: &DifferentialTable) -> Option<Rounded> {
         Rounded::percent(self.count.all, table.white.all)
@@ -158,7 +158,7 @@ impl DifferentialTable {
                 };
                 let (flag, range) = judged.map_or((None, None), |(f, r)| (f, Some(r)));
                 let class = labels.iter().position(|l| same_label(l, &label));
-                Row { label, class, count, share, absolute, range, flag }
+                DifferentialRow { label, class, count, share, absolute, range, flag }
             })
             .collect();
         let outside = of_role(Role::Outside);

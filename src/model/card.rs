@@ -9,7 +9,7 @@ use super::manifest_error::ManifestError;
 use super::ood::{OodDetector, TrainingRecord};
 use super::selftest::SelfTest;
 use crate::domain::{
-    CellPreprocessing, ClassSet, Digest, EpochRow, Filter, Preprocessing, TensorSpec, WholePreprocessing,
+    CellPreprocessing, ClassSet, Digest, EpochRow, Preprocessing, ResizeFilter, TensorSpec, WholePreprocessing,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,8 +50,8 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
     /// What the training images' features are like.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub familiarity: Option<OodDetector>,
+    #[serde(rename = "familiarity", default, skip_serializing_if = "Option::is_none")]
+    pub ood: Option<OodDetector>,
     /// The images that it learnt from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training_record: Option<TrainingRecord>,
@@ -239,7 +239,7 @@ pub struct ModelCard {
     /// The output that holds the pooled features.
     pub features: Option<String>,
     /// What the training images' features are like, where the model carries it.
-    pub familiarity: Option<OodDetector>,
+    pub ood: Option<OodDetector>,
     /// The images that it learnt from, where the model carries them.
     pub trained_on: Option<TrainingRecord>,
     /// Other outputs by meaning, for the card.
@@ -291,7 +291,7 @@ impl Manifest {
             preprocessing,
             outputs: ManifestOutputs::default(),
             calibration: None,
-            familiarity: None,
+            ood: None,
             training_record: None,
             self_test: None,
             history: None,
@@ -404,8 +404,8 @@ impl Manifest {
                 }
             }
             ("whole-image", 0..=2) => {
-                let word = p.filter.as_deref().unwrap_or(Filter::Area.as_str());
-                let filter = Filter::ALL
+                let word = p.filter.as_deref().unwrap_or(ResizeFilter::Area.as_str());
+                let filter = ResizeFilter::ALL
                     .into_iter()
                     .find(|f| f.as_str() == word)
                     .ok_or_else(|| unknown("the filter", word, "area, bilinear and bicubic are"))?;
@@ -466,7 +466,7 @@ impl ModelCard {
         line(
             "familiarity",
             &self
-                .familiarity
+                .ood
                 .as_ref()
                 .map_or_else(|| "none: it cannot tell what is unlike its training images".into(), OodDetector::to_line),
         );

@@ -5,11 +5,11 @@
 
 use super::card::{Manifest, ManifestInput, ManifestOutputs, ManifestPreprocessing};
 use super::evidence::{ContractPart, Evidence, EvidenceLine, Source};
-use super::input_view::{Crop, Scaling};
+use super::input_view::{Crop, Normalization};
 use super::sidecar::{Sidecar, names_property, size_property};
-use super::third_party::{BuiltInScaling, Ending, Facts, Family};
+use super::third_party::{BuiltInScaling, Facts, Family, OutputHead};
 use super::vet::OutputKind;
-use crate::domain::{ClassSet, Filter, TensorSpec, WholePreprocessing, laboratory_class};
+use crate::domain::{ClassSet, ResizeFilter, TensorSpec, WholePreprocessing, laboratory_class};
 
 /// What a person said of a model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -19,9 +19,9 @@ pub struct Answers {
     /// What labels count as: label, class.
     pub map: Vec<(String, String)>,
     /// What the values are.
-    pub scaling: Option<Scaling>,
+    pub scaling: Option<Normalization>,
     /// What of an image the model sees.
-    pub framing: Option<Crop>,
+    pub crop: Option<Crop>,
     /// Pixels a side.
     pub size: Option<usize>,
     pub output: Option<String>,
@@ -37,7 +37,7 @@ pub enum Question {
     /// Pixels a side.
     Size,
     /// What the values are.
-    Scaling,
+    Normalization,
 }
 
 impl Question {
@@ -55,9 +55,9 @@ impl Question {
                 )
             }
             Self::Size => "How many pixels a side do its images have? (--size N)".into(),
-            Self::Scaling => format!(
+            Self::Normalization => format!(
                 "What values does it take? (--scaling {})",
-                Scaling::KNOWN.map(|(w, _, what)| format!("{w}: {what}")).join("; ")
+                Normalization::KNOWN.map(|(w, _, what)| format!("{w}: {what}")).join("; ")
             ),
         }
     }
@@ -67,7 +67,7 @@ impl Question {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     /// The classifying output.
-    pub ending: Option<Ending>,
+    pub output_head: Option<OutputHead>,
     /// Labels in output order.
     pub labels: Option<Vec<String>>,
     /// What each label counts as.
@@ -75,9 +75,9 @@ pub struct Draft {
     /// Pixels a side.
     pub size: Option<usize>,
     /// What the values are.
-    pub scaling: Option<Scaling>,
+    pub scaling: Option<Normalization>,
     /// What of an image the model sees.
-    pub framing: Crop,
+    pub crop: Crop,
     /// What each part rests on.
     pub evidence: Vec<Evidence>,
     /// Labels that were found and do not fit.
@@ -88,40 +88,41 @@ impl Draft {
     /// Puts together what is known.
     pub fn of(facts: &Facts, sidecars: &[Sidecar], answers: &Answers) -> Self {
         let mut weighed = DraftBuilder { facts, sidecars, answers, evidence: Vec::new() };
-        let ending = weighed.ending();
+        let output_head = weighed.output_head();
         let size = weighed.size();
-        let (labels, misfit) = weighed.labels(ending.as_ref().and_then(|e| e.width));
+        let (labels, misfit) = weighed.labels(output_head.as_ref().and_then(|e| e.width));
         let scaling = weighed.scaling();
-        let framing = weighed.framing();
+        let crop = weighed.crop();
         let mut evidence = weighed.evidence;
         evidence.sort_by_key(|e| e.part);
         let counts_as = labels.as_deref().map_or_else(Vec::new, |l| counts_as(l, &answers.map));
-        Self { ending, labels, counts_as, size, scaling, framing, evidence, misfit }
+        Self { output_head, labels, counts_as, size, scaling, crop, evidence, misfit }
     }
 
     /// What is left to be asked; nothing where the model can be opened.
     pub fn questions(&self, facts: &Facts) -> Vec<Question> {
         let mut all = Vec::new();
-        if self.ending.is_none() {
-            all.push(Question::Output(facts.endings.iter().map(|e| e.name().to_owned()).collect()));
+        if self.output_head.is_none() {
+            all.push(Question::Output(facts.output_heads.iter().map(|e| e.name().to_owned()).collect()));
         }
         if self.labels.is_none() {
-            all.push(Question::Labels(self.ending.as_ref().and_then(|e| e.width), self.misfit.clone()));
+            all.push(Question::Labels(self.output_head.as_ref().and_then(|e| e.width), self.misfit.clone()));
         }
         if self.size.is_none() {
             all.push(Question::Size);
         }
         if self.scaling.is_none() {
-            all.push(Question::Scaling);
+            all.push(Question::Normalization);
         }
         all
     }
 
     /// The manifest; `None` while something is open.
     pub fn manifest(&self, facts: &Facts, name: &str) -> Option<Manifest> {
-        let (ending, labels, scaling, size) = (self.ending.as_ref()?, self.labels.clone()?, self.scaling?, self.size?);
+        let (output_head, labels, scaling, size) =
+            (self.output_head.as_ref()?, self.labels.clone()?, self.scaling?, self.size?);
         let mut outputs = ManifestOutputs::default();
-        match &ending.kind {
+        match &output_head.kind {
             OutputKind::Logits(name) => outputs.logits = Some(name.clone()),
             OutputKind::Probabilities(name) => outputs.probabilities = Some(name.clone()),
         }
@@ -142,12 +143,12 @@ impl Draft {
                 .find_map(|k| facts.properties.get(*k))
                 .cloned()
                 .unwrap_or_default(),
-            ..Manifest::new(name, labels, input, ManifestPreprocessing::from(&self.framing.preprocessing()))
+            ..Manifest::new(name, labels, input, ManifestPreprocessing::from(&self.crop.preprocessing()))
         })
     }
 }
 
-impl Ending {
+impl OutputHead {
     /// The output's name.
     pub fn name(&self) -> &str {
         let (OutputKind::Logits(name) | OutputKind::Probabilities(name)) = &self.kind;
@@ -186,8 +187,8 @@ impl DraftBuilder<'_> {
         self.facts.producer == "pytorch" && self.facts.channels_first
     }
 
-    fn ending(&mut self) -> Option<Ending> {
-        let all = &self.facts.endings;
+    fn output_head(&mut self) -> Option<OutputHead> {
+        let all = &self.facts.output_heads;
         let (found, source) = match &self.answers.output {
             Some(name) => (all.iter().find(|e| e.name() == name)?.clone(), Source::User),
             None if all.len() == 1 => (all[0].clone(), Source::File("the graph".into())),
@@ -244,38 +245,38 @@ impl DraftBuilder<'_> {
         (Some(labels), None)
     }
 
-    fn scaling(&mut self) -> Option<Scaling> {
+    fn scaling(&mut self) -> Option<Normalization> {
         let bgr = self.property("Image.BitmapPixelFormat").map(|f| f.to_lowercase().starts_with("bgr"));
         let keyed = self.property("Image.NominalPixelRange").and_then(|range| {
             let range = range.to_lowercase();
             let plain = if range.contains("0_255") {
-                Scaling::BYTES
+                Normalization::BYTES
             } else if range.contains("normalized_0_1") {
-                Scaling::UNIT
+                Normalization::UNIT
             } else if range.contains("normalized_1_") || range.contains("normalized_-1") {
-                Scaling::SYMMETRIC
+                Normalization::SYMMETRIC
             } else {
                 return None;
             };
-            Some(Scaling { bgr: bgr.unwrap_or(false), ..plain })
+            Some(Normalization { bgr: bgr.unwrap_or(false), ..plain })
         });
         let beside = self.sidecars.iter().find_map(|s| Some((s.scaling?, s.beside())));
         let usual = self.sidecars.iter().find_map(|s| s.usual.as_ref().map(|(tool, scaling, _)| (*tool, *scaling)));
         let custom = match self.facts.family {
-            Some(Family::KerasCaffe) => Some((Scaling::CAFFE, "Keras' names of ResNet50 and VGG")),
-            Some(Family::KerasSymmetric) => Some((Scaling::SYMMETRIC, "Keras' names of MobileNet")),
-            Some(Family::KerasTorch) => Some((Scaling::IMAGENET, "Keras' names of DenseNet")),
-            None if self.ultralytics() => Some((Scaling::UNIT, "made by Ultralytics")),
-            None if self.pytorch() => Some((Scaling::IMAGENET, "usual for PyTorch")),
+            Some(Family::KerasCaffe) => Some((Normalization::CAFFE, "Keras' names of ResNet50 and VGG")),
+            Some(Family::KerasSymmetric) => Some((Normalization::SYMMETRIC, "Keras' names of MobileNet")),
+            Some(Family::KerasTorch) => Some((Normalization::IMAGENET, "Keras' names of DenseNet")),
+            None if self.ultralytics() => Some((Normalization::UNIT, "made by Ultralytics")),
+            None if self.pytorch() => Some((Normalization::IMAGENET, "usual for PyTorch")),
             None => None,
         };
-        let order = |plain: Scaling| Scaling { bgr: bgr.unwrap_or(plain.bgr), ..plain };
+        let order = |plain: Normalization| Normalization { bgr: bgr.unwrap_or(plain.bgr), ..plain };
         let (scaling, source) = if let Some(said) = self.answers.scaling {
             (said, Source::User)
         } else if let Some(keyed) = keyed {
             (keyed, Source::File("the file's own \"Image.NominalPixelRange\"".into()))
         } else if let Some(inside) = self.facts.in_graph {
-            let plain = if inside == BuiltInScaling::Bytes { Scaling::BYTES } else { Scaling::UNIT };
+            let plain = if inside == BuiltInScaling::Bytes { Normalization::BYTES } else { Normalization::UNIT };
             (order(plain), Source::File("scaled by the graph's first nodes".into()))
         } else if let Some((scaling, source)) = beside {
             (scaling, source)
@@ -285,21 +286,21 @@ impl DraftBuilder<'_> {
             let (scaling, why) = custom?;
             (order(scaling), Source::Usual(why.to_owned()))
         };
-        self.record(ContractPart::Scaling, scaling.word(), source);
+        self.record(ContractPart::Normalization, scaling.word(), source);
         Some(scaling)
     }
 
-    fn framing(&mut self) -> Crop {
-        let whole = |crop| Crop::Whole(WholePreprocessing { crop, filter: Filter::Bilinear });
-        let beside = self.sidecars.iter().find_map(|s| Some((s.framing.clone()?, s.beside())));
+    fn crop(&mut self) -> Crop {
+        let whole = |crop| Crop::Whole(WholePreprocessing { crop, filter: ResizeFilter::Bilinear });
+        let beside = self.sidecars.iter().find_map(|s| Some((s.crop.clone()?, s.beside())));
         let usual = self.sidecars.iter().find_map(|s| s.usual.as_ref().map(|(tool, _, f)| (*tool, f.clone())));
         let usual_for = |tool: &str| Source::Usual(format!("usual for {tool}"));
-        let (framing, source) = if let Some(said) = &self.answers.framing {
+        let (crop, source) = if let Some(said) = &self.answers.crop {
             (said.clone(), Source::User)
-        } else if let Some((framing, source)) = beside {
-            (framing, source)
-        } else if let Some((tool, framing)) = usual {
-            (framing, usual_for(tool))
+        } else if let Some((crop, source)) = beside {
+            (crop, source)
+        } else if let Some((tool, crop)) = usual {
+            (crop, usual_for(tool))
         } else if self.ultralytics() {
             (whole(Some(1.0)), usual_for("Ultralytics"))
         } else if self.pytorch() {
@@ -307,8 +308,8 @@ impl DraftBuilder<'_> {
         } else {
             (whole(None), usual_for("Keras and others"))
         };
-        self.record(ContractPart::Crop, framing.word(), source);
-        framing
+        self.record(ContractPart::Crop, crop.word(), source);
+        crop
     }
 }
 
@@ -321,7 +322,7 @@ mod tests {
             input: "x".into(),
             channels_first: true,
             size: Some(224),
-            endings: vec![Ending { kind: OutputKind::Logits("y".into()), width: Some(3) }],
+            output_heads: vec![OutputHead { kind: OutputKind::Logits("y".into()), width: Some(3) }],
             in_graph: None,
             family: None,
             producer: "pytorch".into(),
@@ -352,14 +353,14 @@ mod tests {
         let draft = Draft::of(&facts(), &[], &Answers::default());
         let assumed: Vec<ContractPart> =
             draft.evidence.iter().filter(|e| e.source.is_assumed()).map(|e| e.part).collect();
-        assert_eq!(assumed, [ContractPart::Scaling, ContractPart::Crop]);
-        let said = Answers { scaling: Some(Scaling::CAFFE), ..Answers::default() };
+        assert_eq!(assumed, [ContractPart::Normalization, ContractPart::Crop]);
+        let said = Answers { scaling: Some(Normalization::CAFFE), ..Answers::default() };
         let draft = Draft::of(&facts(), &[], &said);
-        assert_eq!(draft.scaling, Some(Scaling::CAFFE));
+        assert_eq!(draft.scaling, Some(Normalization::CAFFE));
         let mut strange = facts();
         strange.producer = "somebody".into();
         let asked = Draft::of(&strange, &[], &Answers::default()).questions(&strange);
-        assert_eq!(asked, [Question::Labels(Some(3), None), Question::Scaling]);
+        assert_eq!(asked, [Question::Labels(Some(3), None), Question::Normalization]);
     }
 
     #[test]

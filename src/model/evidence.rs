@@ -11,7 +11,7 @@ pub enum ContractPart {
     /// Pixels a side.
     Size,
     /// What the values are.
-    Scaling,
+    Normalization,
     /// What of an image the model sees.
     Crop,
 }
@@ -22,7 +22,7 @@ impl fmt::Display for ContractPart {
             Self::Output => "output",
             Self::Labels => "labels",
             Self::Size => "size",
-            Self::Scaling => "values",
+            Self::Normalization => "values",
             Self::Crop => "image",
         })
     }

@@ -1,14 +1,14 @@
 //! What the values of a model's input are and what of an image it sees, by words that people and scripts use. Values alone.
 
-use crate::domain::{CellPreprocessing, Filter, Preprocessing, TensorSpec, WholePreprocessing};
+use crate::domain::{CellPreprocessing, Preprocessing, ResizeFilter, TensorSpec, WholePreprocessing};
 use std::str::FromStr;
 
 /// A word that says nothing of a model's input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownView {
     /// No [`Scaling`].
-    #[error("\"{0}\" is no scaling; known are {words}", words = Scaling::KNOWN.map(|(w, ..)| w).join(", "))]
-    Scaling(String),
+    #[error("\"{0}\" is no scaling; known are {words}", words = Normalization::KNOWN.map(|(w, ..)| w).join(", "))]
+    Normalization(String),
     /// No [`Crop`].
     #[error(
         "\"{0}\" is no way of cutting; known are stretch, centre, centre-SHARE, cell, cell-plain (and -area, -bicubic)"
@@ -18,7 +18,7 @@ pub enum UnknownView {
 
 /// What the values of the input are: (value of 0…255 − mean) / std, in the tensor's order of colours.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scaling {
+pub struct Normalization {
     /// Blue first.
     pub bgr: bool,
     /// In the tensor's order, of 0…255.
@@ -27,7 +27,7 @@ pub struct Scaling {
     pub std: [f32; 3],
 }
 
-impl Scaling {
+impl Normalization {
     /// 0…255 as they are, or scaled by the graph itself.
     pub const BYTES: Self = Self { bgr: false, mean: [0.0; 3], std: [1.0; 3] };
     /// 0…255, blue first.
@@ -87,13 +87,13 @@ impl Scaling {
     }
 }
 
-impl FromStr for Scaling {
+impl FromStr for Normalization {
     type Err = UnknownView;
 
     fn from_str(s: &str) -> Result<Self, UnknownView> {
         let word = s.trim().to_lowercase();
         let known = Self::KNOWN.iter().find(|(w, ..)| *w == word);
-        known.map(|(_, scaling, _)| *scaling).ok_or_else(|| UnknownView::Scaling(s.to_owned()))
+        known.map(|(_, scaling, _)| *scaling).ok_or_else(|| UnknownView::Normalization(s.to_owned()))
     }
 }
 
@@ -108,7 +108,7 @@ pub enum Crop {
 impl Crop {
     /// What a check with labelled images tries, the usual ones first.
     pub fn candidates() -> Vec<Self> {
-        let whole = |crop| Self::Whole(WholePreprocessing { crop, filter: Filter::Bilinear });
+        let whole = |crop| Self::Whole(WholePreprocessing { crop, filter: ResizeFilter::Bilinear });
         let plain = CellPreprocessing { balanced: false, ..CellPreprocessing::OURS };
         vec![whole(None), whole(Some(1.0)), whole(Some(0.875)), Self::Cell(plain), Self::Cell(CellPreprocessing::OURS)]
     }
@@ -123,7 +123,7 @@ impl Crop {
                     Some(1.0) => "centre".to_owned(),
                     Some(share) => format!("centre-{share:.3}").trim_end_matches('0').to_owned(),
                 };
-                if w.filter == Filter::Bilinear { base } else { format!("{base}-{}", w.filter.as_str()) }
+                if w.filter == ResizeFilter::Bilinear { base } else { format!("{base}-{}", w.filter.as_str()) }
             }
         }
     }
@@ -142,20 +142,22 @@ impl FromStr for Crop {
 
     fn from_str(s: &str) -> Result<Self, UnknownView> {
         let word = s.trim().to_lowercase();
-        let no = || UnknownView::Crop(s.to_owned());
+        let unknown = || UnknownView::Crop(s.to_owned());
         match word.as_str() {
             "cell" => return Ok(Self::Cell(CellPreprocessing::OURS)),
             "cell-plain" => return Ok(Self::Cell(CellPreprocessing { balanced: false, ..CellPreprocessing::OURS })),
             _ => {}
         }
-        let named = Filter::ALL.into_iter().find_map(|f| Some((word.strip_suffix(f.as_str())?.strip_suffix('-')?, f)));
-        let (base, filter) = named.unwrap_or((word.as_str(), Filter::Bilinear));
+        let named =
+            ResizeFilter::ALL.into_iter().find_map(|f| Some((word.strip_suffix(f.as_str())?.strip_suffix('-')?, f)));
+        let (base, filter) = named.unwrap_or((word.as_str(), ResizeFilter::Bilinear));
         let crop = match base {
             "stretch" => None,
             "centre" | "center" => Some(1.0),
             other => {
-                let share = other.strip_prefix("centre-").or_else(|| other.strip_prefix("center-")).ok_or_else(no)?;
-                Some(share.parse::<f64>().ok().filter(|v| (0.1..=1.0).contains(v)).ok_or_else(no)?)
+                let share =
+                    other.strip_prefix("centre-").or_else(|| other.strip_prefix("center-")).ok_or_else(unknown)?;
+                Some(share.parse::<f64>().ok().filter(|v| (0.1..=1.0).contains(v)).ok_or_else(unknown)?)
             }
         };
         Ok(Self::Whole(WholePreprocessing { crop, filter }))
@@ -168,7 +170,13 @@ mod tests {
 
     #[test]
     fn the_standard_range_is_said_only_where_it_is_so() {
-        let said = [Scaling::BYTES_BGR, Scaling::UNIT, Scaling::SYMMETRIC, Scaling::IMAGENET, Scaling::CAFFE];
+        let said = [
+            Normalization::BYTES_BGR,
+            Normalization::UNIT,
+            Normalization::SYMMETRIC,
+            Normalization::IMAGENET,
+            Normalization::CAFFE,
+        ];
         assert_eq!(
             said.map(|s| s.nominal_range()),
             [Some("NominalRange_0_255"), Some("Normalized_0_1"), Some("Normalized_1_1"), None, None]
@@ -177,11 +185,11 @@ mod tests {
 
     #[test]
     fn words_round_trip() {
-        for (word, scaling, _) in Scaling::KNOWN {
+        for (word, scaling, _) in Normalization::KNOWN {
             assert_eq!((word.parse(), scaling.word().as_str()), (Ok(scaling), word));
         }
-        for framing in Crop::candidates() {
-            assert_eq!(framing.word().parse(), Ok(framing));
+        for crop in Crop::candidates() {
+            assert_eq!(crop.word().parse(), Ok(crop));
         }
         assert_eq!("centre-0.95-bicubic".parse::<Crop>().expect("known").word(), "centre-0.95-bicubic");
         assert!("crop".parse::<Crop>().is_err() && "centre-7".parse::<Crop>().is_err());

@@ -32,7 +32,7 @@ pub use contract::{Answers, Draft, Question};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
 pub use evidence::{ContractPart, Evidence, EvidenceLine, Source};
 pub use head::Head;
-pub use input_view::{Crop, Scaling, UnknownView};
+pub use input_view::{Crop, Normalization, UnknownView};
 pub use manifest_error::ManifestError;
 pub use network::{
     FEATURE_MAP, FEATURES, INPUT, LOGITS, Layer, LayerKind, Network, NetworkError, ReadNetwork, read_network,
@@ -43,6 +43,6 @@ pub use quantize::{QuantizeError, quantizable, quantized, with_outputs};
 pub use rewrite::{ManifestFileError, manifest_text, with_manifest};
 pub use selftest::{SELF_TEST_TOLERANCE, SelfTest, self_test_image};
 pub use sidecar::{SIDECARS, Sidecar};
-pub use third_party::{BuiltInScaling, Ending, Facts, Family, OnnxFacts};
+pub use third_party::{BuiltInScaling, Facts, Family, OnnxFacts, OutputHead};
 pub use triton::{TritonError, TritonModel, triton_files};
 pub use vet::{MAX_MODEL_BYTES, OutputKind, VetError, VettedGraph, VettedModel, vet, vet_as, vet_graph};

@@ -70,7 +70,7 @@ pub enum NetworkError {
     Structure(String),
 }
 
-fn no(what: impl Into<String>) -> NetworkError {
+fn unknown(what: impl Into<String>) -> NetworkError {
     NetworkError::Structure(what.into())
 }
 
@@ -164,7 +164,7 @@ pub fn read_network(graph: &VettedGraph) -> Result<ReadNetwork, NetworkError> {
     let model = ModelProto::decode(graph.bytes()).map_err(|_| VetError::NotOnnx)?;
     let g = model.graph.ok_or(VetError::NotOnnx)?;
     let tensors: HashMap<&str, &TensorProto> = g.initializer.iter().map(|t| (t.name(), t)).collect();
-    let input = g.input.iter().find(|i| !tensors.contains_key(i.name())).ok_or_else(|| no("it has no input"))?;
+    let input = g.input.iter().find(|i| !tensors.contains_key(i.name())).ok_or_else(|| unknown("it has no input"))?;
     let mut reader = Reader { tensors, layers: Vec::new(), values: Vec::new(), at: HashMap::new(), dense: Vec::new() };
     let mut current = input.name().to_owned();
     let mut pooled = None;
@@ -172,25 +172,25 @@ pub fn read_network(graph: &VettedGraph) -> Result<ReadNetwork, NetworkError> {
         reader.node(node, &mut current, &mut pooled)?;
     }
     let Reader { layers, mut values, dense, .. } = reader;
-    let pooled = pooled.ok_or_else(|| no("it has no global average pool"))?;
+    let pooled = pooled.ok_or_else(|| unknown("it has no global average pool"))?;
     let (hidden, classes) = match dense.len() {
         0 => (0, 0),
         2 => (dense[0].1.len(), dense[1].1.len()),
-        n => return Err(no(format!("it has {n} dense layers where none or two are known"))),
+        n => return Err(unknown(format!("it has {n} dense layers where none or two are known"))),
     };
     let network = Network { layers, hidden, classes };
     if network.layers.first().is_none_or(|l| l.kind != LayerKind::Stem) {
-        return Err(no("it does not begin with a 3 × 3 convolution over three colours"));
+        return Err(unknown("it does not begin with a 3 × 3 convolution over three colours"));
     }
     for (w, b) in dense {
         values.extend(w);
         values.extend(b);
     }
     if values.len() != network.len() {
-        return Err(no("its dense layers do not fit its features"));
+        return Err(unknown("its dense layers do not fit its features"));
     }
     if values.iter().any(|v| !v.is_finite()) {
-        return Err(no("it has weights that are not finite"));
+        return Err(unknown("it has weights that are not finite"));
     }
     let side = declared_side(input);
     let output = if classes == 0 { pooled } else { current };
@@ -217,7 +217,7 @@ impl Reader<'_> {
         let chained = node.input.iter().any(|i| i == current);
         let op = node.op_type();
         if !chained {
-            return Err(no(format!("operator {op} at \"{name}\" is not part of one chain of layers")));
+            return Err(unknown(format!("operator {op} at \"{name}\" is not part of one chain of layers")));
         }
         let head = pooled.is_some();
         match op {
@@ -231,15 +231,16 @@ impl Reader<'_> {
                     node.input.get(i).and_then(|n| self.tensors.get(n.as_str())).and_then(|t| floats(t).ok())
                 };
                 if bound(1).as_deref() != Some(&[0.0]) || bound(2).as_deref() != Some(&[6.0]) {
-                    return Err(no(format!("\"{name}\" clips to other bounds than 0 and 6")));
+                    return Err(unknown(format!("\"{name}\" clips to other bounds than 0 and 6")));
                 }
                 self.follow(current, &name, |l| l.relu6 = true)?;
             }
             "Add" if !head => {
                 let other = node.input.iter().find(|i| *i != current).and_then(|o| self.at.get(o)).copied();
-                let from = other.ok_or_else(|| no(format!("\"{name}\" adds something that is no layer's output")))?;
+                let from =
+                    other.ok_or_else(|| unknown(format!("\"{name}\" adds something that is no layer's output")))?;
                 let width = self.layers[from].outputs;
-                let last = self.layers.last().ok_or_else(|| no("an addition before any layer"))?;
+                let last = self.layers.last().ok_or_else(|| unknown("an addition before any layer"))?;
                 // The value added must be no ReLU6's output and lead into an expansion: the backward pass relies on it.
                 let expands = self.layers.get(from + 1).is_some_and(|l| l.kind == LayerKind::Pointwise);
                 if !expands
@@ -249,7 +250,7 @@ impl Reader<'_> {
                     || last.skip.is_some()
                     || last.kind != LayerKind::Pointwise
                 {
-                    return Err(no(format!("\"{name}\" is not the skip of an inverted residual")));
+                    return Err(unknown(format!("\"{name}\" is not the skip of an inverted residual")));
                 }
                 self.follow(current, &name, |l| l.skip = Some(from))?;
             }
@@ -258,14 +259,14 @@ impl Reader<'_> {
             "Gemm" if head => self.dense(node)?,
             "Relu" if head && self.dense.len() == 1 => {}
             "Softmax" if head && self.dense.len() == 2 => return Ok(()),
-            other => return Err(no(format!("operator {other} at \"{name}\" is not known here"))),
+            other => return Err(unknown(format!("operator {other} at \"{name}\" is not known here"))),
         }
         *current = name;
         Ok(())
     }
 
     fn follow(&mut self, current: &str, name: &str, change: impl FnOnce(&mut Layer)) -> Result<(), NetworkError> {
-        let i = *self.at.get(current).ok_or_else(|| no(format!("\"{name}\" follows no convolution")))?;
+        let i = *self.at.get(current).ok_or_else(|| unknown(format!("\"{name}\" follows no convolution")))?;
         change(&mut self.layers[i]);
         self.at.insert(name.to_owned(), i);
         Ok(())
@@ -275,14 +276,14 @@ impl Reader<'_> {
         let name = node.input.get(1).map_or("", String::as_str);
         let short = name.strip_suffix(".weight").unwrap_or(name).to_owned();
         let find = |i: usize| node.input.get(i).and_then(|n| self.tensors.get(n.as_str()));
-        let weight = find(1).ok_or_else(|| no(format!("\"{name}\" is not among the weights")))?;
-        let bias = find(2).ok_or_else(|| no(format!("the convolution \"{name}\" has no bias")))?;
+        let weight = find(1).ok_or_else(|| unknown(format!("\"{name}\" is not among the weights")))?;
+        let bias = find(2).ok_or_else(|| unknown(format!("the convolution \"{name}\" has no bias")))?;
         let ints = |key: &str| node.attribute.iter().find(|a| a.name() == key).map(|a| a.ints.clone());
         let group = node.attribute.iter().find(|a| a.name() == "group").map_or(1, AttributeProto::i);
         let strides = ints("strides").unwrap_or_else(|| vec![1, 1]);
         let pads = ints("pads").unwrap_or_else(|| vec![0; 4]);
         if ints("dilations").is_some_and(|d| d != [1, 1]) {
-            return Err(no(format!("\"{name}\" is dilated")));
+            return Err(unknown(format!("\"{name}\" is dilated")));
         }
         let (stride, before, after) = match (&strides[..], &pads[..]) {
             (&[s @ (1 | 2), s2], &[t, l, b, r])
@@ -290,23 +291,23 @@ impl Reader<'_> {
             {
                 (s as usize, t as usize, b as usize)
             }
-            _ => return Err(no(format!("\"{name}\" has strides {strides:?} and pads {pads:?}"))),
+            _ => return Err(unknown(format!("\"{name}\" has strides {strides:?} and pads {pads:?}"))),
         };
         let dims: Vec<usize> = weight.dims.iter().map(|d| usize::try_from(*d).unwrap_or(0)).collect();
         let (kind, inputs, outputs) = match (&dims[..], group) {
             (&[o, 3, 3, 3], 1) => (LayerKind::Stem, 3, o),
             (&[o, i, 1, 1], 1) if stride == 1 && before + after == 0 => (LayerKind::Pointwise, i, o),
             (&[o, 1, 3, 3], g) if usize::try_from(g) == Ok(o) => (LayerKind::Depthwise, o, o),
-            _ => return Err(no(format!("\"{name}\" has weights of shape {dims:?} in {group} groups"))),
+            _ => return Err(unknown(format!("\"{name}\" has weights of shape {dims:?} in {group} groups"))),
         };
         let before_it = self.layers.last().map_or(3, |l| l.outputs);
         let layer = Layer { name: short, kind, inputs, outputs, stride, before, after, relu6: false, skip: None };
         if inputs != before_it || (kind == LayerKind::Stem) != self.layers.is_empty() {
-            return Err(no(format!("\"{name}\" does not fit the layer before it")));
+            return Err(unknown(format!("\"{name}\" does not fit the layer before it")));
         }
         let (w, b) = (floats(weight)?, floats(bias)?);
         if w.len() != layer.weights() || b.len() != outputs {
-            return Err(no(format!("\"{name}\" has weights of another size than its shape")));
+            return Err(unknown(format!("\"{name}\" has weights of another size than its shape")));
         }
         self.values.extend(w);
         self.values.extend(b);
@@ -315,7 +316,9 @@ impl Reader<'_> {
 
     fn dense(&mut self, node: &NodeProto) -> Result<(), NetworkError> {
         let find = |i: usize| node.input.get(i).and_then(|n| self.tensors.get(n.as_str()));
-        let (Some(w), Some(b)) = (find(1), find(2)) else { return Err(no("a dense layer without weights and bias")) };
+        let (Some(w), Some(b)) = (find(1), find(2)) else {
+            return Err(unknown("a dense layer without weights and bias"));
+        };
         let transposed = node.attribute.iter().any(|a| a.name() == "transB" && a.i() == 1);
         let plain = node.attribute.iter().all(|a| match a.name() {
             "alpha" | "beta" => a.f() == 1.0,
@@ -323,9 +326,11 @@ impl Reader<'_> {
             _ => true,
         });
         let dims: Vec<usize> = w.dims.iter().map(|d| usize::try_from(*d).unwrap_or(0)).collect();
-        let (mut values, &[rows, columns]) = (floats(w)?, &dims[..]) else { return Err(no("a dense layer's shape")) };
+        let (mut values, &[rows, columns]) = (floats(w)?, &dims[..]) else {
+            return Err(unknown("a dense layer's shape"));
+        };
         if !plain || values.len() != rows * columns {
-            return Err(no("a dense layer with factors or of another size"));
+            return Err(unknown("a dense layer with factors or of another size"));
         }
         if !transposed {
             values = (0..columns)
@@ -340,7 +345,7 @@ impl Reader<'_> {
 
 fn floats(t: &TensorProto) -> Result<Vec<f32>, NetworkError> {
     if t.data_type() != DataType::Float as i32 {
-        return Err(no(format!("the weights \"{}\" are not float32", t.name())));
+        return Err(unknown(format!("the weights \"{}\" are not float32", t.name())));
     }
     Ok(numbers(t))
 }

@@ -114,7 +114,8 @@ impl OodDetector {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrainingRecord {
     digests: String,
-    likeness: String,
+    #[serde(rename = "likeness")]
+    similarity: String,
     /// Whether it began from a model that carries no record of its own: then there are more images than these.
     #[serde(default)]
     pub partial: bool,
@@ -123,12 +124,12 @@ pub struct TrainingRecord {
 impl TrainingRecord {
     /// From digests and, for each, the likeness hash of its cell.
     pub fn new<'a>(images: impl IntoIterator<Item = (&'a Digest, [u8; HASH_BYTES])>) -> Self {
-        let (mut digests, mut likeness) = (Vec::new(), Vec::new());
+        let (mut digests, mut similarity) = (Vec::new(), Vec::new());
         for (digest, hash) in images {
             digests.extend_from_slice(&digest.0[..DIGEST]);
-            likeness.extend_from_slice(&hash);
+            similarity.extend_from_slice(&hash);
         }
-        Self { digests: STANDARD.encode(digests), likeness: STANDARD.encode(likeness), partial: false }
+        Self { digests: STANDARD.encode(digests), similarity: STANDARD.encode(similarity), partial: false }
     }
 
     /// This record with those of the model that it began from; `None` is a model without a record.
@@ -140,7 +141,7 @@ impl TrainingRecord {
         };
         Self {
             digests: joined(&before.digests, &self.digests),
-            likeness: joined(&before.likeness, &self.likeness),
+            similarity: joined(&before.similarity, &self.similarity),
             partial: before.partial,
         }
     }
@@ -169,14 +170,14 @@ impl TrainingRecord {
         out
     }
 
-    pub fn likeness(&self) -> Vec<[u8; HASH_BYTES]> {
-        STANDARD.decode(&self.likeness).unwrap_or_default().as_chunks::<HASH_BYTES>().0.to_vec()
+    pub fn similarity(&self) -> Vec<[u8; HASH_BYTES]> {
+        STANDARD.decode(&self.similarity).unwrap_or_default().as_chunks::<HASH_BYTES>().0.to_vec()
     }
 
     /// What is wrong with it.
     pub(super) fn check(&self) -> Result<(), ManifestError> {
-        let (digests, likeness) = (STANDARD.decode(&self.digests), STANDARD.decode(&self.likeness));
-        match (digests, likeness) {
+        let (digests, similarity) = (STANDARD.decode(&self.digests), STANDARD.decode(&self.similarity));
+        match (digests, similarity) {
             (Ok(d), Ok(l)) if d.len().is_multiple_of(DIGEST) && l.len() == d.len() / DIGEST * HASH_BYTES => Ok(()),
             _ => Err(ManifestError::Part("a training record that is damaged")),
         }
@@ -195,11 +196,11 @@ mod tests {
         assert_eq!((read.len(), read.check()), (2, Ok(())));
         assert!(read.digests().contains(&TrainingRecord::beginning(&a)));
         assert!(!read.digests().contains(&TrainingRecord::beginning(&Digest([8; 32]))));
-        assert_eq!(read.likeness()[1], [2; HASH_BYTES]);
+        assert_eq!(read.similarity()[1], [2; HASH_BYTES]);
         let both = TrainingRecord::new([(&Digest([8; 32]), [3; HASH_BYTES])]).and(Some(&read));
-        assert_eq!((both.len(), both.partial, both.likeness()[2], both.check()), (3, false, [3; HASH_BYTES], Ok(())));
+        assert_eq!((both.len(), both.partial, both.similarity()[2], both.check()), (3, false, [3; HASH_BYTES], Ok(())));
         assert!(record.clone().and(None).partial);
-        let torn = TrainingRecord { digests: record.digests.clone(), likeness: String::new(), partial: false };
+        let torn = TrainingRecord { digests: record.digests.clone(), similarity: String::new(), partial: false };
         assert!(torn.check().is_err() && TrainingRecord::default().is_empty());
     }
 

@@ -3,8 +3,8 @@
 //! A pure reading of bytes that were bounded by whoever read the file. A file that is not understood says nothing.
 
 use super::evidence::Source;
-use super::input_view::{Crop, Scaling};
-use crate::domain::{Filter, WholePreprocessing};
+use super::input_view::{Crop, Normalization};
+use crate::domain::{ResizeFilter, WholePreprocessing};
 use serde_json::Value;
 
 /// Files that are looked for beside a model.
@@ -28,11 +28,11 @@ pub struct Sidecar {
     /// Pixels a side.
     pub size: Option<usize>,
     /// What the values are.
-    pub scaling: Option<Scaling>,
+    pub scaling: Option<Normalization>,
     /// How images are cut.
-    pub framing: Option<Crop>,
+    pub crop: Option<Crop>,
     /// What follows from the tool that writes such a file, where the file itself does not say it.
-    pub usual: Option<(&'static str, Scaling, Crop)>,
+    pub usual: Option<(&'static str, Normalization, Crop)>,
 }
 
 impl Sidecar {
@@ -61,8 +61,9 @@ impl Sidecar {
                             .and_then(Value::as_str)
                             .is_some_and(|p| p.eq_ignore_ascii_case("onnx"));
                         if onnx {
-                            let stretch = Crop::Whole(WholePreprocessing { crop: None, filter: Filter::Bilinear });
-                            found.usual = Some(("Custom Vision", Scaling::BYTES_BGR, stretch));
+                            let stretch =
+                                Crop::Whole(WholePreprocessing { crop: None, filter: ResizeFilter::Bilinear });
+                            found.usual = Some(("Custom Vision", Normalization::BYTES_BGR, stretch));
                         }
                     }
                     _ => return None,
@@ -84,12 +85,12 @@ impl Sidecar {
         // [3, H, W]
         self.size = own.get("input_size").and_then(Value::as_array).and_then(|a| side(a.last())).or(self.size);
         if let (Some(mean), Some(std)) = (three(own.get("mean")), three(own.get("std"))) {
-            self.scaling = Some(Scaling::of_unit(mean, std));
+            self.scaling = Some(Normalization::of_unit(mean, std));
         }
         if let Some(share) = own.get("crop_pct").and_then(Value::as_f64) {
             let stretched = own.get("crop_mode").and_then(Value::as_str) == Some("squash");
             let filter = filter(own.get("interpolation").and_then(Value::as_str));
-            self.framing = whole((!stretched).then_some(share), filter);
+            self.crop = whole((!stretched).then_some(share), filter);
         }
     }
 
@@ -101,8 +102,8 @@ impl Sidecar {
         let wanted = side(crop).or_else(|| side(size)).or_else(|| side(short));
         self.size = wanted;
         let filter = match value.get("resample").and_then(Value::as_u64) {
-            Some(3) => Filter::Bicubic,
-            _ => Filter::Bilinear,
+            Some(3) => ResizeFilter::Bicubic,
+            _ => ResizeFilter::Bilinear,
         };
         if let Some(wanted) = wanted {
             #[expect(clippy::cast_precision_loss, reason = "image sizes")]
@@ -112,7 +113,7 @@ impl Sidecar {
                 (None, Some(_), _) => Some(1.0),
                 _ => None,
             };
-            self.framing = whole(share, filter);
+            self.crop = whole(share, filter);
         }
         let on = |key: &str| value.get(key).and_then(Value::as_bool).unwrap_or(true);
         let factor = value.get("rescale_factor").and_then(Value::as_f64).unwrap_or(1.0 / 255.0);
@@ -122,10 +123,10 @@ impl Sidecar {
         if unit.is_finite() && unit > 0.0 {
             self.scaling = match known.filter(|_| on("do_normalize")) {
                 Some((mean, std)) => {
-                    Some(Scaling { bgr: false, mean: mean.map(|m| m * unit), std: std.map(|s| s * unit) })
+                    Some(Normalization { bgr: false, mean: mean.map(|m| m * unit), std: std.map(|s| s * unit) })
                 }
                 None if value.get("do_rescale").is_some() => {
-                    Some(Scaling { bgr: false, mean: [0.0; 3], std: [unit; 3] })
+                    Some(Normalization { bgr: false, mean: [0.0; 3], std: [unit; 3] })
                 }
                 None => None,
             };
@@ -138,8 +139,8 @@ impl Sidecar {
         let shape = value.get("inputs").and_then(|i| i.get("Image")).and_then(|i| i.get("shape"));
         self.size = shape.and_then(Value::as_array).filter(|a| a.len() == 4).and_then(|a| side(a.get(1)));
         if self.labels.is_some() {
-            let centre = Crop::Whole(WholePreprocessing { crop: Some(1.0), filter: Filter::Bilinear });
-            self.usual = Some(("Lobe", Scaling::UNIT, centre));
+            let centre = Crop::Whole(WholePreprocessing { crop: Some(1.0), filter: ResizeFilter::Bilinear });
+            self.usual = Some(("Lobe", Normalization::UNIT, centre));
         }
     }
 
@@ -150,20 +151,20 @@ impl Sidecar {
         }
         self.labels = value.get("labels").and_then(names);
         self.size = side(value.get("imageSize"));
-        let centre = Crop::Whole(WholePreprocessing { crop: Some(1.0), filter: Filter::Bilinear });
-        self.usual = Some(("Teachable Machine", Scaling::SYMMETRIC, centre));
+        let centre = Crop::Whole(WholePreprocessing { crop: Some(1.0), filter: ResizeFilter::Bilinear });
+        self.usual = Some(("Teachable Machine", Normalization::SYMMETRIC, centre));
     }
 }
 
-fn whole(crop: Option<f64>, filter: Filter) -> Option<Crop> {
+fn whole(crop: Option<f64>, filter: ResizeFilter) -> Option<Crop> {
     let fine = crop.is_none_or(|c| (0.1..=1.0).contains(&c));
     fine.then_some(Crop::Whole(WholePreprocessing { crop, filter }))
 }
 
-fn filter(word: Option<&str>) -> Filter {
+fn filter(word: Option<&str>) -> ResizeFilter {
     match word {
-        Some("bicubic") => Filter::Bicubic,
-        _ => Filter::Bilinear,
+        Some("bicubic") => ResizeFilter::Bicubic,
+        _ => ResizeFilter::Bilinear,
     }
 }
 
@@ -276,13 +277,16 @@ mod tests {
         let timm = r#"{"label_names": ["a b", "c"], "pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],
             "input_size": [3, 288, 288], "crop_pct": 0.95, "interpolation": "bicubic"}}"#;
         let timm = read("config.json", timm).expect("timm");
-        assert_eq!((timm.labels, timm.size, timm.scaling), (abc.clone(), Some(288), Some(Scaling::SYMMETRIC)));
-        assert_eq!(timm.framing, Some(Crop::Whole(WholePreprocessing { crop: Some(0.95), filter: Filter::Bicubic })));
+        assert_eq!((timm.labels, timm.size, timm.scaling), (abc.clone(), Some(288), Some(Normalization::SYMMETRIC)));
+        assert_eq!(
+            timm.crop,
+            Some(Crop::Whole(WholePreprocessing { crop: Some(0.95), filter: ResizeFilter::Bicubic }))
+        );
         let processor = r#"{"do_center_crop": true, "crop_size": {"height": 224, "width": 224}, "size": {"shortest_edge": 256},
             "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "rescale_factor": 0.00392156862745098}"#;
         let processor = read("preprocessor_config.json", processor).expect("processor");
-        assert_eq!(processor.framing.map(|f| f.word()), Some("centre-0.875".into()));
-        assert!(processor.scaling.expect("scaling").near(&Scaling::IMAGENET));
+        assert_eq!(processor.crop.map(|f| f.word()), Some("centre-0.875".into()));
+        assert!(processor.scaling.expect("scaling").near(&Normalization::IMAGENET));
         let machine = read("metadata.json", r#"{"tmVersion": "2", "labels": ["a b", "c"], "imageSize": 224}"#);
         assert_eq!(machine.expect("Teachable Machine").usual.map(|u| u.0), Some("Teachable Machine"));
         assert_eq!(read("metadata.json", r#"{"labels": ["a", "b"]}"#), None);

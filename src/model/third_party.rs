@@ -19,7 +19,7 @@ pub struct OnnxFacts {
 
 /// An output that could be the classifying one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
+pub struct OutputHead {
     /// What it holds, and its name.
     pub kind: OutputKind,
     /// How many values an image; `None` where the file does not say.
@@ -56,7 +56,7 @@ pub struct Facts {
     /// Pixels a side; `None` where the file leaves it open.
     pub size: Option<usize>,
     /// Outputs that could classify.
-    pub endings: Vec<Ending>,
+    pub output_heads: Vec<OutputHead>,
     /// Whether the values are scaled by the first nodes.
     pub in_graph: Option<BuiltInScaling>,
     /// Whose layer names these are.
@@ -129,12 +129,12 @@ fn facts(model: &ModelProto) -> Result<Facts, VetError> {
     if let Some(side) = size.filter(|s| !(16..=1024).contains(s)) {
         return Err(VetError::NoClassifier(format!("it takes images of {side} pixels a side (16 to 1024 are known)")));
     }
-    let endings = endings(graph, &weights)?;
+    let output_heads = output_heads(graph, &weights)?;
     Ok(Facts {
         input: input.name().to_owned(),
         channels_first,
         size,
-        endings,
+        output_heads,
         in_graph: in_graph(&first),
         family: family(graph),
         producer: model.producer_name().to_lowercase(),
@@ -178,18 +178,18 @@ fn layout(
     first: &[First<'_>],
     weights: &BTreeMap<&str, &TensorProto>,
 ) -> Result<bool, VetError> {
-    let no = |what: String| Err(VetError::NoClassifier(what));
+    let not_a_classifier = |what: String| Err(VetError::NoClassifier(what));
     if !dims.is_empty() && dims.len() != 4 {
-        return no(format!("its input has {} dimensions; images come as 4", dims.len()));
+        return not_a_classifier(format!("its input has {} dimensions; images come as 4", dims.len()));
     }
     match dims {
         [_, Some(3), h, w] if *h != Some(3) && *w != Some(3) => return Ok(true),
         [_, h, w, Some(3)] if *h != Some(3) && *w != Some(3) => return Ok(false),
         [_, Some(c @ (1 | 4)), Some(h), Some(w)] if h == w && *h > 4 => {
-            return no(format!("its images have {c} channels; colour images of 3 are known"));
+            return not_a_classifier(format!("its images have {c} channels; colour images of 3 are known"));
         }
         [_, Some(h), Some(w), Some(c @ (1 | 4))] if h == w && *h > 4 => {
-            return no(format!("its images have {c} channels; colour images of 3 are known"));
+            return not_a_classifier(format!("its images have {c} channels; colour images of 3 are known"));
         }
         _ => {}
     }
@@ -205,7 +205,7 @@ fn layout(
             }
         }
     }
-    no("its input does not say where the 3 colours stand; export it with a fixed input shape".into())
+    not_a_classifier("its input does not say where the 3 colours stand; export it with a fixed input shape".into())
 }
 
 /// What the first nodes make of 0…255: they scale bytes where the result is small, they scale 0…1 where only that stays small.
@@ -240,7 +240,7 @@ fn in_graph(first: &[First<'_>]) -> Option<BuiltInScaling> {
 }
 
 /// The outputs that could classify: two dimensions as far as they say, at least two wide, not a map of some layer.
-fn endings(graph: &GraphProto, weights: &BTreeMap<&str, &TensorProto>) -> Result<Vec<Ending>, VetError> {
+fn output_heads(graph: &GraphProto, weights: &BTreeMap<&str, &TensorProto>) -> Result<Vec<OutputHead>, VetError> {
     let maker = |name: &str| graph.node.iter().find(|n| n.output.iter().any(|o| o == name));
     let mut all = Vec::new();
     let mut why = String::from("it has no output");
@@ -284,7 +284,7 @@ fn endings(graph: &GraphProto, weights: &BTreeMap<&str, &TensorProto>) -> Result
             why = format!("output \"{}\" has one value; two classes or more are known", output.name());
             continue;
         }
-        all.push(Ending { kind, width });
+        all.push(OutputHead { kind, width });
     }
     // Where the same graph gives probabilities and something else, the probabilities classify.
     if let [only] = all.iter().filter(|e| matches!(e.kind, OutputKind::Probabilities(_))).collect::<Vec<_>>()[..] {

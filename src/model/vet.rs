@@ -167,7 +167,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
     ];
     let checks = [
         manifest.calibration.as_ref().map_or(Ok(()), |c| c.check(classes.len())),
-        manifest.familiarity.as_ref().map_or(Ok(()), OodDetector::check),
+        manifest.ood.as_ref().map_or(Ok(()), OodDetector::check),
         manifest.training_record.as_ref().map_or(Ok(()), TrainingRecord::check),
     ];
     checks.into_iter().collect::<Result<(), ManifestError>>()?;
@@ -185,7 +185,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
         preprocessing: manifest.preprocessing()?,
         calibration: manifest.calibration.clone(),
         features: manifest.outputs.features.clone(),
-        familiarity: manifest.familiarity.clone(),
+        ood: manifest.ood.clone(),
         trained_on: manifest.training_record.clone(),
         made: manifest.made(),
         history: manifest.epochs(),

@@ -26,7 +26,7 @@ impl Compared {
             }
         };
         let all = self.models.first().map_or(0, |e| e.cells.len());
-        match (self.learnt, self.scores.iter().any(Option::is_none)) {
+        match (self.overlap, self.scores.iter().any(Option::is_none)) {
             (0, _) => format!("All cells.{classes}"),
             (k, false) => {
                 format!("Unseen cells alone: {k} of {all} were in the training of one of the models.{classes}")
@@ -53,7 +53,7 @@ impl Compared {
         };
         let interval =
             pair.interval.map_or(String::new(), |i| format!(" [{:+.1} to {:+.1}]", 100.0 * i.low, 100.0 * i.high));
-        let left = match pair.learnt {
+        let left = match pair.overlap {
             0 => String::new(),
             k => format!(
                 ". Left out: {k} of {all} cells in the training of one of them (with them: {with:+.1} points, too good to judge by)"
@@ -63,7 +63,7 @@ impl Compared {
             "{against}: {:+.1} points{interval} on {} {}cells; only the first is right on {}, only the other on {}; McNemar's exact {}{left}",
             100.0 * difference,
             pair.n,
-            if pair.learnt > 0 { "unseen " } else { "" },
+            if pair.overlap > 0 { "unseen " } else { "" },
             pair.only_first.len(),
             pair.only_other.len(),
             p_value(p)
@@ -87,7 +87,7 @@ fn comparison_json(c: &Compared) -> Value {
         .map(|(i, e)| {
             let mut o = evaluation_scores(c.shown(i), &e.labels);
             put(&mut o, "macro_f1_of_common_classes", c.macro_f1[i].as_ref());
-            let of = match (c.learnt, c.scores[i].is_some()) {
+            let of = match (c.overlap, c.scores[i].is_some()) {
                 (0, _) => "all cells",
                 (_, true) => "cells that no model learnt from",
                 (_, false) => "all cells, each in the training of one of the models",
@@ -109,7 +109,7 @@ fn comparison_json(c: &Compared) -> Value {
         .iter()
         .map(|p| {
             json!({"first": c.models[0].model_sha256, "other": c.models[p.other].model_sha256, "n": p.n,
-                "in_training": p.learnt, "with_training_cells": {"n": p.all.0, "difference": p.all.1},
+                "in_training": p.overlap, "with_training_cells": {"n": p.all.0, "difference": p.all.1},
                 "difference": p.difference, "difference_interval": p.interval.map(|i| [i.low, i.high]), "mcnemar_p": p.p,
                 "only_first_right": p.only_first, "only_other_right": p.only_other})
         })
@@ -214,7 +214,7 @@ mod tests {
         let c = Compared::new(vec![first, other], 1);
         let p = &c.pairs[0];
         assert_eq!((p.only_other.as_slice(), &p.rows), (&["2.png".to_owned()][..], &[vec![1], vec![2]]));
-        assert_eq!((p.n, p.learnt, p.all.0, p.difference, p.p), (6, 1, 7, Some(0.0), Some(1.0)));
+        assert_eq!((p.n, p.overlap, p.all.0, p.difference, p.p), (6, 1, 7, Some(0.0), Some(1.0)));
         assert!(p.interval.is_some() && (p.all.1 + 1.0 / 7.0).abs() < 1e-12);
         let v = comparison_json(&c);
         assert_eq!((v["pairs"][0]["n"].as_u64(), v["models"][1]["model"]["name"].as_str()), (Some(6), Some("other")));
@@ -241,10 +241,10 @@ mod tests {
     #[test]
     fn a_comparison_on_training_cells_alone_gives_no_p() {
         let mut first = small();
-        first.cells.iter_mut().for_each(|c| c.learnt = TrainOverlap::Exact);
-        first.unanswered.clear();
+        first.cells.iter_mut().for_each(|c| c.overlap = TrainOverlap::Exact);
+        first.unscored.clear();
         let mut other = small();
-        other.unanswered.clear();
+        other.unscored.clear();
         let c = Compared::new(vec![first, other], 1);
         assert_eq!((c.pairs[0].n, c.pairs[0].p, c.pairs[0].difference, c.scores[0].is_none()), (0, None, None, true));
         assert!(c.pair_line(&c.pairs[0]).contains("no comparison"), "{}", c.pair_line(&c.pairs[0]));
@@ -256,11 +256,11 @@ mod tests {
     fn every_cell_of_an_image_counts() {
         let several = |wrong: usize| {
             let mut e = small();
-            e.unanswered.clear();
+            e.unscored.clear();
             let cells = 40;
             let p: Vec<f64> = (0..cells).flat_map(|i| if i < wrong { [0.1, 0.9] } else { [0.8, 0.2] }).collect();
             e.sample = Sample::new(2, vec![0; cells], &p, (0..cells).map(|i| i / 4).collect()).expect("fits");
-            let template = EvaluatedCell { learnt: TrainOverlap::No, original: 0, ..e.cells[1].clone() };
+            let template = EvaluatedCell { overlap: TrainOverlap::No, original: 0, ..e.cells[1].clone() };
             e.cells = (0..cells)
                 .map(|i| {
                     let square = Square { x: f32::from(u8::try_from(i % 4).expect("small")), y: 0.0, side: 9.0 };
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn macro_averages_are_over_the_same_classes() {
         let mut first = small();
-        first.cells.iter_mut().for_each(|c| c.learnt = TrainOverlap::No);
+        first.cells.iter_mut().for_each(|c| c.overlap = TrainOverlap::No);
         first.score();
         // The other model knows a third class that no cell has, and calls one cell so.
         let mut other = first.clone();

@@ -76,7 +76,7 @@ pub fn evaluation_json(e: &Evaluated) -> Value {
     o.insert("schema".into(), SCHEMA.into());
     o.insert("program".into(), format!("Leukoscope {}", env!("CARGO_PKG_VERSION")).into());
     o.extend(evaluation_scores(&e.scores, &e.labels));
-    let (same, alike) = e.learnt();
+    let (same, alike) = e.overlap();
     let unseen = e.unseen.as_ref().map(|u| {
         let mut a = Map::new();
         a.insert("n".into(), u.n.into());
@@ -97,7 +97,7 @@ pub fn evaluation_json(e: &Evaluated) -> Value {
     headline.insert("of".into(), if same + alike == 0 { "all images" } else { "unseen images" }.into());
     o.insert("headline".into(), headline.into());
     let (failed, no_cell) = e.missing();
-    let all = e.scores.n + e.unanswered.len();
+    let all = e.scores.n + e.unscored.len();
     let right = e.scores.confusion.right();
     let i = wilson(right, all);
     o.insert(
@@ -302,13 +302,13 @@ pub fn predictions_csv(e: &Evaluated) -> Vec<u8> {
         ];
         f.extend(s.row(row).iter().map(|p| format!("{p:.6}")));
         f.push(s.groups()[row].to_string());
-        f.push(if e.recorded { c.learnt.as_str().into() } else { String::new() });
-        f.push(c.unlike.map_or_else(String::new, |u| format!("{u:.4}")));
+        f.push(if e.recorded { c.overlap.as_str().into() } else { String::new() });
+        f.push(c.ood_score.map_or_else(String::new, |u| format!("{u:.4}")));
         f.extend([c.square.x, c.square.y, c.square.side].map(|v| format!("{v:.1}")));
         f.extend([c.file_digest.to_string(), csv_text(&e.labels[c.original]).into_owned(), String::new()]);
         rows.push(f);
     }
-    for u in &e.unanswered {
+    for u in &e.unscored {
         let mut f = vec![csv_text(&u.path).into_owned()];
         f.push(if u.error.is_some() { "failed".into() } else { "no-cell".into() });
         f.push(csv_text(&e.labels[u.reference]).into_owned());
@@ -381,7 +381,7 @@ mod tests {
         let n = references.len();
         let mut e = small();
         e.sample = crate::metrics::Sample::new(labels.len(), references, &p, (0..n).collect()).expect("fits");
-        (e.labels, e.cells, e.unanswered) = (labels, Vec::new(), Vec::new());
+        (e.labels, e.cells, e.unscored) = (labels, Vec::new(), Vec::new());
         e.scores = Evaluation::of(&e.sample, 1).expect("cells");
         let text = evaluation_text(&Evaluated { unseen: None, ..e });
         let theirs = golden["report"].as_str().expect("text");

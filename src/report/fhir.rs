@@ -6,7 +6,8 @@
 
 use crate::domain::{CellClass, Digest, NUCLEATED_RED_CELL};
 use crate::laboratory::{
-    DifferentialTable, Flag, RULE, ReferenceRange, ReportStatus, Rounded, Row, SlideReport, Unit, plain_text, plural,
+    DifferentialRow, DifferentialTable, Flag, RULE, ReferenceRange, ReportStatus, Rounded, SlideReport, Unit,
+    plain_text, plural,
 };
 use serde_json::{Map, Value, json};
 
@@ -134,7 +135,7 @@ pub fn slide_fhir(r: &SlideReport, digest: impl Fn(&[u8]) -> Digest) -> Value {
 }
 
 /// The share and, where there is a white cell count, the absolute count of a row.
-fn of_row(m: &mut Maker<'_>, table: &DifferentialTable, row: &Row) {
+fn of_row(m: &mut Maker<'_>, table: &DifferentialTable, row: &DifferentialRow) {
     let n = table.white.all;
     let loinc = CellClass::find(&row.label).map(|c| c.loinc);
     let name = capital(&plural(&row.label));

@@ -138,7 +138,7 @@ impl RowWriter {
                 put("error", if error.is_empty() { Value::Null } else { error.into() });
                 put("warnings", json!(result.warnings));
                 // How unlike the training images it is; above 1 is unlike them. Null where the model cannot tell.
-                put("unlike", cell.and_then(|c| c.unlike).map_or(Value::Null, |u| rounded(u, 4)));
+                put("unlike", cell.and_then(|c| c.ood_score).map_or(Value::Null, |u| rounded(u, 4)));
                 let comma = if self.rows > 1 { "," } else { "" };
                 format!("{comma}\n{}", Value::Object(o)).into_bytes()
             }
@@ -188,7 +188,7 @@ mod tests {
             square: Square { x: -3.25, y: 10.0, side: 80.5 },
             probabilities,
             accepted: true,
-            unlike: None,
+            ood_score: None,
             features: Vec::new(),
         }
     }

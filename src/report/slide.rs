@@ -4,7 +4,9 @@ use super::escape::xml_text;
 use super::learning::UNDEFINED;
 use super::page::{Page, head_row, list};
 use crate::domain::CellClass;
-use crate::laboratory::{DifferentialTable, Flag, ReferenceRange, Row, Sex, SlideReport, count_of, plain_text};
+use crate::laboratory::{
+    DifferentialRow, DifferentialTable, Flag, ReferenceRange, Sex, SlideReport, count_of, plain_text,
+};
 use maud::{Markup, PreEscaped, display, html};
 use std::fmt::{Display, Write};
 
@@ -77,7 +79,7 @@ fn range_text(range: Option<&ReferenceRange>) -> String {
     or_dash(range.map(|r| format!("{} {}", r.text(), r.unit.text())))
 }
 
-fn row_html(table: &DifferentialTable, row: &Row) -> Markup {
+fn row_html(table: &DifferentialTable, row: &DifferentialRow) -> Markup {
     let flag = row.flag.map_or("", Flag::as_str);
     html! {
         tr {

@@ -33,7 +33,7 @@ impl Store {
     /// When the file cannot be read any more.
     pub fn case(&self) -> Result<CaseRecord, StoreError> {
         let (mut record, anchors) = self.case_as_stored()?;
-        let rows = case_rows(&self.connection).map_err(|e| self.no(&e))?;
+        let rows = case_rows(&self.connection).map_err(|e| self.store_error(&e))?;
         let told = TrailState::of(&rows);
         record.faults = case_faults(&record, &anchors, &rows);
         record.sealed = told.sealed;
@@ -80,12 +80,12 @@ impl Store {
             }
             Ok((record, anchors))
         };
-        read().map_err(|e| self.no(&e))
+        read().map_err(|e| self.store_error(&e))
     }
 
     /// Why nothing of a signed session can be changed, where that is so.
     pub(super) fn locked(&self) -> Result<Option<String>, StoreError> {
-        locked(&self.connection, &self.told).map_err(|e| self.no(&e))
+        locked(&self.connection, &self.told).map_err(|e| self.store_error(&e))
     }
 
     /// Changes the case, with an audit row, and returns when that is durable. `time` is UTC, RFC 3339.
@@ -95,9 +95,9 @@ impl Store {
     pub fn change_case(&mut self, change: &CaseChange, operator: &str, time: &str) -> Result<(), StoreError> {
         self.writable()?;
         let shown = crate::files::display_path(&self.path);
-        let no = |e: rusqlite::Error| StoreError::Sqlite(shown.clone(), e.to_string());
-        let c = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(no)?;
-        let is_locked = locked(&c, &self.told).map_err(no)?;
+        let store_error = |e: rusqlite::Error| StoreError::Sqlite(shown.clone(), e.to_string());
+        let c = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
+        let is_locked = locked(&c, &self.told).map_err(store_error)?;
         let noted = |action: &str, object: &str, old: &str, new: &str, reason: &str| AuditEntry {
             action: action.into(),
             object: object.into(),
@@ -110,7 +110,7 @@ impl Store {
                 return Err(StoreError::Refused("say why the signed version is amended".into()));
             }
             (CaseChange::Amend(reason), Some(_)) => {
-                set(&c, AMENDING, reason).map_err(no)?;
+                set(&c, AMENDING, reason).map_err(store_error)?;
                 noted("amend", "case", "signed", "", reason)
             }
             (CaseChange::Amend(_), None) => return Err(StoreError::ReadOnly("nothing is signed yet".into())),
@@ -119,17 +119,18 @@ impl Store {
                 return Err(StoreError::Refused(format!("\"{name}\" is no entry of a case")));
             }
             (CaseChange::Set(name, value), None) => {
-                let old = entry(&c, name).map_err(no)?.unwrap_or_default();
+                let old = entry(&c, name).map_err(store_error)?.unwrap_or_default();
                 if old == *value {
                     return Ok(());
                 }
-                set(&c, name, value).map_err(no)?;
+                set(&c, name, value).map_err(store_error)?;
                 noted("set", &format!("case {name}"), &old, value, "")
             }
             (CaseChange::Sign(report, reason), None) => {
-                let amended = entry(&c, AMENDING).map_err(no)?;
-                let version: u32 =
-                    c.query_row("SELECT coalesce(max(version), 0) FROM signature", [], |r| r.get(0)).map_err(no)?;
+                let amended = entry(&c, AMENDING).map_err(store_error)?;
+                let version: u32 = c
+                    .query_row("SELECT coalesce(max(version), 0) FROM signature", [], |r| r.get(0))
+                    .map_err(store_error)?;
                 // A signature that is gone keeps its number.
                 let version = version.max(self.told.versions) + 1;
                 let reasons: Vec<&str> = [amended.as_deref(), Some(reason.as_str())]
@@ -138,25 +139,25 @@ impl Store {
                     .filter(|r| !r.is_empty())
                     .collect();
                 let reason = reasons.join("; ");
-                set(&c, AMENDING, "").map_err(no)?;
-                let on = SignedOn { anchor: anchor(&c).map_err(no)?, state: state(&c).map_err(no)? };
+                set(&c, AMENDING, "").map_err(store_error)?;
+                let on = SignedOn { anchor: anchor(&c).map_err(store_error)?, state: state(&c).map_err(store_error)? };
                 let report = anchored(report, &on.anchor);
                 c.execute(
                     "INSERT INTO signature (version, time, operator, reason, report) VALUES (?1, ?2, ?3, ?4, ?5)",
                     params![version, time, operator, reason, report],
                 )
-                .map_err(no)?;
+                .map_err(store_error)?;
                 c.execute(
                     "INSERT INTO anchor (version, rows, last, state) VALUES (?1, ?2, ?3, ?4)",
                     params![version, on.anchor.rows.cast_signed(), on.anchor.last_hash, on.state],
                 )
-                .map_err(no)?;
+                .map_err(store_error)?;
                 noted("sign", "case", "", &sign_words(version, &report, Some(&on)), &reason)
             }
         };
-        append_audit(&c, vec![row], operator, time).map_err(no)?;
-        c.commit().map_err(no)?;
-        self.told = told(&self.connection).map_err(|e| self.no(&e))?;
+        append_audit(&c, vec![row], operator, time).map_err(store_error)?;
+        c.commit().map_err(store_error)?;
+        self.told = told(&self.connection).map_err(|e| self.store_error(&e))?;
         Ok(())
     }
 }

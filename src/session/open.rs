@@ -1,6 +1,6 @@
 //! How a session is opened: for writing, for reading alone, or set aside where it is damaged; and what is said about it.
 
-use super::opening::{Kind, Trouble, kind, network_note, read_only, writing};
+use super::opening::{Kind, OpenFailure, kind, network_note, read_only, writing};
 use super::record::told;
 use super::rescue::rescue;
 use super::store::{Store, StoreError};
@@ -49,7 +49,7 @@ impl Store {
     fn open_as(path: &Path, who: &str, on_damage: OnDamage) -> Result<Opened, StoreError> {
         let path = &absolute(path);
         let shown = display_path(path);
-        let no = |e: &dyn std::fmt::Display| StoreError::Sqlite(shown.clone(), e.to_string());
+        let store_error = |e: &dyn std::fmt::Display| StoreError::Sqlite(shown.clone(), e.to_string());
         let reading = |why: String| {
             let mut store = Self::reading(path, why.clone())?;
             let mut said = vec![format!("This session is opened for reading only: {why}")];
@@ -62,7 +62,7 @@ impl Store {
             return Err(StoreError::Foreign(shown, what));
         }
         if let Some(folder) = path.parent() {
-            create_folder(folder).map_err(|e| no(&e))?;
+            create_folder(folder).map_err(|e| store_error(&e))?;
         }
         let lock = match Lock::hold(&path.with_extension("lock"), who) {
             Ok(lock) => lock,
@@ -77,29 +77,29 @@ impl Store {
         };
         let mut said = Vec::new();
         let mut set_aside = None;
-        make_private(path).map_err(|e| no(&e))?;
+        make_private(path).map_err(|e| store_error(&e))?;
         for ending in ["", "-wal", "-shm", "-journal"] {
             let mut name = path.as_os_str().to_owned();
             name.push(ending);
             keep_private(Path::new(&name));
         }
         let opened = match was {
-            Kind::Damaged(e) => Err(Trouble::Damaged(e)),
+            Kind::Damaged(e) => Err(OpenFailure::Damaged(e)),
             _ => writing(path).map(|(c, _)| c),
         };
         let connection = match opened {
             Ok(connection) => connection,
-            Err(Trouble::Newer(version)) => {
+            Err(OpenFailure::Newer(version)) => {
                 return reading(format!(
                     "it was written by a newer version of the program (its tables are of version {version})"
                 ));
             }
-            Err(Trouble::ReadOnly(_)) => return reading("you may not write to its file".into()),
-            Err(Trouble::Damaged(e)) if on_damage == OnDamage::Refuse => return Err(StoreError::Damaged(shown, e)),
-            Err(Trouble::Damaged(e)) => {
-                let aside = move_aside(path, "damaged").map_err(|e| no(&e))?;
-                make_private(path).map_err(|e| no(&e))?;
-                let (mut connection, _) = writing(path).map_err(|e| no(&e))?;
+            Err(OpenFailure::ReadOnly(_)) => return reading("you may not write to its file".into()),
+            Err(OpenFailure::Damaged(e)) if on_damage == OnDamage::Refuse => return Err(StoreError::Damaged(shown, e)),
+            Err(OpenFailure::Damaged(e)) => {
+                let aside = move_aside(path, "damaged").map_err(|e| store_error(&e))?;
+                make_private(path).map_err(|e| store_error(&e))?;
+                let (mut connection, _) = writing(path).map_err(|e| store_error(&e))?;
                 let rescued = rescue(&aside, &mut connection);
                 said.push(format!(
                     "The session {shown} is damaged ({e}). It was set aside as {}, and a new one was begun. {rescued}",
@@ -108,9 +108,9 @@ impl Store {
                 set_aside = Some(aside);
                 connection
             }
-            Err(e) => return Err(no(&e)),
+            Err(e) => return Err(store_error(&e)),
         };
-        let told = told(&connection).map_err(|e| no(&e))?;
+        let told = told(&connection).map_err(|e| store_error(&e))?;
         let mut store =
             Self { connection, path: path.to_owned(), read_only: None, told, _scratch: None, _lock: Some(lock) };
         said.extend(store.doubts()?);
@@ -146,13 +146,13 @@ impl Store {
     }
 
     fn reading(path: &Path, why: String) -> Result<Self, StoreError> {
-        let no = |e: rusqlite::Error| match Trouble::from(e) {
-            Trouble::Damaged(e) => StoreError::Damaged(display_path(path), e),
+        let store_error = |e: rusqlite::Error| match OpenFailure::from(e) {
+            OpenFailure::Damaged(e) => StoreError::Damaged(display_path(path), e),
             e => StoreError::Sqlite(display_path(path), e.to_string()),
         };
-        let (connection, scratch) = read_only(path).map_err(no)?;
-        connection.query_row("SELECT count(*) FROM label", [], |_| Ok(())).map_err(no)?;
-        let told = told(&connection).map_err(no)?;
+        let (connection, scratch) = read_only(path).map_err(store_error)?;
+        connection.query_row("SELECT count(*) FROM label", [], |_| Ok(())).map_err(store_error)?;
+        let told = told(&connection).map_err(store_error)?;
         Ok(Self { connection, path: path.to_owned(), read_only: Some(why), told, _scratch: scratch, _lock: None })
     }
 }

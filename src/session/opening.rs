@@ -129,7 +129,7 @@ fn in_own_folder(path: &Path) -> bool {
 
 /// Why a file cannot be written to.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum OpenFailure {
     /// It cannot be opened any more.
     Damaged(String),
     /// A newer program wrote it.
@@ -140,7 +140,7 @@ pub(super) enum Trouble {
     Other(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Trouble {
+impl From<rusqlite::Error> for OpenFailure {
     fn from(e: rusqlite::Error) -> Self {
         match e.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(e.to_string()),
@@ -150,7 +150,7 @@ impl From<rusqlite::Error> for Trouble {
     }
 }
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for OpenFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Damaged(e) | Self::ReadOnly(e) => f.write_str(e),
@@ -176,15 +176,15 @@ pub(super) fn durable(c: &Connection, network: bool) -> rusqlite::Result<()> {
 }
 
 /// Opens a session to write, its tables of this version, and says whether they were of an older one.
-pub(super) fn writing(path: &Path) -> Result<(Connection, bool), Trouble> {
+pub(super) fn writing(path: &Path) -> Result<(Connection, bool), OpenFailure> {
     let mut c = Connection::open(path)?;
     if c.is_readonly("main")? {
-        return Err(Trouble::ReadOnly("the file may only be read".into()));
+        return Err(OpenFailure::ReadOnly("the file may only be read".into()));
     }
     let id: i32 = c.query_row("PRAGMA application_id", [], |r| r.get(0))?;
     let version: i64 = c.query_row("PRAGMA user_version", [], |r| r.get(0))?;
     if version > SCHEMA {
-        return Err(Trouble::Newer(version));
+        return Err(OpenFailure::Newer(version));
     }
     // First of all, so that what is made is known as ours at whatever moment its making is interrupted.
     if id != OURS {
@@ -193,7 +193,7 @@ pub(super) fn writing(path: &Path) -> Result<(Connection, bool), Trouble> {
     durable(&c, network_drive(path).is_some())?;
     let sound: String = c.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
     if sound != "ok" {
-        return Err(Trouble::Damaged(sound));
+        return Err(OpenFailure::Damaged(sound));
     }
     let change = c.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i64 = change.query_row("PRAGMA user_version", [], |r| r.get(0))?;
@@ -246,19 +246,19 @@ fn beside(path: &Path) -> [PathBuf; 2] {
 
 /// A copy of the file and what lies beside it, in a folder of our own, where SQLite may make whatever it needs.
 fn copied(path: &Path) -> rusqlite::Result<(Connection, Option<ScratchFolder>)> {
-    let no = |e: std::io::Error| {
+    let store_error = |e: std::io::Error| {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
         rusqlite::Error::SqliteFailure(code, Some(format!("it has unfinished changes and cannot be copied ({e})")))
     };
-    let folder = scratch_folder().map_err(no)?;
+    let folder = scratch_folder().map_err(store_error)?;
     let copy = folder.path().join("session");
     let all = || [path.to_owned()].into_iter().chain(beside(path));
     let before: Vec<_> = all().map(|p| facts(&p)).collect();
     for (from, to) in all().zip([copy.clone()].into_iter().chain(beside(&copy))).filter(|(from, _)| is_file(from)) {
-        copy_private(&from, &to).map_err(no)?;
+        copy_private(&from, &to).map_err(store_error)?;
     }
     if before != all().map(|p| facts(&p)).collect::<Vec<_>>() {
-        return Err(no(std::io::Error::other("somebody is writing it; try again")));
+        return Err(store_error(std::io::Error::other("somebody is writing it; try again")));
     }
     let c = Connection::open(&copy)?;
     c.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;

@@ -160,7 +160,7 @@ impl Store {
             })?;
             rows.collect()
         };
-        read().map_err(|e| self.no(&e))
+        read().map_err(|e| self.store_error(&e))
     }
 
     /// How many of the paths were stored by an older version without their beginning and are not found from the session's
@@ -177,7 +177,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be read any more.
     pub fn folders(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let text = about(&self.connection, FOLDERS).map_err(|e| self.no(&e))?;
+        let text = about(&self.connection, FOLDERS).map_err(|e| self.store_error(&e))?;
         Ok(text.map_or_else(Vec::new, |t| t.lines().map(PathBuf::from).collect()))
     }
 

@@ -70,7 +70,7 @@ impl Store {
             })?;
             rows.filter_map(Result::transpose).collect()
         };
-        read().map_err(|e| self.no(&e))
+        read().map_err(|e| self.store_error(&e))
     }
 
     /// What the results were made with; nothing where there are none.
@@ -79,7 +79,7 @@ impl Store {
     /// When the file cannot be read any more.
     pub fn made_with(&self) -> Result<Option<String>, StoreError> {
         let read = "SELECT value FROM about WHERE name = ?1";
-        self.connection.query_row(read, [MADE_WITH], |r| r.get(0)).optional().map_err(|e| self.no(&e))
+        self.connection.query_row(read, [MADE_WITH], |r| r.get(0)).optional().map_err(|e| self.store_error(&e))
     }
 
     /// Keeps results; those that were made with anything else go. A signed case keeps those that it was signed on.
@@ -157,7 +157,7 @@ fn write_cells(cells: &[CellResult]) -> Vec<u8> {
     let mut out = Vec::new();
     for c in cells {
         out.extend(c.number.to_le_bytes());
-        for v in [c.square.x, c.square.y, c.square.side, c.unlike.unwrap_or(f32::NAN)] {
+        for v in [c.square.x, c.square.y, c.square.side, c.ood_score.unwrap_or(f32::NAN)] {
             out.extend(v.to_le_bytes());
         }
         out.push(u8::from(c.accepted));
@@ -198,7 +198,7 @@ fn read_cells(mut bytes: &[u8]) -> Option<Vec<CellResult>> {
             square: Square { x: four[0], y: four[1], side: four[2] },
             probabilities: Probabilities::new(values)?,
             accepted,
-            unlike: (!four[3].is_nan()).then_some(four[3]),
+            ood_score: (!four[3].is_nan()).then_some(four[3]),
             features: own.iter().map(|f| f32::from(f.cast_signed()) / 127.0).collect(),
         });
     }
@@ -226,12 +226,12 @@ mod tests {
     fn results_come_back_as_they_were_and_another_models_do_not() {
         let dir = tempfile::tempdir().expect("temp");
         let mut s = Store::open(&dir.path().join("a.session"), "test").expect("opens").store;
-        let cell = |number, unlike| CellResult {
+        let cell = |number, ood_score| CellResult {
             number,
             square: Square { x: -2.5, y: 3.0, side: 70.25 },
             probabilities: Probabilities::new(vec![0.25, 0.75]).expect("sums to one"),
             accepted: number == 1,
-            unlike,
+            ood_score,
             features: vec![1.0, -1.0, 0.0],
         };
         let rows = [

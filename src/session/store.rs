@@ -61,7 +61,7 @@ pub struct Store {
 }
 
 impl Store {
-    pub(super) fn no(&self, e: &dyn std::fmt::Display) -> StoreError {
+    pub(super) fn store_error(&self, e: &dyn std::fmt::Display) -> StoreError {
         StoreError::Sqlite(display_path(&self.path), e.to_string())
     }
 
@@ -89,7 +89,7 @@ impl Store {
                 .query_map([], |r| Ok((CellKey { image: Digest(r.get(5)?), cell: r.get(6)? }, verdict_of(r)?)))?;
             rows.collect()
         };
-        read().map_err(|e| self.no(&e))
+        read().map_err(|e| self.store_error(&e))
     }
 
     pub(super) fn writable(&self) -> Result<(), StoreError> {
@@ -104,9 +104,9 @@ impl Store {
     pub fn apply(&mut self, edit: &Edit, operator: &str, time: &str) -> Result<(), StoreError> {
         self.writable()?;
         let shown = display_path(&self.path);
-        let no = |e: rusqlite::Error| StoreError::Sqlite(shown.clone(), e.to_string());
-        let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(no)?;
-        if let Some(why) = locked(&change, &self.told).map_err(no)? {
+        let store_error = |e: rusqlite::Error| StoreError::Sqlite(shown.clone(), e.to_string());
+        let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
+        if let Some(why) = locked(&change, &self.told).map_err(store_error)? {
             return Err(StoreError::ReadOnly(why));
         }
         let written = edit.changes.iter().filter_map(|c| c.after.as_ref());
@@ -122,11 +122,11 @@ impl Store {
             let present = change
                 .prepare_cached("SELECT label, suggested, x, y, side FROM label WHERE image = ?1 AND cell = ?2")
                 .and_then(|mut s| s.query_row(params![key.image.0, key.cell], verdict_of).optional())
-                .map_err(no)?;
+                .map_err(store_error)?;
             if present != *before {
                 return Err(StoreError::Stale(*key));
             }
-            put_label(&change, *key, after.as_ref()).map_err(no)?;
+            put_label(&change, *key, after.as_ref()).map_err(store_error)?;
             let word = |v: &Option<Verdict>| v.as_ref().map_or(String::new(), Verdict::to_words);
             rows.push(AuditEntry {
                 action: action.clone(),
@@ -136,8 +136,8 @@ impl Store {
                 reason: edit.reason.clone(),
             });
         }
-        append_audit(&change, rows, operator, time).map_err(no)?;
-        change.commit().map_err(no)
+        append_audit(&change, rows, operator, time).map_err(store_error)?;
+        change.commit().map_err(store_error)
     }
 
     /// The audit trail, each row with the hash that was stored with it.
@@ -150,7 +150,7 @@ impl Store {
             let rows = statement.query_map([], audit_of)?;
             rows.collect()
         };
-        read().map_err(|e| self.no(&e))
+        read().map_err(|e| self.store_error(&e))
     }
 
     /// How each named cell came by its label: a cell at a time, many at once, or out of a table.
@@ -176,7 +176,7 @@ impl Store {
     /// When the file cannot be read any more.
     pub fn noted(&self, name: &str) -> Result<Option<String>, StoreError> {
         let read = "SELECT value FROM about WHERE name = 'noted.' || ?1";
-        self.connection.query_row(read, [name], |r| r.get(0)).optional().map_err(|e| self.no(&e))
+        self.connection.query_row(read, [name], |r| r.get(0)).optional().map_err(|e| self.store_error(&e))
     }
 
     /// Notes something of the last look at the images: it can all be found again, and is no part of what is audited. A signed
@@ -194,7 +194,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be read any more.
     pub fn anchor(&self) -> Result<Anchor, StoreError> {
-        anchor(&self.connection).map_err(|e| self.no(&e))
+        anchor(&self.connection).map_err(|e| self.store_error(&e))
     }
 }
 

@@ -34,11 +34,11 @@ impl Thumbnails {
     /// # Errors
     /// [`ThumbnailsError`].
     pub fn open(path: &Path, bound: u64) -> Result<Self, ThumbnailsError> {
-        fn no<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl Fn(E) -> ThumbnailsError {
+        fn store_error<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl Fn(E) -> ThumbnailsError {
             move |e| ThumbnailsError { path: display_path(path), source: e.into() }
         }
         if let Some(folder) = path.parent() {
-            create_folder(folder).map_err(no(folder))?;
+            create_folder(folder).map_err(store_error(folder))?;
         }
         let connection = match connect(path) {
             Ok(c) => c,
@@ -46,9 +46,9 @@ impl Thumbnails {
                 for ending in ["", "-wal", "-shm"] {
                     let mut name = path.as_os_str().to_owned();
                     name.push(ending);
-                    remove_file(Path::new(&name)).map_err(no(path))?;
+                    remove_file(Path::new(&name)).map_err(store_error(path))?;
                 }
-                connect(path).map_err(no(path))?
+                connect(path).map_err(store_error(path))?
             }
         };
         Ok(Self { inner: Mutex::new((connection, 0)), bound })

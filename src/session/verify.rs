@@ -123,10 +123,10 @@ impl Store {
     /// When the file cannot be read at all.
     pub fn verify(&self) -> Result<Verification, StoreError> {
         // One state of the file for all that is compared.
-        let c = self.connection.unchecked_transaction().map_err(|e| self.no(&e))?;
+        let c = self.connection.unchecked_transaction().map_err(|e| self.store_error(&e))?;
         let mut v = Verification::default();
         v.faults.extend(damage(&c));
-        let version: i64 = c.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(|e| self.no(&e))?;
+        let version: i64 = c.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(|e| self.store_error(&e))?;
         v.faults.extend(schema(&c, version));
         v.faults.extend(types(&c));
         let rows = match self.audit() {

@@ -19,13 +19,13 @@ const PART: usize = 64;
 
 /// From 0..=255 to what the network wants, NHWC, in the network's order of colours.
 #[derive(Debug, Clone)]
-pub struct Scaling {
+pub struct InputScaling {
     mean: [f32; 3],
     inverse: [f32; 3],
     bgr: bool,
 }
 
-impl Scaling {
+impl InputScaling {
     /// As a model's card says.
     pub fn of(spec: &TensorSpec) -> Self {
         Self { mean: spec.mean, inverse: spec.std.map(|s| 1.0 / s), bgr: spec.bgr }
@@ -56,7 +56,7 @@ pub struct CellSource<'a> {
     pub cache: &'a CellCache,
     /// Each item's cell.
     pub cells: &'a [CutCell],
-    pub scaling: Scaling,
+    pub scaling: InputScaling,
     /// How much they are changed.
     pub augmentation: Augmentation,
 }

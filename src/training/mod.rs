@@ -23,7 +23,7 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use device::gpu_engine;
 pub use engine::{Batch, BatchResult, CpuEngine, GradientEngine, TrainingDevice, fitting_batch};
 pub use error::{DeviceError, TrainError};
-pub use features::{Activations, CellSource, Scaling};
+pub use features::{Activations, CellSource, InputScaling};
 pub use network::{Net, Workspace};
 pub use ood::{LEAST_CELLS, fit_ood_detector, with_calibrated_threshold};
 pub use optimizer::{Optimizer, OptimizerSettings, average};

@@ -145,8 +145,8 @@ impl TensorEngine {
         let gradients = loss.backward();
         let mut at = 0;
         let mut put = |numbers: Option<Vec<f32>>| {
-            let numbers = numbers.ok_or_else(|| no("the tensor library returned no gradient"))?;
-            let place = gradient.get_mut(at..at + numbers.len()).ok_or_else(|| no("too many gradients"))?;
+            let numbers = numbers.ok_or_else(|| no_device("the tensor library returned no gradient"))?;
+            let place = gradient.get_mut(at..at + numbers.len()).ok_or_else(|| no_device("too many gradients"))?;
             place.copy_from_slice(&numbers);
             at += numbers.len();
             Ok::<(), DeviceError>(())
@@ -160,7 +160,7 @@ impl TensorEngine {
             put(bias.grad(&gradients).and_then(|g| g.into_data().try_to_vec::<f32>().ok()))?;
         }
         let loss = f64::from(loss.into_scalar::<f32>());
-        let logits = logits.into_data().try_to_vec::<f32>().map_err(|e| no(&format!("{e:?}")))?;
+        let logits = logits.into_data().try_to_vec::<f32>().map_err(|e| no_device(&format!("{e:?}")))?;
         Ok(BatchResult { loss, logits })
     }
 }
@@ -182,7 +182,7 @@ impl GradientEngine for TensorEngine {
             self.forward(&weights, &batch, n, &self.device)
                 .into_data()
                 .try_to_vec::<f32>()
-                .map_err(|e| no(&format!("{e:?}")))
+                .map_err(|e| no_device(&format!("{e:?}")))
         })
         .and_then(|r| r)
     }
@@ -213,7 +213,7 @@ fn padded(x: Tensor<4>, before: usize, after: usize) -> Tensor<4> {
     Tensor::cat(columns, 3)
 }
 
-fn no(why: &str) -> DeviceError {
+fn no_device(why: &str) -> DeviceError {
     DeviceError::Failed(why.to_owned())
 }
 
@@ -221,6 +221,6 @@ fn no(why: &str) -> DeviceError {
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, DeviceError> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|cause| {
         let text = cause.downcast_ref::<String>().map(String::as_str).or(cause.downcast_ref::<&str>().copied());
-        no(text.unwrap_or("the device stopped answering"))
+        no_device(text.unwrap_or("the device stopped answering"))
     })
 }

@@ -48,9 +48,9 @@ pub struct Calibrated {
     /// Cells, of those used here, that the written model gives a label.
     pub kept: usize,
     /// Whether what is unlike the model's images was fitted here.
-    pub familiarity: bool,
+    pub ood: bool,
     /// What it was fitted on is partly what the model learnt from.
-    pub learnt: usize,
+    pub overlap: usize,
     /// Whether the model says what it learnt from.
     pub recorded: bool,
     /// References that were taken as a person corrected them.
@@ -95,7 +95,7 @@ pub fn calibrate(
     let promise = abstention(&fitted.crossed, target_risk);
     let (written, kept) = calibration(&fit, &fitted, promise, target_risk)?;
     manifest.calibration = Some(written);
-    let ood = match &model.card().familiarity {
+    let ood = match &model.card().ood {
         None => fit_ood(&found, &features, &folds),
         Some(_) => None,
     };
@@ -106,14 +106,14 @@ pub fn calibrate(
     }
     let with_ood = ood.is_some();
     if with_ood {
-        manifest.familiarity = ood;
+        manifest.ood = ood;
     }
     let new = rewritten(model.bytes(), &manifest, "the calibrated model")?;
     monitor.event(EvaluateProgress::Phase(Phase::Verifying));
     // Loading runs the self-test, which the new calibration must not break.
     Engine::load(&new, Provider::Cpu, 1).map_err(|e| UserError::new(format!("the calibrated model: {e}")))?;
     write_atomic(out, new.bytes()).map_err(|e| unwritable(&e))?;
-    let (same, alike) = found.learnt();
+    let (same, alike) = found.overlap();
     Ok(Some(Calibrated {
         path: out.to_owned(),
         digest: new.card().digest,
@@ -126,8 +126,8 @@ pub fn calibrate(
         target_risk,
         abstention: promise,
         kept,
-        familiarity: with_ood,
-        learnt: same + alike,
+        ood: with_ood,
+        overlap: same + alike,
         recorded: found.recorded,
         corrected: found.corrected(),
     }))
@@ -351,15 +351,15 @@ impl Calibrated {
             )),
         }
         t.push_str("this holds for cells like these; another laboratory's can be worse\n");
-        if self.familiarity {
+        if self.ood {
             t.push_str(
                 "what is unlike these images was fitted too: 5 % of half of the groups lie above its threshold\n",
             );
         }
-        if self.learnt > 0 {
+        if self.overlap > 0 {
             t.push_str(&format!(
                 "warning: {} of these cells were in the model's training; the figures are too good. Use images that it never saw\n",
-                self.learnt
+                self.overlap
             ));
         } else if !self.recorded {
             t.push_str(

@@ -158,8 +158,8 @@ impl Corrections {
     /// # Errors
     /// When they cannot be written; they are then not kept.
     pub fn put(&mut self, changes: &[ChangedReference], operator: &str) -> Result<(), UserError> {
-        let no = |e: &dyn std::fmt::Display| UserError::new(format!("the correction cannot be kept: {e}"));
-        let mut store = writable(&self.path).map_err(|e| no(&e))?;
+        let write_error = |e: &dyn std::fmt::Display| UserError::new(format!("the correction cannot be kept: {e}"));
+        let mut store = writable(&self.path).map_err(|e| write_error(&e))?;
         self.take(&store)?;
         // One cell corrected twice meanwhile: the last word stands.
         let last: BTreeMap<Digest, (&String, &Option<String>)> =
@@ -175,7 +175,7 @@ impl Corrections {
             .collect();
         if !changes.is_empty() {
             let edit = Edit { action: "correct reference".into(), changes, reason: String::new() };
-            store.apply(&edit, operator, &super::now()).map_err(|e| no(&e))?;
+            store.apply(&edit, operator, &super::now()).map_err(|e| write_error(&e))?;
         }
         self.take(&store)
     }

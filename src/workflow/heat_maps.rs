@@ -22,7 +22,7 @@ const QUALITY: u8 = 82;
 
 /// A cell to show.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Pick {
+pub struct CellPick {
     /// Its image.
     pub path: PathBuf,
     /// Its number in the image.
@@ -34,14 +34,14 @@ pub struct Pick {
 }
 
 /// Cells of each class to show: the surest ones and the least sure one, classes in clinical order.
-pub fn pick_cells<'a>(images: impl IntoIterator<Item = &'a ImageResult>, classes: &ClassSet) -> Vec<Pick> {
-    let mut by: Vec<Vec<Pick>> = vec![Vec::new(); classes.len()];
+pub fn pick_cells<'a>(images: impl IntoIterator<Item = &'a ImageResult>, classes: &ClassSet) -> Vec<CellPick> {
+    let mut by: Vec<Vec<CellPick>> = vec![Vec::new(); classes.len()];
     for image in images {
         let Outcome::Cells(cells) = &image.outcome else { continue };
         for cell in cells {
             let (class, confidence) = cell.probabilities.top();
             if let (Some(of), Some(label)) = (by.get_mut(class), classes.label(class)) {
-                of.push(Pick { path: image.path.clone(), cell: cell.number, label: label.to_owned(), confidence });
+                of.push(CellPick { path: image.path.clone(), cell: cell.number, label: label.to_owned(), confidence });
             }
         }
     }
@@ -60,7 +60,7 @@ pub fn pick_cells<'a>(images: impl IntoIterator<Item = &'a ImageResult>, classes
 /// # Errors
 /// When the model cannot be run at all.
 pub fn heat_map_examples(
-    picks: &[Pick],
+    picks: &[CellPick],
     model: &VettedModel,
     provider: Provider,
     own: &OwnSquares,

@@ -161,11 +161,12 @@ pub fn export_images(
     if cells.is_empty() {
         return Err(UserError::new("no white cell of this session is reviewed yet; label some in Review first"));
     }
-    let no = |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
+    let write_error =
+        |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
     if crate::files::holds_something(out) {
         return Err(UserError::new(format!("{} is not empty; name a new folder", display_path(out))));
     }
-    create_folder(out).map_err(|e| no(&e))?;
+    create_folder(out).map_err(|e| write_error(&e))?;
     progress.set_total(cells.len());
     let (mut rows, mut failed) = (Vec::new(), Vec::new());
     let mut last: Option<(PathBuf, imaging::RgbImage)> = None;
@@ -181,7 +182,7 @@ pub fn export_images(
     }
     let done: Vec<Reviewed> = rows.iter().map(|(_, c, _)| (*c).clone()).collect();
     let (counts, by_slide) = counts(&done);
-    write_atomic(&out.join("labels.csv"), &table(&rows, by_slide)).map_err(|e| no(&e))?;
+    write_atomic(&out.join("labels.csv"), &table(&rows, by_slide)).map_err(|e| write_error(&e))?;
     Ok(ExportedImages { counts, failed, cancelled: cancel.is_cancelled() })
 }
 

@@ -10,7 +10,7 @@ use crate::imaging::{self, CellSource, RgbImage};
 use crate::inference::{Engine, Provider, decode_file, self_test_tensor};
 use crate::metrics::Interval;
 use crate::model::{
-    Answers, ContractPart, Crop, Draft, Facts, MAX_MODEL_BYTES, Manifest, OnnxFacts, Question, SIDECARS, Scaling,
+    Answers, ContractPart, Crop, Draft, Facts, MAX_MODEL_BYTES, Manifest, Normalization, OnnxFacts, Question, SIDECARS,
     SelfTest, Sidecar, Source, VetError, VettedModel, vet, vet_as,
 };
 use std::path::{Path, PathBuf};
@@ -24,9 +24,9 @@ const TOLERANCE: f32 = 0.02;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tried {
     /// What the values are.
-    pub scaling: Scaling,
+    pub scaling: Normalization,
     /// What of an image the model sees.
-    pub framing: Crop,
+    pub crop: Crop,
     /// Labels of the outputs, where they were found by trying, too.
     pub labels: Option<Vec<String>>,
     /// Images seen.
@@ -46,7 +46,7 @@ impl Tried {
 
 /// What became of opening a file.
 #[derive(Debug, Clone)]
-pub enum Opened {
+pub enum OpenedModel {
     /// It can be used.
     Model(VettedModel),
     /// It is a classifier of which something has to be asked.
@@ -57,7 +57,7 @@ pub enum Opened {
 #[derive(Debug, Clone)]
 pub struct ModelImport {
     path: PathBuf,
-    stranger: OnnxFacts,
+    onnx: OnnxFacts,
     sidecars: Vec<Sidecar>,
     /// What a person says of it.
     pub answers: Answers,
@@ -92,7 +92,7 @@ impl ModelImport {
     }
 
     fn of(path: &Path, bytes: &[u8], digest: Digest) -> Result<Self, VetError> {
-        let stranger = OnnxFacts::look(bytes, digest)?;
+        let onnx = OnnxFacts::look(bytes, digest)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let beside = |name: &&str| {
             let snapshot = read_bounded(&folder.join(name), MAX_SIDECAR).ok()?;
@@ -100,7 +100,7 @@ impl ModelImport {
         };
         Ok(Self {
             path: path.to_owned(),
-            stranger,
+            onnx,
             sidecars: SIDECARS.iter().filter_map(beside).collect(),
             answers: Answers::default(),
             tried: None,
@@ -114,12 +114,12 @@ impl ModelImport {
 
     /// SHA-256 of the file.
     pub fn digest(&self) -> Digest {
-        self.stranger.digest()
+        self.onnx.digest()
     }
 
     /// The file's bytes, which were looked at.
     pub(super) fn bytes(&self) -> &[u8] {
-        self.stranger.bytes()
+        self.onnx.bytes()
     }
 
     /// What it is called until it is given another name: its file's, or its folder's where the file is called like all others.
@@ -136,7 +136,7 @@ impl ModelImport {
 
     /// What the file says.
     pub fn facts(&self) -> &Facts {
-        self.stranger.facts()
+        self.onnx.facts()
     }
 
     /// What is known of it, with what was said.
@@ -146,8 +146,8 @@ impl ModelImport {
         // What was tried was not said.
         for e in draft.evidence.iter_mut().filter(|e| e.source == Source::User) {
             let found = match e.part {
-                ContractPart::Scaling => self.answers.scaling == Some(tried.scaling),
-                ContractPart::Crop => self.answers.framing.as_ref() == Some(&tried.framing),
+                ContractPart::Normalization => self.answers.scaling == Some(tried.scaling),
+                ContractPart::Crop => self.answers.crop.as_ref() == Some(&tried.crop),
                 ContractPart::Labels => tried.labels.is_some() && self.answers.labels == tried.labels,
                 ContractPart::Output | ContractPart::Size => false,
             };
@@ -161,7 +161,7 @@ impl ModelImport {
     /// Takes what trying found, where the person did not say it.
     pub fn take(&mut self, tried: &Tried) {
         self.answers.scaling.get_or_insert(tried.scaling);
-        self.answers.framing.get_or_insert_with(|| tried.framing.clone());
+        self.answers.crop.get_or_insert_with(|| tried.crop.clone());
         if let Some(labels) = &tried.labels {
             self.answers.labels.get_or_insert_with(|| labels.clone());
         }
@@ -195,7 +195,7 @@ impl ModelImport {
     /// The questions that are open, or what does not fit.
     pub fn model(&self) -> Result<VettedModel, UserError> {
         let manifest = self.manifest()?;
-        vet_as(self.stranger.bytes(), self.stranger.digest(), &manifest).map_err(|e| refused(&self.path, &e))
+        vet_as(self.onnx.bytes(), self.onnx.digest(), &manifest).map_err(|e| refused(&self.path, &e))
     }
 
     /// The same graph with stand-ins for what is not known: for running it while it is still being asked about. Values and cuts are
@@ -203,7 +203,7 @@ impl ModelImport {
     pub(super) fn stand_in(&self, width: usize) -> Result<VettedModel, UserError> {
         let mut other = self.clone();
         other.tried = None;
-        other.answers.scaling = Some(Scaling::UNIT);
+        other.answers.scaling = Some(Normalization::UNIT);
         let labels = other.draft().labels;
         other.answers.labels = labels.or_else(|| Some((0..width).map(|i| format!("output {i}")).collect()));
         let mut manifest = other.manifest()?;
@@ -220,11 +220,11 @@ impl ModelImport {
         let (decoded, _) = decode_file(image).map_err(|(_, e)| UserError::new(format!("{shown}: {e}")))?;
         let draft = self.draft();
         let size = draft.size.unwrap_or(224);
-        let image = framed(&decoded.image, &draft.framing, None, size)
+        let image = framed(&decoded.image, &draft.crop, None, size)
             .ok_or_else(|| UserError::new(format!("{shown}: nothing in it looks like a white cell to cut out")))?;
         let mut answers = Vec::new();
-        if let (Some(scaling), Some(_), Some(ending)) = (draft.scaling, draft.size, &draft.ending) {
-            let width = draft.labels.as_ref().map(Vec::len).or(ending.width).unwrap_or(0);
+        if let (Some(scaling), Some(_), Some(output_head)) = (draft.scaling, draft.size, &draft.output_head) {
+            let width = draft.labels.as_ref().map(Vec::len).or(output_head.width).unwrap_or(0);
             let model = self.stand_in(width)?;
             let mut engine = Engine::load(&model, Provider::Cpu, 1)?;
             let mut tensor = Vec::new();
@@ -244,7 +244,7 @@ impl ModelImport {
     /// The questions that are open, or that it cannot be written.
     pub fn keep(&self) -> Result<VettedModel, UserError> {
         let model = self.model()?;
-        let place = kept_place(self.stranger.digest())?;
+        let place = kept_place(self.onnx.digest())?;
         let text = serde_json::to_vec_pretty(&self.manifest()?)?;
         place
             .parent()
@@ -259,23 +259,23 @@ impl ModelImport {
 ///
 /// # Errors
 /// What is wrong with the file, and what to do about it.
-pub fn look_at_model(path: &Path) -> Result<Opened, UserError> {
+pub fn look_at_model(path: &Path) -> Result<OpenedModel, UserError> {
     let snapshot = read_bounded(path, MAX_MODEL_BYTES).map_err(|e| refused(path, &e))?;
     match vet(&snapshot.bytes, snapshot.digest) {
-        Ok(model) => return Ok(Opened::Model(model)),
+        Ok(model) => return Ok(OpenedModel::Model(model)),
         Err(VetError::NoManifest) => {}
         Err(e) => return Err(refused(path, &e)),
     }
     if let Some(kept) = kept_answer(snapshot.digest) {
-        return vet_as(&snapshot.bytes, snapshot.digest, &kept).map(Opened::Model).map_err(|e| {
+        return vet_as(&snapshot.bytes, snapshot.digest, &kept).map(OpenedModel::Model).map_err(|e| {
             refused(path, &format!("{e} (as it was answered before; \"leukoscope adopt --forget\" forgets that)"))
         });
     }
-    let foreign = ModelImport::of(path, &snapshot.bytes, snapshot.digest).map_err(|e| refused(path, &e))?;
-    if foreign.questions().is_empty() {
-        foreign.model().map(Opened::Model)
+    let import = ModelImport::of(path, &snapshot.bytes, snapshot.digest).map_err(|e| refused(path, &e))?;
+    if import.questions().is_empty() {
+        import.model().map(OpenedModel::Model)
     } else {
-        Ok(Opened::NeedsInput(Box::new(foreign)))
+        Ok(OpenedModel::NeedsInput(Box::new(import)))
     }
 }
 
@@ -295,15 +295,15 @@ pub fn forget_answer(path: &Path) -> Result<bool, UserError> {
 ///
 /// # Errors
 /// The questions that are open, that the runtime does not take it, or that the copy cannot be written.
-pub fn save_as_ours(foreign: &ModelImport, name: Option<&str>, out: &Path) -> Result<VettedModel, UserError> {
-    if same_file(&foreign.path, out) {
+pub fn save_as_ours(import: &ModelImport, name: Option<&str>, out: &Path) -> Result<VettedModel, UserError> {
+    if same_file(&import.path, out) {
         return Err(UserError::new("the copy needs a name of its own: the original stays as it is"));
     }
-    let mut manifest = foreign.manifest()?;
+    let mut manifest = import.manifest()?;
     if let Some(name) = name {
         name.clone_into(&mut manifest.name);
     }
-    let model = foreign.model()?;
+    let model = import.model()?;
     let mut engine = Engine::load(&model, Provider::Cpu, 1)?;
     let answer = engine
         .run(self_test_tensor(&model.card().tensor), 1)?
@@ -313,7 +313,7 @@ pub fn save_as_ours(foreign: &ModelImport, name: Option<&str>, out: &Path) -> Re
     // Logits of the same probabilities: a self-test compares these.
     let logits = answer.values().iter().map(|p| p.max(1e-12).ln()).collect();
     manifest.self_test = Some(SelfTest { image: 1, logits, tolerance: TOLERANCE });
-    let copy = rewritten(foreign.stranger.bytes(), &manifest, "the copy")?;
+    let copy = rewritten(import.onnx.bytes(), &manifest, "the copy")?;
     Engine::load(&copy, Provider::Cpu, 1)
         .map_err(|e| UserError::new(format!("the copy does not pass its self-test: {e}")))?;
     write_atomic(out, copy.bytes())
@@ -346,6 +346,6 @@ pub(super) fn refused(path: &Path, e: &dyn std::fmt::Display) -> UserError {
 }
 
 /// What a model sees of an image; nothing where there is no cell to cut.
-pub(super) fn framed(image: &RgbImage, framing: &Crop, square: Option<Square>, size: usize) -> Option<RgbImage> {
-    CellSource::new(image, &framing.preprocessing()).cut_one(square, size)
+pub(super) fn framed(image: &RgbImage, crop: &Crop, square: Option<Square>, size: usize) -> Option<RgbImage> {
+    CellSource::new(image, &crop.preprocessing()).cut_one(square, size)
 }

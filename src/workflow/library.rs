@@ -1,7 +1,7 @@
 //! The models that are installed: the one inside the program and those in the folder of the user's models. A model is never
 //! changed; a name given here stands beside the folder, and what is removed goes to the trash.
 
-use super::import::{Opened, keep_answer, look_at_model, refused};
+use super::import::{OpenedModel, keep_answer, look_at_model, refused};
 use super::{UserError, default_model, load_settings, open_model};
 use crate::domain::Digest;
 use crate::files::{
@@ -90,7 +90,7 @@ fn is_installed(path: &Path) -> bool {
 /// # Errors
 /// When it cannot be opened, or not be copied.
 pub fn install_model(path: &Path) -> Result<PathBuf, UserError> {
-    let Opened::Model(model) = look_at_model(path)? else {
+    let OpenedModel::Model(model) = look_at_model(path)? else {
         return Err(UserError::new("something has to be answered first: open it"));
     };
     // What lies beside it stays where it is: what follows from it is kept as an answer.

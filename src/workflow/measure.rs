@@ -123,18 +123,18 @@ fn answer_of<T: serde::de::DeserializeOwned>(mut command: Command, cancel: &Canc
 /// # Errors
 /// Why it cannot run the model.
 pub fn measure_one(model: &VettedModel, provider: Provider) -> Result<Measured, UserError> {
-    let no = |e: &dyn std::fmt::Display| UserError::new(e.to_string());
+    let user_error = |e: &dyn std::fmt::Display| UserError::new(e.to_string());
     let cells = cells(model);
     let one = cells.len() / CELLS;
-    let mut cpu = Engine::load(model, Provider::Cpu, 1).map_err(|e| no(&e))?;
-    let expected = all(&mut cpu, &cells, 4).map_err(|e| no(&e))?;
+    let mut cpu = Engine::load(model, Provider::Cpu, 1).map_err(|e| user_error(&e))?;
+    let expected = all(&mut cpu, &cells, 4).map_err(|e| user_error(&e))?;
     drop(cpu);
     let before = peak_memory().unwrap_or(0.0);
     let since = Instant::now();
-    let mut engine = Engine::load(model, provider, 1).map_err(|e| no(&e))?;
-    engine.run(cells[..one].to_vec(), 1).map_err(|e| no(&e))?;
+    let mut engine = Engine::load(model, provider, 1).map_err(|e| user_error(&e))?;
+    engine.run(cells[..one].to_vec(), 1).map_err(|e| user_error(&e))?;
     let start = since.elapsed().as_secs_f64() * 1e3;
-    let got = all(&mut engine, &cells, 4).map_err(|e| no(&e))?;
+    let got = all(&mut engine, &cells, 4).map_err(|e| user_error(&e))?;
     let nodes = engine.report().to_line();
     let (mut rate, mut batch) = (0.0, 1);
     let sizes: &[usize] = if provider == Provider::Cpu { &[1, 4, 8] } else { &[1, 8, 32] };
@@ -157,9 +157,9 @@ pub fn measure_one(model: &VettedModel, provider: Provider) -> Result<Measured, 
                     .map(|w| w.join().unwrap_or_else(|_| Err(UserError::new("internal error in a worker"))))
                     .collect()
             });
-            rates.into_iter().sum::<Result<f64, UserError>>().map_err(|e| no(&e))?
+            rates.into_iter().sum::<Result<f64, UserError>>().map_err(|e| user_error(&e))?
         } else {
-            pace(&mut engine, &tensors, size).map_err(|e| no(&e))?
+            pace(&mut engine, &tensors, size).map_err(|e| user_error(&e))?
         };
         if found > rate {
             (rate, batch) = (found, size);
@@ -261,23 +261,25 @@ fn plugin_of(provider: Provider) -> Result<Plugin, UserError> {
 pub fn add_provider(provider: Provider, library: &Path) -> Result<PathBuf, UserError> {
     let plugin = plugin_of(provider)?;
     let shown = display_path(library);
-    let no = |why: &dyn std::fmt::Display| UserError::new(format!("{shown} is not taken: {why}; nothing was copied"));
+    let user_error =
+        |why: &dyn std::fmt::Display| UserError::new(format!("{shown} is not taken: {why}; nothing was copied"));
     if library.file_name().is_none_or(|n| n.to_string_lossy() != plugin.file_name()) {
         return Err(UserError::new(format!("{shown} is not {}, the library of {provider}", plugin.file_name())));
     }
     let folder =
         plugin.own_folder().ok_or_else(|| UserError::new("this system has no place for a program's own data"))?;
-    let bytes = crate::files::read_bounded(library, MAX_LIBRARY).map_err(|e| no(&e))?.bytes;
+    let bytes = crate::files::read_bounded(library, MAX_LIBRARY).map_err(|e| user_error(&e))?.bytes;
     if let Some(why) = plugin.refuses(&bytes) {
-        return Err(no(&format!("{why}; the library of {provider} is in the package {}", plugin.package)));
+        return Err(user_error(&format!("{why}; the library of {provider} is in the package {}", plugin.package)));
     }
     drop(bytes);
     let real = crate::files::real_path(library).unwrap_or_else(|| library.to_owned());
-    let program = std::env::current_exe().map_err(|e| no(&format!("this program does not know its own file: {e}")))?;
+    let program =
+        std::env::current_exe().map_err(|e| user_error(&format!("this program does not know its own file: {e}")))?;
     let mut command = Command::new(program);
     command.args(["try-provider", "--provider", provider.as_str(), "--library"]).arg(&real);
     if let Some(Err(why)) = answer_of::<Vec<String>>(command, &Cancel::new()) {
-        return Err(no(&why));
+        return Err(user_error(&why));
     }
     let beside = library.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut others = crate::files::files_of(beside)
@@ -336,17 +338,17 @@ fn python() -> &'static str {
 /// Without a network or pip, and what to do then.
 pub fn fetch_provider(provider: Provider) -> Result<PathBuf, UserError> {
     let plugin = plugin_of(provider)?;
-    let no = |why: String| {
+    let user_error = |why: String| {
         UserError::new(format!(
             "{provider} was not fetched: {why}. Install python3-pip and a network, or bring {} on a stick and point at it (leukoscope providers --add {provider}=FILE)",
             plugin.file_name()
         ))
     };
-    let scratch = crate::files::scratch_folder().map_err(|e| no(e.to_string()))?;
+    let scratch = crate::files::scratch_folder().map_err(|e| user_error(e.to_string()))?;
     let lock: Vec<String> = plugin.hashes.iter().map(|h| format!("--hash=sha256:{h}")).collect();
     let lock_file = scratch.path().join("lock.txt");
     crate::files::write_atomic(&lock_file, format!("{} {}\n", plugin.package, lock.join(" ")).as_bytes())
-        .map_err(|e| no(e.to_string()))?;
+        .map_err(|e| user_error(e.to_string()))?;
     let python = python();
     let pip = Command::new(python)
         .args([
@@ -365,12 +367,12 @@ pub fn fetch_provider(provider: Provider) -> Result<PathBuf, UserError> {
         .arg("-r")
         .arg(&lock_file)
         .output()
-        .map_err(|e| no(format!("{python} could not be started ({e})")))?;
+        .map_err(|e| user_error(format!("{python} could not be started ({e})")))?;
     if !pip.status.success() {
         let said = String::from_utf8_lossy(&pip.stderr);
-        return Err(no(said.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("pip failed").to_owned()));
+        return Err(user_error(said.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("pip failed").to_owned()));
     }
     let library = crate::files::find_file(&scratch.path().join("unpacked"), &plugin.file_name())
-        .ok_or_else(|| no(format!("the package has no {}", plugin.file_name())))?;
+        .ok_or_else(|| user_error(format!("the package has no {}", plugin.file_name())))?;
     add_provider(provider, &library)
 }

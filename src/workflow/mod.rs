@@ -46,9 +46,9 @@ pub use evaluate::{
 };
 pub use explain::{ExplainRequest, Explained, Explainer, explain, explained_png};
 pub use export::{Export, report_bytes, results_csv, session_bytes};
-pub use heat_maps::{Pick, heat_map_examples, pick_cells, session_report_with_heat_maps};
+pub use heat_maps::{CellPick, heat_map_examples, pick_cells, session_report_with_heat_maps};
 pub use images::{ExportedImages, ReviewedCells, export_images, reviewed_cells};
-pub use import::{ModelImport, Opened, Preview, Tried, forget_answer, look_at_model, save_as_ours};
+pub use import::{ModelImport, OpenedModel, Preview, Tried, forget_answer, look_at_model, save_as_ours};
 pub use laboratory::{
     ALIKE, BY_EYE, OTHER_FIELDS, RUN, ResultProvenance, SAME_FIELDS, SessionFiles, case_facts, case_report,
     case_status, field_groups, groups_in, groups_text, label_of, load_ranges, local_time, report_fhir, report_html,

@@ -1,7 +1,7 @@
 //! The model to use: the embedded one, or a file that passes vetting.
 
 use super::UserError;
-use super::import::{Opened, look_at_model};
+use super::import::{OpenedModel, look_at_model};
 use crate::files::{create_folder, digest_of, display_path, holds_something, write_atomic};
 use crate::model::{EMBEDDED_NAME, TritonModel, VettedModel, embedded_bytes, triton_files, vet};
 use std::path::{Path, PathBuf};
@@ -22,9 +22,9 @@ pub fn default_model() -> Result<VettedModel, UserError> {
 pub fn open_model(path: Option<&Path>) -> Result<VettedModel, UserError> {
     let Some(path) = path else { return default_model() };
     match look_at_model(path)? {
-        Opened::Model(model) => Ok(model),
+        OpenedModel::Model(model) => Ok(model),
         // Says what is open.
-        Opened::NeedsInput(foreign) => foreign.model(),
+        OpenedModel::NeedsInput(import) => import.model(),
     }
 }
 

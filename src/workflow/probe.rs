@@ -9,7 +9,7 @@ use crate::files::display_path;
 use crate::imaging::{self, RgbImage};
 use crate::inference::{Engine, Provider, decode_file};
 use crate::metrics::{mcnemar, wilson};
-use crate::model::{Crop, Scaling};
+use crate::model::{Crop, Normalization};
 use crate::task::{Cancel, Progress, cores};
 use rayon::prelude::*;
 use std::path::Path;
@@ -41,7 +41,7 @@ pub struct Probed {
 /// # Errors
 /// When there are too few images, the labels do not fit, the size is not known, or the model cannot be run.
 pub fn probe(
-    foreign: &ModelImport,
+    import: &ModelImport,
     dataset: &Path,
     cancel: &Cancel,
     progress: &Progress,
@@ -50,11 +50,11 @@ pub fn probe(
     if cancel.is_cancelled() {
         return Ok(None);
     }
-    let draft = foreign.draft();
-    let ending =
-        draft.ending.clone().ok_or_else(|| UserError::new("say first which output classifies (--output NAME)"))?;
+    let draft = import.draft();
+    let output_head =
+        draft.output_head.clone().ok_or_else(|| UserError::new("say first which output classifies (--output NAME)"))?;
     let size = draft.size.ok_or_else(|| UserError::new("say first how many pixels a side it takes (--size N)"))?;
-    let drafted = draft.scaling.map(|s| (s, draft.framing.clone()));
+    let drafted = draft.scaling.map(|s| (s, draft.crop.clone()));
     // The images whose labels the model knows, and the output of each where the outputs have names.
     let known = draft.labels.clone();
     let truth_of = |class: usize| -> Option<usize> {
@@ -63,7 +63,7 @@ pub fn probe(
         let counts = |i: usize| draft.counts_as.get(i).is_some_and(|c| same_label(c, label));
         (0..labels.len()).find(|&i| same_label(&labels[i], label)).or_else(|| (0..labels.len()).find(|&i| counts(i)))
     };
-    let width = known.as_ref().map(Vec::len).or(ending.width);
+    let width = known.as_ref().map(Vec::len).or(output_head.width);
     if known.is_none() && width.is_some_and(|w| w != scanned.labels.len()) {
         return Err(UserError::new(format!(
             "the model has {} outputs and {} has {} labels ({}): name the outputs first (--labels A,B,…)",
@@ -81,10 +81,10 @@ pub fn probe(
             items.len()
         )));
     }
-    let model = foreign.stand_in(width)?;
+    let model = import.stand_in(width)?;
     let mut engine = Engine::load(&model, Provider::Cpu, cores())?;
     let mut contracts = candidates(drafted.as_ref());
-    let usual = |c: &Contract| drafted.as_ref().is_some_and(|(s, f)| s.near(&c.scaling) && *f == c.framing);
+    let usual = |c: &Contract| drafted.as_ref().is_some_and(|(s, f)| s.near(&c.scaling) && *f == c.crop);
     // What the file and its exporter say comes first among equals.
     contracts.sort_by_key(|c| !usual(c));
     let first = items.len().min(FIRST);
@@ -100,8 +100,8 @@ pub fn probe(
             if cancel.is_cancelled() {
                 return Ok(None);
             }
-            let images = cuts.of(&contract.framing, &items[from..to], size);
-            let spec = contract.scaling.tensor(size, foreign.facts().channels_first);
+            let images = cuts.of(&contract.crop, &items[from..to], size);
+            let spec = contract.scaling.tensor(size, import.facts().channels_first);
             contract.predicted.extend(call(&mut engine, images, &spec)?);
             images.iter().for_each(|_| progress.step());
         }
@@ -117,25 +117,25 @@ pub fn probe(
 }
 
 /// Every way to prepare images with every way to scale values; what the file and its exporter say among them.
-fn candidates(drafted: Option<&(Scaling, Crop)>) -> Vec<Contract> {
+fn candidates(drafted: Option<&(Normalization, Crop)>) -> Vec<Contract> {
     let mut framings = Crop::candidates();
-    if let Some((_, framing)) = drafted.filter(|(_, f)| !framings.contains(f)) {
-        framings.insert(0, framing.clone());
+    if let Some((_, crop)) = drafted.filter(|(_, f)| !framings.contains(f)) {
+        framings.insert(0, crop.clone());
     }
-    let mut scalings: Vec<Scaling> = Scaling::KNOWN.iter().map(|(_, s, _)| *s).collect();
+    let mut scalings: Vec<Normalization> = Normalization::KNOWN.iter().map(|(_, s, _)| *s).collect();
     if let Some((scaling, _)) = drafted.filter(|(s, _)| !scalings.iter().any(|k| k.near(s))) {
         scalings.insert(0, *scaling);
     }
     framings
         .iter()
-        .flat_map(|f| scalings.iter().map(move |s| Contract { scaling: *s, framing: f.clone(), predicted: Vec::new() }))
+        .flat_map(|f| scalings.iter().map(move |s| Contract { scaling: *s, crop: f.clone(), predicted: Vec::new() }))
         .collect()
 }
 
 #[derive(Debug, Clone)]
 struct Contract {
-    scaling: Scaling,
-    framing: Crop,
+    scaling: Normalization,
+    crop: Crop,
     /// The output called for each image; `None` where there was nothing to cut.
     predicted: Vec<Option<usize>>,
 }
@@ -229,10 +229,10 @@ fn verdict(contracts: &[Contract], labels: &Labels<'_>, usual: impl Fn(&Contract
         .iter()
         .map(|&i| {
             let (right, hits, names) = &judged[i];
-            let Contract { scaling, framing, .. } = contracts[i].clone();
+            let Contract { scaling, crop, .. } = contracts[i].clone();
             Tried {
                 scaling,
-                framing,
+                crop,
                 labels: names.clone(),
                 n: hits.len(),
                 right: *right,
@@ -277,7 +277,7 @@ fn verdict(contracts: &[Contract], labels: &Labels<'_>, usual: impl Fn(&Contract
         _ => 0,
     };
     let t = &tried[chosen];
-    let why = format!("{}, {}: right for {}", t.scaling.word(), t.framing.word(), percent(t));
+    let why = format!("{}, {}: right for {}", t.scaling.word(), t.crop.word(), percent(t));
     let why = if chosen == 0 { why } else { format!("{why}; no other is certainly better, and this is the usual one") };
     Probed { chosen: Some(chosen), why, tried }
 }
@@ -302,16 +302,16 @@ fn call(engine: &mut Engine, images: &[Option<RgbImage>], spec: &TensorSpec) -> 
 struct Cuts(Vec<(Crop, Vec<Option<RgbImage>>)>);
 
 impl Cuts {
-    fn of(&mut self, framing: &Crop, items: &[&Item], size: usize) -> &[Option<RgbImage>] {
-        if !self.0.iter().any(|(f, _)| f == framing) {
+    fn of(&mut self, crop: &Crop, items: &[&Item], size: usize) -> &[Option<RgbImage>] {
+        if !self.0.iter().any(|(f, _)| f == crop) {
             let cut = |item: &&Item| {
                 let (decoded, _) = decode_file(&item.path).ok()?;
-                framed(&decoded.image, framing, item.square, size)
+                framed(&decoded.image, crop, item.square, size)
             };
             let all = items.par_iter().map(|i| std::panic::catch_unwind(|| cut(i)).ok().flatten()).collect();
-            self.0.push((framing.clone(), all));
+            self.0.push((crop.clone(), all));
         }
-        let at = self.0.iter().position(|(f, _)| f == framing).unwrap_or(0);
+        let at = self.0.iter().position(|(f, _)| f == crop).unwrap_or(0);
         &self.0[at].1
     }
 }

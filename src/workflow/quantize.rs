@@ -51,7 +51,7 @@ pub struct Quantized {
     /// Points that were allowed to be lost.
     pub allowed: f64,
     /// Held-out cells that the model learnt from: its figures are then too good.
-    pub learnt: usize,
+    pub overlap: usize,
     /// Whether the model says what it learnt from.
     pub recorded: bool,
     /// Cells a second on one thread, original and copy.
@@ -109,10 +109,10 @@ impl Quantized {
             text.push_str("on this processor the copy is no faster (8-bit dot products, VNNI, are what makes it so): keep the original here\n");
         }
         text.push_str(&format!("ranges measured on {} other cells\n", self.ranges));
-        if self.learnt > 0 {
+        if self.overlap > 0 {
             text.push_str(&format!(
                 "the model learnt from {} of the held-out cells: both figures are too good\n",
-                self.learnt
+                self.overlap
             ));
         } else if !self.recorded {
             text.push_str(
@@ -152,10 +152,10 @@ pub fn quantize(
     let names = quantizable(&model.graph()).map_err(|e| of_model(&e))?;
     let Some((before, _)) = answer(request, model, CellFeatures::None, monitor)? else { return Ok(None) };
     let parts = parts(&before);
-    if parts.held.len() < LEAST_HELD {
+    if parts.held_out.len() < LEAST_HELD {
         return Err(UserError::new(format!(
             "{} cells are left to hold the copy against the original; at least {LEAST_HELD} in groups of their own are needed. Add labelled images",
-            parts.held.len()
+            parts.held_out.len()
         ))
         .into());
     }
@@ -173,7 +173,7 @@ pub fn quantize(
     monitor.event(EvaluateProgress::Phase(Phase::ComparingCopy));
     let on_cpu = EvaluateRequest { provider: Provider::Cpu, ..request.clone() };
     let Some((after, _)) = answer(&on_cpu, &copy, CellFeatures::None, monitor)? else { return Ok(None) };
-    let held = Held::new(&before, &after, &parts.held)
+    let held_out = Comparison::new(&before, &after, &parts.held_out)
         .ok_or_else(|| UserError::new("the copy does not answer for the same cells; please report it"))?;
     let rate = rates(model, &copy).map_err(|e| of_model(&e))?;
     let mut found = Quantized {
@@ -181,13 +181,16 @@ pub fn quantize(
         digest: copy.card().digest,
         bytes: (model.bytes().len(), 0),
         ranges: range_cells,
-        n: held.groups.len(),
-        groups: held.count_groups(),
-        right: held.right(),
-        only: held.only(),
-        change: (held.change_of_all(), bootstrap(&held.groups, ROUNDS, request.seed, |rows| held.change(rows))),
+        n: held_out.groups.len(),
+        groups: held_out.count_groups(),
+        right: held_out.right(),
+        only: held_out.only(),
+        change: (
+            held_out.change_of_all(),
+            bootstrap(&held_out.groups, ROUNDS, request.seed, |rows| held_out.change(rows)),
+        ),
         allowed,
-        learnt: parts.held.iter().filter(|&&r| before.cells[r].learnt != TrainOverlap::No).count(),
+        overlap: parts.held_out.iter().filter(|&&r| before.cells[r].overlap != TrainOverlap::No).count(),
         recorded: before.recorded,
         rate,
     };
@@ -227,20 +230,20 @@ fn quantized_file(
 
 struct Parts {
     ranges: Vec<usize>,
-    held: Vec<usize>,
+    held_out: Vec<usize>,
 }
 
 /// Whole groups for the ranges: first those that the model learnt from, then a quarter of the others at most.
 fn parts(found: &Evaluated) -> Parts {
     let groups = found.sample.groups();
-    let learnt: BTreeSet<usize> =
-        (0..groups.len()).filter(|&r| found.cells[r].learnt != TrainOverlap::No).map(|r| groups[r]).collect();
-    let rest = groups.iter().filter(|g| !learnt.contains(g)).count();
+    let overlap: BTreeSet<usize> =
+        (0..groups.len()).filter(|&r| found.cells[r].overlap != TrainOverlap::No).map(|r| groups[r]).collect();
+    let rest = groups.iter().filter(|g| !overlap.contains(g)).count();
     let mut chosen: BTreeSet<usize> = BTreeSet::new();
     let size = |chosen: &BTreeSet<usize>| groups.iter().filter(|g| chosen.contains(g)).count();
     // Everything that was learnt is out of the held part only where enough is left without it.
     if rest >= LEAST_HELD {
-        chosen.extend(&learnt);
+        chosen.extend(&overlap);
     }
     if size(&chosen) == 0 {
         let mut order: Vec<usize> = groups.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
@@ -253,19 +256,20 @@ fn parts(found: &Evaluated) -> Parts {
             chosen.insert(group);
         }
     }
-    let (mut ranges, held): (Vec<usize>, Vec<usize>) = (0..groups.len()).partition(|&r| chosen.contains(&groups[r]));
+    let (mut ranges, held_out): (Vec<usize>, Vec<usize>) =
+        (0..groups.len()).partition(|&r| chosen.contains(&groups[r]));
     fastrand::Rng::with_seed(found.seed).shuffle(&mut ranges);
     ranges.truncate(RANGES);
-    Parts { ranges, held }
+    Parts { ranges, held_out }
 }
 
 /// Both answers to the held-out cells.
-struct Held {
+struct Comparison {
     groups: Vec<usize>,
     hits: Vec<(bool, bool)>,
 }
 
-impl Held {
+impl Comparison {
     fn new(before: &Evaluated, after: &Evaluated, rows: &[usize]) -> Option<Self> {
         let same = before.cells.len() == after.cells.len()
             && before.cells.iter().zip(&after.cells).all(|(a, b)| a.digest == b.digest);
@@ -331,7 +335,7 @@ fn rates(model: &VettedModel, copy: &VettedModel) -> Result<(f64, f64), crate::i
 /// The copy's answer to the self-test's image: the network's own logits before calibration, and probabilities.
 fn self_test(copy: &VettedModel) -> Result<[Vec<f32>; 2], crate::inference::EngineError> {
     let mut engine = Engine::load(copy, Provider::Cpu, 1)?;
-    let answer = engine.answers(self_test_tensor(&copy.card().tensor), 1)?.into_iter().next();
+    let answer = engine.predict(self_test_tensor(&copy.card().tensor), 1)?.into_iter().next();
     let probabilities = answer.as_ref().map_or_else(Vec::new, |a| a.probabilities.values().to_vec());
     let logits = match copy.output() {
         OutputKind::Logits(_) if copy.card().merge.is_empty() => answer.map(|a| a.output).unwrap_or_default(),

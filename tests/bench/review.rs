@@ -40,7 +40,7 @@ fn main() {
     );
     harness.run_steps(5);
     let begun = Instant::now();
-    harness.state_mut().hear(Event::Chosen(vec![slides.path().to_owned()]), 1.0);
+    harness.state_mut().on_event(Event::Chosen(vec![slides.path().to_owned()]), 1.0);
     while harness.state().state().review.visible.len() < n {
         harness.step();
         std::thread::sleep(Duration::from_millis(2));
@@ -98,7 +98,7 @@ fn fill(n: usize, slides: &Path, sessions: &Path, made_with: &str) {
             square: Square { x: 60.0, y: 40.0, side: 120.0 },
             probabilities: Probabilities::new(values).unwrap(),
             accepted: true,
-            unlike: Some(0.5),
+            ood_score: Some(0.5),
             features: vec![0.125; 64],
         };
         let result = ImageResult {

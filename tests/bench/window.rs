@@ -41,7 +41,7 @@ fn main() {
             square: Square { x: 60.0, y: 40.0, side: 120.0 },
             probabilities: Probabilities::new(vec![p, rest, rest, rest, rest]).unwrap(),
             accepted: true,
-            unlike: None,
+            ood_score: None,
             features: Vec::new(),
         };
         let result = ImageResult {
@@ -53,7 +53,7 @@ fn main() {
             warnings: vec![],
             provider: None,
         };
-        window.hear(Event::Classify(generation, ClassifyEvent::Row(std::sync::Arc::new(result))), 0.0);
+        window.on_event(Event::Classify(generation, ClassifyEvent::Row(std::sync::Arc::new(result))), 0.0);
     }
     let mut harness = egui_kittest::Harness::builder().with_size([1920.0, 1080.0]).build_ui_state(
         |ui, window: &mut Window| {
@@ -86,7 +86,7 @@ fn frames(harness: &mut egui_kittest::Harness<'_, Window>, what: &str, told: Opt
                 let event = TrainEvent::Step(TrainProgress::Step(news));
                 harness
                     .state_mut()
-                    .hear(leukoscope::app::train::Event::Job(Generation::default(), event), i as f64 / 60.0);
+                    .on_event(leukoscope::app::train::Event::Job(Generation::default(), event), i as f64 / 60.0);
             }
         }
         let begun = Instant::now();

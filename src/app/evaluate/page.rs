@@ -9,7 +9,7 @@ use super::matrix::matrix;
 use super::references::{Memory, images};
 use super::scores::{report, scores};
 use super::setup::{about, data};
-use super::state::{EvaluateInput, Pick, State, Tab};
+use super::state::{EvaluateInput, EvaluateTab, PickMode, State};
 use crate::app::language::tr;
 use crate::app::textures::Textures;
 use crate::app::theme;
@@ -89,7 +89,7 @@ fn headline(ui: &mut Ui, cx: &Cx<'_>, state: &State, found: &Evaluated, asked: &
         ui.colored_label(theme::error_colour(ui), RichText::new(what).small());
     }
     ui.horizontal_wrapped(|ui| {
-        let (same, alike) = found.learnt();
+        let (same, alike) = found.overlap();
         let text = RichText::new(found.learnt_line()).small();
         if same + alike > 0 {
             ui.colored_label(theme::error_colour(ui), text);
@@ -101,7 +101,7 @@ fn headline(ui: &mut Ui, cx: &Cx<'_>, state: &State, found: &Evaluated, asked: &
         }
     });
     if State::sets_apart(found) {
-        let (same, alike) = found.learnt();
+        let (same, alike) = found.overlap();
         let unseen = found.cells.len() - same - alike;
         ui.horizontal_wrapped(|ui| {
             for (all, text) in [
@@ -128,20 +128,20 @@ fn outdated(cx: &Cx<'_>, state: &State, found: &Evaluated) -> Option<String> {
 
 fn tabs(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked<EvaluateInput>) {
     ui.horizontal_wrapped(|ui| {
-        for tab in Tab::ALL {
+        for tab in EvaluateTab::ALL {
             if ui.selectable_label(state.tab == tab, tr!(tab.text())).clicked() {
-                asked.input(EvaluateInput::Tab(tab));
+                asked.input(EvaluateInput::EvaluateTab(tab));
             }
         }
     });
     match state.tab {
-        Tab::Report => {
+        EvaluateTab::Report => {
             ScrollArea::both().id_salt("report").auto_shrink([false, false]).show(ui, |ui| report(ui, state, found));
         }
-        Tab::Scores => {
+        EvaluateTab::Scores => {
             ScrollArea::both().id_salt("scores").auto_shrink([false, false]).show(ui, |ui| scores(ui, state, found));
         }
-        Tab::Reliability => curves(
+        EvaluateTab::Reliability => curves(
             ui,
             &tr!("Reliability"),
             (&tr!("confidence"), &tr!("share right")),
@@ -149,7 +149,7 @@ fn tabs(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked<Evaluat
             true,
             true,
         ),
-        Tab::Roc => {
+        EvaluateTab::Roc => {
             curves(
                 ui,
                 "ROC",
@@ -159,7 +159,7 @@ fn tabs(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked<Evaluat
                 false,
             );
         }
-        Tab::PrecisionRecall => {
+        EvaluateTab::PrecisionRecall => {
             curves(
                 ui,
                 &tr!("Precision and recall"),
@@ -169,8 +169,8 @@ fn tabs(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked<Evaluat
                 false,
             );
         }
-        Tab::Risk => risk(ui, state, found, asked),
-        Tab::Compared => {
+        EvaluateTab::Risk => risk(ui, state, found, asked),
+        EvaluateTab::Compared => {
             ScrollArea::both()
                 .id_salt("compared")
                 .auto_shrink([false, false])
@@ -196,7 +196,7 @@ fn keys(ui: &Ui, cx: &Cx<'_>, state: &State, found: &Evaluated, columns: usize, 
         ui.ctx().copy_text(text);
     }
     if ui.input_mut(|i| i.consume_key(egui::Modifiers::COMMAND, egui::Key::A)) {
-        asked.input(EvaluateInput::Pick(0, Pick::All));
+        asked.input(EvaluateInput::PickMode(0, PickMode::All));
     }
     // A class has the keys that it has in Review, whatever its place in the model.
     let own: Vec<(egui::KeyboardShortcut, usize)> = (found.labels.iter().enumerate())

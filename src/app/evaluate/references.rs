@@ -1,7 +1,7 @@
 //! The images behind a number, and the correction of their references.
 
 use super::matrix::in_order;
-use super::state::{EvaluateInput, Pick, Showing, State};
+use super::state::{EvaluateInput, PickMode, Showing, State};
 use crate::app::language::{decimal, look_up, tr};
 use crate::app::textures::{Key, Look, Textures};
 use crate::app::theme;
@@ -159,11 +159,11 @@ fn tile(
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &words));
     if response.clicked() {
         let how = ui.input(|i| match (i.modifiers.command, i.modifiers.shift) {
-            (true, _) => Pick::Toggle,
-            (_, true) => Pick::Through,
-            _ => Pick::Alone,
+            (true, _) => PickMode::Toggle,
+            (_, true) => PickMode::Through,
+            _ => PickMode::Alone,
         });
-        asked.input(EvaluateInput::Pick(at, how));
+        asked.input(EvaluateInput::PickMode(at, how));
         // From now on the arrows move among the images.
         ui.memory_mut(|m| {
             if let Some(id) = m.focused() {
@@ -286,10 +286,13 @@ fn details(ui: &mut Ui, state: &State, found: &Evaluated, textures: &mut Texture
             );
         });
     });
-    if let Some(unlike) = cell.unlike.filter(|u| *u > 1.0) {
+    if let Some(ood_score) = cell.ood_score.filter(|u| *u > 1.0) {
         ui.colored_label(
             theme::error_colour(ui),
-            tr!("unlike the training images (%{unlike} times the threshold)", unlike = decimal(f64::from(unlike), 1)),
+            tr!(
+                "unlike the training images (%{unlike} times the threshold)",
+                ood_score = decimal(f64::from(ood_score), 1)
+            ),
         );
     }
 }

@@ -158,9 +158,9 @@ pub(super) fn about(ui: &mut Ui, cx: &Cx<'_>, state: &State, found: &Evaluated, 
             ui.add(egui::Label::new(RichText::new(line).small()).wrap());
         }
     });
-    if !found.unanswered.is_empty() {
-        CollapsingHeader::new(tr!("Images not scored: %{n}", n = found.unanswered.len())).show(ui, |ui| {
-            for u in found.unanswered.iter().take(200) {
+    if !found.unscored.is_empty() {
+        CollapsingHeader::new(tr!("Images not scored: %{n}", n = found.unscored.len())).show(ui, |ui| {
+            for u in found.unscored.iter().take(200) {
                 let why = u.error.as_deref().unwrap_or("no white cell was found");
                 ui.add(egui::Label::new(RichText::new(format!("{}: {why}", u.path)).small()).wrap());
             }

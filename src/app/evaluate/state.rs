@@ -112,7 +112,7 @@ pub enum Showing {
 
 /// What is below the matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tab {
+pub enum EvaluateTab {
     #[default]
     Report,
     Scores,
@@ -127,7 +127,7 @@ pub enum Tab {
     Compared,
 }
 
-impl Tab {
+impl EvaluateTab {
     pub const ALL: [Self; 7] =
         [Self::Report, Self::Scores, Self::Reliability, Self::Roc, Self::PrecisionRecall, Self::Risk, Self::Compared];
 
@@ -268,9 +268,9 @@ pub enum EvaluateInput {
     /// Chose a number of the matrix, or the list.
     Show(Showing),
     /// Chose what is below the matrix.
-    Tab(Tab),
+    EvaluateTab(EvaluateTab),
     /// Chose an image by its position among those shown; with the others, or up to it.
-    Pick(usize, Pick),
+    PickMode(usize, PickMode),
     /// Moved among the images.
     Move(isize),
     /// Says that the chosen images are of this class.
@@ -281,7 +281,7 @@ pub enum EvaluateInput {
 
 /// How an image is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pick {
+pub enum PickMode {
     Alone,
     /// Added to the others, or taken out.
     Toggle,
@@ -328,7 +328,7 @@ pub struct State {
     /// Position among the images shown that the keys move.
     pub cursor: usize,
     /// What is below the matrix.
-    pub tab: Tab,
+    pub tab: EvaluateTab,
     /// Whether all cells are shown, also those that the model learnt from, where there are such.
     pub all: bool,
     /// The abstain threshold that is looked at.
@@ -352,7 +352,7 @@ impl State {
     }
 
     /// Answers to its job; the words are for everybody to see.
-    pub(crate) fn hear(&mut self, event: EvaluateEvent) -> Option<(String, bool)> {
+    pub(crate) fn on_event(&mut self, event: EvaluateEvent) -> Option<(String, bool)> {
         match event {
             EvaluateEvent::Progressed(EvaluateProgress::Phase(phase)) => self.doing = phase_text(&phase),
             EvaluateEvent::Progressed(EvaluateProgress::Started(report)) => {
@@ -392,7 +392,7 @@ impl State {
                 self.busy = false;
                 let said = compared.pairs.first().map(|p| compared.pair_line(p));
                 self.compared = Some(compared);
-                self.tab = Tab::Compared;
+                self.tab = EvaluateTab::Compared;
                 return said.map(|s| (s, false));
             }
         }
@@ -419,7 +419,7 @@ impl State {
 
     /// Whether cells are set apart because the model learnt from them, and others are left to judge by.
     pub fn sets_apart(found: &Evaluated) -> bool {
-        found.learnt() != (0, 0) && found.unseen.is_some()
+        found.overlap() != (0, 0) && found.unseen.is_some()
     }
 
     /// The scores that are shown: of unseen cells, or of all where that was chosen or no others are there.
@@ -440,7 +440,9 @@ impl State {
                 let counts = self.all || !Self::sets_apart(e);
                 let here = |r: &u32| {
                     let r = *r as usize;
-                    s.references()[r] == i && s.predicted()[r] == j && (counts || e.cells[r].learnt == TrainOverlap::No)
+                    s.references()[r] == i
+                        && s.predicted()[r] == j
+                        && (counts || e.cells[r].overlap == TrainOverlap::No)
                 };
                 s.by_confidence().iter().copied().filter(here).map(|r| r as usize).collect()
             }
@@ -488,12 +490,12 @@ impl State {
                 (self.cursor, self.chosen) = (0, BTreeSet::new());
                 self.collect();
             }
-            EvaluateInput::Tab(tab) => self.tab = tab,
-            EvaluateInput::Pick(at, how) => self.pick(at, how),
+            EvaluateInput::EvaluateTab(tab) => self.tab = tab,
+            EvaluateInput::PickMode(at, how) => self.pick(at, how),
             EvaluateInput::Move(by) => {
                 if !self.rows.is_empty() {
                     let to = self.cursor.saturating_add_signed(by).min(self.rows.len() - 1);
-                    self.pick(to, Pick::Alone);
+                    self.pick(to, PickMode::Alone);
                 }
             }
             EvaluateInput::Threshold(t) => self.threshold = t.clamp(0.0, 1.0),
@@ -516,21 +518,21 @@ impl State {
         Vec::new()
     }
 
-    fn pick(&mut self, at: usize, how: Pick) {
+    fn pick(&mut self, at: usize, how: PickMode) {
         let Some(&row) = self.rows.get(at) else { return };
         match how {
-            Pick::Alone => self.chosen = BTreeSet::from([row]),
-            Pick::Toggle => {
+            PickMode::Alone => self.chosen = BTreeSet::from([row]),
+            PickMode::Toggle => {
                 if !self.chosen.remove(&row) {
                     self.chosen.insert(row);
                 }
             }
-            Pick::Through => {
+            PickMode::Through => {
                 let (from, to) = (self.cursor.min(at), self.cursor.max(at));
                 self.chosen.extend(&self.rows[from..=to]);
                 return;
             }
-            Pick::All => {
+            PickMode::All => {
                 self.chosen = self.rows.iter().copied().collect();
                 return;
             }
@@ -621,7 +623,7 @@ mod tests {
         let mut view = State::default();
         view.begin("classifying", 0.0);
         assert!(
-            view.hear(EvaluateEvent::Ended(Box::new(Some(small()))))
+            view.on_event(EvaluateEvent::Ended(Box::new(Some(small()))))
                 .is_some_and(|(t, bad)| t.ends_with("n 5 unseen") && !bad)
         );
         view
@@ -642,7 +644,7 @@ mod tests {
         assert_eq!((view.scores(&found).n, view.sample(&found).len()), (6, 6));
         view.input(EvaluateInput::Move(1));
         assert_eq!(view.chosen.iter().copied().collect::<Vec<_>>(), [1]);
-        view.input(EvaluateInput::Pick(0, Pick::Toggle));
+        view.input(EvaluateInput::PickMode(0, PickMode::Toggle));
         assert_eq!(view.chosen.len(), 2);
     }
 
@@ -673,11 +675,11 @@ mod tests {
         let mut view = shown();
         view.input(EvaluateInput::Correct(1));
         let old = view.revision - 1;
-        view.hear(EvaluateEvent::Intervals(old, Box::new(small())));
+        view.on_event(EvaluateEvent::Intervals(old, Box::new(small())));
         assert!(view.pending && view.found.as_ref().expect("found").scores.accuracy.interval.is_none());
         let mut scored = view.found.clone().expect("found");
         scored.score();
-        view.hear(EvaluateEvent::Intervals(view.revision, scored));
+        view.on_event(EvaluateEvent::Intervals(view.revision, scored));
         assert!(!view.pending && view.found.as_ref().expect("found").scores.accuracy.interval.is_some());
     }
 
@@ -685,7 +687,7 @@ mod tests {
     fn unknown_labels_wait_for_every_answer() {
         let mut view = State::default();
         view.begin("x", 0.0);
-        view.hear(EvaluateEvent::Unknown(
+        view.on_event(EvaluateEvent::Unknown(
             Which::InUse,
             vec![("ig".into(), 3), ("junk".into(), 2)],
             vec!["a".into(), "b".into()],

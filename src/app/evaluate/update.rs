@@ -109,7 +109,7 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, provider
     match event {
         Event::Job(g, event) if g == state.generation => {
             let again = matches!(event, EvaluateEvent::Intervals(..));
-            if let Some((text, bad)) = state.hear(event) {
+            if let Some((text, bad)) = state.on_event(event) {
                 shell.say(text, bad, now);
             }
             // Corrections that came while intervals were computed want them anew.

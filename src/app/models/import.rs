@@ -7,7 +7,7 @@ use crate::app::theme;
 use crate::app::widgets::Asked;
 use crate::domain::laboratory_class;
 use crate::files::display_name;
-use crate::model::{Crop, Question, Scaling};
+use crate::model::{Crop, Normalization, Question};
 use crate::workflow::{Preview, Probed};
 use egui::{ComboBox, Grid, RichText, ScrollArea, TextEdit, TextureHandle, TextureOptions, Ui};
 use std::sync::Arc;
@@ -26,8 +26,8 @@ pub(super) fn dialog(ui: &Ui, w: &Wizard, texture: &mut PreviewTexture, asked: &
     let height = ui.ctx().content_rect().height() - 190.0;
     let answer = egui::Modal::new(egui::Id::unique("wizard")).show(ui.ctx(), |ui| {
         ui.set_width(880.0);
-        ui.heading(tr!("Open \"%{name}\"", name = w.foreign.name()));
-        ui.weak(display_name(w.foreign.path()));
+        ui.heading(tr!("Open \"%{name}\"", name = w.import.name()));
+        ui.weak(display_name(w.import.path()));
         ui.separator();
         ScrollArea::vertical().max_height(height.max(240.0)).min_scrolled_height(height.max(240.0)).show(ui, |ui| {
             ui.horizontal_top(|ui| {
@@ -73,9 +73,9 @@ fn questions(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
                 }
                 ui.weak(tr!("With commas or a line each. 20 labelled images answer it, too (below)."));
             }
-            Question::Scaling => {
+            Question::Normalization => {
                 ui.label(RichText::new(tr!("What values does it take?")).strong());
-                scalings(ui, w.foreign.answers.scaling, asked);
+                scalings(ui, w.import.answers.scaling, asked);
             }
             Question::Size => {
                 let label = ui.label(RichText::new(tr!("How many pixels a side do its images have?")).strong());
@@ -88,7 +88,7 @@ fn questions(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
             Question::Output(names) => {
                 ui.label(RichText::new(tr!("Which of its outputs classifies?")).strong());
                 for name in names {
-                    let chosen = w.foreign.answers.output.as_ref() == Some(name);
+                    let chosen = w.import.answers.output.as_ref() == Some(name);
                     if ui.radio(chosen, name).clicked() {
                         asked.input(ModelsInput::Output(name.clone()));
                     }
@@ -99,17 +99,17 @@ fn questions(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
     }
 }
 
-fn scalings(ui: &mut Ui, chosen: Option<Scaling>, asked: &mut Asked<ModelsInput>) {
-    for (_, scaling, what) in Scaling::KNOWN {
+fn scalings(ui: &mut Ui, chosen: Option<Normalization>, asked: &mut Asked<ModelsInput>) {
+    for (_, scaling, what) in Normalization::KNOWN {
         if ui.radio(chosen.is_some_and(|c| c.near(&scaling)), what).clicked() {
-            asked.input(ModelsInput::Scaling(Some(scaling)));
+            asked.input(ModelsInput::Normalization(Some(scaling)));
         }
     }
 }
 
 /// What is known and from where; what rests on a custom alone can be changed.
 fn known(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
-    let draft = w.foreign.draft();
+    let draft = w.import.draft();
     ui.label(RichText::new(tr!("What is known")).strong());
     Grid::new("known").num_columns(2).spacing([14.0, 5.0]).show(ui, |ui| {
         for e in &draft.evidence {
@@ -120,8 +120,8 @@ fn known(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
             ui.vertical(|ui| {
                 ui.set_max_width(440.0);
                 let what = match e.part {
-                    crate::model::ContractPart::Scaling => draft.scaling.map(|s| scaling_text(&s)),
-                    crate::model::ContractPart::Crop => Some(framing_text(&draft.framing)),
+                    crate::model::ContractPart::Normalization => draft.scaling.map(|s| scaling_text(&s)),
+                    crate::model::ContractPart::Crop => Some(framing_text(&draft.crop)),
                     _ => None,
                 };
                 ui.add(egui::Label::new(what.unwrap_or_else(|| e.what.clone())).wrap());
@@ -136,19 +136,16 @@ fn known(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
     ui.collapsing(tr!("Change how images are prepared"), |ui| {
         ui.horizontal(|ui| {
             ui.label(tr!("It sees"));
-            let now = draft.framing.word();
-            ComboBox::from_id_salt("framing").selected_text(framing_text(&draft.framing)).width(330.0).show_ui(
-                ui,
-                |ui| {
-                    for framing in Crop::candidates() {
-                        if ui.selectable_label(framing.word() == now, framing_text(&framing)).clicked() {
-                            asked.input(ModelsInput::Crop(framing));
-                        }
+            let now = draft.crop.word();
+            ComboBox::from_id_salt("framing").selected_text(framing_text(&draft.crop)).width(330.0).show_ui(ui, |ui| {
+                for crop in Crop::candidates() {
+                    if ui.selectable_label(crop.word() == now, framing_text(&crop)).clicked() {
+                        asked.input(ModelsInput::Crop(crop));
                     }
-                },
-            );
+                }
+            });
         });
-        if !w.asked.contains(&Question::Scaling) {
+        if !w.asked.contains(&Question::Normalization) {
             ui.label(tr!("Values"));
             scalings(ui, draft.scaling, asked);
         }
@@ -162,18 +159,18 @@ fn part_text(part: crate::model::ContractPart) -> &'static str {
         ContractPart::Output => "Output",
         ContractPart::Labels => "Classes",
         ContractPart::Size => "Size",
-        ContractPart::Scaling => "Values",
+        ContractPart::Normalization => "Values",
         ContractPart::Crop => "Image",
     }
 }
 
-fn scaling_text(scaling: &Scaling) -> String {
-    let known = Scaling::KNOWN.iter().find(|(_, s, _)| s.near(scaling));
+fn scaling_text(scaling: &Normalization) -> String {
+    let known = Normalization::KNOWN.iter().find(|(_, s, _)| s.near(scaling));
     known.map_or_else(|| scaling.word(), |(_, _, what)| (*what).to_owned())
 }
 
-fn framing_text(framing: &Crop) -> String {
-    match framing {
+fn framing_text(crop: &Crop) -> String {
+    match crop {
         Crop::Whole(w) => match w.crop {
             None => tr!("the whole image, stretched"),
             Some(1.0) => tr!("the largest square in the middle"),
@@ -186,7 +183,7 @@ fn framing_text(framing: &Crop) -> String {
 
 /// What each class counts as here; once, and kept.
 fn classes(ui: &mut Ui, w: &Wizard, asked: &mut Asked<ModelsInput>) {
-    let draft = w.foreign.draft();
+    let draft = w.import.draft();
     let Some(labels) = &draft.labels else { return };
     ui.label(RichText::new(tr!("Its classes, and what they count as here")).strong());
     Grid::new("classes").num_columns(2).spacing([14.0, 4.0]).show(ui, |ui| {
@@ -307,7 +304,7 @@ fn tried(ui: &mut Ui, probed: &Probed, asked: &mut Asked<ModelsInput>) {
         ui.end_row();
         for (at, t) in probed.tried.iter().take(8).enumerate() {
             ui.label(scaling_text(&t.scaling));
-            ui.label(framing_text(&t.framing));
+            ui.label(framing_text(&t.crop));
             ui.label(tr!("%{share} of %{n}", share = percent(t.accuracy(), 1), n = whole(t.n)));
             ui.label(format!("{} – {}", percent(t.interval.low, 1), percent(t.interval.high, 1)));
             if probed.chosen == Some(at) {

@@ -24,14 +24,14 @@ fn ended(events: &EventSender<Event>, result: Result<(), UserError>) {
 /// Opens a model file, or says what it asks.
 fn open(events: &EventSender<Event>, path: Option<&Path>) {
     let found = match path {
-        None => workflow::default_model().map(workflow::Opened::Model),
+        None => workflow::default_model().map(workflow::OpenedModel::Model),
         Some(path) => workflow::look_at_model(path),
     };
     match found {
-        Ok(workflow::Opened::Model(model)) => {
-            events.send(Event::Opened(Box::new(model), path.map(Path::to_owned)));
+        Ok(workflow::OpenedModel::Model(model)) => {
+            events.send(Event::OpenedModel(Box::new(model), path.map(Path::to_owned)));
         }
-        Ok(workflow::Opened::NeedsInput(import)) => say(events, ModelsEvent::NeedsInput(import)),
+        Ok(workflow::OpenedModel::NeedsInput(import)) => say(events, ModelsEvent::NeedsInput(import)),
         Err(e) => events.error(&e),
     }
 }
@@ -86,20 +86,20 @@ impl Jobs {
             }
             ModelsEffect::Point(provider) => self.point(provider),
             ModelsEffect::Stop => self.stop(),
-            ModelsEffect::Preview(foreign, image) => {
+            ModelsEffect::Preview(import, image) => {
                 self.events.spawn("preview", move |events| {
-                    let found = foreign.preview(&image).map(Arc::new);
+                    let found = import.preview(&image).map(Arc::new);
                     say(events, ModelsEvent::Previewed(found));
                 });
             }
-            ModelsEffect::Probe(foreign, data) => self.probe(*foreign, data),
-            ModelsEffect::Adopt(foreign) => {
-                self.events.spawn_to_end("adopt", move |events| match foreign.keep() {
-                    Ok(_) => say(events, ModelsEvent::Adopted(Ok(foreign.path().to_owned()))),
+            ModelsEffect::Probe(import, data) => self.probe(*import, data),
+            ModelsEffect::Adopt(import) => {
+                self.events.spawn_to_end("adopt", move |events| match import.keep() {
+                    Ok(_) => say(events, ModelsEvent::Adopted(Ok(import.path().to_owned()))),
                     Err(e) => say(events, ModelsEvent::Adopted(Err(e))),
                 });
             }
-            ModelsEffect::SaveAsOurs(foreign) => self.save_as_ours(*foreign),
+            ModelsEffect::SaveAsOurs(import) => self.save_as_ours(*import),
             ModelsEffect::AskImage => {
                 let dialog = rfd::FileDialog::new().set_title("An image to look at");
                 let dialog = dialog.add_filter("Images", &crate::files::IMAGE_ENDINGS);
@@ -197,19 +197,19 @@ impl Jobs {
         );
     }
 
-    fn probe(&mut self, foreign: ModelImport, data: PathBuf) {
+    fn probe(&mut self, import: ModelImport, data: PathBuf) {
         let cancel: Cancel = self.cancel.renew();
         self.events.spawn("probe", move |events| {
-            let found = workflow::probe(&foreign, &data, &cancel, &Progress::default());
+            let found = workflow::probe(&import, &data, &cancel, &Progress::default());
             say(events, ModelsEvent::Probed(found.transpose()));
         });
     }
 
-    fn save_as_ours(&self, foreign: ModelImport) {
+    fn save_as_ours(&self, import: ModelImport) {
         self.events.spawn("save-as-ours", move |events| {
-            let Some(out) = events.file_where_asked(&format!("{}-leukoscope.onnx", foreign.name())) else { return };
+            let Some(out) = events.file_where_asked(&format!("{}-leukoscope.onnx", import.name())) else { return };
             let _must_end = events.must_end();
-            let written = workflow::save_as_ours(&foreign, None, &out);
+            let written = workflow::save_as_ours(&import, None, &out);
             events.written(out, &written);
         });
     }

@@ -1,7 +1,7 @@
 //! The Models place: what is installed with its cards, and the execution providers.
 
 use super::state::State;
-use super::state::{ModelsInput, Tab};
+use super::state::{ModelsInput, ModelsTab};
 use super::{import, providers};
 use crate::app::command::Command;
 use crate::app::language::tr;
@@ -23,7 +23,8 @@ pub(crate) fn page(ui: &mut Ui, cx: &Cx<'_>, state: &State, memory: &mut Memory,
     Panel::top("models-top").show(ui, |ui| {
         ui.add_space(4.0);
         ui.horizontal(|ui| {
-            for (tab, text) in [(Tab::Installed, tr!("Installed models")), (Tab::Providers, tr!("Execution providers"))]
+            for (tab, text) in
+                [(ModelsTab::Installed, tr!("Installed models")), (ModelsTab::Providers, tr!("Execution providers"))]
             {
                 if ui.selectable_label(state.tab == tab, RichText::new(text).size(15.0)).clicked() {
                     asked.input(ModelsInput::Go(tab));
@@ -45,8 +46,8 @@ pub(crate) fn page(ui: &mut Ui, cx: &Cx<'_>, state: &State, memory: &mut Memory,
         ui.add_space(4.0);
     });
     match state.tab {
-        Tab::Installed => installed(ui, cx, state, asked),
-        Tab::Providers => providers::page(ui, cx, state, asked),
+        ModelsTab::Installed => installed(ui, cx, state, asked),
+        ModelsTab::Providers => providers::page(ui, cx, state, asked),
     }
     if let Some(w) = &state.wizard {
         import::dialog(ui, w, &mut memory.preview, asked);

@@ -4,14 +4,14 @@
 use crate::app::language::tr;
 use crate::domain::{Digest, laboratory_labels};
 use crate::inference::{Measured, Provider, ProviderStatus, Record};
-use crate::model::{Crop, Question, Scaling};
+use crate::model::{Crop, Normalization, Question};
 use crate::workflow::{InstalledModel, ModelImport, Preview, Probed, SelfTested, UserError};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The two pages of the place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tab {
+pub enum ModelsTab {
     #[default]
     Installed,
     Providers,
@@ -19,7 +19,7 @@ pub enum Tab {
 
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    pub tab: Tab,
+    pub tab: ModelsTab,
     /// Installed models, the bundled one first; nothing until they were listed.
     pub list: Vec<InstalledModel>,
     /// Position in `list`.
@@ -49,7 +49,7 @@ pub struct State {
 #[derive(Debug, Clone)]
 pub struct Wizard {
     /// The model, with the answers given so far.
-    pub foreign: ModelImport,
+    pub import: ModelImport,
     /// What was asked at first: what is asked does not go away while it is answered.
     pub asked: Vec<Question>,
     /// Labels, as typed.
@@ -70,10 +70,10 @@ pub struct Wizard {
 
 impl Wizard {
     /// Begins.
-    pub fn new(foreign: ModelImport, image: Option<PathBuf>) -> Self {
-        let asked = foreign.questions();
+    pub fn new(import: ModelImport, image: Option<PathBuf>) -> Self {
+        let asked = import.questions();
         Self {
-            foreign,
+            import,
             asked,
             labels: String::new(),
             size: String::new(),
@@ -91,24 +91,24 @@ impl Wizard {
             self.labels.split([',', '\n', ';']).map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()).collect();
         // Without a word of the person's own what trying found stays.
         if !labels.is_empty() {
-            self.foreign.answers.labels = Some(labels);
+            self.import.answers.labels = Some(labels);
         } else if self
-            .foreign
+            .import
             .draft()
             .evidence
             .iter()
             .any(|e| e.source == crate::model::Source::User && e.part == crate::model::ContractPart::Labels)
         {
-            self.foreign.answers.labels = None;
+            self.import.answers.labels = None;
         }
-        self.foreign.answers.size = self.size.trim().parse().ok().filter(|n| (16..=1024).contains(n));
+        self.import.answers.size = self.size.trim().parse().ok().filter(|n| (16..=1024).contains(n));
     }
 
     /// What is still open, in words; nothing where it can be opened.
     pub fn open(&self) -> Vec<String> {
-        let draft = self.foreign.draft();
+        let draft = self.import.draft();
         draft
-            .questions(self.foreign.facts())
+            .questions(self.import.facts())
             .iter()
             .map(|q| match q {
                 Question::Output(_) => tr!("Which output classifies"),
@@ -116,7 +116,7 @@ impl Wizard {
                 Question::Labels(Some(n), None) => tr!("The names of its %{n} classes", n = n),
                 Question::Labels(None, None) => tr!("The classes' names"),
                 Question::Size => tr!("The size of its images"),
-                Question::Scaling => tr!("The values that it takes"),
+                Question::Normalization => tr!("The values that it takes"),
             })
             .collect()
     }
@@ -131,7 +131,7 @@ impl Wizard {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModelsInput {
     /// Goes to a page.
-    Go(Tab),
+    Go(ModelsTab),
     /// Chooses a model.
     Choose(usize),
     /// Classifies with the chosen model.
@@ -166,7 +166,7 @@ pub enum ModelsInput {
     /// Types the wizard's labels.
     Labels(String),
     /// Says what the values are.
-    Scaling(Option<Scaling>),
+    Normalization(Option<Normalization>),
     /// Says what the model sees of an image.
     Crop(Crop),
     Size(String),
@@ -261,7 +261,7 @@ pub enum ModelsEffect {
 
 /// What an input leads to: effects of the place, and wishes that concern the whole window.
 #[derive(Debug, Default, PartialEq)]
-pub struct Answer {
+pub struct Reply {
     pub effects: Vec<ModelsEffect>,
     /// Open this model (`Some(None)`: the bundled one).
     pub open: Option<Option<PathBuf>>,
@@ -270,7 +270,7 @@ pub struct Answer {
     pub remember: bool,
 }
 
-impl Answer {
+impl Reply {
     pub(crate) fn of(effect: ModelsEffect) -> Self {
         Self { effects: vec![effect], ..Self::default() }
     }
@@ -282,30 +282,30 @@ impl State {
     }
 
     /// Answers a person. `in_use` is the file of the model in use.
-    pub fn input(&mut self, input: ModelsInput, in_use: Option<&PathBuf>) -> Answer {
+    pub fn input(&mut self, input: ModelsInput, in_use: Option<&PathBuf>) -> Reply {
         let path = self.chosen().and_then(|m| m.path.clone());
         match input {
             ModelsInput::Go(tab) => {
                 self.tab = tab;
-                if tab == Tab::Providers && self.here.is_empty() {
-                    return Answer::of(ModelsEffect::Look);
+                if tab == ModelsTab::Providers && self.here.is_empty() {
+                    return Reply::of(ModelsEffect::Look);
                 }
             }
             ModelsInput::Choose(at) => {
                 self.chosen = at;
                 (self.renaming, self.removing, self.fast) = (None, false, None);
             }
-            ModelsInput::Use => return Answer { open: Some(path), ..Answer::default() },
+            ModelsInput::Use => return Reply { open: Some(path), ..Reply::default() },
             ModelsInput::MakeDefault => {
                 self.default = path;
-                return Answer { remember: true, ..Answer::default() };
+                return Reply { remember: true, ..Reply::default() };
             }
             ModelsInput::Rename(text) => self.renaming = text,
             ModelsInput::Renamed => {
                 let name = self.renaming.take();
                 let digest = self.chosen().and_then(|m| m.card.as_ref().ok()).map(|c| c.digest);
                 if let Some((digest, name)) = digest.zip(name) {
-                    return Answer::of(ModelsEffect::Rename(digest, name));
+                    return Reply::of(ModelsEffect::Rename(digest, name));
                 }
             }
             ModelsInput::Removing(on) => self.removing = on,
@@ -317,82 +317,82 @@ impl State {
                         self.default = None;
                     }
                     self.chosen = 0;
-                    return Answer { remember: forgotten, ..Answer::of(ModelsEffect::Remove(path)) };
+                    return Reply { remember: forgotten, ..Reply::of(ModelsEffect::Remove(path)) };
                 }
             }
             ModelsInput::Export => {
                 let name = self.chosen().map_or_else(String::new, |m| m.name.clone());
-                return Answer::of(ModelsEffect::Export(path, name));
+                return Reply::of(ModelsEffect::Export(path, name));
             }
             ModelsInput::Install => {
-                return in_use.map_or_else(Answer::default, |p| Answer::of(ModelsEffect::Install(p.clone())));
+                return in_use.map_or_else(Reply::default, |p| Reply::of(ModelsEffect::Install(p.clone())));
             }
-            ModelsInput::Compare => return Answer { compare: path, ..Answer::default() },
+            ModelsInput::Compare => return Reply { compare: path, ..Reply::default() },
             ModelsInput::FastData(text) => self.fast_data = text,
             ModelsInput::MakeFast => {
                 self.busy = Some(tr!("Making an 8-bit copy"));
                 self.fast = None;
-                return Answer::of(ModelsEffect::MakeFast(path, PathBuf::from(self.fast_data.trim())));
+                return Reply::of(ModelsEffect::MakeFast(path, PathBuf::from(self.fast_data.trim())));
             }
             ModelsInput::Measure => {
                 self.busy = Some(tr!("Measuring"));
                 self.measuring = true;
                 self.record.all.clear();
-                return Answer::of(ModelsEffect::Measure(in_use.cloned()));
+                return Reply::of(ModelsEffect::Measure(in_use.cloned()));
             }
             ModelsInput::Fetch(provider) => {
                 self.busy = Some(tr!("Fetching %{name}", name = provider));
-                return Answer::of(ModelsEffect::Fetch(provider));
+                return Reply::of(ModelsEffect::Fetch(provider));
             }
-            ModelsInput::Point(provider) => return Answer::of(ModelsEffect::Point(provider)),
-            ModelsInput::Stop => return Answer::of(ModelsEffect::Stop),
+            ModelsInput::Point(provider) => return Reply::of(ModelsEffect::Point(provider)),
+            ModelsInput::Stop => return Reply::of(ModelsEffect::Stop),
             other => return self.wizard_input(other),
         }
-        Answer::default()
+        Reply::default()
     }
 
-    fn wizard_input(&mut self, input: ModelsInput) -> Answer {
-        let Some(w) = &mut self.wizard else { return Answer::default() };
-        let before = w.foreign.clone();
+    fn wizard_input(&mut self, input: ModelsInput) -> Reply {
+        let Some(w) = &mut self.wizard else { return Reply::default() };
+        let before = w.import.clone();
         match input {
             ModelsInput::Labels(text) => w.labels = text,
-            ModelsInput::Scaling(scaling) => w.foreign.answers.scaling = scaling,
-            ModelsInput::Crop(framing) => w.foreign.answers.framing = Some(framing),
+            ModelsInput::Normalization(scaling) => w.import.answers.scaling = scaling,
+            ModelsInput::Crop(crop) => w.import.answers.crop = Some(crop),
             ModelsInput::Size(text) => w.size = text,
-            ModelsInput::Output(name) => w.foreign.answers.output = Some(name),
+            ModelsInput::Output(name) => w.import.answers.output = Some(name),
             ModelsInput::Map(from, to) => {
-                w.foreign.answers.map.retain(|(f, _)| *f != from);
+                w.import.answers.map.retain(|(f, _)| *f != from);
                 if !to.is_empty() {
-                    w.foreign.answers.map.push((from, to));
+                    w.import.answers.map.push((from, to));
                 }
             }
-            ModelsInput::AskImage => return Answer::of(ModelsEffect::AskImage),
-            ModelsInput::AskData => return Answer::of(ModelsEffect::AskData),
+            ModelsInput::AskImage => return Reply::of(ModelsEffect::AskImage),
+            ModelsInput::AskData => return Reply::of(ModelsEffect::AskData),
             ModelsInput::Data(text) => w.dataset = text,
             ModelsInput::Probe => {
                 w.busy = true;
                 w.probed = None;
                 let data = PathBuf::from(w.dataset.trim());
-                return Answer::of(ModelsEffect::Probe(Box::new(w.foreign.clone()), data));
+                return Reply::of(ModelsEffect::Probe(Box::new(w.import.clone()), data));
             }
             ModelsInput::Take(at) => w.take(at),
             ModelsInput::Adopt => {
                 w.busy = true;
-                return Answer::of(ModelsEffect::Adopt(Box::new(w.foreign.clone())));
+                return Reply::of(ModelsEffect::Adopt(Box::new(w.import.clone())));
             }
-            ModelsInput::SaveAsOurs => return Answer::of(ModelsEffect::SaveAsOurs(Box::new(w.foreign.clone()))),
+            ModelsInput::SaveAsOurs => return Reply::of(ModelsEffect::SaveAsOurs(Box::new(w.import.clone()))),
             ModelsInput::CloseWizard => {
                 self.wizard = None;
-                return Answer::of(ModelsEffect::Stop);
+                return Reply::of(ModelsEffect::Stop);
             }
-            _ => return Answer::default(),
+            _ => return Reply::default(),
         }
         w.take_typed();
-        if w.foreign == before { Answer::default() } else { self.preview() }
+        if w.import == before { Reply::default() } else { self.preview() }
     }
 
     /// Hears what happened; the second value is bad or good news to say.
-    pub fn event(&mut self, event: ModelsEvent, image: impl FnOnce() -> Option<PathBuf>) -> (Answer, Option<String>) {
+    pub fn event(&mut self, event: ModelsEvent, image: impl FnOnce() -> Option<PathBuf>) -> (Reply, Option<String>) {
         match event {
             ModelsEvent::Listed(list, default) => {
                 let same = self.chosen().map(|m| m.path.clone());
@@ -408,15 +408,15 @@ impl State {
             ModelsEvent::Measured(measured) => self.record.all.push(measured),
             ModelsEvent::Ended(why) => {
                 (self.busy, self.measuring) = (None, false);
-                return (Answer::of(ModelsEffect::Look), why);
+                return (Reply::of(ModelsEffect::Look), why);
             }
             ModelsEvent::Fast(result) => {
                 self.busy = None;
                 self.fast = Some(result);
-                return (Answer::of(ModelsEffect::List), None);
+                return (Reply::of(ModelsEffect::List), None);
             }
-            ModelsEvent::NeedsInput(foreign) => {
-                self.wizard = Some(Box::new(Wizard::new(*foreign, image())));
+            ModelsEvent::NeedsInput(import) => {
+                self.wizard = Some(Box::new(Wizard::new(*import, image())));
                 return (self.preview(), None);
             }
             ModelsEvent::Previewed(preview) => {
@@ -450,21 +450,21 @@ impl State {
                 if let Some(w) = &mut self.wizard {
                     w.busy = false;
                 }
-                return (Answer::default(), Some(why.to_string()));
+                return (Reply::default(), Some(why.to_string()));
             }
             ModelsEvent::Adopted(Ok(path)) => {
                 self.wizard = None;
-                return (Answer { open: Some(Some(path)), ..Answer::default() }, None);
+                return (Reply { open: Some(Some(path)), ..Reply::default() }, None);
             }
         }
-        (Answer::default(), None)
+        (Reply::default(), None)
     }
 
-    fn preview(&mut self) -> Answer {
-        let Some(w) = &mut self.wizard else { return Answer::default() };
+    fn preview(&mut self) -> Reply {
+        let Some(w) = &mut self.wizard else { return Reply::default() };
         match &w.image {
-            Some(image) => Answer::of(ModelsEffect::Preview(Box::new(w.foreign.clone()), image.clone())),
-            None => Answer::default(),
+            Some(image) => Reply::of(ModelsEffect::Preview(Box::new(w.import.clone()), image.clone())),
+            None => Reply::default(),
         }
     }
 }
@@ -474,12 +474,12 @@ impl Wizard {
         let Some(Ok(probed)) = &self.probed else { return };
         let Some(tried) = probed.tried.get(at).cloned() else { return };
         // What was tried replaces what was tried before; what the person typed stays.
-        let answers = &mut self.foreign.answers;
-        (answers.scaling, answers.framing) = (None, None);
+        let answers = &mut self.import.answers;
+        (answers.scaling, answers.crop) = (None, None);
         if self.labels.trim().is_empty() {
             answers.labels = None;
         }
-        self.foreign.take(&tried);
+        self.import.take(&tried);
     }
 }
 
@@ -488,7 +488,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn foreign(name: &str) -> ModelImport {
+    fn import(name: &str) -> ModelImport {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/strangers");
         let dir = tempfile::tempdir().expect("temp");
         let path = dir.path().join("m.onnx");
@@ -500,7 +500,7 @@ mod tests {
     fn a_wizard_asks_until_it_can_open() {
         let mut view = State::default();
         let image = PathBuf::from("cell.png");
-        let (answer, _) = view.event(ModelsEvent::NeedsInput(Box::new(foreign("rescaling"))), || Some(image.clone()));
+        let (answer, _) = view.event(ModelsEvent::NeedsInput(Box::new(import("rescaling"))), || Some(image.clone()));
         assert!(matches!(&answer.effects[..], [ModelsEffect::Preview(_, of)] if *of == image));
         assert_eq!(view.wizard.as_ref().expect("open").open().len(), 1);
         view.input(ModelsInput::Labels("a, b, c, d".into()), None);
@@ -509,7 +509,7 @@ mod tests {
         assert!(matches!(&answer.effects[..], [ModelsEffect::Preview(..)]), "what changed is looked at again");
         assert_eq!(view.wizard.as_ref().expect("open").open(), Vec::<String>::new());
         view.input(ModelsInput::Map("c".into(), "monocyte".into()), None);
-        let draft = view.wizard.as_ref().expect("open").foreign.draft();
+        let draft = view.wizard.as_ref().expect("open").import.draft();
         assert_eq!(draft.counts_as, ["neutrophil", "band neutrophil", "monocyte", "d", "e"]);
         view.input(ModelsInput::Labels(String::new()), None);
         assert_eq!(view.wizard.as_ref().expect("open").open().len(), 1, "what was taken back is asked again");

@@ -1,7 +1,7 @@
 //! How the Models page answers: inputs and events in, effects out. No egui, no disk, no thread, no clock.
 
 pub use super::state::ModelsInput as Input;
-use super::state::{Answer, ModelsEffect, ModelsEvent, State, Tab};
+use super::state::{ModelsEffect, ModelsEvent, ModelsTab, Reply, State};
 use crate::app::shell;
 use crate::inference::Record;
 use crate::model::VettedModel;
@@ -14,7 +14,7 @@ pub enum Event {
     Job(Box<ModelsEvent>),
     /// A model was opened, from this file or the bundled one. The model travels with its event: two that are opened at once cannot be
     /// mistaken.
-    Opened(Box<VettedModel>, Option<PathBuf>),
+    OpenedModel(Box<VettedModel>, Option<PathBuf>),
     /// The installed models changed.
     Changed,
 }
@@ -42,7 +42,7 @@ pub fn model_changed(state: &mut State) -> Vec<Effect> {
 
 /// A model asks about itself: it is looked at in its own place.
 pub fn asks(state: &mut State) -> Vec<Effect> {
-    state.tab = Tab::Installed;
+    state.tab = ModelsTab::Installed;
     vec![Effect::Job(ModelsEffect::List)]
 }
 
@@ -53,7 +53,7 @@ pub fn event(
     event: Event,
     image: impl FnOnce() -> Option<PathBuf>,
     now: f64,
-) -> Answer {
+) -> Reply {
     match event {
         Event::Job(event) => {
             let (answer, said) = state.event(*event, image);
@@ -62,9 +62,9 @@ pub fn event(
             }
             return answer;
         }
-        Event::Changed => return Answer::of(ModelsEffect::List),
+        Event::Changed => return Reply::of(ModelsEffect::List),
         // What it leads to concerns every page.
-        Event::Opened(..) => {}
+        Event::OpenedModel(..) => {}
     }
-    Answer::default()
+    Reply::default()
 }

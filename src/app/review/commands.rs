@@ -1,7 +1,7 @@
 //! The commands of the Review page: what each does, whether it makes sense now, and why not. No egui, no disk, no thread, no clock.
 
 use super::case::RangeDraft;
-use super::edits::{accept, made};
+use super::edits::{apply_edit, confirm};
 use super::message::{Effect, Input};
 use super::state::{Dialog, Filter, GalleryState, State};
 use super::update::{input, keep_drafts, reopen, set_label};
@@ -44,7 +44,7 @@ pub fn command(state: &mut State, shell: &mut shell::State, command: Command, no
         Command::Undo | Command::Redo => {
             let history = &mut state.labels.history;
             let edit = if command == Command::Undo { history.undo() } else { history.redo() };
-            edit.map_or_else(Vec::new, |edit| made(state, edit))
+            edit.map_or_else(Vec::new, |edit| apply_edit(state, edit))
         }
         Command::Label(_)
         | Command::NoWhiteCell
@@ -79,7 +79,7 @@ fn label_command(state: &mut State, shell: &mut shell::State, command: Command, 
                 state.dialog = Dialog::ConfirmAll(targets.len());
                 return Vec::new();
             }
-            let mut effects = accept(state, &targets);
+            let mut effects = confirm(state, &targets);
             effects.extend(input(state, shell, Input::Move(1), now));
             effects
         }

@@ -12,7 +12,8 @@ use crate::app::widgets::{Asked, Cx, command_button};
 use crate::domain::{Differential, Digest, SlideId};
 use crate::files::display_name;
 use crate::laboratory::{
-    CaseField, DifferentialTable, Flag, Ranges, ReportStatus, Row, RunRecord, Sex, SlideReport, Snapshot, Unit,
+    CaseField, DifferentialRow, DifferentialTable, Flag, Ranges, ReportStatus, RunRecord, Sex, SlideReport, Snapshot,
+    Unit,
 };
 use crate::workflow::{BY_EYE, case_facts, case_status, to_local};
 use egui::{Color32, Grid, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
@@ -318,7 +319,7 @@ fn rows(ui: &mut Ui, shown: &Shown) {
     }
 }
 
-fn line(ui: &mut Ui, table: &DifferentialTable, row: &Row, absolute: bool, ranged: bool) {
+fn line(ui: &mut Ui, table: &DifferentialTable, row: &DifferentialRow, absolute: bool, ranged: bool) {
     let colour = theme::label_colour(&row.label, ui.visuals().dark_mode);
     ui.horizontal(|ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(10.0, 14.0), Sense::hover());
@@ -372,7 +373,7 @@ fn line(ui: &mut Ui, table: &DifferentialTable, row: &Row, absolute: bool, range
 
 /// The share as a bar with its interval.
 #[expect(clippy::cast_possible_truncation, reason = "shares")]
-fn bar(ui: &mut Ui, row: &Row, colour: Color32) {
+fn bar(ui: &mut Ui, row: &DifferentialRow, colour: Color32) {
     let (rect, response) = ui.allocate_exact_size(vec2(86.0, 16.0), Sense::hover());
     let (share, low, high) = row.share.map_or((0.0, 0.0, 0.0), |(s, l, h)| (s as f32, l as f32, h as f32));
     let words = format!("{} {}", look_up(&row.label), percent(f64::from(share), 1));

@@ -13,13 +13,13 @@ fn action(one: &str, cells: usize) -> String {
 }
 
 /// Gives cells a label: on the screen at once, on the disk as soon as the session has it, as one edit.
-pub(in crate::app) fn give(state: &mut State, tiles: &[CellId], label: &str) -> Vec<Effect> {
+pub(in crate::app) fn label_tiles(state: &mut State, tiles: &[CellId], label: &str) -> Vec<Effect> {
     let label = state.spelling(label);
     change(state, tiles, "label", |_, _| Some(label.clone()))
 }
 
 /// Confirms what the tiles say.
-pub(in crate::app) fn accept(state: &mut State, tiles: &[CellId]) -> Vec<Effect> {
+pub(in crate::app) fn confirm(state: &mut State, tiles: &[CellId]) -> Vec<Effect> {
     change(state, tiles, "accept", |state, tile| Some(state.verdict(tile).label.to_owned()))
 }
 
@@ -52,18 +52,18 @@ fn change(
     }
     // Many at once are in bulk, even where most of them had their label already.
     let word = action(word, tiles.len());
-    make(state, &word, changes)
+    commit(state, &word, changes)
 }
 
 /// A new edit: it can be undone, and what was undone before cannot be done again.
-fn make(state: &mut State, action: &str, changes: Vec<Change>) -> Vec<Effect> {
+fn commit(state: &mut State, action: &str, changes: Vec<Change>) -> Vec<Effect> {
     let edit = Edit { action: action.into(), changes, reason: String::new() };
     state.labels.history.made(edit.clone());
-    made(state, edit)
+    apply_edit(state, edit)
 }
 
 /// Makes an edit on the screen, and has it made durable.
-pub(in crate::app) fn made(state: &mut State, edit: Edit) -> Vec<Effect> {
+pub(in crate::app) fn apply_edit(state: &mut State, edit: Edit) -> Vec<Effect> {
     let again = state.edit(&edit);
     let mut effects = vec![Effect::KeepLabels(edit)];
     effects.extend(again.into_iter().filter_map(|image| classify_again(state, image)));
@@ -98,5 +98,5 @@ fn square_edit(state: &mut State, key: CellKey, before: Option<Verdict>, after: 
     if state.label_obstacle().is_some() || before.as_ref() == Some(&after) {
         return Vec::new();
     }
-    make(state, action, vec![Change { key, before, after: Some(after) }])
+    commit(state, action, vec![Change { key, before, after: Some(after) }])
 }

@@ -343,7 +343,7 @@ mod tests {
                     square: Square { x: 0.0, y: 0.0, side: 9.0 },
                     probabilities: Probabilities::new(vec![p, 1.0 - p]).expect("sums to one"),
                     accepted: true,
-                    unlike: None,
+                    ood_score: None,
                     features: Vec::new(),
                 })
                 .collect(),

@@ -12,7 +12,7 @@ use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button, label_key};
 use crate::domain::UNIDENTIFIED;
 use crate::files::{display_name, display_path};
-use crate::laboratory::Row;
+use crate::laboratory::DifferentialRow;
 use egui::{RichText, Role, Sense, Ui, WidgetInfo};
 use egui_plot::{Bar, BarChart, Plot};
 use strum::IntoEnumIterator as _;
@@ -54,7 +54,7 @@ struct CountRow<'a> {
     /// Cells that are here now.
     n: usize,
     /// The row of the differential, where it has one.
-    counted: Option<&'a Row>,
+    counted: Option<&'a DifferentialRow>,
     /// What tiles that are dropped here are labelled.
     label: Option<&'a str>,
 }
@@ -132,9 +132,10 @@ pub(super) fn counts(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<
         ui.label(RichText::new(tr!("Cells")).strong());
         ui.weak(whole(d.squares().all));
     });
-    let mut row = |ui: &mut Ui, kind: Kind, text: &str, n: usize, counted: Option<&Row>, label: Option<&str>| {
-        count_row(ui, state, &shown, CountRow { kind, text, n, counted, label }, asked);
-    };
+    let mut row =
+        |ui: &mut Ui, kind: Kind, text: &str, n: usize, counted: Option<&DifferentialRow>, label: Option<&str>| {
+            count_row(ui, state, &shown, CountRow { kind, text, n, counted, label }, asked);
+        };
     let keyed = |ui: &Ui, label: &str| match label_key(cx.keys, label) {
         Some(keys) => format!("{}  {}", ui.ctx().format_shortcut(&keys), look_up(label)),
         None => look_up(label),

@@ -2,7 +2,7 @@
 
 use super::memory::{DraggedTile, Memory};
 use super::message::Input;
-use super::state::{State, Verdict};
+use super::state::{State, TileStatus};
 use crate::app::language::{look_up, percent, tr};
 use crate::app::textures::{Key, Look, Textures};
 use crate::app::theme;
@@ -197,7 +197,7 @@ fn paint_image(
     textures: &mut Textures,
     image: &ImageResult,
     square: Option<Square>,
-    verdict: &Verdict<'_>,
+    verdict: &TileStatus<'_>,
     inner: Rect,
 ) {
     let middle = |text: &str| {
@@ -218,7 +218,7 @@ fn paint_image(
 }
 
 /// The label with its colour and confidence, and below it where the cell is.
-fn paint_caption(ui: &Ui, state: &State, tile: CellId, verdict: &Verdict<'_>, name: String, rect: Rect, size: f32) {
+fn paint_caption(ui: &Ui, state: &State, tile: CellId, verdict: &TileStatus<'_>, name: String, rect: Rect, size: f32) {
     let font = FontId::proportional(13.0);
     let text = ui.visuals().text_color();
     let painter = ui.painter().with_clip_rect(rect);
@@ -256,7 +256,7 @@ fn paint_caption(ui: &Ui, state: &State, tile: CellId, verdict: &Verdict<'_>, na
 }
 
 /// In the corners: whether a person saw it, and whether it wants eyes.
-fn paint_badges(ui: &Ui, verdict: &Verdict<'_>, flagged: bool, frame: Rect) {
+fn paint_badges(ui: &Ui, verdict: &TileStatus<'_>, flagged: bool, frame: Rect) {
     let dark = ui.visuals().dark_mode;
     if let Some(confirmed) = verdict.reviewed {
         let corner = frame.right_top() + vec2(-15.0, 15.0);
@@ -278,7 +278,7 @@ fn paint_badges(ui: &Ui, verdict: &Verdict<'_>, flagged: bool, frame: Rect) {
 }
 
 /// What a screen reader says of a tile.
-fn spoken(name: &str, v: &Verdict<'_>) -> String {
+fn spoken(name: &str, v: &TileStatus<'_>) -> String {
     match v.confidence {
         Some(p) => {
             let reviewed = match v.reviewed {

@@ -1,6 +1,6 @@
 //! The image pane: the image with zoom and pan, its squares, the probability of every class, facts of the file.
 
-use super::memory::{HeatTexture, Memory, SquareDrag, View};
+use super::memory::{HeatTexture, Memory, SquareDrag, Viewport};
 use super::message::Input;
 use super::state::State;
 use crate::app::command::Command;
@@ -154,10 +154,10 @@ fn image_pane(
 }
 
 /// Zooms and pans as the person does; where an image of `natural` size (pixels) then is.
-fn move_view(ui: &Ui, state: &State, view: &mut View, response: &egui::Response, natural: Vec2) -> Placed {
+fn move_view(ui: &Ui, state: &State, view: &mut Viewport, response: &egui::Response, natural: Vec2) -> Placed {
     let rect = response.rect;
     if state.fit || (response.double_clicked() && !state.drawing) {
-        *view = View::default();
+        *view = Viewport::default();
     }
     let fit = (rect.width() / natural.x).min(rect.height() / natural.y);
     if response.hovered() {
@@ -357,11 +357,11 @@ fn draw_squares(
 /// The probability of every class, in clinical order.
 fn bars(ui: &mut Ui, state: &State, cell: &CellResult) {
     ui.add_space(4.0);
-    if let Some(unlike) = cell.unlike.filter(|u| *u > 1.0) {
+    if let Some(ood_score) = cell.ood_score.filter(|u| *u > 1.0) {
         ui.colored_label(theme::error_colour(ui), tr!("Unlike the training images: its label may mean nothing"))
             .on_hover_text(tr!(
                 "%{n} times as far from them as 95 % of the images that the model was checked with",
-                n = decimal(f64::from(unlike), 2)
+                n = decimal(f64::from(ood_score), 2)
             ));
     }
     let top = cell.probabilities.top().0;

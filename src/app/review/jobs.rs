@@ -119,13 +119,13 @@ impl Jobs {
     /// Classifies; results go to the session as they come, so that the folder is there at once the next time.
     fn classify(&mut self, generation: Generation, request: ClassifyRequest, model: VettedModel) {
         let cancel = self.cancel.renew();
-        let keeper = self.session.as_ref().map(SessionWriter::commands);
+        let commands = self.session.as_ref().map(SessionWriter::commands);
         self.events.spawn("classify-job", move |events| {
             let made_with = workflow::ResultProvenance::new(model.card(), request.cells).to_text();
-            let mut kept = ResultBatch::new(keeper, generation, made_with);
-            events.send(Event::Run(generation, kept.begin(request.known.is_empty())));
+            let mut batch = ResultBatch::new(commands, generation, made_with);
+            events.send(Event::Run(generation, batch.begin(request.known.is_empty())));
             let mut on_event = |event| {
-                if let Some(run) = kept.hear(&event, !cancel.is_cancelled()) {
+                if let Some(run) = batch.hear(&event, !cancel.is_cancelled()) {
                     events.send(Event::Run(generation, run));
                 }
                 events.send(Event::Classify(generation, event));
@@ -143,7 +143,7 @@ impl Jobs {
                 Ok(_) => RunEnd::Complete,
                 Err(_) => RunEnd::Failed,
             };
-            events.send(Event::Run(generation, kept.ended(end)));
+            events.send(Event::Run(generation, batch.ended(end)));
             events.send(match ended {
                 Ok(totals) => Event::Finished(generation, totals.skipped, totals.cancelled && !request.watch),
                 Err(e) => Event::Failed(generation, e.to_string()),
@@ -153,20 +153,20 @@ impl Jobs {
 
     /// Classifies one image again, beside whatever runs: its squares changed, for the so-manieth time.
     fn again(&self, generation: Generation, asked: u64, path: PathBuf, request: ClassifyRequest, model: VettedModel) {
-        let keeper = self.session.as_ref().map(SessionWriter::commands);
+        let commands = self.session.as_ref().map(SessionWriter::commands);
         let newest = self.newest.clone();
         newest.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), asked);
         self.events.spawn("classify-again", move |events| {
             let made_with = workflow::ResultProvenance::new(model.card(), request.cells).to_text();
-            let mut kept = ResultBatch::new(keeper, generation, made_with);
+            let mut batch = ResultBatch::new(commands, generation, made_with);
             let (cancel, progress) = (Cancel::new(), Progress::default());
             let mut on_event = |told| {
                 if let ClassifyEvent::Row(row) = told {
                     // Held while the row is handed on, so that an older one cannot come after it.
                     let last = newest.lock().unwrap_or_else(PoisonError::into_inner);
                     if last.get(&path) == Some(&asked) {
-                        kept.take(&row);
-                        kept.flush();
+                        batch.take(&row);
+                        batch.flush();
                         events.send(Event::Again(generation, asked, row));
                     }
                 }
@@ -392,8 +392,8 @@ impl Jobs {
     /// Keeps the laboratory's ranges; a window that remembers nothing has them until it is closed.
     fn keep_ranges(&self, ranges: Vec<ReferenceRange>, set_aside: bool, remembers: bool) {
         self.events.spawn_to_end("ranges", move |events| {
-            let kept = if remembers { workflow::save_ranges(&ranges, set_aside) } else { Ok(None) };
-            match kept {
+            let batch = if remembers { workflow::save_ranges(&ranges, set_aside) } else { Ok(None) };
+            match batch {
                 Ok(aside) => {
                     aside.into_iter().for_each(|path| events.notice(Notice::Written(path)));
                     events.send(Event::Ranges(Ranges::of(ranges)));
@@ -405,12 +405,12 @@ impl Jobs {
 
     /// Looks whether the session's files are what they were when they were looked at, and which images look like one field.
     fn look_at_files(&self, generation: Generation) {
-        let keeper = self.session.as_ref().map(SessionWriter::commands);
+        let commands = self.session.as_ref().map(SessionWriter::commands);
         self.with_session("look-at-files", move |events, session| match workflow::session_files(session) {
             Ok(workflow::SessionFiles { changed, alike }) => {
-                if let Some(keeper) = keeper {
+                if let Some(commands) = commands {
                     let text = workflow::groups_text(&alike);
-                    let _ = keeper.send(SessionCommand::Note(generation, workflow::ALIKE, text));
+                    let _ = commands.send(SessionCommand::Note(generation, workflow::ALIKE, text));
                 }
                 events.send(Event::Files(generation, FilesLook::new(changed), alike));
             }

@@ -7,7 +7,7 @@ use egui::{Ui, Vec2};
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     /// Zoom and pan of the image pane.
-    pub(super) view: View,
+    pub(super) view: Viewport,
     /// Columns of the gallery in the last frame, for the arrow keys.
     pub(super) columns: usize,
     /// The tile under the pointer in the last frame.
@@ -73,14 +73,14 @@ impl Pointing {
 
 /// Zoom and pan.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct View {
+pub(crate) struct Viewport {
     /// 1 fits the image into the pane.
     pub(super) zoom: f32,
     /// Middle of the pane from the middle of the image, in shares of the fitted image.
     pub(super) centre: Vec2,
 }
 
-impl Default for View {
+impl Default for Viewport {
     fn default() -> Self {
         Self { zoom: 1.0, centre: Vec2::ZERO }
     }

@@ -62,7 +62,7 @@ impl Default for Filter {
 
 /// What a tile says.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Verdict<'a> {
+pub struct TileStatus<'a> {
     /// The label, or what stands for it.
     pub label: &'a str,
     /// The model's probability of the label, 0..=1; none where a person gave the label: a person's has no probability.

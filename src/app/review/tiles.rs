@@ -1,12 +1,12 @@
 //! The gallery's model: tiles, filters, orders, and what each tile says. Plain values; nothing is drawn.
 
-use super::state::{Filter, GalleryState, Kind, State, Verdict};
+use super::state::{Filter, GalleryState, Kind, State, TileStatus};
 use crate::app::choice::GallerySort;
 use crate::domain::{
     CLASSES, CellId, NOT_A_WHITE_CELL, NUCLEATED_RED_CELL, Outcome, Status, UNIDENTIFIED, clinical_rank, same_label,
 };
 use crate::files::display_name;
-use crate::inference::likeness;
+use crate::inference::similarity;
 use crate::session::CellKey;
 use crate::workflow::{label_of, suggestion};
 use std::collections::{BTreeSet, HashSet};
@@ -56,9 +56,9 @@ impl State {
     }
 
     /// Label, confidence and status of a tile.
-    pub fn verdict(&self, tile: CellId) -> Verdict<'_> {
+    pub fn verdict(&self, tile: CellId) -> TileStatus<'_> {
         let nothing =
-            |label, status, reason| Verdict { label, confidence: None, model: None, status, reason, reviewed: None };
+            |label, status, reason| TileStatus { label, confidence: None, model: None, status, reason, reviewed: None };
         let Some(image) = self.images.get(tile.image) else { return nothing("", Status::Failed, "") };
         if let Outcome::Failed(failure) = &image.outcome {
             return nothing("failed", Status::Failed, failure.reason());
@@ -68,7 +68,7 @@ impl State {
         let suggested = suggestion(cell, self.model.classes.names());
         let (label, reviewed) = label_of(person, suggested);
         let sure = cell.probabilities.top().1;
-        Verdict {
+        TileStatus {
             label,
             confidence: (!reviewed).then_some(sure),
             model: Some((suggested, sure)),
@@ -81,10 +81,10 @@ impl State {
     /// How likely the label of a tile is wrong, for an order: what the model doubts, more so where the cell is unlike its
     /// training images. 0 for what a person has looked at.
     pub fn risk(&self, tile: CellId) -> f32 {
-        let unlike = self.cell_of(tile).and_then(|c| c.unlike).unwrap_or(0.0).max(1.0);
+        let ood_score = self.cell_of(tile).and_then(|c| c.ood_score).unwrap_or(0.0).max(1.0);
         match (self.verdict(tile).reviewed, self.certainty(tile)) {
             (Some(_), _) => 0.0,
-            (None, Some(p)) => 1.0 - p / unlike,
+            (None, Some(p)) => 1.0 - p / ood_score,
             (None, None) => -1.0,
         }
     }
@@ -93,9 +93,9 @@ impl State {
     pub fn flagged(&self, tile: CellId) -> bool {
         let v = self.verdict(tile);
         v.reviewed.is_none()
-            && self
-                .cell_of(tile)
-                .is_some_and(|c| c.unlike.is_some_and(|u| u > 1.0) || c.probabilities.top().1 < UNSURE || !c.accepted)
+            && self.cell_of(tile).is_some_and(|c| {
+                c.ood_score.is_some_and(|u| u > 1.0) || c.probabilities.top().1 < UNSURE || !c.accepted
+            })
     }
 
     fn shown(&self, tile: CellId, needle: &str) -> bool {
@@ -141,10 +141,10 @@ impl State {
             GallerySort::LeastConfident => by(&mut visible, &sure),
             GallerySort::MostConfident => by(&mut visible, &|t| -sure(t)),
             GallerySort::MostLikelyWrong => by(&mut visible, &|t| -self.risk(t)),
-            GallerySort::Unlike => by(&mut visible, &|t| -self.cell_of(t).and_then(|c| c.unlike).unwrap_or(-1.0)),
+            GallerySort::Unlike => by(&mut visible, &|t| -self.cell_of(t).and_then(|c| c.ood_score).unwrap_or(-1.0)),
             GallerySort::Similar => {
                 let reference = self.similar_to.clone().unwrap_or_default();
-                by(&mut visible, &|t| -self.cell_of(t).map_or(-2.0, |c| likeness(&reference, &c.features)));
+                by(&mut visible, &|t| -self.cell_of(t).map_or(-2.0, |c| similarity(&reference, &c.features)));
             }
             GallerySort::Class => {
                 // Whole numbers for the class, what is behind the point for the confidence.

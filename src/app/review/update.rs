@@ -1,7 +1,7 @@
 //! How the Review page answers a person: inputs in, effects out. No egui, no disk, no thread, no clock.
 
 use super::case::{Draft, RangeDraft, Signing, is_reason};
-use super::edits::{accept, add_square, give, move_square};
+use super::edits::{add_square, confirm, label_tiles, move_square};
 use super::labels::LabelView;
 use super::map_state::MapView;
 use super::message::{Effect, Input};
@@ -99,7 +99,7 @@ fn label_input(state: &mut State, shell: &mut shell::State, input: Input, now: f
         Input::AcceptAll => {
             state.dialog = Dialog::None;
             let targets = state.targets(None);
-            let effects = accept(state, &targets);
+            let effects = confirm(state, &targets);
             let changed = effects.iter().map(|e| if let Effect::KeepLabels(e) = e { e.changes.len() } else { 0 }).sum();
             shell.feedback(tr!("%{n} labels confirmed in bulk", n = whole(changed)), now);
             effects
@@ -265,7 +265,7 @@ pub(super) fn set_label(
 
 /// Gives cells a label, and says which cell got which.
 fn label_cells(state: &mut State, shell: &mut shell::State, targets: &[CellId], label: &str, now: f64) -> Vec<Effect> {
-    let effects = give(state, targets, label);
+    let effects = label_tiles(state, targets, label);
     if !effects.is_empty() {
         let label = look_up(&state.spelling(label));
         let what = match targets {

@@ -159,7 +159,7 @@ fn view_menu(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<Input>) {
     });
     ui.menu_button(tr!("Language"), |ui| {
         for l in Language::iter() {
-            entry_as(ui, cx, asked, Command::Speak(l), l.name());
+            entry_as(ui, cx, asked, Command::SetLanguage(l), l.name());
         }
     });
     entry(ui, cx, asked, Command::ToggleDifferential);

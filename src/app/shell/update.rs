@@ -54,7 +54,7 @@ pub fn command(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Guide => state.dialog = Dialog::Guide(0),
         Command::Log => state.dialog = Dialog::Log,
         Command::About => state.dialog = Dialog::About,
-        Command::Speak(language) => state.language = language,
+        Command::SetLanguage(language) => state.language = language,
         Command::Theme(theme) => state.theme = theme,
         Command::SelfCheck => {
             state.dialog = Dialog::SelfCheck(None);
@@ -70,7 +70,7 @@ pub fn checked(state: &State, command: Command) -> Option<bool> {
     match command {
         Command::Go(page) => Some(state.page == page),
         Command::Theme(theme) => Some(state.theme == theme),
-        Command::Speak(language) => Some(state.language == language),
+        Command::SetLanguage(language) => Some(state.language == language),
         _ => None,
     }
 }

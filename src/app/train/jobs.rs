@@ -3,7 +3,7 @@
 use super::state::{TrainEvent, TrainForm};
 use super::update::{Effect, Event};
 use crate::app::jobs::{EventSender, JobContext, no_dialog, pick_labelled_folder};
-use crate::dataset::Part;
+use crate::dataset::SplitPart;
 use crate::model::VettedModel;
 use crate::task::Generation;
 use crate::training::Stop;
@@ -39,7 +39,7 @@ impl Jobs {
             }
             Effect::LookAtData(generation, request) => self.look(generation, *request),
             Effect::Train(generation, form) => self.train(generation, *form, cx.model.clone()),
-            Effect::Pause(on) => self.control.hold.set(on),
+            Effect::Pause(on) => self.control.pause.set(on),
             Effect::Stop => self.stop(),
             Effect::ForgetRun(out) => self.events.spawn_to_end("forget-run", move |_| workflow::forget_run(&out)),
             Effect::Runs => self.events.spawn("runs", |events| {
@@ -124,7 +124,7 @@ fn run(
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
         return Err(UserError::new(why));
     }
-    let recipe = form.settings()?.recipe(prepared.count(Part::Train));
+    let recipe = form.settings()?.recipe(prepared.count(SplitPart::Train));
     let out = match form.out.trim() {
         "" => workflow::new_model_path(&recipe)?,
         path => PathBuf::from(path),
@@ -136,7 +136,7 @@ fn run(
         TrainOptions { recipe, out: out_path, name, threads: 0, device, fresh: false, current: Some(current) };
     let mut on_event = |told| send(TrainEvent::Step(told));
     let mut monitor = TrainMonitor::new(&control.cancel, &control.progress, &mut on_event);
-    let outcome = workflow::train(&prepared, &options, &control.hold, &mut monitor);
+    let outcome = workflow::train(&prepared, &options, &control.pause, &mut monitor);
     // A run that ended by itself is finished; one that was stopped or failed can be taken up again.
     if outcome.as_ref().is_ok_and(|o| o.stop != Stop::Cancelled) {
         workflow::forget_run(&out);

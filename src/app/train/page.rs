@@ -372,7 +372,7 @@ fn controls(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
         if response.clicked() {
             asked.command(Command::StartTraining);
         }
-        let pause = Button::new(if state.held { tr!("Continue") } else { tr!("Pause") }).min_size(vec2(80.0, 36.0));
+        let pause = Button::new(if state.paused { tr!("Continue") } else { tr!("Pause") }).min_size(vec2(80.0, 36.0));
         if ui
             .add_enabled(cx.enabled(Command::PauseTraining), pause)
             .on_hover_text(Command::PauseTraining.tooltip())

@@ -157,7 +157,7 @@ pub struct State {
     /// When the present loop began (seconds) and the step it began at.
     pub since: Option<(f64, usize)>,
     /// Whether it is held.
-    pub held: bool,
+    pub paused: bool,
     /// Whether it was asked to stop.
     pub stopping: bool,
     /// Steps of an epoch, once known.
@@ -219,7 +219,7 @@ impl State {
     pub(crate) fn begin(&mut self, phase: Phase) {
         self.generation = self.generation.next();
         self.phase = phase;
-        (self.held, self.stopping, self.error, self.since) = (false, false, None, None);
+        (self.paused, self.stopping, self.error, self.since) = (false, false, None, None);
         (self.progress, self.doing) = ((0, 0), tr!("looking at the data"));
         if phase == Phase::Training {
             if !self.history.is_empty() {
@@ -240,7 +240,7 @@ impl State {
     }
 
     /// Hears a job; returns a word for the screen and whether it is bad news.
-    pub(crate) fn hear(&mut self, event: TrainEvent, now: f64) -> Option<(String, bool)> {
+    pub(crate) fn on_event(&mut self, event: TrainEvent, now: f64) -> Option<(String, bool)> {
         match event {
             TrainEvent::Looked(plan) => {
                 if self.phase == Phase::Looking {
@@ -363,14 +363,14 @@ impl State {
 
     /// What is trained, in one line for the status bar.
     pub fn title(&self) -> String {
-        let held = if self.held { tr!(", held") } else { String::new() };
+        let paused = if self.paused { tr!(", held") } else { String::new() };
         match self.phase {
             Phase::Idle => String::new(),
             Phase::Looking => tr!("Looking at the data"),
             Phase::Training => {
                 let mut doing = self.doing.chars();
                 let first = doing.next().map(char::to_uppercase).into_iter().flatten();
-                format!("{}{held}", first.chain(doing).collect::<String>())
+                format!("{}{paused}", first.chain(doing).collect::<String>())
             }
         }
     }
@@ -407,7 +407,7 @@ mod tests {
 
     fn step(view: &mut State, n: usize, loss: f64, now: f64) {
         let news = StepMetrics { epoch: 1, step: n, steps: 30_000, loss, accuracy: 0.5, images: 32 };
-        view.hear(TrainEvent::Step(TrainProgress::Step(news)), now);
+        view.on_event(TrainEvent::Step(TrainProgress::Step(news)), now);
     }
 
     #[test]
@@ -441,9 +441,9 @@ mod tests {
         view.begin(Phase::Training);
         let row =
             EpochRow { epoch: 1, train_loss: 1.0, train_accuracy: 0.5, val_loss: 0.9, val_accuracy: 0.6, seconds: 1.0 };
-        view.hear(TrainEvent::Step(TrainProgress::Epoch(row, true)), 1.0);
+        view.on_event(TrainEvent::Step(TrainProgress::Epoch(row, true)), 1.0);
         assert_eq!(view.best().map(|r| r.epoch), Some(1));
-        view.hear(TrainEvent::Ended(Box::new(Err(UserError::new("the disk is full")))), 2.0);
+        view.on_event(TrainEvent::Ended(Box::new(Err(UserError::new("the disk is full")))), 2.0);
         assert!(!view.busy() && view.error.is_some());
         view.begin(Phase::Training);
         assert!(view.history.is_empty() && view.earlier.len() == 1 && view.error.is_none());

@@ -54,10 +54,10 @@ pub fn command(state: &mut State, command: Command) -> Vec<Effect> {
         Command::LookAtData => look(state),
         Command::StartTraining => start(state),
         Command::PauseTraining => {
-            state.held = !state.held;
+            state.paused = !state.paused;
             // Time that is held does not count for the time left.
             state.since = None;
-            vec![Effect::Pause(state.held)]
+            vec![Effect::Pause(state.paused)]
         }
         Command::StopTraining => {
             state.stopping = true;
@@ -105,7 +105,7 @@ pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
 pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64) -> Vec<Effect> {
     match event {
         Event::Job(g, event) if g == state.generation => {
-            if let Some((text, bad)) = state.hear(event, now) {
+            if let Some((text, bad)) = state.on_event(event, now) {
                 shell.say(text, bad, now);
             }
         }

@@ -23,19 +23,19 @@ pub fn write_comparison(compared: &Compared, folder: &Path) -> Result<Vec<PathBu
 }
 
 fn write_all(files: Vec<(&'static str, Vec<u8>)>, folder: &Path) -> Result<Vec<PathBuf>, UserError> {
-    let no = |path: &Path, e: &std::io::Error| {
+    let write_error = |path: &Path, e: &std::io::Error| {
         UserError::new(format!("{} cannot be written: {e}. Choose another folder", display_path(path)))
     };
-    create_folder(folder).map_err(|e| no(folder, &e))?;
+    create_folder(folder).map_err(|e| write_error(folder, &e))?;
     // All or none: what may not be replaced is found before anything is.
     for (name, bytes) in &files {
         let path = folder.join(name);
-        may_replace(&path, Content::of(&bytes[..bytes.len().min(512)])).map_err(|e| no(&path, &e))?;
+        may_replace(&path, Content::of(&bytes[..bytes.len().min(512)])).map_err(|e| write_error(&path, &e))?;
     }
     let mut written = Vec::new();
     for (name, bytes) in files {
         let path = folder.join(name);
-        write_atomic(&path, &bytes).map_err(|e| no(&path, &e))?;
+        write_atomic(&path, &bytes).map_err(|e| write_error(&path, &e))?;
         written.push(path);
     }
     Ok(written)

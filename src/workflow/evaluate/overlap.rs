@@ -65,7 +65,7 @@ pub(super) fn mark_overlap(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<bool, UserError> {
-    let (known, hashes) = (record.digests(), record.likeness());
+    let (known, hashes) = (record.digests(), record.similarity());
     // As in training, likeness is read from the cell's own square at one size, whatever the network sees.
     let cache = CellCache::open(similarity_view(), request.cache.as_deref())?;
     for (cells, items) in cells.chunks_mut(1024).zip(items.chunks(1024)) {
@@ -78,11 +78,11 @@ pub(super) fn mark_overlap(
             // Records of earlier versions hold image and square where the dataset said one.
             let there = |digest| known.contains(&TrainingRecord::beginning(digest));
             if there(&cell.file_digest) || there(&cell.digest) {
-                cell.learnt = TrainOverlap::Exact;
+                cell.overlap = TrainOverlap::Exact;
             } else if let Some(hash) = kept_hash(&cache, state)
                 && hashes.iter().any(|h| quantized_distance(h, &hash) <= KEPT_NEAR)
             {
-                cell.learnt = TrainOverlap::NearDuplicate;
+                cell.overlap = TrainOverlap::NearDuplicate;
             }
         });
     }
@@ -90,5 +90,5 @@ pub(super) fn mark_overlap(
 }
 
 fn kept_hash(cache: &CellCache, state: &CellState) -> Option<[u8; crate::model::HASH_BYTES]> {
-    Some(PerceptualHash::of(&cache.image(state.cell()?).ok()?).kept())
+    Some(PerceptualHash::of(&cache.image(state.cell()?).ok()?).quantized())
 }

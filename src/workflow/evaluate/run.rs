@@ -2,7 +2,7 @@
 
 use super::overlap::{copies_together, mark_overlap};
 use super::request::{EvaluateError, EvaluateRequest, mapped, match_labels};
-use crate::dataset::{Item, Likenesses, cell_digest, group, scan};
+use crate::dataset::{Item, Similarity, cell_digest, group, scan};
 use crate::domain::{Failure, ImageResult, Outcome, Probabilities};
 use crate::evaluation::{Compared, Evaluated, EvaluatedCell, TrainOverlap, Unscored};
 use crate::files::{Entry, display_path};
@@ -102,8 +102,8 @@ impl Answers {
                         given,
                         square: cell.square,
                         original: reference,
-                        learnt: TrainOverlap::No,
-                        unlike: cell.unlike,
+                        overlap: TrainOverlap::No,
+                        ood_score: cell.ood_score,
                     },
                 }));
             }
@@ -191,7 +191,7 @@ pub(in crate::workflow) fn answer(
     if items.is_empty() {
         return Err(UserError::new("every label is left out: there is nothing to evaluate on").into());
     }
-    let groups = group(&items, request.grouping, Likenesses::default());
+    let groups = group(&items, request.grouping, Similarity::default());
     monitor.event(EvaluateProgress::Phase(Phase::Classifying));
     let options = Options { provider: request.provider, cells: Cells::One, features, ..Options::default() };
     let Some(answers) = classify_labelled(&items, &classes, model, &options, monitor)? else { return Ok(None) };
@@ -237,11 +237,11 @@ pub(in crate::workflow) fn answer(
         unseen: None,
         recorded: record.is_some(),
         partial_record: record.is_some_and(|r| r.partial),
-        unanswered: answers.unscored,
+        unscored: answers.unscored,
         threshold: f64::from(model.card().calibration.as_ref().and_then(|c| c.abstain_threshold).unwrap_or(0.0)),
         seed: request.seed,
     };
-    evaluated.unseen = evaluated.without_learnt().and_then(|s| Evaluation::of(&s, request.seed));
+    evaluated.unseen = evaluated.without_overlap().and_then(|s| Evaluation::of(&s, request.seed));
     if request.corrected {
         take_corrections(&mut evaluated);
     }

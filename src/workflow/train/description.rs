@@ -3,7 +3,7 @@
 use super::outcome::TrainOutcome;
 use super::plan::PreparedDataset;
 use super::request::TrainOptions;
-use crate::dataset::Part;
+use crate::dataset::SplitPart;
 use crate::domain::EpochRow;
 use crate::metrics::Scores;
 use crate::model::{
@@ -75,7 +75,7 @@ impl RunDescription<'_> {
             "data_sha256": p.data_digest.to_string(),
             "split_sha256": p.split_digest.to_string(),
             "split": self.split_words(),
-            "parts": {"train": p.count(Part::Train), "validation": p.count(Part::Validation), "test": p.count(Part::Test)},
+            "parts": {"train": p.count(SplitPart::Train), "validation": p.count(SplitPart::Validation), "test": p.count(SplitPart::Test)},
             "recipe": self.recipe(),
             "engine": self.trained_on,
             "ended": match &self.outcome.stop {
@@ -109,7 +109,7 @@ impl RunDescription<'_> {
                 feature_map: Some(model::FEATURE_MAP.into()),
                 ..ManifestOutputs::default()
             },
-            familiarity: self.ood.clone(),
+            ood: self.ood.clone(),
             training_record: self.record.clone(),
             self_test: Some(self.self_test.clone()),
             history: Some(self.history()),
@@ -139,7 +139,7 @@ impl RunDescription<'_> {
             (model::MANIFEST_KEY, manifest),
         ];
         // Other programs scale by it: it stands there only where it says what this network wants.
-        let scaling = model::Scaling { bgr: spec.bgr, mean: spec.mean, std: spec.std };
+        let scaling = model::Normalization { bgr: spec.bgr, mean: spec.mean, std: spec.std };
         all.extend(scaling.nominal_range().map(|range| ("Image.NominalPixelRange", range.into())));
         Ok(all)
     }

@@ -2,7 +2,7 @@
 //! line are here; the window has its own for the same facts.
 
 use super::request::{ClassCount, TrainRequest};
-use crate::dataset::{Grouping, Groups, Item, LEAST, Likenesses, Part, Ratio, SplitError, group, split};
+use crate::dataset::{Grouping, Groups, Item, LEAST, Ratio, Similarity, SplitError, SplitPart, group, split};
 
 /// What helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(super) fn obstacle(
     classes: &[usize],
     groups: &Groups,
 ) -> Obstacle {
-    let fixed: Vec<Option<Part>> = items.iter().map(|i| i.part).collect();
+    let fixed: Vec<Option<SplitPart>> = items.iter().map(|i| i.part).collect();
     let small: Vec<usize> = (0..counts.len()).filter(|c| counts[*c].too_small).collect();
     let named = |c: &usize| counts[*c].label.clone();
     let two = Ratio([request.ratio.0[0], request.ratio.0[1], 0.0]);
@@ -61,12 +61,12 @@ pub(super) fn obstacle(
     let without = |ratio: Ratio| {
         let rows: Vec<usize> = (0..classes.len()).filter(|r| !small.contains(&classes[*r])).collect();
         let pick = |of: &[usize]| rows.iter().map(|r| of[*r]).collect::<Vec<_>>();
-        let fixed: Vec<Option<Part>> = rows.iter().map(|r| fixed[*r]).collect();
+        let fixed: Vec<Option<SplitPart>> = rows.iter().map(|r| fixed[*r]).collect();
         let left = counts.iter().filter(|c| !c.left_out).count() - small.len();
         left >= 2 && split(&pick(classes), &pick(&groups.of), &fixed, ratio, request.seed).is_ok()
     };
     let random = || {
-        let alone = group(items, Grouping::None, Likenesses::default());
+        let alone = group(items, Grouping::None, Similarity::default());
         request.grouping != Grouping::None && split(classes, &alone.of, &fixed, request.ratio, request.seed).is_ok()
     };
     let mut remedies = Vec::new();

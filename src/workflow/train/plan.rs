@@ -5,8 +5,8 @@ use super::initial::{InitialModel, load_initial_model, usual_square};
 use super::obstacle::{Obstacle, obstacle};
 use super::request::{ClassCount, TrainRequest};
 use crate::dataset::{
-    CellCache, CellState, CutCell, Grouping, Groups, Item, LEAST, LabelledCell, Likenesses, NearDuplicatePair, Part,
-    Parted, PerceptualHash, Scanned, View, group, near_duplicates, scan, split_together,
+    CellCache, CellState, CutCell, Grouping, Groups, InputView, Item, LEAST, LabelledCell, NearDuplicatePair, Parted,
+    PerceptualHash, Scanned, Similarity, SplitPart, group, near_duplicates, scan, split_together,
 };
 use crate::domain::{ClassSet, Digest, Preprocessing, Square, same_label};
 use crate::files::{digest_of, display_path};
@@ -34,7 +34,7 @@ pub struct LookalikeCell {
     /// Its square, where the dataset says one.
     pub square: Option<Square>,
     pub label: String,
-    pub part: Option<Part>,
+    pub part: Option<SplitPart>,
 }
 
 /// Two cells of different groups that look like the same one.
@@ -141,7 +141,7 @@ pub fn prepare_training(
 ) -> Result<Option<PreparedDataset>, UserError> {
     let start = load_initial_model(request.init.as_deref(), request.kind, request.input, request.side)?;
     let Scanned { items, labels, notes } = scan(&request.dataset, &|| cancel.is_cancelled())?;
-    let view = View { preprocessing: start.preprocessing.clone(), size: start.spec.size };
+    let view = InputView { preprocessing: start.preprocessing.clone(), size: start.spec.size };
     let cache = CellCache::open(view, request.cache.as_deref())?;
     let states = cache.cut(&items, cancel, progress)?;
     if cancel.is_cancelled() {
@@ -165,7 +165,7 @@ pub fn prepare_training(
         return Ok(None);
     }
     let digests: Vec<Digest> = images.cuts.iter().map(|c| c.digest).collect();
-    let groups = group(&images.items, request.grouping, Likenesses { digests: &digests, pairs: &alike });
+    let groups = group(&images.items, request.grouping, Similarity { digests: &digests, pairs: &alike });
     describe_groups(&mut plan, request, &images.items, &groups);
     let parts = split_groups(&mut plan, request, &images, &groups, &classes);
     describe_parts(&mut plan, &images.items, &parts);
@@ -182,7 +182,7 @@ pub fn prepare_training(
         .collect();
     let of_cell = |line: &dyn Fn(&LabelledCell) -> String| digest_of_lines(cells.iter().map(line).collect());
     let data_digest = of_cell(&|c| format!("{} {}", c.cut.digest, classes.labels()[c.class]));
-    let split_digest = of_cell(&|c| format!("{} {}", c.cut.digest, c.part.map_or("", Part::as_str)));
+    let split_digest = of_cell(&|c| format!("{} {}", c.cut.digest, c.part.map_or("", SplitPart::as_str)));
     Ok(Some(PreparedDataset {
         request: request.clone(),
         plan,
@@ -279,9 +279,9 @@ fn split_groups(
     images: &CutImages,
     groups: &Groups,
     classes: &ClassSet,
-) -> Vec<Part> {
+) -> Vec<SplitPart> {
     let of: Vec<usize> = images.items.iter().map(|i| i.class).collect();
-    let fixed: Vec<Option<Part>> = images.items.iter().map(|i| i.part).collect();
+    let fixed: Vec<Option<SplitPart>> = images.items.iter().map(|i| i.part).collect();
     match split_together(&of, groups, &fixed, request.ratio, request.seed) {
         Ok(Parted { split, apart }) => {
             plan.lookalikes = lookalikes(&groups.across, &apart, images, classes, Some(&split.parts));
@@ -297,7 +297,7 @@ fn split_groups(
 }
 
 /// Counts the parts of every class, and notes what makes the figures less good than they look.
-fn describe_parts(plan: &mut TrainPlan, items: &[Item], parts: &[Part]) {
+fn describe_parts(plan: &mut TrainPlan, items: &[Item], parts: &[SplitPart]) {
     for (item, part) in items.iter().zip(parts) {
         plan.classes[item.class].parts[*part as usize] += 1;
     }
@@ -319,8 +319,8 @@ fn describe_parts(plan: &mut TrainPlan, items: &[Item], parts: &[Part]) {
 }
 
 /// How cells are cut for their likeness where the network sees whole images.
-pub(in super::super) fn similarity_view() -> View {
-    View { preprocessing: Preprocessing::CellSquare(usual_square()), size: SIMILARITY_SIDE }
+pub(in super::super) fn similarity_view() -> InputView {
+    InputView { preprocessing: Preprocessing::CellSquare(usual_square()), size: SIMILARITY_SIDE }
 }
 
 /// What near-duplicates are found by, on the cells' squares at one size whatever the network sees: a copy turned about the
@@ -421,7 +421,7 @@ fn lookalikes(
     apart: &[NearDuplicatePair],
     CutImages { items, cuts }: &CutImages,
     classes: &ClassSet,
-    parts: Option<&[Part]>,
+    parts: Option<&[SplitPart]>,
 ) -> Lookalikes {
     let images = |pairs: &[NearDuplicatePair]| {
         let mut all: Vec<usize> = pairs.iter().flat_map(|p| [p.pair.0, p.pair.1]).collect();
@@ -487,7 +487,7 @@ impl PreparedDataset {
     }
 
     /// Cells of a part.
-    pub fn count(&self, part: Part) -> usize {
+    pub fn count(&self, part: SplitPart) -> usize {
         self.cells.iter().filter(|c| c.part == Some(part)).count()
     }
 

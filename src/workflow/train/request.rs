@@ -5,7 +5,7 @@ use crate::dataset::{Grouping, Ratio};
 use crate::domain::same_label;
 use crate::metrics::{Interval, Scores};
 use crate::model::VettedModel;
-use crate::task::{Cancel, Hold, Progress};
+use crate::task::{Cancel, Pause, Progress};
 use crate::training::{Recipe, RecipeKind, TrainingDevice};
 use crate::workflow::defaults;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ impl TrainRequest {
 pub struct TrainControl {
     /// Stops; the best so far is kept.
     pub cancel: Cancel,
-    pub hold: Hold,
+    pub pause: Pause,
     /// Steps.
     pub progress: Progress,
 }

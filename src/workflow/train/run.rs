@@ -6,13 +6,13 @@ use super::plan::PreparedDataset;
 use super::request::TrainOptions;
 use super::setup::Run;
 use super::verify::verify_and_write;
-use crate::dataset::Part;
+use crate::dataset::SplitPart;
 use crate::domain::EpochRow;
 use crate::files::{
     Content, create_folder, display_path, may_replace, not_an_input, probe_output, read_bounded, remove_file,
     write_atomic,
 };
-use crate::task::{Cancel, Hold};
+use crate::task::{Cancel, Pause};
 use crate::training::{Checkpoint, Control, CpuEngine, Observer, Source, StepMetrics, Stop, TrainState, Trainer};
 use crate::workflow::{Phase, UserError};
 use std::path::Path;
@@ -31,7 +31,7 @@ const MAX_CHECKPOINT: u64 = 2 << 30;
 pub fn train(
     prepared: &PreparedDataset,
     options: &TrainOptions,
-    hold: &Hold,
+    pause: &Pause,
     monitor: &mut TrainMonitor<'_>,
 ) -> Result<TrainOutcome, UserError> {
     prepared.ready()?;
@@ -51,7 +51,7 @@ pub fn train(
     let device = run.device()?;
     let trained_on = device.as_ref().map(|d| d.name().to_owned());
     let engine = CpuEngine::new(run.net.clone(), run.first, options.threads)?;
-    let (examples, validation) = (run.examples(Part::Train), run.examples(Part::Validation));
+    let (examples, validation) = (run.examples(SplitPart::Train), run.examples(SplitPart::Validation));
     let recipe = options.recipe.clone();
     let mut trainer =
         Trainer::new(engine, run.first, run.values.clone(), recipe, inputs, examples, validation).on(device);
@@ -66,11 +66,11 @@ pub fn train(
         None => Phase::TrainingOnProcessor { threads: run.threads },
         Some(gpu) => Phase::TrainingOn(gpu.clone()),
     }));
-    let mut watch = Watch {
+    let mut watch = RunObserver {
         place: &place,
         identity: &identity,
         cancel: monitor.cancel,
-        hold,
+        pause,
         on_event: &mut *monitor.on_event,
         saved: Instant::now(),
         begun: false,
@@ -137,11 +137,11 @@ fn resume(
     Ok(())
 }
 
-struct Watch<'a> {
+struct RunObserver<'a> {
     place: &'a Path,
     identity: &'a str,
     cancel: &'a Cancel,
-    hold: &'a Hold,
+    pause: &'a Pause,
     on_event: &'a mut dyn FnMut(TrainProgress),
     saved: Instant,
     /// Whether there is a checkpoint of this run.
@@ -149,10 +149,10 @@ struct Watch<'a> {
     told_full: bool,
 }
 
-impl Observer for Watch<'_> {
+impl Observer for RunObserver<'_> {
     fn step(&mut self, news: &StepMetrics) -> Control {
         (self.on_event)(TrainProgress::Step(*news));
-        self.hold.wait(self.cancel);
+        self.pause.wait(self.cancel);
         if self.cancel.is_cancelled() {
             Control::Stop
         } else if self.saved.elapsed().as_secs_f64() > SAVE_EVERY {

@@ -3,13 +3,13 @@
 use super::outcome::{TrainMonitor, TrainOutcome, TrainProgress};
 use super::plan::PreparedDataset;
 use super::request::TrainOptions;
-use crate::dataset::{CutCell, Part};
+use crate::dataset::{CutCell, SplitPart};
 use crate::files::{digest_of, memory_available};
 use crate::model::Network;
 use crate::task::cores;
 use crate::training::{
-    Activations, CellSource, CpuEngine, GradientEngine, Net, RecipeKind, Scaling, Stop, TrainState, TrainingDevice,
-    fitting_batch, gpu_engine,
+    Activations, CellSource, CpuEngine, GradientEngine, InputScaling, Net, RecipeKind, Stop, TrainState,
+    TrainingDevice, fitting_batch, gpu_engine,
 };
 use crate::workflow::{Phase, UserError};
 
@@ -53,7 +53,7 @@ impl<'a> Run<'a> {
     }
 
     /// Cells of a part and their classes.
-    pub(super) fn examples(&self, part: Part) -> Vec<(usize, usize)> {
+    pub(super) fn examples(&self, part: SplitPart) -> Vec<(usize, usize)> {
         let cells = self.prepared.cells.iter().enumerate();
         cells.filter(|(_, c)| c.part == Some(part)).map(|(i, c)| (i, c.class)).collect()
     }
@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
         CellSource {
             cache: &self.prepared.cache,
             cells: &self.cuts,
-            scaling: Scaling::of(&self.prepared.start.spec),
+            scaling: InputScaling::of(&self.prepared.start.spec),
             augmentation: self.options.recipe.augmentation,
         }
     }
@@ -78,9 +78,9 @@ impl<'a> Run<'a> {
         let recipe = &self.options.recipe;
         // Only training sees changed copies; the test part is not touched before the end, and then as images.
         let views = |part| match part {
-            Some(Part::Train) => recipe.views.max(1),
-            Some(Part::Validation) => 1,
-            Some(Part::Test) | None => 0,
+            Some(SplitPart::Train) => recipe.views.max(1),
+            Some(SplitPart::Validation) => 1,
+            Some(SplitPart::Test) | None => 0,
         };
         let views: Vec<usize> = self.prepared.cells.iter().map(|c| views(c.part)).collect();
         Activations::compute(

@@ -6,11 +6,11 @@ use super::outcome::{TrainMonitor, TrainOutcome, TrainProgress, checkpoint_of, s
 use super::plan::{PreparedDataset, perceptual_hashes};
 use super::request::{CurrentModelResult, HeldOutResult};
 use super::setup::Run;
-use crate::dataset::{CellCache, CellState, CutCell, Item, Part, PerceptualHash, View};
+use crate::dataset::{CellCache, CellState, CutCell, InputView, Item, PerceptualHash, SplitPart};
 use crate::domain::{Probabilities, TensorSpec, same_label};
 use crate::files::{digest_of, display_path, write_atomic};
 use crate::imaging;
-use crate::inference::{Answer, Engine, Provider, self_test_tensor};
+use crate::inference::{Engine, Prediction, Provider, self_test_tensor};
 use crate::metrics::{Scores, wilson};
 use crate::model::{
     HASH_BYTES, OodDetector, SELF_TEST_TOLERANCE, SelfTest, TrainingRecord, VettedModel, vet, write_network,
@@ -58,12 +58,12 @@ pub(super) fn verify_and_write(
     let draft = vet(&bytes, digest_of(&bytes))
         .map_err(|e| UserError::new(format!("the new model does not pass its own vetting: {e}")))?;
     let cuts_of = |items: &[(usize, usize)]| items.iter().map(|(i, _)| prepared.cells[*i].cut).collect::<Vec<_>>();
-    let validation = run.examples(Part::Validation);
+    let validation = run.examples(SplitPart::Validation);
     let answers = runtime_answers(&draft, &prepared.cache, &cuts_of(&validation), monitor)?;
     let logits = logits_of(trainer.engine(), run.first, weights, inputs, validation.iter().map(|(i, _)| *i))?;
     outcome.difference = check_agreement(&logits, &answers, prepared.labels.len())?;
     outcome.validation = Some(scores(prepared, &validation, &answers));
-    let test = run.examples(Part::Test);
+    let test = run.examples(SplitPart::Test);
     if !test.is_empty() {
         monitor.event(TrainProgress::Phase(Phase::TestSet));
         let answers = runtime_answers(&draft, &prepared.cache, &cuts_of(&test), monitor)?;
@@ -72,7 +72,7 @@ pub(super) fn verify_and_write(
         outcome.held_out = Some(HeldOutResult { scores: scores(prepared, &test, &answers), current });
     }
     monitor.event(TrainProgress::Phase(Phase::TrainingRecord));
-    description.ood = fit_ood(prepared, &draft, &run.examples(Part::Train), &answers, monitor)?;
+    description.ood = fit_ood(prepared, &draft, &run.examples(SplitPart::Train), &answers, monitor)?;
     if description.ood.is_none() {
         monitor.event(TrainProgress::Note("too few cells to learn what is unlike the training images".into()));
     }
@@ -108,9 +108,9 @@ fn self_test(run: &Run<'_>, weights: &[f32]) -> Result<SelfTest, UserError> {
 }
 
 /// The largest difference between the trainer's probabilities (`logits`, a row a cell) and ONNX Runtime's.
-fn check_agreement(logits: &[f32], answers: &[Answer], classes: usize) -> Result<f32, UserError> {
+fn check_agreement(logits: &[f32], answers: &[Prediction], classes: usize) -> Result<f32, UserError> {
     let mut difference = 0f32;
-    for (ours, Answer { probabilities: theirs, .. }) in logits.chunks_exact(classes).zip(answers) {
+    for (ours, Prediction { probabilities: theirs, .. }) in logits.chunks_exact(classes).zip(answers) {
         let ours = Probabilities::from_logits(ours).ok_or_else(|| {
             UserError::new("the trained network's answers are not finite; start again with a smaller learning rate")
         })?;
@@ -131,7 +131,7 @@ fn runtime_answers(
     cache: &CellCache,
     cells: &[CutCell],
     monitor: &TrainMonitor<'_>,
-) -> Result<Vec<Answer>, UserError> {
+) -> Result<Vec<Prediction>, UserError> {
     let mut engine = Engine::load(model, Provider::Cpu, cores())?;
     let mut out = Vec::with_capacity(cells.len());
     monitor.progress.set_total(monitor.progress.total() + cells.len());
@@ -142,7 +142,7 @@ fn runtime_answers(
             imaging::tensor(&image, &model.card().tensor, &mut tensors);
             monitor.progress.step();
         }
-        out.extend(engine.answers(tensors, part.len())?);
+        out.extend(engine.predict(tensors, part.len())?);
     }
     Ok(out)
 }
@@ -152,7 +152,7 @@ fn fit_ood(
     prepared: &PreparedDataset,
     model: &VettedModel,
     train: &[(usize, usize)],
-    validation: &[Answer],
+    validation: &[Prediction],
     monitor: &TrainMonitor<'_>,
 ) -> Result<Option<OodDetector>, UserError> {
     let mut chosen = train.to_vec();
@@ -161,7 +161,7 @@ fn fit_ood(
         chosen.truncate(FAMILIAR);
     }
     let cells: Vec<CutCell> = chosen.iter().map(|(i, _)| prepared.cells[*i].cut).collect();
-    let flat = |answers: &[Answer]| answers.iter().flat_map(|a| a.features.iter().copied()).collect::<Vec<f32>>();
+    let flat = |answers: &[Prediction]| answers.iter().flat_map(|a| a.features.iter().copied()).collect::<Vec<f32>>();
     let features = flat(&runtime_answers(model, &prepared.cache, &cells, monitor)?);
     let classes: Vec<usize> = chosen.iter().map(|(_, c)| *c).collect();
     Ok(fit_ood_detector(&features, &classes).and_then(|f| with_calibrated_threshold(f, &flat(validation))))
@@ -169,16 +169,16 @@ fn fit_ood(
 
 /// The images of training and validation, and those of the model that it began from.
 fn record(prepared: &PreparedDataset, monitor: &TrainMonitor<'_>) -> Result<TrainingRecord, UserError> {
-    let learnt = prepared.cells.iter().filter(|c| c.part != Some(Part::Test));
-    let (items, cells): (Vec<Item>, Vec<CutCell>) = learnt.map(|c| (c.item.clone(), c.cut)).unzip();
+    let overlap = prepared.cells.iter().filter(|c| c.part != Some(SplitPart::Test));
+    let (items, cells): (Vec<Item>, Vec<CutCell>) = overlap.map(|c| (c.item.clone(), c.cut)).unzip();
     // A model that is stopped by hand is still written whole.
     let (request, never) = (&prepared.request, Cancel::new());
     let hashes = perceptual_hashes(request, &prepared.cache, &items, &cells, &never, monitor.progress)?;
-    let hashes = hashes.iter().map(|r| r.as_ref().map_or([0; HASH_BYTES], PerceptualHash::kept));
+    let hashes = hashes.iter().map(|r| r.as_ref().map_or([0; HASH_BYTES], PerceptualHash::quantized));
     Ok(TrainingRecord::new(cells.iter().map(|c| &c.file).zip(hashes)).and(prepared.start.record.as_ref()))
 }
 
-fn scores(prepared: &PreparedDataset, items: &[(usize, usize)], answers: &[Answer]) -> Scores {
+fn scores(prepared: &PreparedDataset, items: &[(usize, usize)], answers: &[Prediction]) -> Scores {
     let pairs: Vec<(usize, usize)> =
         items.iter().zip(answers).map(|((_, c), a)| (*c, a.probabilities.top().0)).collect();
     let groups: Vec<usize> = items.iter().map(|(i, _)| prepared.cells[*i].group).collect();
@@ -193,7 +193,7 @@ fn current_model(
     monitor: &TrainMonitor<'_>,
 ) -> Result<CurrentModelResult, UserError> {
     let card = model.card();
-    let view = View { preprocessing: card.preprocessing.clone(), size: card.tensor.size };
+    let view = InputView { preprocessing: card.preprocessing.clone(), size: card.tensor.size };
     let own;
     let (cache, cells): (&CellCache, Vec<Option<CutCell>>) = if view == *prepared.cache.view() {
         (&prepared.cache, items.iter().map(|(i, _)| Some(prepared.cells[*i].cut)).collect())
