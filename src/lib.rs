@@ -18,7 +18,7 @@
 //! 11. Identity is an id or a digest, never a position: positions live only inside the function that draws or sorts.
 //! 12. Meaning is a type, never a text: no control flow on messages, no `Debug` output on the disk.
 //! 13. One question, one function: window, script, report and signature take a differential from the same call.
-//! 14. No network connection is opened unless a person asked for that very thing, nor by a library.
+//! 14. No network connection is opened unless the user asked for that very thing, nor by a library.
 //!
 //! `tests/house.rs` holds the arrows, circles, pages, sizes and the homes of the libraries; `clippy.toml` the rest.
 

@@ -62,7 +62,7 @@ impl Pause {
 pub struct Progress(Arc<(AtomicUsize, AtomicUsize)>);
 
 impl Progress {
-    /// Begins counting so many steps.
+    /// Begins counting this many steps.
     pub fn set_total(&self, n: usize) {
         self.0.0.store(0, Ordering::Relaxed);
         self.0.1.store(n, Ordering::Relaxed);

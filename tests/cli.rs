@@ -330,7 +330,7 @@ fn heat_maps_depend_on_the_head_and_sit_on_the_cell() {
     let model = leukoscope::workflow::default_model().unwrap();
     let entry = leukoscope::files::Entry { path: demo.path, named: true, error: None, square: None };
     let prepared = prepare(&entry, model.card(), Cells::All, &OwnSquares::new()).unwrap();
-    let head = leukoscope::model::Head::of(&model).unwrap();
+    let head = leukoscope::model::Head::find(&model).unwrap();
     let mut engine = Engine::load(&model, Provider::Cpu, 1).unwrap();
     let one = 3 * 128 * 128;
     let (mut exact, mut hidden) = (0.0, 0.0);

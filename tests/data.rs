@@ -109,7 +109,7 @@ fn kept_hashes_know_copies_and_no_strangers() {
     let (cancel, progress) = (Cancel::new(), Progress::default());
     let read = |items: &[Item]| -> Vec<Option<PerceptualHash>> {
         let states = cells.cut(items, &cancel, &progress).unwrap();
-        states.iter().map(|s: &CellState| Some(PerceptualHash::of(&cells.image(s.cell()?).unwrap()))).collect()
+        states.iter().map(|s: &CellState| Some(PerceptualHash::new(&cells.image(s.cell()?).unwrap()))).collect()
     };
     let every = |path: &Path, n: usize| {
         let items = scan(path, &|| false).unwrap().items;

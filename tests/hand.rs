@@ -264,7 +264,7 @@ fn copies_of_a_file_are_one_file() {
     h.run_steps(2);
     saved(&mut h);
     let d = h.state().state().review.slides.counts(None).clone();
-    assert_eq!((d.of("monocyte").reviewed, d.squares().all, reviewed(&h).len()), (1, 2, 2));
+    assert_eq!((d.count_of("monocyte").reviewed, d.squares().all, reviewed(&h).len()), (1, 2, 2));
 }
 
 #[test]

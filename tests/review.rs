@@ -80,13 +80,13 @@ fn several_cells_are_chosen_labelled_and_taken_back_at_once() {
     h.run_steps(2);
     let d = h.state().state().review.slides.counts(None).clone();
     assert_eq!(
-        (d.of("nucleated red cell").all, d.white().all),
+        (d.count_of("nucleated red cell").all, d.white().all),
         (4, 5),
         "nucleated red cells are outside the hundred percent"
     );
     // A tile that is not chosen with the others goes alone.
     h.state_mut().act(Input::Drop(all[0], "not a white cell".into()), 1.0);
-    assert_eq!(h.state().state().review.slides.counts(None).of("not a white cell").all, 1);
+    assert_eq!(h.state().state().review.slides.counts(None).count_of("not a white cell").all, 1);
     h.get_by_label_contains("nucleated red cell, 4").click();
     h.run_steps(3);
     assert_eq!(places(&h, &h.state().state().review.visible), [1, 2, 3, 6]);
@@ -462,7 +462,7 @@ fn keys_can_be_changed_and_the_other_command_loses_them() {
     assert_eq!(h.state().state().shell.dialog, leukoscope::app::shell::Dialog::Keyboard(Some(Command::Accept)));
     h.key_press(egui::Key::F);
     h.run_steps(3);
-    assert_eq!(h.state().state().shell.keys.of(Command::NextFlagged), None);
+    assert_eq!(h.state().state().shell.keys.get(Command::NextFlagged), None);
     h.key_press(egui::Key::Escape);
     h.run_steps(2);
     h.key_press(egui::Key::F);

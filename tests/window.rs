@@ -428,7 +428,7 @@ fn labels_are_given_by_keys_kept_and_found_again() {
     // Another class than the model's, by its key; the number of that class goes up.
     let classes = harness.state().state().model.card.classes.labels().to_vec();
     let other = (0..classes.len()).find(|c| classes[*c] != first).unwrap();
-    let count = |h: &Harness<'_, Window>, label: &str| h.state().state().review.slides.counts(None).of(label).all;
+    let count = |h: &Harness<'_, Window>, label: &str| h.state().state().review.slides.counts(None).count_of(label).all;
     let before = count(&harness, &classes[other]);
     let key =
         leukoscope::domain::CellClass::find(&classes[other]).and_then(leukoscope::domain::CellClass::key).unwrap();

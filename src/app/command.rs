@@ -10,7 +10,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 use std::sync::LazyLock;
 use strum::{EnumIter, IntoEnumIterator as _, IntoStaticStr};
 
-/// What a person can ask the window to do.
+/// What the user can ask the window to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 pub enum Command {
     OpenFolder,

@@ -14,7 +14,7 @@ pub enum Event {
     Models(models::Event),
 }
 
-/// What a person did.
+/// What the user did.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     Command(Command),
@@ -26,7 +26,7 @@ pub enum Input {
     Models(models::Input),
 }
 
-/// What shall be done outside.
+/// What should be done outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Around the pages.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A dialog that is answered faster than this was not answered by a person: there is none on this system.
+/// A dialog that is answered faster than this was not answered by the user: there is none on this system.
 const NO_DIALOG_WITHIN: Duration = Duration::from_millis(400);
 /// So long the program waits at its end for what is being written.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
@@ -20,7 +20,7 @@ const PROGRESS: Duration = Duration::from_millis(250);
 /// What a job of any page has to say to the shell: the same wherever it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// Something went wrong, in words for a person.
+    /// Something went wrong, in words for the user.
     Error(String),
     /// A file or folder was written.
     Written(PathBuf),

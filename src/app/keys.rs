@@ -1,4 +1,4 @@
-//! Keys that a person has changed, and keys as text. Plain values.
+//! Keys that the user has changed, and keys as text. Plain values.
 
 use super::command::Command;
 use egui::{Key, KeyboardShortcut, Modifiers};
@@ -10,20 +10,20 @@ pub struct Keymap(HashMap<Command, Option<KeyboardShortcut>>);
 
 impl Keymap {
     /// The keys of a command.
-    pub fn of(&self, command: Command) -> Option<KeyboardShortcut> {
+    pub fn get(&self, command: Command) -> Option<KeyboardShortcut> {
         self.0.get(&command).copied().unwrap_or_else(|| command.shortcut())
     }
 
     /// All keys of a command: its own, and those that hands know from other programs.
     pub fn all_of(&self, command: Command) -> Vec<KeyboardShortcut> {
-        let own = self.of(command);
+        let own = self.get(command);
         let also = command.other_shortcut().filter(|_| !self.0.contains_key(&command));
         own.into_iter().chain(also).collect()
     }
 
     /// The command of some keys.
     pub fn command(&self, keys: KeyboardShortcut) -> Option<Command> {
-        Command::all().iter().copied().find(|c| self.of(*c) == Some(keys))
+        Command::all().iter().copied().find(|c| self.get(*c) == Some(keys))
     }
 
     /// Gives a command other keys; the command that had them loses them, and is returned.
@@ -96,7 +96,7 @@ mod tests {
         let mut map = Keymap::default();
         let keys = Command::Undo.shortcut().expect("has keys");
         assert_eq!(map.bind(Command::Redo, keys), Some(Command::Undo));
-        assert_eq!((map.of(Command::Redo), map.of(Command::Undo)), (Some(keys), None));
+        assert_eq!((map.get(Command::Redo), map.get(Command::Undo)), (Some(keys), None));
         assert_eq!(Keymap::from_words(&map.to_config()), map);
         // As version 0.1.0 wrote it.
         let before = BTreeMap::from([
@@ -104,8 +104,8 @@ mod tests {
             ("ExportCsv".to_owned(), String::new()),
         ]);
         let read = Keymap::from_words(&before);
-        assert_eq!(read.of(Command::UseProvider(crate::inference::Provider::DirectMl)).map(words), Some("F9".into()));
-        assert_eq!(read.of(Command::Export(crate::workflow::Export::Labels)), None);
+        assert_eq!(read.get(Command::UseProvider(crate::inference::Provider::DirectMl)).map(words), Some("F9".into()));
+        assert_eq!(read.get(Command::Export(crate::workflow::Export::Labels)), None);
         let odd =
             BTreeMap::from([("Nothing".to_owned(), "Ctrl+Q".to_owned()), ("Undo".to_owned(), "Hyper+X".to_owned())]);
         assert_eq!(Keymap::from_words(&odd), Keymap::default());

@@ -77,7 +77,7 @@ pub fn phase_text(phase: &Phase) -> String {
     look_up(phase.template()).replace("%{n}", &phase.argument())
 }
 
-/// A number with so many decimals, as the language writes it.
+/// A number with this many decimals, as the language writes it.
 pub fn decimal(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     match Language::current() {

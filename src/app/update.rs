@@ -43,7 +43,7 @@ pub fn availability(state: &State, command: Command) -> Availability {
         Command::PauseTraining => Some(state.train.paused),
         _ => shell::checked(&state.shell, command).or_else(|| review::checked(&state.review, command)),
     };
-    let amend = || state.shell.keys.of(Command::Amend).map_or_else(|| Command::Amend.text(), keys::words);
+    let amend = || state.shell.keys.get(Command::Amend).map_or_else(|| Command::Amend.text(), keys::words);
     let refusal = if review_open && !enabled { review::refusal(&state.review, command, amend) } else { None };
     Availability { enabled, checked, refusal }
 }
@@ -60,7 +60,7 @@ fn with_one_dialog(state: &mut State, work: impl FnOnce(&mut State) -> Vec<Effec
     effects
 }
 
-/// A person's command.
+/// The user's command.
 pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
     if !availability(state, command).enabled {
         return Vec::new();
@@ -134,7 +134,7 @@ fn leave(state: &mut State, now: f64) -> Vec<Effect> {
     effects(review::input(&mut state.review, &mut state.shell, review::Input::Leave, now))
 }
 
-/// A person's input.
+/// The user's input.
 pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
     with_one_dialog(state, |state| take(state, input, now))
 }

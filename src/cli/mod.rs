@@ -31,12 +31,12 @@ pub enum Exit {
     Interrupted = 130,
 }
 
-/// What shall happen after the arguments were read.
+/// What should happen after the arguments were read.
 #[derive(Debug)]
 pub enum Next {
     /// The command was done.
     Exit(Exit),
-    /// The window shall open on these.
+    /// The window should open on these.
     Window {
         /// Files and folders.
         paths: Vec<PathBuf>,
@@ -250,7 +250,7 @@ fn cancel_on_interrupt(cancel: &Cancel) {
     });
 }
 
-/// Writes to the standard output; a reader that has gone is no error.
+/// Writes to the standard output; a reader that has gone is not an error.
 fn say(text: &str) -> Result<Exit, UserError> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

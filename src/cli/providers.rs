@@ -33,7 +33,7 @@ pub(super) fn providers(a: &Providers) -> Result<Exit, UserError> {
         };
         record
     } else {
-        Record::of(model.card().digest)
+        Record::load(model.card().digest)
     };
     let here = provider_statuses();
     if a.json {

@@ -42,7 +42,7 @@ pub(super) fn differential_table(d: &Differential, classes: &ClassSet) -> String
     let mut t = String::from("\n");
     for label in classes.clinical_order().into_iter().filter_map(|i| classes.label(i)) {
         let share = d.share(label).map_or(String::new(), |s| format!("{:.0} %", s * 100.0));
-        let _ = writeln!(t, "{label:<14}{:>6}{:>8}", d.of(label).all, share);
+        let _ = writeln!(t, "{label:<14}{:>6}{:>8}", d.count_of(label).all, share);
     }
     t
 }

@@ -68,11 +68,11 @@ fn body(grey: &[f32], n: usize) -> ((f32, f32), f32) {
 impl PerceptualHash {
     /// Reads a cut image.
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
-    pub fn of(image: &RgbImage) -> Self {
+    pub fn new(image: &RgbImage) -> Self {
         let copy = crate::imaging::stretch(image, COPY as usize);
         let n = COPY as usize;
         let mut grey: Vec<f32> = copy.pixels().map(|p| p.0.iter().map(|v| f32::from(*v)).sum::<f32>()).collect();
-        // Black is no stain: it is what a program left in the corners when it turned the image.
+        // Black is not a stain: it is what a program left in the corners when it turned the image.
         let mut sorted = grey.clone();
         sorted.sort_by(f32::total_cmp);
         let light = sorted[sorted.len() * 4 / 5];
@@ -262,7 +262,7 @@ mod tests {
             let copy = turned(&images[i], degrees, i % 2 == 1);
             images.push(copy);
         }
-        let alike: Vec<_> = images.iter().map(|p| Some(PerceptualHash::of(p))).collect();
+        let alike: Vec<_> = images.iter().map(|p| Some(PerceptualHash::new(p))).collect();
         let found = near_duplicates(&alike, &Cancel::new(), &Progress::default());
         assert!(found.windows(2).all(|w| w[0].correlation >= w[1].correlation), "{found:?}");
         let pairs: Vec<(usize, usize)> = found.iter().map(|p| p.pair).collect();

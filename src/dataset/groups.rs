@@ -1,5 +1,5 @@
 //! Which images belong together: by the dataset's own column, else by what their file names say; images of which neither
-//! says anything are put with their lookalikes. What was read from the names is kept in words, for a person to look at.
+//! says anything are put with their lookalikes. What was read from the names is kept in words, for the user to look at.
 //! Nothing is split here.
 
 use super::duplicates::NearDuplicatePair;
@@ -202,7 +202,7 @@ fn by_names(items: &[Item]) -> Vec<(Pattern, String)> {
         let read: usize = sizes.values().sum();
         let largest = sizes.values().copied().max().unwrap_or(0);
         // A reading is believed when it makes several groups, some of them of several images, and no group that is
-        // most of the data: else it reads something that is no origin (a class, a running number).
+        // most of the data: else it reads something that is not an origin (a class, a running number).
         let believed = sizes.len() >= 3 && read > sizes.len() && 10 * largest <= 6 * items.len();
         if believed {
             for (named, key) in named.iter_mut().zip(keys) {

@@ -60,7 +60,7 @@ pub enum DatasetError {
 /// Lists a dataset.
 ///
 /// # Errors
-/// [`DatasetError`], in words for a person.
+/// [`DatasetError`], in words for the user.
 pub fn scan(path: &Path, stop: &dyn Fn() -> bool) -> Result<Scanned, DatasetError> {
     let shown = display_path(path);
     let listing = walk(&[path.to_owned()], stop);

@@ -64,7 +64,7 @@ fn counts(classes: &[usize], parts: &[SplitPart]) -> Vec<usize> {
     counts
 }
 
-/// What shall lie in one part: groups with lookalikes in each other, the most alike first, none of them with more than
+/// What should lie in one part: groups with lookalikes in each other, the most alike first, none of them with more than
 /// `room` of a class, and as many of each class as there are parts.
 #[expect(clippy::cast_precision_loss, reason = "counts of images")]
 fn together(classes: &[usize], groups: &Groups, fixed: &[Option<SplitPart>], ratio: Ratio, room: f64) -> Vec<usize> {

@@ -71,7 +71,7 @@ impl std::str::FromStr for Ratio {
         match parts.as_deref() {
             Some(p @ ([_, _] | [_, _, _])) if fine(p) => {
                 let sum: f64 = p.iter().sum();
-                // Percent or shares; a person may round thirds.
+                // Percent or shares; the user may round thirds.
                 if (sum - 100.0).abs() > 1.0 && (sum - 1.0).abs() > 0.01 {
                     return Err(RatioError::Sum(s.to_owned(), sum));
                 }
@@ -100,7 +100,7 @@ pub enum SplitError {
         class: usize,
         images: usize,
         groups: usize,
-        /// Parts that there shall be.
+        /// Parts that there should be.
         parts: usize,
     },
     /// The dataset's own parts tear a group.

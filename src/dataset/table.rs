@@ -35,7 +35,7 @@ pub enum TableError {
     /// Some numbers of a square, and not all.
     #[error("x, y and side belong together; one of them is empty")]
     SomeNumbers,
-    /// A column and how its field begins, which is no number of pixels; whether there is a comma in it.
+    /// A column and how its field begins, which is not a number of pixels; whether there is a comma in it.
     #[error("column {}: \"{}\" is not a number of pixels{}", .0, .1.escape_debug(), if *.2 { "; write a point, not a comma" } else { "" })]
     NoNumber(&'static str, String, bool),
     /// A square of less than a pixel.

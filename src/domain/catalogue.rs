@@ -476,7 +476,7 @@ pub fn invisible(c: char) -> bool {
 /// The longest label that is taken from a table, in characters.
 const LONGEST_LABEL: usize = 100;
 
-/// Why a text of a table is no label, where it is none: it could not be shown, or would fill the screen.
+/// Why a text of a table is not a label, where it is none: it could not be shown, or would fill the screen.
 pub fn label_fault(text: &str) -> Option<String> {
     if text.chars().any(invisible) {
         return Some("the label holds control characters, or others that cannot be seen".into());

@@ -1,4 +1,4 @@
-//! Counts of labels over a set of images, as they stand: the model's where nobody looked, a person's where somebody did.
+//! Counts of labels over a set of images, as they stand: the model's where nobody looked, the user's where somebody did.
 //!
 //! Counting only: reference ranges, intervals and sign-off belong to the laboratory's report.
 
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub struct Count {
     /// Cells.
     pub all: usize,
-    /// Of these, cells that a person has looked at.
+    /// Of these, cells that the user has looked at.
     pub reviewed: usize,
 }
 
@@ -83,7 +83,7 @@ impl Differential {
         self.images += other.images;
     }
 
-    pub fn of(&self, label: &str) -> Count {
+    pub fn count_of(&self, label: &str) -> Count {
         self.cells.get(label).copied().unwrap_or_default()
     }
 
@@ -113,14 +113,14 @@ impl Differential {
 
     /// Cells that nobody could name.
     pub fn unidentified(&self) -> Count {
-        self.of(UNIDENTIFIED)
+        self.count_of(UNIDENTIFIED)
     }
 
     /// Share of a label among the white cells, 0..=1; `None` while nothing is counted.
     pub fn share(&self, label: &str) -> Option<f64> {
         let total = self.white().all;
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        (total > 0).then(|| self.of(label).all as f64 / total as f64)
+        (total > 0).then(|| self.count_of(label).all as f64 / total as f64)
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(d.white(), Count { all: 4, reviewed: 2 });
         assert_eq!((d.share("neutrophil"), d.squares().all, d.unidentified().all), (Some(0.75), 9, 1));
         d.count("neutrophil", true, false);
-        assert_eq!(d.of("neutrophil"), Count { all: 2, reviewed: 0 });
+        assert_eq!(d.count_of("neutrophil"), Count { all: 2, reviewed: 0 });
         let mut both = d.clone();
         both.merge(&d);
         assert_eq!(both.white().all, 6);

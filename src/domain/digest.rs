@@ -15,7 +15,7 @@ impl Digest {
     }
 }
 
-/// What is no digest: not 64 hexadecimal digits.
+/// What is not a digest: not 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a SHA-256 digest: 64 hexadecimal digits are needed")]
 pub struct NoDigest;

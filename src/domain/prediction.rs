@@ -108,7 +108,7 @@ impl Status {
     }
 }
 
-/// The number of the first cell that a person adds to an image; no finder finds so many.
+/// The number of the first cell that the user adds to an image; no finder finds so many.
 pub const ADDED: u32 = 100_001;
 
 /// One cell and what the model makes of it.
@@ -137,7 +137,7 @@ impl CellResult {
     }
 }
 
-/// Why an image has no result, in words for a person.
+/// Why an image has no result, in words for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// The image could not be read, decoded or classified; the others may well be.
@@ -176,7 +176,7 @@ pub struct ImageResult {
     pub size: Option<(u32, u32)>,
     /// Cells or the reason why there are none.
     pub outcome: Outcome,
-    /// What a person should know although the image was read ("first of 3 pages").
+    /// What the user should know although the image was read ("first of 3 pages").
     pub warnings: Vec<String>,
     /// The execution provider that ran, where one did.
     pub provider: Option<Arc<str>>,

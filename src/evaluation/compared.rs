@@ -138,7 +138,7 @@ impl Compared {
             .zip(&rows)
             .map(
                 |(e, rows)| {
-                    if known.is_empty() { Some(e.scores.clone()) } else { Evaluation::of(&e.of_rows(rows)?, e.seed) }
+                    if known.is_empty() { Some(e.scores.clone()) } else { Evaluation::new(&e.of_rows(rows)?, e.seed) }
                 },
             )
             .collect();

@@ -210,10 +210,10 @@ impl Evaluated {
 
     /// Computes all scores again with intervals, after references were corrected.
     pub fn score(&mut self) {
-        if let Some(scores) = Evaluation::of(&self.sample, self.seed) {
+        if let Some(scores) = Evaluation::new(&self.sample, self.seed) {
             self.scores = scores;
         }
-        self.unseen = self.without_overlap().and_then(|s| Evaluation::of(&s, self.seed));
+        self.unseen = self.without_overlap().and_then(|s| Evaluation::new(&s, self.seed));
     }
 
     /// The sample without cells that were in the training; `None` where there is none of them.
@@ -290,7 +290,7 @@ pub(crate) mod tests {
             grouping: vec![],
             notes: vec![],
             cells,
-            scores: Evaluation::of(&sample, 1).expect("cells"),
+            scores: Evaluation::new(&sample, 1).expect("cells"),
             sample,
             unseen: None,
             recorded: true,

@@ -78,7 +78,7 @@ impl AtomicFile {
                 if target.is_file() {
                     let mut head = Vec::new();
                     io::Read::read_to_end(&mut io::Read::take(File::open(file.path())?, 512), &mut head)?;
-                    super::inputs::may_replace(&target, super::inputs::Content::of(&head))?;
+                    super::inputs::may_replace(&target, super::inputs::Content::sniff(&head))?;
                 }
                 file.persist(&target).map_err(|e| e.error)?;
                 super::inputs::remember_written(&target);
@@ -164,7 +164,7 @@ fn sweep_once(folder: &Path) {
     }
 }
 
-/// Removes what killed writers left behind long ago. Best effort: a leftover is no reason to refuse work.
+/// Removes what killed writers left behind long ago. Best effort: a leftover is not a reason to refuse work.
 fn sweep(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {

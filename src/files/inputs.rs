@@ -51,7 +51,7 @@ pub(super) fn remember_read(path: &Path, meta: &Metadata) {
     }
 }
 
-/// A file that was looked at turned out to be nothing that is wanted here: it is no input.
+/// A file that was looked at turned out to be nothing that is wanted here: it is not an input.
 pub fn not_an_input(path: &Path) {
     if let Ok(meta) = std::fs::metadata(path)
         && let Some(id) = identity(path, &meta)
@@ -119,7 +119,7 @@ const TABLES: [&[u8]; 7] = [
 
 impl Content {
     /// From the first bytes (a few hundred are enough).
-    pub fn of(head: &[u8]) -> Self {
+    pub fn sniff(head: &[u8]) -> Self {
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
         let first = text.iter().find(|b| !b.is_ascii_whitespace());
         if let Some(which) = TABLES.iter().position(|t| text.starts_with(t)) {
@@ -154,7 +154,7 @@ impl Content {
         }
     }
 
-    /// For a person: "a table".
+    /// For the user: "a table".
     fn text(self) -> &'static str {
         match self {
             Self::Empty => "an empty file",
@@ -200,8 +200,8 @@ pub fn may_replace(path: &Path, new: Content) -> io::Result<()> {
             "this is a file that SQLite keeps beside a session. Nothing was written: choose another name".into(),
         ));
     }
-    let there = Content::of(&head(path).unwrap_or_default());
-    // Another table than the one that comes may hold a person's labels.
+    let there = Content::sniff(&head(path).unwrap_or_default());
+    // Another table than the one that comes may hold the user's labels.
     if there == Content::Empty || there == new {
         return Ok(());
     }
@@ -280,7 +280,7 @@ mod tests {
         for bytes in [&b""[..], table, table] {
             write_atomic(&path, bytes).expect("an older output");
         }
-        // Another table may hold a person's labels; JSON is no table.
+        // Another table may hold the user's labels; JSON is not a table.
         for other in [&b"sha256,cell,label,suggested\n"[..], b"{\"rows\": []}"] {
             assert!(write_atomic(&path, other).is_err());
         }

@@ -1,5 +1,5 @@
 //! Files that are the user's alone: made with 0600 in folders with 0700, and tightened where an older version left them open.
-//! What belongs to somebody else, and what is no plain file, keeps the mode it has.
+//! What belongs to somebody else, and what is not a plain file, keeps the mode it has.
 
 use super::write_atomic;
 use std::io;
@@ -24,7 +24,7 @@ pub fn make_private(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Takes a file of this user's away from everybody else. Best effort: who may read a file is no reason to refuse work.
+/// Takes a file of this user's away from everybody else. Best effort: who may read a file is not a reason to refuse work.
 pub fn keep_private(path: &Path) {
     tighten(path, false);
 }
@@ -81,7 +81,7 @@ pub fn copy_private(from: &Path, to: &Path) -> io::Result<()> {
 /// The first bytes of a file, at most so many.
 ///
 /// # Errors
-/// What the operating system says; also for what is no regular file.
+/// What the operating system says; also for what is not a regular file.
 pub fn head(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("not a regular file"));

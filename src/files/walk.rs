@@ -1,4 +1,4 @@
-//! Turns the paths a person named into a list of files, in a fixed order, every trouble an item of the list.
+//! Turns the paths the user named into a list of files, in a fixed order, every trouble an item of the list.
 //!
 //! Order: the arguments as given; within a folder by name, sub-folders in their place. Links are followed,
 //! loops are items with an error. Hidden files and folders are left out of a folder (not when named).

@@ -38,12 +38,12 @@ impl Default for Limits {
     }
 }
 
-/// Why bytes are not an image that can be used. The text tells a person what to do.
+/// Why bytes are not an image that can be used. The text tells the user what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// No known signature.
     #[error("not an image: the content is no JPEG, PNG, BMP, TIFF or WebP, whatever the name says")]
-    NotAImage,
+    NotAnImage,
     /// A microscope's native file.
     #[error("a {0} file; open it in the microscope's software and export as TIFF")]
     Microscope(&'static str),
@@ -76,7 +76,7 @@ pub enum DecodeError {
 pub struct Decoded {
     /// RGB, 8 bit, upright.
     pub image: RgbImage,
-    /// Things a person should know.
+    /// Things the user should know.
     pub warnings: Vec<String>,
 }
 
@@ -103,7 +103,7 @@ pub fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded, DecodeError> {
         Sniffed::Tiff => tiff_image(bytes, limits, &mut warnings)?,
         Sniffed::Microscope(name) => return Err(DecodeError::Microscope(name)),
         Sniffed::OtherImage(name) => return Err(DecodeError::OtherImage(name)),
-        Sniffed::Unknown => return Err(DecodeError::NotAImage),
+        Sniffed::Unknown => return Err(DecodeError::NotAnImage),
     };
     if orientation != Orientation::NoTransforms {
         let mut turned = DynamicImage::ImageRgb8(image);
@@ -257,7 +257,7 @@ fn fill_range(image: &mut DynamicImage, declared: Option<u16>) -> Option<String>
         _ => None,
     }
     .filter(|m| *m > 0)?;
-    // What is declared and exceeded is no maximum.
+    // What is declared and exceeded is not a maximum.
     let declared = declared.filter(|d| *d >= most && *d < u16::MAX);
     let full = declared.or_else(|| [8, 10, 12, 14].into_iter().map(|bits| (1u16 << bits) - 1).find(|f| *f >= most))?;
     let scaled = |v: &mut u16| {

@@ -31,7 +31,7 @@ const FIELD_STRENGTH: f64 = 0.75;
 const FIELD_COMPACT: f64 = 0.40;
 /// More than six things of a size are white cells only where they cover less than this share of the image.
 const WHITE_CELL_COVER: f64 = 0.05;
-/// What is stained less than this is no nucleus at all, and neither is what stands out less than [`LEAST_CONTRAST`]
+/// What is stained less than this is not a nucleus at all, and neither is what stands out less than [`LEAST_CONTRAST`]
 /// from the middle of the image's scores. The palest nucleus of 705 in four collections of fields has 38.
 const LEAST_STRENGTH: f64 = 34.0;
 /// See [`LEAST_STRENGTH`].

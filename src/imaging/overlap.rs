@@ -6,14 +6,14 @@ use super::square::stretch;
 
 /// Side of the small copy, pixels.
 const FINE: usize = 60;
-/// So many of its pixels a side are one of the coarse copy, by which most pairs are turned away.
+/// This many of its pixels a side are one of the coarse copy, by which most pairs are turned away.
 const STEP: usize = 4;
 const COARSE: usize = FINE / STEP;
 /// Shifts that are tried, pixels of the coarse copy in each direction; twice as many of the fine one around the best of them.
 const SHIFT: isize = 2;
 /// Light that changes over more pixels than these is the lamp's or the eyepiece's, not the field's.
 const LIGHT: usize = 3;
-/// Values further out than so many standard deviations are cut: one dark nucleus is not the whole field.
+/// Values further out than this many standard deviations are cut: one dark nucleus is not the whole field.
 const FARTHEST: f32 = 3.0;
 /// Pairs whose coarse copies correlate less are not looked at further. True pairs had 0.64 and more.
 const COARSE_LEAST: f32 = 0.45;

@@ -4,7 +4,7 @@ use super::resample::read_square;
 use crate::domain::Square;
 use image::RgbImage;
 
-/// How much of the heat's colour is seen unless a person says otherwise.
+/// How much of the heat's colour is seen unless the user says otherwise.
 pub const HEAT_OPACITY: f32 = 0.6;
 
 /// Stops of "viridis" (matplotlib, CC0), dark to light: as a scale of one quantity it reads right for colour-blind eyes too.

@@ -48,7 +48,7 @@ impl<'a> CellSource<'a> {
     }
 
     /// Numbers and squares of the cells, most evident first; for a model of whole images the one part that it sees. `given` is where a
-    /// dataset says that the cell is; `own` are squares that a person moved (of a number that is found) or added (from [`ADDED`] on).
+    /// dataset says that the cell is; `own` are squares that the user moved (of a number that is found) or added (from [`ADDED`] on).
     pub fn squares(&self, cells: Cells, given: Option<Square>, own: &[(u32, Square)]) -> Vec<(u32, Square)> {
         let (finding, how) = match (&self.finding, self.preprocessing) {
             (Some(finding), Preprocessing::CellSquare(how)) => (finding, how),

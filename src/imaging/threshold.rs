@@ -102,7 +102,7 @@ fn score_of(rgb: [u8; 3], gains: [u16; 3]) -> u8 {
     #[expect(clippy::cast_possible_wrap, reason = "(255·16 · 16383) >> 16 is below 1024")]
     let level = |v: u8, gain: u16| ((((u32::from(v) << 4) * u32::from(gain)) >> 16) as u16).min(255) as i16;
     let (r, g, b) = (level(rgb[0], gains[0]), level(rgb[1], gains[1]), level(rgb[2], gains[2]));
-    // Black is no stain but no light: a turned image's corners, the edge of the field of view.
+    // Black is not a stain but no light: a turned image's corners, the edge of the field of view.
     if r.max(g).max(b) < BLACK {
         return 0;
     }

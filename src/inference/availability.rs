@@ -79,7 +79,7 @@ pub fn provider_status(provider: Provider) -> ProviderStatus {
         Provider::WebGpu if built_in(WebGPU::NAME) => there("built in".into(), "WebGPU".into()),
         Provider::OpenVino if built_in(OpenVINO::NAME) => there("built in".into(), "OpenVINO".into()),
         Provider::WebGpu | Provider::OpenVino => {
-            let Some(plugin) = Plugin::of(provider) else { return absent(provider, "unknown".into(), None) };
+            let Some(plugin) = Plugin::for_provider(provider) else { return absent(provider, "unknown".into(), None) };
             match devices(runtime, &plugin) {
                 Ok(all) => {
                     let what: Vec<String> = all.iter().map(describe).collect();

@@ -50,7 +50,7 @@ fn place(model: Digest) -> Option<PathBuf> {
 
 impl Record {
     /// What was measured with a model; nothing where nothing was.
-    pub fn of(model: Digest) -> Self {
+    pub fn load(model: Digest) -> Self {
         let read = place(model).and_then(|p| read_bounded(&p, 1 << 20).ok());
         read.and_then(|s| serde_json::from_slice(&s.bytes).ok()).unwrap_or_default()
     }
@@ -82,7 +82,7 @@ impl Record {
 
 /// What `auto` means for a model on this machine, where it was measured.
 pub(super) fn measured_choice(model: Digest) -> Option<(Provider, String)> {
-    let record = Record::of(model);
+    let record = Record::load(model);
     if record.all.is_empty() {
         return None;
     }

@@ -62,7 +62,7 @@ pub struct EngineReport {
 }
 
 impl EngineReport {
-    /// One line for a person: "cpu (102 of 102 nodes); cuda not used: …".
+    /// One line for the user: "cpu (102 of 102 nodes); cuda not used: …".
     pub fn to_line(&self) -> String {
         let total: usize = self.nodes.iter().map(|(_, n)| n).sum();
         let mut line = self.actual.to_string();
@@ -262,7 +262,7 @@ impl Engine {
     pub fn predict(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Prediction>, EngineError> {
         match self.model.card().fixed_batch {
             Some(fixed) if fixed != n => {
-                // The graph takes so many and no other number: the last ones are filled up with nothing.
+                // The graph takes this many and no other number: the last ones are filled up with nothing.
                 let one = tensors.len() / n.max(1);
                 let mut all = Vec::with_capacity(n);
                 for part in tensors.chunks(one * fixed) {
@@ -382,7 +382,7 @@ enum Placed {
 }
 
 fn placed(runtime: &'static Runtime, provider: Provider) -> Result<Placed, ProviderError> {
-    match (dispatch(runtime, provider), Plugin::of(provider)) {
+    match (dispatch(runtime, provider), Plugin::for_provider(provider)) {
         (Ok(built_in), _) => Ok(Placed::BuiltIn(built_in)),
         (Err(_), Some(plugin)) => Ok(Placed::Plugin(devices(runtime, &plugin)?)),
         (Err(why), None) => Err(why),

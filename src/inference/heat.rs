@@ -24,7 +24,7 @@ pub struct HeatMap {
 
 impl HeatMap {
     /// Takes raw values: what speaks against the class is 0, the highest is 1.
-    fn of(side: usize, raw: &[f32], how: &'static str) -> Self {
+    fn new(side: usize, raw: &[f32], how: &'static str) -> Self {
         let top = raw.iter().copied().fold(0.0f32, f32::max);
         let values = raw.iter().map(|v| if top > 0.0 { v.max(0.0) / top } else { 0.0 }).collect();
         Self { side, values, how }
@@ -69,7 +69,7 @@ pub fn activation_map(
         (0..channels).map(|c| (0..places).map(|p| value(c, p)).sum::<f32>() / places as f32).collect();
     let slope = head.slope(&pooled, class);
     let raw: Vec<f32> = (0..places).map(|p| slope.iter().enumerate().map(|(c, s)| s * value(c, p)).sum()).collect();
-    Ok(Some(HeatMap::of(side, &raw, "class activation map")))
+    Ok(Some(HeatMap::new(side, &raw, "class activation map")))
 }
 
 /// The map of a model of which nothing is known: how much the class' probability falls where a patch of the tensor's mean
@@ -113,5 +113,5 @@ pub fn occlusion_map(
         raw.push(whole - of(engine.run(hidden, 1)?));
         progress.step();
     }
-    Ok(Some(HeatMap::of(PATCHES, &raw, "occlusion")))
+    Ok(Some(HeatMap::new(PATCHES, &raw, "occlusion")))
 }

@@ -58,11 +58,11 @@ pub struct Options {
     pub workers: Option<usize>,
     /// What each cell's row carries of its pooled features.
     pub features: CellFeatures,
-    /// Squares that a person drew or moved.
+    /// Squares that the user drew or moved.
     pub own: Arc<OwnSquares>,
     /// Only for tests and measurements: a shape other than the provider's own.
     pub schedule: Option<Schedule>,
-    /// Only for tests: the provider calls itself by this name, and fails after so many runs.
+    /// Only for tests: the provider calls itself by this name, and fails after this many runs.
     pub fails_after: Option<(usize, &'static str)>,
 }
 

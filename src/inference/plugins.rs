@@ -57,7 +57,7 @@ const PLUGINS: [Plugin; 2] = [
 
 impl Plugin {
     /// The plug-in of a provider, where it comes as one.
-    pub fn of(provider: Provider) -> Option<Self> {
+    pub fn for_provider(provider: Provider) -> Option<Self> {
         PLUGINS.into_iter().find(|p| p.provider == provider)
     }
 
@@ -175,8 +175,8 @@ mod tests {
 
     #[test]
     fn only_what_its_package_lays_beside_it_belongs_to_a_library() {
-        let webgpu = Plugin::of(Provider::WebGpu).expect("a plug-in");
-        let openvino = Plugin::of(Provider::OpenVino).expect("a plug-in");
+        let webgpu = Plugin::for_provider(Provider::WebGpu).expect("a plug-in");
+        let openvino = Plugin::for_provider(Provider::OpenVino).expect("a plug-in");
         assert!(webgpu.needs("dxil.dll") && !webgpu.needs("my-notes.json") && !webgpu.needs("other.so"));
         for name in ["libopenvino.so.2641", "libtbb.so.12", "libopenvino_intel_cpu_plugin.so", "cache.json"] {
             assert!(openvino.needs(name), "{name}");

@@ -9,10 +9,10 @@ use crate::model::ModelCard;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Squares that a person drew or moved, by image: numbers of cells, and where these are.
+/// Squares that the user drew or moved, by image: numbers of cells, and where these are.
 pub type OwnSquares = HashMap<Digest, Vec<(u32, Square)>>;
 
-/// A file that is no image and that nobody named: it is counted, not failed.
+/// A file that is not an image and that nobody named: it is counted, not failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skip;
 
@@ -23,7 +23,7 @@ pub struct PreparedImage {
     pub digest: Option<Digest>,
     /// Width and height of the upright image.
     pub size: Option<(u32, u32)>,
-    /// The cells' numbers and squares, most evident first, then what a person added; one "square" is the whole image for
+    /// The cells' numbers and squares, most evident first, then what the user added; one "square" is the whole image for
     /// a model that wants it.
     pub squares: Vec<(u32, Square)>,
     /// The tensors of the squares, one after the other.
@@ -43,7 +43,7 @@ impl PreparedImage {
 /// Reads and decodes one image within the usual bounds; the digest is that of the file's bytes.
 ///
 /// # Errors
-/// Words for a person, and the digest where the file could be read.
+/// Words for the user, and the digest where the file could be read.
 pub fn decode_file(path: &Path) -> Result<(Decoded, Digest), (Option<Digest>, String)> {
     let snapshot = read_bounded(path, MAX_IMAGE_BYTES).map_err(|e: ReadError| (None, e.to_string()))?;
     let decoded =
@@ -51,11 +51,11 @@ pub fn decode_file(path: &Path) -> Result<(Decoded, Digest), (Option<Digest>, St
     Ok((decoded, snapshot.digest))
 }
 
-/// Prepares one entry of a listing for a model. Where a person moved or added squares (`own`), or the listing says where
+/// Prepares one entry of a listing for a model. Where the user moved or added squares (`own`), or the listing says where
 /// the cell is, that is what the model sees.
 ///
 /// # Errors
-/// [`Skip`] for a file found in a folder whose content is no image.
+/// [`Skip`] for a file found in a folder whose content is not an image.
 pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells, own: &OwnSquares) -> Result<PreparedImage, Skip> {
     if let Some(error) = &entry.error {
         return Ok(PreparedImage::failed(None, error.clone()));
@@ -69,7 +69,7 @@ pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells, own: &OwnSquares) 
     let digest = Some(snapshot.digest);
     let Decoded { image, mut warnings } = match imaging::decode(&snapshot.bytes, Limits::default()) {
         Ok(decoded) => decoded,
-        Err(DecodeError::NotAImage) if !entry.named && !named_like_image(&entry.path) => {
+        Err(DecodeError::NotAnImage) if !entry.named && !named_like_image(&entry.path) => {
             not_an_input(&entry.path);
             return Err(Skip);
         }

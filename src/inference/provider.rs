@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What a person can ask for.
+/// What the user can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Provider {
     /// The fastest that this machine and library have; the processor otherwise.
@@ -99,7 +99,7 @@ pub enum ProviderError {
     SelfTest(f32),
 }
 
-/// A word that is no execution provider.
+/// A word that is not an execution provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is no execution provider; known are {words}", words = Provider::ALL.map(Provider::as_str).join(", "))]
 pub struct UnknownProvider(pub String);

@@ -44,7 +44,7 @@ pub fn disable_telemetry() {
     }
 }
 
-/// Whether the library will find, when it is opened, that it shall call nobody.
+/// Whether the library will find, when it is opened, that it should call nobody.
 pub fn telemetry_is_off() -> bool {
     std::env::var_os(NO_TELEMETRY).is_some_and(|v| v == "1")
 }

@@ -1,5 +1,5 @@
 //! Images that look like the same field: taken twice, saved again, a little shifted. Told by what a comparison of their
-//! pixels said, and by their cells: where there are many, by how they lie to each other and look alike. A person decides. Pure.
+//! pixels said, and by their cells: where there are many, by how they lie to each other and look alike. The user decides. Pure.
 
 use super::input::slide_of;
 use crate::domain::{CellResult, Digest, ImageResult, Outcome};
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 /// Cells that look at least so much alike (cosine of their sketches) may be the same one, where their places agree. Turned once more
 /// or saved again, a cell keeps 0.94 to 1.00; different cells of one slide reach 0.98, so that likeness alone says nothing.
 const ALIKE: f32 = 0.94;
-/// So many cells that lie to each other alike are no chance.
+/// This many cells that lie to each other alike are no chance.
 const MANY: usize = 3;
 /// Places agree within this share of a square's side.
 const NEAR: f32 = 0.25;

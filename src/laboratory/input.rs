@@ -57,9 +57,9 @@ pub struct CaseInput<'a> {
     pub facts: CaseFacts,
     /// The laboratory's ranges.
     pub ranges: Ranges,
-    /// Images of one field each, as a person agreed.
+    /// Images of one field each, as the user agreed.
     pub same_fields: Vec<Vec<Digest>>,
-    /// Images of different fields, as a person said.
+    /// Images of different fields, as the user said.
     pub other_fields: Vec<Vec<Digest>>,
     /// Images that look like the same field, decided or not.
     pub alike: Vec<Vec<Digest>>,
@@ -70,7 +70,7 @@ pub fn slide_of(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("")).to_owned()
 }
 
-/// The label of a cell: a person's, or what the model suggests; and whether a person gave it.
+/// The label of a cell: the user's, or what the model suggests; and whether the user gave it.
 pub fn label_of<'a>(verdict: Option<&'a Verdict>, suggested: &'a str) -> (&'a str, bool) {
     match verdict {
         Some(v) if v.named() => (&v.label, true),
@@ -111,7 +111,7 @@ impl<'a> Counting<'a> {
         into.count(label, reviewed, true);
         if *white {
             // A label of which no trail tells came from somewhere else.
-            let how = || how.and_then(|c| c.of(key)).unwrap_or(Confirmation::Imported);
+            let how = || how.and_then(|c| c.get(key)).unwrap_or(Confirmation::Imported);
             self.confirmed.add(reviewed.then(how));
         }
     }
@@ -162,7 +162,7 @@ impl CaseInput<'_> {
         self.count(made).0
     }
 
-    /// Counts, and says of each label that a person gave what became of it.
+    /// Counts, and says of each label that the user gave what became of it.
     pub fn count(self, made: &str) -> (Snapshot, BTreeMap<CellKey, Counted>) {
         let mut order = self.images.clone();
         order.sort_by(|a, b| a.result.path.cmp(&b.result.path));
@@ -269,7 +269,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// What became of each label that a person gave; those whose cell was not found are noted.
+    /// What became of each label that the user gave; those whose cell was not found are noted.
     fn labels(&mut self, case: &'a CaseInput<'a>) -> BTreeMap<CellKey, Counted> {
         let looked = !case.images.is_empty() || case.run.is_some();
         let mut became = BTreeMap::new();

@@ -7,23 +7,23 @@ use super::text::{listed, number_of};
 pub enum Obstacle {
     /// Nothing is counted.
     NothingCounted,
-    /// Fewer cells than were to be counted: so many of so many.
+    /// Fewer cells than were to be counted: this many of so many.
     TargetNotReached(usize, usize),
-    /// So many cells, of so many, that nobody has looked at.
+    /// This many cells, of so many, that nobody has looked at.
     Unreviewed(usize, usize),
-    /// So many cells that nobody could name.
+    /// This many cells that nobody could name.
     Unidentified(usize),
-    /// So many images, of so many, that were not looked at.
+    /// This many images, of so many, that were not looked at.
     NotLookedAt(usize, usize),
     /// The run ended before it was known which images there are.
     RunNotEnded,
-    /// So many images that could not be read or classified.
+    /// This many images that could not be read or classified.
     Failed(usize),
-    /// So many images that changed since they were looked at.
+    /// This many images that changed since they were looked at.
     Changed(usize),
-    /// So many images that are gone since they were looked at.
+    /// This many images that are gone since they were looked at.
     Gone(usize),
-    /// So many groups of images that look like the same field, and nobody has decided.
+    /// This many groups of images that look like the same field, and nobody has decided.
     LookAlike(usize),
     /// Labels that no catalogue knows and that count as white cells.
     NotInCatalogue(Vec<String>),

@@ -142,7 +142,7 @@ impl Default for Ranges {
 
 impl Ranges {
     /// Of a list that was read: the examples themselves stay examples, whoever wrote them down.
-    pub fn of(list: Vec<ReferenceRange>) -> Self {
+    pub fn new(list: Vec<ReferenceRange>) -> Self {
         if list == example_ranges() { Self::Examples(list) } else { Self::Own(list) }
     }
 
@@ -290,10 +290,10 @@ mod tests {
 
     #[test]
     fn examples_stay_examples_until_one_is_edited_and_a_file_that_cannot_be_read_gives_none() {
-        assert_eq!(Ranges::of(example_ranges()).source(), RangeSource::Examples);
+        assert_eq!(Ranges::new(example_ranges()).source(), RangeSource::Examples);
         let mut own = example_ranges();
         own[1].high = Some(7.0);
-        assert_eq!(Ranges::of(own).source(), RangeSource::Own);
+        assert_eq!(Ranges::new(own).source(), RangeSource::Own);
         assert!(Ranges::Unreadable("line 3".into()).list().is_empty());
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 /// The rule's name, which a signed snapshot keeps.
 pub const RULE: &str = "round half up";
-/// From so many cells on a percentage has one decimal.
+/// From this many cells on a percentage has one decimal.
 const ONE_DECIMAL_FROM: usize = 200;
 /// Decimals of absolute counts, 10⁹ in a litre.
 const ABSOLUTE_DECIMALS: usize = 2;

@@ -10,7 +10,7 @@ pub enum RunEnd {
     Running,
     /// Every file was looked at.
     Complete,
-    /// A person stopped it.
+    /// The user stopped it.
     Stopped,
     /// It could not go on.
     Failed,

@@ -32,7 +32,7 @@ pub fn count_of(d: &Differential, label: &str) -> Count {
 pub struct LeftOut {
     /// Files with the same content as another one that counts.
     pub copies: Vec<PathBuf>,
-    /// Images of a field that another image shows too, as a person agreed.
+    /// Images of a field that another image shows too, as the user agreed.
     pub same_fields: Vec<PathBuf>,
     /// Images that look like the same field and all count: nobody has decided.
     pub alike: Vec<Vec<PathBuf>>,
@@ -72,7 +72,7 @@ pub struct DifferentialTable {
     pub white: Count,
     /// Outside it: label, count, per 100 white cells.
     pub outside: Vec<(String, usize, f64)>,
-    /// Squares that were left out, by what a person called them.
+    /// Squares that were left out, by what the user called them.
     pub excluded: Vec<(String, usize)>,
     /// Cells that nobody could name.
     pub unidentified: usize,
@@ -136,7 +136,7 @@ impl DifferentialTable {
             named.iter().filter(|l| CellClass::find(l).is_none() && count_of(d, l).all > 0).cloned().collect();
         let per_hundred = |n: usize| if white.all == 0 { 0.0 } else { 100.0 * n as f64 / white.all as f64 };
         let of_role = |wanted: Role| d.labels().filter(move |(l, _)| role(l) == wanted);
-        let red = d.of(NUCLEATED_RED_CELL).all;
+        let red = d.count_of(NUCLEATED_RED_CELL).all;
         let wbc = case.wbc.map(|w| w * 100.0 / (100.0 + per_hundred(red)));
         let rows = named
             .into_iter()

@@ -25,7 +25,7 @@ impl Confusion {
     ///
     /// # Panics
     /// When a class is not below `classes`.
-    pub fn of(classes: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
+    pub fn new(classes: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut counts = vec![0; classes * classes];
         for (references, predicted) in pairs {
             assert!(references < classes && predicted < classes, "a class beyond the set");
@@ -148,7 +148,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn counts_add_up(pairs in proptest::collection::vec((0usize..4, 0usize..4), 1..60)) {
-            let m = Confusion::of(4, pairs.iter().copied());
+            let m = Confusion::new(4, pairs.iter().copied());
             proptest::prop_assert_eq!(m.total(), pairs.len());
             proptest::prop_assert_eq!((0..4).map(|c| m.support(c)).sum::<usize>(), pairs.len());
             proptest::prop_assert_eq!((0..4).map(|c| m.predicted(c)).sum::<usize>(), pairs.len());

@@ -116,7 +116,7 @@ impl Maker<'_> {
 
 impl Evaluation {
     /// All scores with intervals; the same seed gives the same ones. `None` without cells.
-    pub fn of(sample: &Sample, seed: u64) -> Option<Self> {
+    pub fn new(sample: &Sample, seed: u64) -> Option<Self> {
         Self::make(sample, Resampled::new(sample, seed).as_ref(), true)
     }
 
@@ -211,7 +211,7 @@ mod tests {
         let flat: Vec<f64> = rows.iter().flat_map(|(_, p)| p.clone()).collect();
         let sample =
             Sample::new(k, rows.iter().map(|r| r.0).collect(), &flat, (0..rows.len()).collect()).expect("fits");
-        Evaluation::of(&sample, 1).expect("cells")
+        Evaluation::new(&sample, 1).expect("cells")
     }
 
     /// Against scikit-learn and NumPy on real answers: tests/fixtures/evaluation/make.py.
@@ -330,10 +330,10 @@ mod tests {
     fn cells_that_belong_together_have_no_wilson_interval() {
         let p = [0.9, 0.1, 0.9, 0.1, 0.2, 0.8, 0.3, 0.7];
         let s = Sample::new(2, vec![0, 0, 1, 1], &p, vec![0, 0, 1, 1]).expect("fits");
-        let e = Evaluation::of(&s, 1).expect("cells");
+        let e = Evaluation::new(&s, 1).expect("cells");
         assert_eq!((e.accuracy.how, e.groups), (How::Bootstrap(2), 2));
         let one = Sample::new(2, vec![0, 1], &[0.9, 0.1, 0.4, 0.6], vec![3, 3]).expect("fits");
-        assert_eq!(Evaluation::of(&one, 1).expect("cells").accuracy.interval, None);
-        assert!(Evaluation::of(&Sample::new(2, vec![], &[], vec![]).expect("fits"), 1).is_none());
+        assert_eq!(Evaluation::new(&one, 1).expect("cells").accuracy.interval, None);
+        assert!(Evaluation::new(&Sample::new(2, vec![], &[], vec![]).expect("fits"), 1).is_none());
     }
 }

@@ -20,7 +20,7 @@ pub const ROUNDS: usize = 2000;
 pub enum How {
     /// Wilson's score interval: a proportion of independent cells.
     Wilson,
-    /// Bootstrap over so many groups.
+    /// Bootstrap over this many groups.
     Bootstrap(usize),
     /// There is none: fewer than [`LEAST_POSITIVES`] cells stand behind the score.
     Few,

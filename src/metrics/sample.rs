@@ -111,7 +111,7 @@ impl Sample {
     }
 
     pub fn confusion(&self) -> Confusion {
-        Confusion::of(self.classes, self.references.iter().copied().zip(self.predicted.iter().copied()))
+        Confusion::new(self.classes, self.references.iter().copied().zip(self.predicted.iter().copied()))
     }
 }
 

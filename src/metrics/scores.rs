@@ -28,13 +28,13 @@ impl Scores {
     ///
     /// # Panics
     /// When a class is not below `classes`, or there are fewer groups than pairs.
-    pub fn of(classes: usize, pairs: &[(usize, usize)], groups: &[usize], seed: u64) -> Self {
-        let confusion = Confusion::of(classes, pairs.iter().copied());
+    pub fn new(classes: usize, pairs: &[(usize, usize)], groups: &[usize], seed: u64) -> Self {
+        let confusion = Confusion::new(classes, pairs.iter().copied());
         // Whoever has only labels is sure of each: then every score of labels is that of these probabilities.
         let sure: Vec<f64> = pairs.iter().flat_map(|p| (0..classes).map(|c| f64::from(u8::from(c == p.1)))).collect();
         let references = pairs.iter().map(|p| p.0).collect();
         let sample = Sample::new(classes, references, &sure, groups[..pairs.len()].to_vec());
-        let all = sample.and_then(|s| Evaluation::of(&s, seed));
+        let all = sample.and_then(|s| Evaluation::new(&s, seed));
         let interval = |e: Option<&Estimate>| e.and_then(|e| e.interval);
         let (macro_average, weighted_average) = confusion.averages();
         let n = confusion.total();
@@ -61,7 +61,7 @@ mod tests {
         let references = [0, 0, 0, 0, 1, 1, 1, 2, 2, 2];
         let predicted = [0, 0, 1, 0, 1, 2, 1, 2, 2, 0];
         let pairs: Vec<_> = references.into_iter().zip(predicted).collect();
-        let s = Scores::of(3, &pairs, &(0..10).collect::<Vec<_>>(), 1);
+        let s = Scores::new(3, &pairs, &(0..10).collect::<Vec<_>>(), 1);
         assert!((s.accuracy.0 - 0.7).abs() < 1e-12);
         assert!((s.macro_average.0.f1 - 0.694_444_4).abs() < 1e-6, "{:?}", s.macro_average);
         assert!((s.weighted_average.0.f1 - 0.7).abs() < 1e-6);
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_class_that_never_occurs_has_no_scores_and_counts_in_no_average() {
-        let s = Scores::of(3, &[(0, 0), (1, 1)], &[0, 1], 1);
+        let s = Scores::new(3, &[(0, 0), (1, 1)], &[0, 1], 1);
         assert_eq!((s.per_class[2].support, s.per_class[2].precision, s.per_class[2].f1), (0, None, None));
         assert!((s.macro_average.0.f1 - 1.0).abs() < 1e-12);
     }

@@ -55,7 +55,7 @@ fn one() -> f32 {
 }
 
 impl Calibration {
-    /// What is wrong with it for a model of so many classes.
+    /// What is wrong with it for a model of this many classes.
     pub(super) fn check(&self, classes: usize) -> Result<(), ManifestError> {
         let vector = self.scale.len() == classes && self.shift.len() == classes;
         let plain = self.scale.is_empty() && self.shift.is_empty();

@@ -1,5 +1,5 @@
 //! What somebody else's classifier wants to see and what its outputs are called: put together from its own keys, the files
-//! beside it, its structure, what its exporter usually does, and a person's answers, in that order of trust.
+//! beside it, its structure, what its exporter usually does, and the user's answers, in that order of trust.
 //!
 //! Labels are never guessed. What rests on a custom alone is said to be assumed; what rests on nothing is a question.
 
@@ -11,7 +11,7 @@ use super::third_party::{BuiltInScaling, Facts, Family, OutputHead};
 use super::vet::OutputKind;
 use crate::domain::{ClassSet, ResizeFilter, TensorSpec, WholePreprocessing, laboratory_class};
 
-/// What a person said of a model.
+/// What the user said of a model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answers {
     /// Labels in output order.
@@ -86,7 +86,7 @@ pub struct Draft {
 
 impl Draft {
     /// Puts together what is known.
-    pub fn of(facts: &Facts, sidecars: &[Sidecar], answers: &Answers) -> Self {
+    pub fn new(facts: &Facts, sidecars: &[Sidecar], answers: &Answers) -> Self {
         let mut weighed = DraftBuilder { facts, sidecars, answers, evidence: Vec::new() };
         let output_head = weighed.output_head();
         let size = weighed.size();
@@ -337,7 +337,7 @@ mod tests {
             labels: Some(labels.iter().map(ToString::to_string).collect()),
             ..Sidecar::default()
         };
-        let asked = |sidecars: &[Sidecar]| Draft::of(&facts(), sidecars, &Answers::default()).questions(&facts());
+        let asked = |sidecars: &[Sidecar]| Draft::new(&facts(), sidecars, &Answers::default()).questions(&facts());
         assert_eq!(asked(&[sidecar("labels.txt", &["a", "b", "c"])]), []);
         assert_eq!(asked(&[]), [Question::Labels(Some(3), None)]);
         let two = "labels.txt names 2".to_owned();
@@ -350,16 +350,16 @@ mod tests {
 
     #[test]
     fn what_stands_nowhere_is_said_to_be_assumed() {
-        let draft = Draft::of(&facts(), &[], &Answers::default());
+        let draft = Draft::new(&facts(), &[], &Answers::default());
         let assumed: Vec<ContractPart> =
             draft.evidence.iter().filter(|e| e.source.is_assumed()).map(|e| e.part).collect();
         assert_eq!(assumed, [ContractPart::Normalization, ContractPart::Crop]);
         let said = Answers { scaling: Some(Normalization::CAFFE), ..Answers::default() };
-        let draft = Draft::of(&facts(), &[], &said);
+        let draft = Draft::new(&facts(), &[], &said);
         assert_eq!(draft.scaling, Some(Normalization::CAFFE));
         let mut strange = facts();
         strange.producer = "somebody".into();
-        let asked = Draft::of(&strange, &[], &Answers::default()).questions(&strange);
+        let asked = Draft::new(&strange, &[], &Answers::default()).questions(&strange);
         assert_eq!(asked, [Question::Labels(Some(3), None), Question::Normalization]);
     }
 

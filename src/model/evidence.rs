@@ -38,7 +38,7 @@ pub enum Source {
     /// What such models usually want, in words: the file does not state it.
     Usual(String),
     User,
-    /// It was right for so many labelled images.
+    /// It was right for this many labelled images.
     Tried {
         /// Images that were named right.
         right: usize,

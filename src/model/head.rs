@@ -16,7 +16,7 @@ pub struct Head {
 
 impl Head {
     /// The head of a model of our own family; `None` for others, and where several outputs count as one class.
-    pub fn of(model: &VettedModel) -> Option<Self> {
+    pub fn find(model: &VettedModel) -> Option<Self> {
         if !model.card().merge.is_empty() {
             return None;
         }
@@ -108,7 +108,7 @@ mod tests {
     fn the_bundled_models_head_is_read() {
         let bytes = super::super::embedded_bytes();
         let model = super::super::vet(bytes, crate::files::digest_of(bytes)).expect("vetted");
-        let head = Head::of(&model).expect("our own family");
+        let head = Head::find(&model).expect("our own family");
         assert_eq!((head.features(), head.logits(&vec![0.0; head.features()]).len()), (1280, 5));
         assert_ne!(head.shuffled(1), head);
     }

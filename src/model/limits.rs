@@ -16,7 +16,7 @@ const MOST_EXTENT: i64 = 4096;
 pub(super) struct Constants<'a>(BTreeMap<&'a str, &'a TensorProto>);
 
 impl<'a> Constants<'a> {
-    pub(super) fn of(graph: &'a GraphProto) -> Self {
+    pub(super) fn new(graph: &'a GraphProto) -> Self {
         let mut all: BTreeMap<&str, &TensorProto> = graph.initializer.iter().map(|t| (t.name(), t)).collect();
         for node in graph.node.iter().filter(|n| n.op_type() == "Constant") {
             if let (Some(name), Some(t)) = (node.output.first(), node.attribute.iter().find_map(|a| a.t.as_ref())) {
@@ -154,7 +154,7 @@ mod tests {
             ],
             ..GraphProto::default()
         };
-        let constants = Constants::of(&graph);
+        let constants = Constants::new(&graph);
         let ask = |n: &NodeProto| exceeded_limit(n, &constants);
         assert!(ask(&node("ConstantOfShape", &["huge"], vec![])).is_some());
         assert!(ask(&node("Expand", &["x", "large"], vec![])).is_some_and(|w| w.contains("81000000")));

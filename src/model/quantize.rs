@@ -119,7 +119,7 @@ pub fn with_outputs(graph: &VettedGraph, names: &[String]) -> Result<VettedGraph
             graph.output.push(float_value(name));
         }
     }
-    Ok(VettedGraph::of(&model.encode_to_vec()))
+    Ok(VettedGraph::new(&model.encode_to_vec()))
 }
 
 /// The 8-bit copy; `ranges` are the least and largest of each of [`quantizable`]'s values. The metadata stay as they are.

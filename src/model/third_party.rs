@@ -71,11 +71,11 @@ impl OnnxFacts {
     /// Looks at a model file's bytes; `digest` is theirs.
     ///
     /// # Errors
-    /// [`VetError`] where it may not be opened, or is no classifier of single colour images.
+    /// [`VetError`] where it may not be opened, or is not a classifier of single colour images.
     pub fn look(bytes: &[u8], digest: Digest) -> Result<Self, VetError> {
         let model = look(bytes)?.model;
         let facts = facts(&model)?;
-        Ok(Self { digest, graph: VettedGraph::of(bytes), facts })
+        Ok(Self { digest, graph: VettedGraph::new(bytes), facts })
     }
 
     /// SHA-256 of the file.
@@ -107,7 +107,7 @@ fn facts(model: &ModelProto) -> Result<Facts, VetError> {
         let names: Vec<&str> = inputs.iter().map(|i| i.name()).collect();
         return Err(VetError::NoClassifier(format!("it has {} inputs ({})", inputs.len(), names.join(", "))));
     };
-    let constants = Constants::of(graph);
+    let constants = Constants::new(graph);
     let (dims, element) = shape(input);
     if let Some(element) = element.filter(|e| *e != DataType::Float as i32) {
         let word = DataType::try_from(element).map_or("unknown", |t| t.as_str_name()).to_lowercase();

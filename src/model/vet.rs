@@ -274,7 +274,7 @@ pub struct VettedGraph(Arc<[u8]>);
 
 impl VettedGraph {
     /// Bytes that [`look`] passed.
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    pub(super) fn new(bytes: &[u8]) -> Self {
         Self(bytes.into())
     }
 
@@ -366,7 +366,7 @@ fn check_nodes(model: &ModelProto) -> Result<Vec<(String, usize)>, VetError> {
             return Err(VetError::Graph(tensor.name().into(), "two weights have this name"));
         }
     }
-    let constants = Constants::of(graph);
+    let constants = Constants::new(graph);
     let mut counts = BTreeMap::<String, usize>::new();
     for node in &graph.node {
         let op = node.op_type();

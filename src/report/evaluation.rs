@@ -382,7 +382,7 @@ mod tests {
         let mut e = small();
         e.sample = crate::metrics::Sample::new(labels.len(), references, &p, (0..n).collect()).expect("fits");
         (e.labels, e.cells, e.unscored) = (labels, Vec::new(), Vec::new());
-        e.scores = Evaluation::of(&e.sample, 1).expect("cells");
+        e.scores = Evaluation::new(&e.sample, 1).expect("cells");
         let text = evaluation_text(&Evaluated { unseen: None, ..e });
         let theirs = golden["report"].as_str().expect("text");
         assert!(text.starts_with(theirs), "{text}\n{theirs}");

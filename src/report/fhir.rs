@@ -2,7 +2,7 @@
 //! suggested the classes, and the `Specimen`. No patient: a sample id alone.
 //!
 //! Codes are method-neutral LOINC, of the catalogue; the method stands in `Observation.method`, because a count that software
-//! suggested and a person confirmed is neither automated nor manual. Numbers are rounded where the page rounds them.
+//! suggested and the user confirmed is neither automated nor manual. Numbers are rounded where the page rounds them.
 
 use crate::domain::{CellClass, Digest, NUCLEATED_RED_CELL};
 use crate::laboratory::{

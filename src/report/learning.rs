@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn the_report_has_what_the_contract_names() {
         let labels = ["a".to_owned(), "b".to_owned()];
-        let s = Scores::of(2, &[(0, 0), (0, 1), (1, 1)], &[0, 1, 2], 1);
+        let s = Scores::new(2, &[(0, 0), (0, 1), (1, 1)], &[0, 1, 2], 1);
         let v = scores_json(&s, &labels);
         for key in ["n", "accuracy", "macro", "weighted", "per_class", "confusion"] {
             assert!(!v[key].is_null(), "{key}");

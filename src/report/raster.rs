@@ -33,7 +33,7 @@ mod tests {
     fn a_matrix_becomes_a_image_with_words_in_it() {
         let labels = ["basophil".to_owned(), "monocyte".to_owned()];
         let of = |labels: &[String]| {
-            let svg = crate::report::confusion_svg(&Confusion::of(2, [(0, 0), (0, 1), (1, 1)]), labels);
+            let svg = crate::report::confusion_svg(&Confusion::new(2, [(0, 0), (0, 1), (1, 1)]), labels);
             crate::imaging::decode(&svg_to_png(&svg).expect("PNG"), Default::default()).expect("decodes").image
         };
         let (named, blank) = (of(&labels), of(&["        ".to_owned(), "        ".to_owned()]));

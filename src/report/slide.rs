@@ -289,7 +289,7 @@ pub(super) mod tests {
     };
     use crate::report::page::tests::stays_text;
 
-    /// A snapshot of counted labels; `reviewed` says whether a person has looked.
+    /// A snapshot of counted labels; `reviewed` says whether the user has looked.
     pub(in super::super) fn snapshot(cells: &[(&str, usize, bool)], model: bool) -> Snapshot {
         let mut d = Differential::default();
         let mut confirmed = Confirmed::default();

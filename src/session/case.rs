@@ -34,7 +34,7 @@ impl Store {
     pub fn case(&self) -> Result<CaseRecord, StoreError> {
         let (mut record, anchors) = self.case_as_stored()?;
         let rows = case_rows(&self.connection).map_err(|e| self.store_error(&e))?;
-        let told = TrailState::of(&rows);
+        let told = TrailState::new(&rows);
         record.faults = case_faults(&record, &anchors, &rows);
         record.sealed = told.sealed;
         Ok(record)

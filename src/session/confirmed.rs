@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 /// How a label was confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Confirmation {
-    /// A person looked at this cell and named it.
+    /// The user looked at this cell and named it.
     OneByOne,
     /// One of many that were confirmed or named at once.
     Bulk,
@@ -25,7 +25,7 @@ pub const ACCEPT: &str = "accept";
 /// Follows on a word where one edit was of several cells.
 const ALL: &str = "-all";
 
-/// The word for the audit row of an edit of so many cells: what was done to several at once never looks like what was done to
+/// The word for the audit row of an edit of this many cells: what was done to several at once never looks like what was done to
 /// each by itself.
 pub(super) fn audited(action: &str, cells: usize) -> String {
     if cells > 1 && [LABEL, ACCEPT].contains(&action) { format!("{action}{ALL}") } else { action.to_owned() }
@@ -85,7 +85,7 @@ impl Confirmations {
     }
 
     /// How a cell's label was confirmed; nothing where it has none that the trail knows of.
-    pub fn of(&self, key: CellKey) -> Option<Confirmation> {
+    pub fn get(&self, key: CellKey) -> Option<Confirmation> {
         let (words, how) = self.cells.get(&key)?.states.last()?;
         (*how).filter(|_| Verdict::from_words(words).is_some_and(|v| v.named()))
     }
@@ -94,7 +94,7 @@ impl Confirmations {
 /// How each named cell came by its label.
 pub fn confirmations<'a>(rows: impl IntoIterator<Item = &'a AuditRow>) -> BTreeMap<CellKey, Confirmation> {
     let all = Confirmations::of_trail(rows);
-    all.cells.keys().filter_map(|key| Some((*key, all.of(*key)?))).collect()
+    all.cells.keys().filter_map(|key| Some((*key, all.get(*key)?))).collect()
 }
 
 impl Cell {
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(walk(&all), [(1, OneByOne)]);
         // Undone to the start, nothing is confirmed.
         assert_eq!(walk(&[(1, "accept", "", m), (1, "undo", m, "")]), []);
-        // The same label in bulk and then by hand: a person looked at it.
+        // The same label in bulk and then by hand: the user looked at it.
         assert_eq!(
             walk(&[(1, "accept-all", "", m), (1, "label", m, "basophil"), (1, "label", "basophil", m)]),
             [(1, OneByOne)]

@@ -1,4 +1,4 @@
-//! What a person does to labels, as values with an inverse. No disk, no clock.
+//! What the user does to labels, as values with an inverse. No disk, no clock.
 
 use crate::domain::{Digest, Inverse, Square};
 
@@ -11,24 +11,24 @@ pub struct CellKey {
     pub cell: u32,
 }
 
-/// What a person says of a cell.
+/// What the user says of a cell.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Verdict {
     /// The label, or `unidentified`; never a position among a model's classes. Empty where only the square was set.
     pub label: String,
     /// What the model had said, kept for whoever asks later.
     pub suggested: String,
-    /// Where the cell is, where a person drew or moved its square.
+    /// Where the cell is, where the user drew or moved its square.
     pub square: Option<Square>,
 }
 
 impl Verdict {
-    /// Whether a person has named the cell.
+    /// Whether the user has named the cell.
     pub fn named(&self) -> bool {
         !self.label.is_empty()
     }
 
-    /// As the audit trail has it: the label, and the square where a person set one.
+    /// As the audit trail has it: the label, and the square where the user set one.
     pub fn to_words(&self) -> String {
         match self.square {
             Some(s) => format!("{} at {},{} side {}", self.label, s.x, s.y, s.side).trim_start().to_owned(),
@@ -61,7 +61,7 @@ pub struct Change {
     pub after: Option<Verdict>,
 }
 
-/// Something a person did, to one cell or to several at once.
+/// Something the user did, to one cell or to several at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
     /// A word for the audit row: `label`, `accept`, `undo`, `redo`, `import`, `move square`, `add square`. Of several cells at
@@ -69,7 +69,7 @@ pub struct Edit {
     pub action: String,
     /// The cells.
     pub changes: Vec<Change>,
-    /// Why, where a person gave a reason.
+    /// Why, where the user gave a reason.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! A person's labels: every edit durable before it is acknowledged, every edit undoable, every edit in a chain of audit rows.
+//! The user's labels: every edit durable before it is acknowledged, every edit undoable, every edit in a chain of audit rows.
 //!
 //! [`Edit`] is a value with an inverse, [`Store`] the SQLite file that keeps what edits did, [`audit`] the chain. Images are
 //! known by the digest of their bytes, so a moved or renamed file keeps its labels. Nothing is written beside images.

@@ -7,7 +7,7 @@ use super::store::{Store, StoreError};
 use crate::files::{Lock, absolute, create_folder, display_path, is_file, keep_private, make_private, move_aside};
 use std::path::{Path, PathBuf};
 
-/// An opened session, and what a person should know about how it was opened.
+/// An opened session, and what the user should know about how it was opened.
 #[derive(Debug)]
 pub struct Opened {
     /// The session.
@@ -118,7 +118,7 @@ impl Store {
         Ok(Opened { store, said, set_aside })
     }
 
-    /// What a person should know of a session whose case is not what its trail says.
+    /// What the user should know of a session whose case is not what its trail says.
     fn doubts(&mut self) -> Result<Option<String>, StoreError> {
         let faults = self.case()?.faults;
         let words: Vec<String> = faults.iter().map(ToString::to_string).collect();

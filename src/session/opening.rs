@@ -57,7 +57,7 @@ pub(super) const MIGRATIONS: [&str; 3] = [
 ",
 ];
 
-/// What a file that shall be opened as a session is.
+/// What a file that should be opened as a session is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     /// There is none, or nothing is in it.
@@ -266,7 +266,7 @@ fn copied(path: &Path) -> rusqlite::Result<(Connection, Option<ScratchFolder>)> 
     Ok((c, Some(folder)))
 }
 
-/// What a person is told of a session on a drive of another machine.
+/// What the user is told of a session on a drive of another machine.
 pub(super) fn network_note(path: &Path) -> Option<String> {
     network_drive(path).map(|kind| {
         format!(

@@ -16,7 +16,7 @@ const FOLDERS: &str = "folders";
 struct Sum([u64; 4]);
 
 impl Sum {
-    fn of(image: &[u8], path: &str) -> Self {
+    fn new(image: &[u8], path: &str) -> Self {
         let mut hash = Sha256::new();
         for field in [image, path.as_bytes()] {
             hash.update((field.len() as u64).to_le_bytes());
@@ -86,7 +86,7 @@ pub(super) fn counted(c: &Connection) -> rusqlite::Result<String> {
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
         places.images += 1;
-        places.sum = places.sum.plus(Sum::of(&row.get::<_, Vec<u8>>(0)?, &row.get::<_, String>(1)?));
+        places.sum = places.sum.plus(Sum::new(&row.get::<_, Vec<u8>>(0)?, &row.get::<_, String>(1)?));
     }
     Ok(places.to_words())
 }
@@ -133,10 +133,10 @@ pub(super) fn see<'a>(c: &Connection, seen: impl IntoIterator<Item = (Digest, &'
                 continue;
             }
             match old {
-                Some(old) => places.sum = places.sum.minus(Sum::of(&image.0, &old)),
+                Some(old) => places.sum = places.sum.minus(Sum::new(&image.0, &old)),
                 None => places.images += 1,
             }
-            places.sum = places.sum.plus(Sum::of(&image.0, path));
+            places.sum = places.sum.plus(Sum::new(&image.0, path));
             put.execute(params![image.0, path])?;
         }
     }
@@ -206,7 +206,7 @@ impl Store {
         self.change(|c| see(c, seen.iter().filter_map(|(image, path)| Some((*image, path.to_str()?)))))
     }
 
-    /// Changes what is no person's work, in one transaction. Of a signed case nothing is changed: it stays what was signed.
+    /// Changes what is not a person's work, in one transaction. Of a signed case nothing is changed: it stays what was signed.
     pub(super) fn change(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<(), StoreError> {
         self.writable()?;
         if self.locked()?.is_some() {
@@ -250,11 +250,11 @@ mod tests {
 
     #[test]
     fn the_sum_of_a_set_does_not_know_its_order_and_members_can_leave() {
-        let [a, b, c] = ["a", "b", "c"].map(|p| Sum::of(&[1; 32], p));
+        let [a, b, c] = ["a", "b", "c"].map(|p| Sum::new(&[1; 32], p));
         assert_eq!(a.plus(b).plus(c), c.plus(a).plus(b));
         assert_eq!(a.plus(b).minus(a), b);
         assert_eq!(Sum([u64::MAX; 4]).plus(Sum([1, 0, 0, 0])), Sum::default());
-        assert_ne!(Sum::of(b"ab", "c"), Sum::of(b"a", "bc"));
+        assert_ne!(Sum::new(b"ab", "c"), Sum::new(b"a", "bc"));
     }
 
     #[test]

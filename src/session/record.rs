@@ -50,7 +50,7 @@ impl CaseRecord {
     }
 }
 
-/// What a person does to a case.
+/// What the user does to a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaseChange {
     /// Sets an entry; an empty value takes it away.
@@ -75,7 +75,7 @@ pub(super) struct TrailState {
 
 impl TrailState {
     /// What some rows come to.
-    pub(super) fn of(rows: &[AuditRow]) -> Self {
+    pub(super) fn new(rows: &[AuditRow]) -> Self {
         let mut told = Self::default();
         for row in rows {
             told.take(row);
@@ -344,7 +344,7 @@ pub(super) fn case_rows(c: &Connection) -> rusqlite::Result<Vec<AuditRow>> {
 
 /// What the trail says about the case.
 pub(super) fn told(c: &Connection) -> rusqlite::Result<TrailState> {
-    Ok(TrailState::of(&case_rows(c)?))
+    Ok(TrailState::new(&case_rows(c)?))
 }
 
 /// Why nothing of a signed session can be changed, where that is so: the trail says that it is signed, or the tables do and

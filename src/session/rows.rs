@@ -143,7 +143,7 @@ pub(super) fn key_of(object: &str) -> Option<CellKey> {
 /// Reads a row of the audit trail and the hash that was stored with it.
 pub(super) fn audit_of(r: &rusqlite::Row<'_>) -> rusqlite::Result<(AuditRow, String)> {
     let row = AuditRow {
-        // No row has a number below 1; one that does is no row of ours.
+        // No row has a number below 1; one that does is not a row of ours.
         number: u64::try_from(r.get::<_, i64>(0)?).unwrap_or(0),
         time: r.get(1)?,
         operator: r.get(2)?,

@@ -179,7 +179,7 @@ impl Store {
         self.connection.query_row(read, [name], |r| r.get(0)).optional().map_err(|e| self.store_error(&e))
     }
 
-    /// Notes something of the last look at the images: it can all be found again, and is no part of what is audited. A signed
+    /// Notes something of the last look at the images: it can all be found again, and is not a part of what is audited. A signed
     /// case keeps what it was signed with.
     ///
     /// # Errors

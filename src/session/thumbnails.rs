@@ -1,5 +1,5 @@
 //! Small images kept on the disk, so that a large folder is seen without decoding it again. A cache: bounded, the longest
-//! unused go first, and a damaged one is begun anew. Nothing of a person's work is in it.
+//! unused go first, and a damaged one is begun anew. Nothing of the user's work is in it.
 
 use crate::files::{create_folder, display_path, remove_file};
 use rusqlite::{Connection, OptionalExtension, params};

@@ -12,7 +12,7 @@ use super::store::{Store, StoreError};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many of the database's own complaints are told.
+/// This many of the database's own complaints are told.
 const COMPLAINTS: usize = 20;
 
 /// What checking a session found.

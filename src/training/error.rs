@@ -1,4 +1,4 @@
-//! What can go wrong while a network learns, in words for a person.
+//! What can go wrong while a network learns, in words for the user.
 
 use crate::dataset::CacheError;
 

@@ -27,7 +27,7 @@ pub struct InputScaling {
 
 impl InputScaling {
     /// As a model's card says.
-    pub fn of(spec: &TensorSpec) -> Self {
+    pub fn new(spec: &TensorSpec) -> Self {
         Self { mean: spec.mean, inverse: spec.std.map(|s| 1.0 / s), bgr: spec.bgr }
     }
 

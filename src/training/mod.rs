@@ -1,7 +1,7 @@
 //! Learning: networks of the MobileNetV2 family trained on cells, on the processor or a graphics card.
 //!
 //! [`Recipe`] says what and how, [`Trainer`] is the loop, [`CpuEngine`] the gradients (a [`GradientEngine`] computes them elsewhere), [`Net`] one network's arithmetic.
-//! Nothing here prints or decides what a person is shown.
+//! Nothing here prints or decides what the user is shown.
 
 mod augment;
 mod checkpoint;

@@ -1,4 +1,4 @@
-//! What is trained and how: the three recipes and every number that a person can change.
+//! What is trained and how: the three recipes and every number that the user can change.
 
 use super::augment::Augmentation;
 use super::optimizer::OptimizerSettings;
@@ -67,7 +67,7 @@ impl Recipe {
     }
 
     /// The recipe of a kind with its usual numbers, for `images` training images.
-    pub fn of(kind: RecipeKind, images: usize) -> Self {
+    pub fn new(kind: RecipeKind, images: usize) -> Self {
         let plain = Augmentation { geometry: 0.0, colour: 0.0 };
         let head = Self {
             kind,

@@ -39,7 +39,7 @@ pub struct StepMetrics {
     pub images: usize,
 }
 
-/// What shall happen next.
+/// What should happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
     Continue,
@@ -55,7 +55,7 @@ pub trait Observer {
     fn step(&mut self, news: &StepMetrics) -> Control;
     /// After each epoch; `best` is whether it is the best so far.
     fn epoch(&mut self, row: &EpochRow, best: bool);
-    /// The state shall be saved. Where it cannot be (a full disk), training goes on.
+    /// The state should be saved. Where it cannot be (a full disk), training goes on.
     fn save(&mut self, state: &TrainState);
 }
 
@@ -68,7 +68,7 @@ pub enum Stop {
     Early,
     /// Somebody asked.
     Cancelled,
-    /// The loss is no number any more; says what to change.
+    /// The loss is not a number any more; says what to change.
     Diverged(String),
 }
 
@@ -535,7 +535,7 @@ mod tests {
             dropout: 0.1,
             average: 0.9,
             balance: 0.5,
-            ..Recipe::of(RecipeKind::Head, 40)
+            ..Recipe::new(RecipeKind::Head, 40)
         }
     }
 

@@ -76,7 +76,7 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
 }
 
 impl BenchReport {
-    /// For a person.
+    /// For the user.
     pub fn to_text(&self) -> String {
         self.figures.iter().map(|(name, v, unit)| format!("{name:<48}{v:>10.1} {unit}\n")).collect()
     }

@@ -53,7 +53,7 @@ pub struct Calibrated {
     pub overlap: usize,
     /// Whether the model says what it learnt from.
     pub recorded: bool,
-    /// References that were taken as a person corrected them.
+    /// References that were taken as the user corrected them.
     pub corrected: usize,
 }
 
@@ -276,7 +276,7 @@ impl Fit<'_> {
             }
         });
         let sample = self.sample_of(|row, side| fitted[usize::from(!side)].apply(row))?;
-        let scored = Evaluation::of(&sample, self.found.seed).ok_or_else(|| UserError::new("nothing was answered"))?;
+        let scored = Evaluation::new(&sample, self.found.seed).ok_or_else(|| UserError::new("nothing was answered"))?;
         Ok((sample, scored))
     }
 
@@ -307,7 +307,7 @@ fn fit_ood(found: &Evaluated, features: &[f32], folds: &[bool]) -> Option<OodDet
 }
 
 impl Calibrated {
-    /// What was found, for a person.
+    /// What was found, for the user.
     pub fn to_text(&self) -> String {
         use crate::report::{number, percent};
         let mut t = format!(

@@ -41,7 +41,7 @@ struct BeforeCorrection {
 /// One corrected label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correction {
-    /// What a person says it is.
+    /// What the user says it is.
     pub label: String,
     /// What the dataset says.
     pub was: String,
@@ -57,7 +57,7 @@ pub struct CorrectionsWriter {
 }
 
 impl CorrectionsWriter {
-    /// Starts the thread, which tells by `on_error` what a person should know; `on_error` must not wait.
+    /// Starts the thread, which tells by `on_error` what the user should know; `on_error` must not wait.
     ///
     /// # Errors
     /// When there can be no thread.

@@ -1,4 +1,4 @@
-//! What is done where a person says nothing else: the same in the window and by script. Values alone.
+//! What is done where the user says nothing else: the same in the window and by script. Values alone.
 
 /// Shares of training and validation, in percent; the paper's.
 pub const SPLIT: &str = "80/20";

@@ -103,7 +103,7 @@ impl DoctorReport {
         self.findings.iter().all(|f| f.fine || f.name == "cache folder")
     }
 
-    /// For a person.
+    /// For the user.
     pub fn to_text(&self) -> String {
         self.findings
             .iter()

@@ -1,8 +1,8 @@
-//! What a person is told when something cannot be done: what, why, and what to do, in one or two sentences.
+//! What the user is told when something cannot be done: what, why, and what to do, in one or two sentences.
 
 use std::fmt;
 
-/// An error in words for a person.
+/// An error in words for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserError(String);
 

@@ -24,7 +24,7 @@ pub struct ExplainRequest {
     pub class: Option<String>,
     /// The provider asked for.
     pub provider: Provider,
-    /// Squares that a person drew or moved.
+    /// Squares that the user drew or moved.
     pub own: OwnSquares,
     /// The bytes that the file must have; none takes it as it is.
     pub digest: Option<Digest>,
@@ -58,7 +58,7 @@ impl Explainer {
     /// When it cannot be run.
     pub fn new(model: &VettedModel, provider: Provider) -> Result<Self, UserError> {
         let engine = Engine::load(model, provider, 1)?;
-        Ok(Self { engine, head: Head::of(model), card: model.card().clone() })
+        Ok(Self { engine, head: Head::find(model), card: model.card().clone() })
     }
 
     /// Explains a cell; `None` when it was cancelled.

@@ -69,7 +69,7 @@ impl Export {
     }
 }
 
-/// A report in one of its formats; nothing for what is no report.
+/// A report in one of its formats; nothing for what is not a report.
 pub fn report_bytes(export: Export, report: &SlideReport) -> Option<Vec<u8>> {
     match export {
         Export::ReportHtml => Some(report_html(report)),
@@ -100,7 +100,7 @@ pub fn results_csv(images: &[Arc<ImageResult>], classes: &ClassSet, model: Strin
     bytes
 }
 
-/// A session's labels as CSV: `sha256,cell,label,suggested,path,x,y,side,use,counted`, by path and cell; a square is given where a person
+/// A session's labels as CSV: `sha256,cell,label,suggested,path,x,y,side,use,counted`, by path and cell; a square is given where the user
 /// drew or moved it.
 ///
 /// # Errors

@@ -40,7 +40,7 @@ fn compared(result: &ImageResult) -> Option<Compared> {
 
 fn of_cell(image: &RgbImage, cell: &CellResult) -> PerceptualHash {
     let how = CellPreprocessing { balanced: false, ..CellPreprocessing::OURS };
-    PerceptualHash::of(&cut_square(image, cell.square, [how.white; 3], &how, SIDE))
+    PerceptualHash::new(&cut_square(image, cell.square, [how.white; 3], &how, SIDE))
 }
 
 /// Groups of images of a slide that look like the same field.

@@ -1,6 +1,6 @@
 //! Reviewed cells as data for Train and Evaluate: a table of where they are, or copies in a folder per class.
 //!
-//! Only cells that a person has named and that are white cells; images are read and never moved.
+//! Only cells that the user has named and that are white cells; images are read and never moved.
 
 use super::UserError;
 use super::laboratory::slide_of;
@@ -16,10 +16,10 @@ use crate::task::{Cancel, Progress};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-/// With at least so many slides the slide is what belongs together; with fewer a split could not keep slides apart, and
+/// With at least this many slides the slide is what belongs together; with fewer a split could not keep slides apart, and
 /// images are.
 const SLIDES_TO_GROUP_BY: usize = 4;
-/// A cut-out is so many times as wide as the cell's square, so that there is background to balance its colours by.
+/// A cut-out is this many times as wide as the cell's square, so that there is background to balance its colours by.
 const AROUND: f32 = 1.6;
 
 /// A reviewed white cell.

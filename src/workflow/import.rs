@@ -15,7 +15,7 @@ use crate::model::{
 };
 use std::path::{Path, PathBuf};
 
-/// A file beside a model may have so many bytes.
+/// A file beside a model may have this many bytes.
 const MAX_SIDECAR: u64 = 4 << 20;
 /// Probabilities of a copy's self-test may differ by this much, over providers and versions of the runtime.
 const TOLERANCE: f32 = 0.02;
@@ -59,7 +59,7 @@ pub struct ModelImport {
     path: PathBuf,
     onnx: OnnxFacts,
     sidecars: Vec<Sidecar>,
-    /// What a person says of it.
+    /// What the user says of it.
     pub answers: Answers,
     /// What trying found.
     tried: Option<Tried>,
@@ -88,10 +88,10 @@ impl ModelImport {
     /// What is wrong with the file, and what to do about it.
     pub fn read(path: &Path) -> Result<Self, UserError> {
         let snapshot = read_bounded(path, MAX_MODEL_BYTES).map_err(|e| refused(path, &e))?;
-        Self::of(path, &snapshot.bytes, snapshot.digest).map_err(|e| refused(path, &e))
+        Self::new(path, &snapshot.bytes, snapshot.digest).map_err(|e| refused(path, &e))
     }
 
-    fn of(path: &Path, bytes: &[u8], digest: Digest) -> Result<Self, VetError> {
+    fn new(path: &Path, bytes: &[u8], digest: Digest) -> Result<Self, VetError> {
         let onnx = OnnxFacts::look(bytes, digest)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let beside = |name: &&str| {
@@ -141,7 +141,7 @@ impl ModelImport {
 
     /// What is known of it, with what was said.
     pub fn draft(&self) -> Draft {
-        let mut draft = Draft::of(self.facts(), &self.sidecars, &self.answers);
+        let mut draft = Draft::new(self.facts(), &self.sidecars, &self.answers);
         let Some(tried) = &self.tried else { return draft };
         // What was tried was not said.
         for e in draft.evidence.iter_mut().filter(|e| e.source == Source::User) {
@@ -271,7 +271,7 @@ pub fn look_at_model(path: &Path) -> Result<OpenedModel, UserError> {
             refused(path, &format!("{e} (as it was answered before; \"leukoscope adopt --forget\" forgets that)"))
         });
     }
-    let import = ModelImport::of(path, &snapshot.bytes, snapshot.digest).map_err(|e| refused(path, &e))?;
+    let import = ModelImport::new(path, &snapshot.bytes, snapshot.digest).map_err(|e| refused(path, &e))?;
     if import.questions().is_empty() {
         import.model().map(OpenedModel::Model)
     } else {
@@ -325,7 +325,7 @@ pub fn save_as_ours(import: &ModelImport, name: Option<&str>, out: &Path) -> Res
 pub(super) fn keep_answer(path: &Path, model: &VettedModel) -> Result<(), UserError> {
     let digest = model.card().digest;
     if crate::model::manifest_text(model.bytes()).is_none() && kept_answer(digest).is_none() {
-        ModelImport::of(path, model.bytes(), digest).map_err(|e| refused(path, &e))?.keep()?;
+        ModelImport::new(path, model.bytes(), digest).map_err(|e| refused(path, &e))?.keep()?;
     }
     Ok(())
 }

@@ -67,9 +67,9 @@ impl ResultProvenance {
     }
 }
 
-/// The case's entry for images of one field each, as a person agreed: JSON, a list of lists of digests.
+/// The case's entry for images of one field each, as the user agreed: JSON, a list of lists of digests.
 pub const SAME_FIELDS: &str = "same-fields";
-/// The case's entry for fields that look alike and are not the same, as a person said.
+/// The case's entry for fields that look alike and are not the same, as the user said.
 pub const OTHER_FIELDS: &str = "different-fields";
 /// What a session notes: how far the last run came.
 pub const RUN: &str = "run";
@@ -95,7 +95,7 @@ fn ranges_at(path: &Path) -> Ranges {
         return Ranges::default();
     }
     match ranges_in(path) {
-        Ok(ranges) => Ranges::of(ranges),
+        Ok(ranges) => Ranges::new(ranges),
         Err(why) => Ranges::Unreadable(format!(
             "the reference ranges {} cannot be used: {why}; mend the file, or set it aside",
             display_path(path)
@@ -103,7 +103,7 @@ fn ranges_at(path: &Path) -> Ranges {
     }
 }
 
-/// Keeps the laboratory's reference ranges. A file that is there and cannot be read is set aside first where a person said so
+/// Keeps the laboratory's reference ranges. A file that is there and cannot be read is set aside first where the user said so
 /// (`set_aside`), and is never written over. Says where it was set aside.
 ///
 /// # Errors
@@ -305,7 +305,7 @@ pub fn session_report(path: &Path) -> Result<SlideReport, UserError> {
     Ok(report)
 }
 
-/// A time (UTC, RFC 3339) as RFC 3339 with the offset of this machine's clock. What is no time stays as it is.
+/// A time (UTC, RFC 3339) as RFC 3339 with the offset of this machine's clock. What is not a time stays as it is.
 pub fn to_local(utc: &str) -> String {
     match chrono::DateTime::parse_from_rfc3339(utc) {
         Ok(time) => time.with_timezone(&chrono::Local).to_rfc3339_opts(chrono::SecondsFormat::Secs, false),
@@ -313,7 +313,7 @@ pub fn to_local(utc: &str) -> String {
     }
 }
 
-/// A time (UTC, RFC 3339) as it is on the clock of this machine: "2 Jan 2026, 10:04 (UTC+07:00)". What is no time stays as it is.
+/// A time (UTC, RFC 3339) as it is on the clock of this machine: "2 Jan 2026, 10:04 (UTC+07:00)". What is not a time stays as it is.
 pub fn local_time(utc: &str) -> String {
     match chrono::DateTime::parse_from_rfc3339(utc) {
         Ok(time) => time.with_timezone(&chrono::Local).format("%-d %b %Y, %H:%M (UTC%:z)").to_string(),

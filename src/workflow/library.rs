@@ -156,7 +156,7 @@ pub fn export_model(path: Option<&Path>, out: &Path) -> Result<(), UserError> {
     write_atomic(out, &bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))
 }
 
-/// The model that the window begins with, where a person chose one; one that is gone is not.
+/// The model that the window begins with, where the user chose one; one that is gone is not.
 pub fn default_model_file() -> Option<PathBuf> {
     load_settings().model.filter(|p| is_file(p))
 }

@@ -250,10 +250,11 @@ pub fn try_provider(provider: Provider, library: &Path) -> Result<Vec<String>, U
 }
 
 fn plugin_of(provider: Provider) -> Result<Plugin, UserError> {
-    Plugin::of(provider).ok_or_else(|| UserError::new(format!("{provider} does not come as a library of its own")))
+    Plugin::for_provider(provider)
+        .ok_or_else(|| UserError::new(format!("{provider} does not come as a library of its own")))
 }
 
-/// The library of a plug-in from where a person has it, copied into the program's own data: that one file and what it opens itself,
+/// The library of a plug-in from where the user has it, copied into the program's own data: that one file and what it opens itself,
 /// and nothing else that lies beside it. It is tried first, in a process of its own.
 ///
 /// # Errors

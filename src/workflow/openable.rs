@@ -1,4 +1,4 @@
-//! Whether what a person wants to open is there, before what is open is closed for it.
+//! Whether what the user wants to open is there, before what is open is closed for it.
 
 use super::UserError;
 use super::sessions::session_path;

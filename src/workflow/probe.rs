@@ -100,7 +100,7 @@ pub fn probe(
             if cancel.is_cancelled() {
                 return Ok(None);
             }
-            let images = cuts.of(&contract.crop, &items[from..to], size);
+            let images = cuts.get(&contract.crop, &items[from..to], size);
             let spec = contract.scaling.tensor(size, import.facts().channels_first);
             contract.predicted.extend(call(&mut engine, images, &spec)?);
             images.iter().for_each(|_| progress.step());
@@ -302,7 +302,7 @@ fn call(engine: &mut Engine, images: &[Option<RgbImage>], spec: &TensorSpec) -> 
 struct Cuts(Vec<(Crop, Vec<Option<RgbImage>>)>);
 
 impl Cuts {
-    fn of(&mut self, crop: &Crop, items: &[&Item], size: usize) -> &[Option<RgbImage>] {
+    fn get(&mut self, crop: &Crop, items: &[&Item], size: usize) -> &[Option<RgbImage>] {
         if !self.0.iter().any(|(f, _)| f == crop) {
             let cut = |item: &&Item| {
                 let (decoded, _) = decode_file(&item.path).ok()?;

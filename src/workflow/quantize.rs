@@ -1,5 +1,5 @@
 //! An 8-bit copy of a model, faster on processors: scaled on some labelled images, held against the original on others that
-//! neither saw, and refused where it loses more than a person allows.
+//! neither saw, and refused where it loses more than the user allows.
 
 use super::evaluate::{EvaluateError, EvaluateMonitor, EvaluateProgress, EvaluateRequest, answer};
 use super::rewrite::rewritten;
@@ -25,7 +25,7 @@ const LEAST_HELD: usize = 50;
 /// Probabilities of the self-test may differ by this much: processors round 8-bit sums in their own ways.
 const TOLERANCE: f32 = 0.05;
 
-/// Points of accuracy that a copy may lose where a person says nothing.
+/// Points of accuracy that a copy may lose where the user says nothing.
 pub const USUAL_LOSS: f64 = 0.3;
 
 /// What the copy is like.
@@ -75,7 +75,7 @@ impl Quantized {
         [self.right.0, self.right.1].map(|r| (share(r, self.n), wilson(r, self.n)))
     }
 
-    /// In words, for a person.
+    /// In words, for the user.
     #[expect(clippy::cast_precision_loss, reason = "megabytes")]
     pub fn to_text(&self) -> String {
         let [before, after] = self.accuracy();

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub struct Imported {
     /// Cells that were changed.
     pub changed: usize,
-    /// What a person should know: what was set aside, why nothing more can be written.
+    /// What the user should know: what was set aside, why nothing more can be written.
     pub said: Vec<String>,
     /// A damaged session was set aside and another begun.
     pub set_aside: bool,
@@ -31,7 +31,7 @@ struct ImportColumns {
 }
 
 impl ImportColumns {
-    fn of(table: &Table<'_>) -> Result<Self, UserError> {
+    fn find(table: &Table<'_>) -> Result<Self, UserError> {
         let (digest, path) = (table.column("sha256"), table.column("path"));
         let Some(label) = table.column("label").filter(|_| digest.is_some() || path.is_some()) else {
             return Err(UserError::new(format!(
@@ -52,7 +52,7 @@ impl ImportColumns {
 /// table is taken, or nothing of it. `repair` takes a damaged session up, set aside as the window does; else it is refused.
 ///
 /// # Errors
-/// What is wrong with the table, by line and column; when the file is no session, is damaged, or cannot be written.
+/// What is wrong with the table, by line and column; when the file is not a session, is damaged, or cannot be written.
 pub fn import_session(
     path: &Path,
     table: &Path,
@@ -65,7 +65,7 @@ pub fn import_session(
     let bytes = read_bounded(table, MAX_TABLE).map_err(|e| in_table(&e))?.bytes;
     let (text, separator) = table_text(&bytes).map_err(|e| in_table(&e))?;
     let rows = Table::new(&text, separator).map_err(|e| in_table(&e))?;
-    let columns = ImportColumns::of(&rows).map_err(|e| in_table(&e))?;
+    let columns = ImportColumns::find(&rows).map_err(|e| in_table(&e))?;
     let holder = holder();
     let opened = if repair { Store::open(path, &holder) } else { Store::open_undamaged(path, &holder) }?;
     let mut store = opened.store;

@@ -27,7 +27,7 @@ pub enum SessionEvent {
     None,
     /// The case as it is on the disk now.
     Case(Box<CaseRecord>),
-    /// So many edits are on the disk.
+    /// This many edits are on the disk.
     Saved(usize),
     /// An edit could not be kept: why, and what the session holds.
     Failed(String, BTreeMap<CellKey, Verdict>),
@@ -50,7 +50,7 @@ pub struct OpenedSession {
     pub run: Option<RunRecord>,
     /// Why nothing can be written, where that is so.
     pub read_only: Option<String>,
-    /// What a person should know.
+    /// What the user should know.
     pub said: Vec<String>,
 }
 
@@ -96,7 +96,7 @@ impl Drop for SessionWriter {
     }
 }
 
-/// What the writer of labels shall do.
+/// What the writer of labels should do.
 pub enum SessionCommand {
     /// Opens a session; the one that was open is closed.
     Open {
@@ -142,7 +142,7 @@ pub struct ResultBatch {
 const UNSURE: FileFacts = FileFacts { bytes: 0, modified: i64::MIN, changed: i64::MIN };
 
 impl ResultBatch {
-    /// So many results go in one transaction: labels never wait long behind them.
+    /// This many results go in one transaction: labels never wait long behind them.
     const TOGETHER: usize = 200;
 
     /// For work that begins now. Without a session nothing is kept.
@@ -179,7 +179,7 @@ impl ResultBatch {
         None
     }
 
-    /// So many more files are to be looked at; not all of them where the list was cut short.
+    /// This many more files are to be looked at; not all of them where the list was cut short.
     pub fn listed(&mut self, n: usize, whole: bool) -> RunRecord {
         (self.run.listed, self.run.to_do) = (whole && !self.away, self.run.to_do + n);
         self.tell(SessionCommand::Note(self.generation, RUN, self.run.to_text()));

@@ -33,7 +33,7 @@ fn main() {
         let mut times: Vec<f64> = (0..5)
             .map(|_| {
                 let begun = Instant::now();
-                std::hint::black_box(Evaluation::of(&s, 1).unwrap());
+                std::hint::black_box(Evaluation::new(&s, 1).unwrap());
                 begun.elapsed().as_secs_f64()
             })
             .collect();

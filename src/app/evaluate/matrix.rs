@@ -128,7 +128,7 @@ fn number(
     let Entry { reference, predicted, rect, id } = entry;
     let confusion = &state.scores(found).confusion;
     let count = confusion.count(reference, predicted);
-    // None of none is no share.
+    // None of none is not a share.
     let of = |whole: usize| {
         #[expect(clippy::cast_precision_loss, reason = "counts")]
         let share = (whole > 0).then(|| count as f32 / whole as f32);

@@ -251,7 +251,7 @@ fn paint_caption(ui: &Ui, painter: &egui::Painter, found: &Evaluated, row: usize
     );
 }
 
-/// The image that the keys stand on: its name, itself as large as a person needs to judge it, and the probability of each class.
+/// The image that the keys stand on: its name, itself as large as the user needs to judge it, and the probability of each class.
 fn details(ui: &mut Ui, state: &State, found: &Evaluated, textures: &mut Textures) {
     let Some(&row) = state.rows.get(state.cursor) else { return };
     let cell = &found.cells[row];

@@ -33,7 +33,7 @@ pub struct EvaluateForm {
 }
 
 impl EvaluateForm {
-    /// The request for the other model, which has the classes `known`: what a person said of labels for it, and of the rest what was
+    /// The request for the other model, which has the classes `known`: what the user said of labels for it, and of the rest what was
     /// said for the model in use, where that names a class that the other one has too.
     ///
     /// # Errors
@@ -149,7 +149,7 @@ impl EvaluateTab {
 pub struct Curve {
     /// Its name with its area.
     pub name: String,
-    /// The class' label, for its colour; none for a series that is no class.
+    /// The class' label, for its colour; none for a series that is not a class.
     pub label: Option<String>,
     /// Which of the series it is.
     pub class: usize,
@@ -171,7 +171,7 @@ pub struct Curves {
 }
 
 impl Curves {
-    fn of(e: &Evaluated, sample: &Sample) -> Self {
+    fn new(e: &Evaluated, sample: &Sample) -> Self {
         let xy = |points: &[CurvePoint]| thinned(points, POINTS).iter().map(|p| [p.x, p.y]).collect::<Vec<_>>();
         let by_class = |of: &dyn Fn(usize) -> Option<(Vec<CurvePoint>, f64)>| {
             let curve = |(class, label): (usize, &String)| {
@@ -211,7 +211,7 @@ pub enum Which {
     Other,
 }
 
-/// Labels that the model does not know, and what a person says of each.
+/// Labels that the model does not know, and what the user says of each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unknown {
     /// Which model it is.
@@ -255,7 +255,7 @@ pub enum EvaluateEvent {
     Compared(Box<Compared>),
 }
 
-/// What a person did in the place that is no command.
+/// What the user did in the place that is not a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EvaluateInput {
     Form(Box<EvaluateForm>),
@@ -402,8 +402,8 @@ impl State {
     fn take(&mut self, found: Evaluated) {
         self.threshold = found.threshold;
         self.all = false;
-        self.curves = Curves::of(&found, &self.sample(&found));
-        // The largest confusion first: that is what a person came to see.
+        self.curves = Curves::new(&found, &self.sample(&found));
+        // The largest confusion first: that is what the user came to see.
         let k = found.labels.len();
         let wrong = (0..k).flat_map(|i| (0..k).map(move |j| (i, j))).filter(|(i, j)| i != j);
         let confusion = &self.scores(&found).confusion;
@@ -467,7 +467,7 @@ impl State {
         }
     }
 
-    /// What a person did; the corrections that must be kept, where it was one.
+    /// What the user did; the corrections that must be kept, where it was one.
     pub(crate) fn input(&mut self, input: EvaluateInput) -> Vec<ChangedReference> {
         match input {
             EvaluateInput::Form(form) => self.form = *form,
@@ -480,7 +480,7 @@ impl State {
             EvaluateInput::All(all) => {
                 self.all = all;
                 if let Some(found) = &self.found {
-                    self.curves = Curves::of(found, &self.sample(found));
+                    self.curves = Curves::new(found, &self.sample(found));
                 }
                 (self.cursor, self.chosen) = (0, BTreeSet::new());
                 self.collect();
@@ -561,7 +561,7 @@ impl State {
         }
         found.score_points();
         if let Some(found) = &self.found {
-            self.curves = Curves::of(found, &self.sample(found));
+            self.curves = Curves::new(found, &self.sample(found));
         }
         self.revision += 1;
         self.pending = true;

@@ -23,7 +23,7 @@ pub enum Event {
     Other(PathBuf),
 }
 
-/// What shall be done outside.
+/// What should be done outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Ask for labelled images to evaluate on.
@@ -95,7 +95,7 @@ pub fn enabled(state: &State, command: Command) -> bool {
     }
 }
 
-/// A person's other input.
+/// The user's other input.
 pub fn input(state: &mut State, shell: &mut shell::State, input: Input, now: f64) -> Vec<Effect> {
     let kept = state.input(input);
     if let Some(text) = named(state, &kept) {
@@ -129,7 +129,7 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, provider
     Vec::new()
 }
 
-/// Evaluates what the form says; a person's answers about unknown labels go into it.
+/// Evaluates what the form says; the user's answers about unknown labels go into it.
 fn evaluate(state: &mut State, provider: Provider, now: f64) -> Vec<Effect> {
     if let Some(answers) = state.answers(Which::InUse) {
         state.form.map.extend(answers);

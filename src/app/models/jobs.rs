@@ -70,7 +70,7 @@ impl Jobs {
             ModelsEffect::Look => {
                 let model = cx.model.card().digest;
                 self.events.spawn("providers", move |events| {
-                    say(events, ModelsEvent::Here(provider_statuses(), Record::of(model)));
+                    say(events, ModelsEvent::Here(provider_statuses(), Record::load(model)));
                 });
             }
             ModelsEffect::Rename(digest, name) => {
@@ -188,7 +188,7 @@ impl Jobs {
     }
 
     fn point(&self, provider: Provider) {
-        let Some(plugin) = Plugin::of(provider) else { return };
+        let Some(plugin) = Plugin::for_provider(provider) else { return };
         let dialog = rfd::FileDialog::new().set_title(format!("Where {} is", plugin.file_name()));
         self.events.ask(
             move || dialog.pick_file(),

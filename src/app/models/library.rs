@@ -63,7 +63,7 @@ fn installed(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<ModelsIn
             for (at, model) in state.list.iter().enumerate() {
                 row(ui, cx, state, at, model, asked);
             }
-            // A model that was opened from elsewhere is no installed one.
+            // A model that was opened from elsewhere is not an installed one.
             if let Some(path) =
                 cx.model.path.as_ref().filter(|p| !state.list.iter().any(|m| m.path.as_ref() == Some(p)))
             {

@@ -94,7 +94,7 @@ fn what(ui: &mut Ui, _cx: &Cx<'_>, state: &State, here: &ProviderStatus, asked: 
         if let Some(step) = &missing.step {
             ui.add(egui::Label::new(RichText::new(step).weak()).wrap());
         }
-        let own = Plugin::of(here.provider).is_some() && missing.step.is_some();
+        let own = Plugin::for_provider(here.provider).is_some() && missing.step.is_some();
         if !own && missing.fetch.is_none() {
             return;
         }

@@ -127,7 +127,7 @@ impl Wizard {
     }
 }
 
-/// What a person does in the place.
+/// What the user does in the place.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModelsInput {
     /// Goes to a page.
@@ -221,7 +221,7 @@ pub enum ModelsEvent {
     Adopted(Result<PathBuf, UserError>),
 }
 
-/// What shall be done outside.
+/// What should be done outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModelsEffect {
     /// List the installed models and test each.
@@ -271,7 +271,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn of(effect: ModelsEffect) -> Self {
+    pub(crate) fn new(effect: ModelsEffect) -> Self {
         Self { effects: vec![effect], ..Self::default() }
     }
 }
@@ -281,14 +281,14 @@ impl State {
         self.list.get(self.chosen)
     }
 
-    /// Answers a person. `in_use` is the file of the model in use.
+    /// Answers the user. `in_use` is the file of the model in use.
     pub fn input(&mut self, input: ModelsInput, in_use: Option<&PathBuf>) -> Reply {
         let path = self.chosen().and_then(|m| m.path.clone());
         match input {
             ModelsInput::Go(tab) => {
                 self.tab = tab;
                 if tab == ModelsTab::Providers && self.here.is_empty() {
-                    return Reply::of(ModelsEffect::Look);
+                    return Reply::new(ModelsEffect::Look);
                 }
             }
             ModelsInput::Choose(at) => {
@@ -305,7 +305,7 @@ impl State {
                 let name = self.renaming.take();
                 let digest = self.chosen().and_then(|m| m.card.as_ref().ok()).map(|c| c.digest);
                 if let Some((digest, name)) = digest.zip(name) {
-                    return Reply::of(ModelsEffect::Rename(digest, name));
+                    return Reply::new(ModelsEffect::Rename(digest, name));
                 }
             }
             ModelsInput::Removing(on) => self.removing = on,
@@ -317,35 +317,35 @@ impl State {
                         self.default = None;
                     }
                     self.chosen = 0;
-                    return Reply { remember: forgotten, ..Reply::of(ModelsEffect::Remove(path)) };
+                    return Reply { remember: forgotten, ..Reply::new(ModelsEffect::Remove(path)) };
                 }
             }
             ModelsInput::Export => {
                 let name = self.chosen().map_or_else(String::new, |m| m.name.clone());
-                return Reply::of(ModelsEffect::Export(path, name));
+                return Reply::new(ModelsEffect::Export(path, name));
             }
             ModelsInput::Install => {
-                return in_use.map_or_else(Reply::default, |p| Reply::of(ModelsEffect::Install(p.clone())));
+                return in_use.map_or_else(Reply::default, |p| Reply::new(ModelsEffect::Install(p.clone())));
             }
             ModelsInput::Compare => return Reply { compare: path, ..Reply::default() },
             ModelsInput::FastData(text) => self.fast_data = text,
             ModelsInput::MakeFast => {
                 self.busy = Some(tr!("Making an 8-bit copy"));
                 self.fast = None;
-                return Reply::of(ModelsEffect::MakeFast(path, PathBuf::from(self.fast_data.trim())));
+                return Reply::new(ModelsEffect::MakeFast(path, PathBuf::from(self.fast_data.trim())));
             }
             ModelsInput::Measure => {
                 self.busy = Some(tr!("Measuring"));
                 self.measuring = true;
                 self.record.all.clear();
-                return Reply::of(ModelsEffect::Measure(in_use.cloned()));
+                return Reply::new(ModelsEffect::Measure(in_use.cloned()));
             }
             ModelsInput::Fetch(provider) => {
                 self.busy = Some(tr!("Fetching %{name}", name = provider));
-                return Reply::of(ModelsEffect::Fetch(provider));
+                return Reply::new(ModelsEffect::Fetch(provider));
             }
-            ModelsInput::Point(provider) => return Reply::of(ModelsEffect::Point(provider)),
-            ModelsInput::Stop => return Reply::of(ModelsEffect::Stop),
+            ModelsInput::Point(provider) => return Reply::new(ModelsEffect::Point(provider)),
+            ModelsInput::Stop => return Reply::new(ModelsEffect::Stop),
             other => return self.wizard_input(other),
         }
         Reply::default()
@@ -366,24 +366,24 @@ impl State {
                     w.import.answers.map.push((from, to));
                 }
             }
-            ModelsInput::AskImage => return Reply::of(ModelsEffect::AskImage),
-            ModelsInput::AskData => return Reply::of(ModelsEffect::AskData),
+            ModelsInput::AskImage => return Reply::new(ModelsEffect::AskImage),
+            ModelsInput::AskData => return Reply::new(ModelsEffect::AskData),
             ModelsInput::Data(text) => w.dataset = text,
             ModelsInput::Probe => {
                 w.busy = true;
                 w.probed = None;
                 let data = PathBuf::from(w.dataset.trim());
-                return Reply::of(ModelsEffect::Probe(Box::new(w.import.clone()), data));
+                return Reply::new(ModelsEffect::Probe(Box::new(w.import.clone()), data));
             }
             ModelsInput::Take(at) => w.take(at),
             ModelsInput::Adopt => {
                 w.busy = true;
-                return Reply::of(ModelsEffect::Adopt(Box::new(w.import.clone())));
+                return Reply::new(ModelsEffect::Adopt(Box::new(w.import.clone())));
             }
-            ModelsInput::SaveAsOurs => return Reply::of(ModelsEffect::SaveAsOurs(Box::new(w.import.clone()))),
+            ModelsInput::SaveAsOurs => return Reply::new(ModelsEffect::SaveAsOurs(Box::new(w.import.clone()))),
             ModelsInput::CloseWizard => {
                 self.wizard = None;
-                return Reply::of(ModelsEffect::Stop);
+                return Reply::new(ModelsEffect::Stop);
             }
             _ => return Reply::default(),
         }
@@ -408,12 +408,12 @@ impl State {
             ModelsEvent::Measured(measured) => self.record.all.push(measured),
             ModelsEvent::Ended(why) => {
                 (self.busy, self.measuring) = (None, false);
-                return (Reply::of(ModelsEffect::Look), why);
+                return (Reply::new(ModelsEffect::Look), why);
             }
             ModelsEvent::Fast(result) => {
                 self.busy = None;
                 self.fast = Some(result);
-                return (Reply::of(ModelsEffect::List), None);
+                return (Reply::new(ModelsEffect::List), None);
             }
             ModelsEvent::NeedsInput(import) => {
                 self.wizard = Some(Box::new(Wizard::new(*import, image())));
@@ -463,7 +463,7 @@ impl State {
     fn preview(&mut self) -> Reply {
         let Some(w) = &mut self.wizard else { return Reply::default() };
         match &w.image {
-            Some(image) => Reply::of(ModelsEffect::Preview(Box::new(w.import.clone()), image.clone())),
+            Some(image) => Reply::new(ModelsEffect::Preview(Box::new(w.import.clone()), image.clone())),
             None => Reply::default(),
         }
     }

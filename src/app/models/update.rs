@@ -19,7 +19,7 @@ pub enum Event {
     Changed,
 }
 
-/// What shall be done outside.
+/// What should be done outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     Job(ModelsEffect),
@@ -62,7 +62,7 @@ pub fn event(
             }
             return answer;
         }
-        Event::Changed => return Reply::of(ModelsEffect::List),
+        Event::Changed => return Reply::new(ModelsEffect::List),
         // What it leads to concerns every page.
         Event::OpenedModel(..) => {}
     }

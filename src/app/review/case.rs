@@ -73,7 +73,7 @@ impl CaseView {
         let coming = self.heard.iter().rev().find(|e| e.changes.iter().any(|c| c.key == key));
         match coming {
             Some(edit) => edit.in_bulk(),
-            None => self.confirmed.of(key) == Some(Confirmation::Bulk),
+            None => self.confirmed.get(key) == Some(Confirmation::Bulk),
         }
     }
 }
@@ -115,7 +115,7 @@ impl CaseView {
         self.heard.clear();
     }
 
-    /// So many edits are on the disk.
+    /// This many edits are on the disk.
     pub(in crate::app) fn saved(&mut self, n: usize) {
         for edit in self.heard.drain(..n.min(self.heard.len())) {
             self.confirmed.hear(&edit);
@@ -153,7 +153,7 @@ pub struct RangeDraft {
 
 impl RangeDraft {
     /// As it is typed.
-    pub fn of(range: &ReferenceRange) -> Self {
+    pub fn new(range: &ReferenceRange) -> Self {
         let text = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
         let numbers = [range.from_years, range.to_years, range.low, range.high].map(text);
         Self { label: range.label.clone(), unit: range.unit, sex: range.sex, numbers }
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn a_range_goes_through_its_draft_unchanged_and_a_comma_is_a_point() {
         for range in crate::laboratory::example_ranges() {
-            assert_eq!(RangeDraft::of(&range).range(), Ok(range));
+            assert_eq!(RangeDraft::new(&range).range(), Ok(range));
         }
         let mut draft = RangeDraft { label: "monocyte".into(), ..RangeDraft::default() };
         draft.numbers[3] = "0,9".into();

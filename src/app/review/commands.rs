@@ -123,7 +123,7 @@ fn case_command(state: &mut State, shell: &mut shell::State, command: Command, n
             return effects;
         }
         Command::Amend => state.dialog = Dialog::Amend { reason: String::new() },
-        _ => state.dialog = Dialog::Ranges(state.case.ranges.list().iter().map(RangeDraft::of).collect()),
+        _ => state.dialog = Dialog::Ranges(state.case.ranges.list().iter().map(RangeDraft::new).collect()),
     }
     Vec::new()
 }
@@ -157,7 +157,7 @@ fn view_command(state: &mut State, command: Command) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Why a key of a command does nothing now, where a person has to know. `amend` is how the keys for an amendment are called.
+/// Why a key of a command does nothing now, where the user has to know. `amend` is how the keys for an amendment are called.
 pub fn refusal(state: &State, command: Command, amend: impl FnOnce() -> String) -> Option<String> {
     let changes = command.labels() || matches!(command, Command::Undo | Command::Redo | Command::SignOff);
     if !changes || state.tiles.is_empty() {

@@ -299,7 +299,7 @@ fn rows(ui: &mut Ui, shown: &Shown) {
     if let Some(wbc) = table.wbc_written() {
         rest.push(tr!("white cell count used: %{n} ×10⁹/L", n = written(wbc)));
     }
-    // A nought of a class that the model has no word for is no finding.
+    // A nought of a class that the model has no word for is not a finding.
     let lacking = shown.report.lacking();
     let silent =
         table.rows.iter().filter(|r| r.count.all == 0 && lacking.contains(&r.label)).map(|r| look_up(&r.label));

@@ -143,7 +143,7 @@ fn row(state: &mut State, shell: &mut shell::State, result: Arc<ImageResult>) ->
     None
 }
 
-/// A result of changed squares came, as it was asked for the so-manieth time.
+/// A result of changed squares came, as it was asked for the n-th time.
 fn again(state: &mut State, asked: u64, result: Arc<ImageResult>) {
     let path = result.path.clone();
     let known = state.images.id_of(&path);
@@ -378,7 +378,7 @@ mod tests {
         let mut s = opened();
         assert_eq!((s.tiles.len(), s.visible.len(), s.selected), (5, 5, Some(s.tiles[0])));
         let d = s.slides.counts(None);
-        assert_eq!((d.of("lymphocyte").all, d.of("neutrophil").all, d.failed, d.no_cell), (2, 1, 1, 1));
+        assert_eq!((d.count_of("lymphocyte").all, d.count_of("neutrophil").all, d.failed, d.no_cell), (2, 1, 1, 1));
         event(&mut s, Event::Finished(Generation(1), 2, false), 3.0);
         assert!(
             s.job.is_none()

@@ -145,7 +145,7 @@ pub(super) fn counts(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<
     for label in state.listed() {
         let counted = shown.table.rows.iter().find(|r| r.label == *label);
         let text = keyed(ui, label);
-        row(ui, Kind::Label(label.to_owned()), &text, d.of(label).all, counted, Some(label));
+        row(ui, Kind::Label(label.to_owned()), &text, d.count_of(label).all, counted, Some(label));
     }
     let text = keyed(ui, UNIDENTIFIED);
     row(ui, Kind::Unidentified, &text, d.unidentified().all, None, Some(UNIDENTIFIED));

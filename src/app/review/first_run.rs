@@ -30,7 +30,7 @@ pub(super) fn first_run(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Ask
                 ui.add_space(14.0);
             }
             for command in [Command::OpenFolder, Command::OpenImage, Command::DemoSlide] {
-                let keys = cx.keys.of(command).map(|k| ui.ctx().format_shortcut(&k)).unwrap_or_default();
+                let keys = cx.keys.get(command).map(|k| ui.ctx().format_shortcut(&k)).unwrap_or_default();
                 let button = egui::Button::new(RichText::new(command.text()).size(16.0))
                     .shortcut_text(keys)
                     .min_size(egui::vec2(300.0, 42.0));

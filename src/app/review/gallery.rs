@@ -255,12 +255,12 @@ fn paint_caption(ui: &Ui, state: &State, tile: CellId, verdict: &TileStatus<'_>,
     painter.galley(pos2(rect.left() + 7.0, line + 9.0), galley, weak);
 }
 
-/// In the corners: whether a person saw it, and whether it wants eyes.
+/// In the corners: whether the user saw it, and whether it wants eyes.
 fn paint_badges(ui: &Ui, verdict: &TileStatus<'_>, flagged: bool, frame: Rect) {
     let dark = ui.visuals().dark_mode;
     if let Some(confirmed) = verdict.reviewed {
         let corner = frame.right_top() + vec2(-15.0, 15.0);
-        // A tick for what a person has seen; what was changed also says what it was, below.
+        // A tick for what the user has seen; what was changed also says what it was, below.
         let colour = if confirmed { theme::accent(dark) } else { theme::curves(dark).validation };
         ui.painter().circle_filled(corner, 9.5, colour);
         let tick = vec![corner + vec2(-4.5, 0.0), corner + vec2(-1.2, 3.6), corner + vec2(4.8, -3.8)];

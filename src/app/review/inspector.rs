@@ -36,7 +36,7 @@ pub(super) fn pane(
         if let Some((at, all)) = state.place_of(tile).filter(|(_, all)| *all > 1) {
             ui.weak(tr!("cell %{n} of %{all}", n = at, all = all));
         }
-        // A person's label has no probability; what the model says stands beside it.
+        // The user's label has no probability; what the model says stands beside it.
         if let (Some(_), Some((said, p))) = (v.reviewed, v.model) {
             ui.weak(tr!("model: %{label} %{p}", label = look_up(said), p = percent(f64::from(p), 1)));
         }

@@ -151,7 +151,7 @@ impl Jobs {
         });
     }
 
-    /// Classifies one image again, beside whatever runs: its squares changed, for the so-manieth time.
+    /// Classifies one image again, beside whatever runs: its squares changed, for the n-th time.
     fn again(&self, generation: Generation, asked: u64, path: PathBuf, request: ClassifyRequest, model: VettedModel) {
         let commands = self.session.as_ref().map(SessionWriter::commands);
         let newest = self.newest.clone();
@@ -396,7 +396,7 @@ impl Jobs {
             match batch {
                 Ok(aside) => {
                     aside.into_iter().for_each(|path| events.notice(Notice::Written(path)));
-                    events.send(Event::Ranges(Ranges::of(ranges)));
+                    events.send(Event::Ranges(Ranges::new(ranges)));
                 }
                 Err(e) => events.error(&e),
             }

@@ -1,4 +1,4 @@
-//! What the window knows of a person's labels: the session's verdicts, what can be undone, what is on its way to the disk.
+//! What the window knows of the user's labels: the session's verdicts, what can be undone, what is on its way to the disk.
 //! Plain values; no egui, no disk, no thread.
 
 use crate::app::language::tr;
@@ -20,7 +20,7 @@ pub struct LabelView {
     pub read_only: Option<String>,
     /// Edits that are not yet on the disk.
     pub waiting: usize,
-    /// Cells that a person calls something else than the model does.
+    /// Cells that the user calls something else than the model does.
     pub corrections: usize,
 }
 

@@ -49,7 +49,7 @@ struct Pointing {
     moved: bool,
 }
 
-/// A hand on a table trembles: less than this many points is no movement.
+/// A hand on a table trembles: less than this many points is not a movement.
 const TREMBLE: f32 = 4.0;
 
 impl Pointing {

@@ -1,4 +1,4 @@
-//! What goes in and out of the Review page: what a person did, what happened outside, and what shall be done there. Plain values.
+//! What goes in and out of the Review page: what the user did, what happened outside, and what should be done there. Plain values.
 
 use super::case::{Draft, FilesLook, RangeDraft};
 use super::heat_map::HeatKey;
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What a person did that is no command.
+/// What the user did that is not a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// Chose a tile.
@@ -91,7 +91,7 @@ impl Draft {
 pub enum Event {
     /// How classifying goes; of another job it is dropped.
     Classify(Generation, ClassifyEvent),
-    /// An image was classified again after its squares changed, as it was asked for the so-manieth time.
+    /// An image was classified again after its squares changed, as it was asked for the n-th time.
     Again(Generation, u64, Arc<ImageResult>),
     /// Where the model looked in a cell, or why there is no telling.
     Heat(Generation, HeatKey, Result<Arc<HeatMap>, UserError>),
@@ -119,7 +119,7 @@ pub enum Event {
     ReviewedCells(PathBuf, bool),
 }
 
-/// What shall be done outside.
+/// What should be done outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Classify these, passing over what is known.
@@ -130,7 +130,7 @@ pub enum Effect {
     KeepLabels(Edit),
     /// Change the case, durably.
     ChangeCase(CaseChange),
-    /// Classify an image again: its squares changed, for the so-manieth time.
+    /// Classify an image again: its squares changed, for the n-th time.
     Again(Generation, u64, PathBuf),
     /// Find out where the model looked in a cell of a file.
     Explain(Generation, HeatKey, PathBuf),

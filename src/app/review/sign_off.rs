@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// Side of the small image of a field that is asked about, points.
 const FIELD: f32 = 150.0;
-/// So many of the images of a group are shown at most.
+/// This many of the images of a group are shown at most.
 const SHOWN_IMAGES: usize = 6;
 
 /// Reasons that come up often; any other can be typed.
@@ -191,7 +191,7 @@ enum Fields {
     Different,
 }
 
-/// Asks about images that look like the same field, shown side by side, and lets a person take back what was said of them.
+/// Asks about images that look like the same field, shown side by side, and lets the user take back what was said of them.
 fn questions(ui: &mut Ui, state: &State, textures: &mut Textures, r: &SlideReport, asked: &mut Asked<Input>) {
     let undecided = r.table.left.alike.iter().map(|paths| (Fields::Undecided, state.group_of(paths)));
     let said = [(Fields::Same, SAME_FIELDS), (Fields::Different, OTHER_FIELDS)]
@@ -315,7 +315,7 @@ pub(super) fn ranges(ui: &mut Ui, state: &State, drafts: &[RangeDraft], asked: &
             all.push(RangeDraft::default());
         }
         if ui.button(tr!("Restore Examples")).clicked() {
-            all = crate::laboratory::example_ranges().iter().map(RangeDraft::of).collect();
+            all = crate::laboratory::example_ranges().iter().map(RangeDraft::new).collect();
         }
         let save = if unreadable.is_some() { tr!("Set the Old File Aside and Save") } else { tr!("Save") };
         if ui.button(save).clicked() {

@@ -65,7 +65,7 @@ impl Default for Filter {
 pub struct TileStatus<'a> {
     /// The label, or what stands for it.
     pub label: &'a str,
-    /// The model's probability of the label, 0..=1; none where a person gave the label: a person's has no probability.
+    /// The model's probability of the label, 0..=1; none where the user gave the label: the user's has no probability.
     pub confidence: Option<f32>,
     /// What the model says of the cell, and how sure it is, 0..=1.
     pub model: Option<(&'a str, f32)>,
@@ -73,7 +73,7 @@ pub struct TileStatus<'a> {
     pub status: Status,
     /// Why it failed.
     pub reason: &'a str,
-    /// Whether a person confirmed the model's label or gave another one; nothing where nobody looked yet.
+    /// Whether the user confirmed the model's label or gave another one; nothing where nobody looked yet.
     pub reviewed: Option<bool>,
 }
 
@@ -138,7 +138,7 @@ pub enum Dialog {
     None,
     /// Type a label that is not offered.
     Label(String),
-    /// Confirm so many cells that are chosen together.
+    /// Confirm this many cells that are chosen together.
     ConfirmAll(usize),
     Sign {
         /// Why it is signed although something is open.
@@ -216,7 +216,7 @@ pub struct State {
     /// The last job's number.
     pub generation: Generation,
     pub dialog: Dialog,
-    /// A person's labels of what is open.
+    /// The user's labels of what is open.
     pub labels: LabelView,
     /// The case of what is open: what was entered, who signed.
     pub case: CaseView,
@@ -226,11 +226,11 @@ pub struct State {
     pub drawing: bool,
     /// Corrections after which the hint to adapt the model was put away.
     pub hint_seen: usize,
-    /// The cursor shall go into the filter.
+    /// The cursor should go into the filter.
     pub focus_filter: bool,
-    /// The image shall be fitted into its pane.
+    /// The image should be fitted into its pane.
     pub fit: bool,
-    /// The selected tile shall be scrolled to.
+    /// The selected tile should be scrolled to.
     pub reveal: bool,
 }
 
@@ -453,7 +453,7 @@ impl State {
         Some(JobStatus { text, share, stopping: job.stopping })
     }
 
-    /// Which cells the pipeline shall take.
+    /// Which cells the pipeline should take.
     pub fn cells(&self) -> Cells {
         if self.all_cells { Cells::ByScene } else { Cells::One }
     }

@@ -79,7 +79,7 @@ impl State {
     }
 
     /// How likely the label of a tile is wrong, for an order: what the model doubts, more so where the cell is unlike its
-    /// training images. 0 for what a person has looked at.
+    /// training images. 0 for what the user has looked at.
     pub fn risk(&self, tile: CellId) -> f32 {
         let ood_score = self.cell_of(tile).and_then(|c| c.ood_score).unwrap_or(0.0).max(1.0);
         match (self.verdict(tile).reviewed, self.certainty(tile)) {
@@ -229,7 +229,7 @@ impl State {
         all
     }
 
-    /// Labels that a person can give: the catalogue's in its order, then what the model names and what was given besides.
+    /// Labels that the user can give: the catalogue's in its order, then what the model names and what was given besides.
     pub fn offered(&self) -> Vec<&str> {
         let mut all: Vec<&str> = CLASSES.iter().map(|c| c.label).filter(|l| *l != UNIDENTIFIED).collect();
         for label in self.listed() {

@@ -1,4 +1,4 @@
-//! How the Review page answers a person: inputs in, effects out. No egui, no disk, no thread, no clock.
+//! How the Review page answers the user: inputs in, effects out. No egui, no disk, no thread, no clock.
 
 use super::case::{Draft, RangeDraft, Signing, is_reason};
 use super::edits::{add_square, confirm, label_tiles, move_square};
@@ -17,7 +17,7 @@ use crate::session::CaseChange;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A person's other input.
+/// The user's other input.
 pub fn input(state: &mut State, shell: &mut shell::State, input: Input, now: f64) -> Vec<Effect> {
     match input {
         Input::Select(_)

@@ -142,7 +142,7 @@ fn palette(ui: &Ui, cx: &Cx<'_>, query: &str, chosen: usize, asked: &mut Asked<I
                     .selected(i == chosen)
                     .min_size(egui::vec2(ui.available_width(), 26.0))
                     .frame_when_inactive(false);
-                if let Some(keys) = cx.keys.of(*command) {
+                if let Some(keys) = cx.keys.get(*command) {
                     button = button.shortcut_text(ui.ctx().format_shortcut(&keys));
                 }
                 let response = ui.add_enabled(cx.enabled(*command), button).on_hover_text(command.tooltip());
@@ -219,7 +219,7 @@ fn keyboard(ui: &mut Ui, cx: &Cx<'_>, waiting: Option<Command>, asked: &mut Aske
                 ui.end_row();
             }
             for command in Command::all().iter().copied() {
-                let keys = cx.keys.of(command);
+                let keys = cx.keys.get(command);
                 let text = keys.map_or_else(|| "–".into(), |k| ui.ctx().format_shortcut(&k));
                 ui.label(RichText::new(text).strong());
                 ui.label(command.text()).on_hover_text(command.tooltip());

@@ -21,7 +21,7 @@ fn entry(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<Input>, command: Command) {
 
 fn entry_as(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<Input>, command: Command, text: &str) {
     let mut button = Button::new(text);
-    if let Some(keys) = cx.keys.of(command) {
+    if let Some(keys) = cx.keys.get(command) {
         button = button.shortcut_text(ui.ctx().format_shortcut(&keys));
     }
     let now = (cx.look)(command);
@@ -187,7 +187,7 @@ pub(crate) fn rail(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<In
             if chosen {
                 button = button.fill(ui.visuals().selection.bg_fill);
             }
-            let hint = match cx.keys.of(command) {
+            let hint = match cx.keys.get(command) {
                 Some(k) => format!("{} ({})", tr!(page.tooltip()), ui.ctx().format_shortcut(&k)),
                 None => tr!(page.tooltip()),
             };

@@ -66,7 +66,7 @@ pub struct State {
     pub theme: ThemeChoice,
     /// The language of the window.
     pub language: Language,
-    /// Keys that a person has changed.
+    /// Keys that the user has changed.
     pub keys: Keymap,
     /// Initials of who sits here, for the audit trail.
     pub operator: String,
@@ -77,7 +77,7 @@ pub struct State {
     /// Everything that was said.
     pub log: Vec<String>,
     pub dialog: Dialog,
-    /// The window shall close.
+    /// The window should close.
     pub quit: bool,
 }
 

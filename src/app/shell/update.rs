@@ -8,7 +8,7 @@ use crate::app::language::tr;
 use egui::KeyboardShortcut;
 use std::path::PathBuf;
 
-/// What a person did that is no command.
+/// What the user did that is not a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// Changed or closed a dialog.
@@ -36,7 +36,7 @@ pub enum Event {
     Notice(Notice),
 }
 
-/// What shall be done outside.
+/// What should be done outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Look at the machine.
@@ -75,7 +75,7 @@ pub fn checked(state: &State, command: Command) -> Option<bool> {
     }
 }
 
-/// A person's other input, but for what concerns a page.
+/// The user's other input, but for what concerns a page.
 pub fn input(state: &mut State, input: Input, now: f64) {
     match input {
         Input::Dialog(dialog) => state.dialog = dialog,

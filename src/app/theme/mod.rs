@@ -19,7 +19,7 @@ const CLASS_COLOURS: [Color32; 6] = [
     Color32::from_rgb(0xe6, 0x9f, 0x00),
 ];
 
-/// The colour of a series that is no class: none of these is a class' colour.
+/// The colour of a series that is not a class: none of these is a class' colour.
 pub fn series_colour(nth: usize, dark: bool) -> Color32 {
     match (nth % 2, dark) {
         (0, true) => Color32::from_gray(225),

@@ -73,7 +73,7 @@ fn unfinished(ui: &mut Ui, state: &State, asked: &mut Asked<Input>) {
     }
 }
 
-/// Pairs of images that look alike although they are declared to be of different groups, side by side: a person sees whether they are.
+/// Pairs of images that look alike although they are declared to be of different groups, side by side: the user sees whether they are.
 fn lookalikes(ui: &mut Ui, found: &Lookalikes, textures: &mut Textures) {
     if found.shown.is_empty() {
         return;
@@ -292,7 +292,7 @@ fn recipe(ui: &mut Ui, state: &State, form: &mut TrainForm) {
 }
 
 fn numbers(ui: &mut Ui, form: &mut TrainForm) {
-    let usual = Recipe::of(form.kind, 1000);
+    let usual = Recipe::new(form.kind, 1000);
     Grid::new("train-numbers").num_columns(2).spacing([12.0, 6.0]).show(ui, |ui| {
         if let RecipeKind::Blocks(k) = &mut form.kind {
             let l = ui.label(tr!("Last blocks"));

@@ -7,7 +7,7 @@ use crate::task::Generation;
 use crate::workflow::{EarlierRun, TrainRequest, UnfinishedRun};
 use std::path::PathBuf;
 
-/// What a person did that is no command.
+/// What the user did that is not a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     Form(Box<TrainForm>),
@@ -30,7 +30,7 @@ pub enum Event {
     Runs(Vec<UnfinishedRun>, Vec<EarlierRun>),
 }
 
-/// What shall be done outside.
+/// What should be done outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Ask for labelled images to train on.
@@ -80,7 +80,7 @@ pub fn enabled(state: &State, command: Command) -> bool {
     }
 }
 
-/// A person's other input.
+/// The user's other input.
 pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
     match input {
         Input::Form(form) => state.form = *form,

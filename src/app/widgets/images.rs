@@ -13,7 +13,7 @@ pub(crate) fn paint_fitted(painter: &egui::Painter, texture: &egui::TextureHandl
     painter.image(texture.id(), Rect::from_center_size(place.center(), size * scale), all, theme::untinted());
 }
 
-/// An image in a place of its own of so many points a side; its name is what is read aloud, and shown under the pointer.
+/// An image in a place of its own of this many points a side; its name is what is read aloud, and shown under the pointer.
 pub(crate) fn thumbnail(ui: &mut Ui, textures: &mut Textures, key: Key, path: &Path, side: f32, name: &str) {
     let (place, response) = ui.allocate_exact_size(egui::Vec2::splat(side), egui::Sense::hover());
     ui.painter().rect_filled(place, 3.0, theme::image_back(ui.visuals().dark_mode));

@@ -22,7 +22,7 @@ pub struct Availability {
     pub enabled: bool,
     /// Whether it is the present choice of several, where it is one.
     pub checked: Option<bool>,
-    /// Why its key does nothing now, where a person has to know.
+    /// Why its key does nothing now, where the user has to know.
     pub refusal: Option<String>,
 }
 
@@ -84,16 +84,16 @@ pub(crate) fn command_button<I>(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<I>, 
 /// The keys that give a label.
 pub(crate) fn label_key(keys: &Keymap, label: &str) -> Option<KeyboardShortcut> {
     if label == NOT_A_WHITE_CELL {
-        return keys.of(Command::NoWhiteCell);
+        return keys.get(Command::NoWhiteCell);
     }
     let number = match CellClass::find(label) {
         Some(class) if class.label == UNIDENTIFIED => 0,
         class => class?.key()?,
     };
-    keys.of(Command::Label(u8::try_from(number).ok()?))
+    keys.get(Command::Label(u8::try_from(number).ok()?))
 }
 
-/// Seconds or minutes, for a person.
+/// Seconds or minutes, for the user.
 pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 90.0 {
         tr!("%{n} s", n = decimal(seconds, 0))

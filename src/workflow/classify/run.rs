@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 #[derive(Debug, Clone, Default)]
 pub struct ClassifyRequest {
-    /// Files and folders, in the order in which their rows shall come.
+    /// Files and folders, in the order in which their rows should come.
     pub paths: Vec<PathBuf>,
     /// The provider asked for.
     pub provider: Provider,
@@ -28,7 +28,7 @@ pub struct ClassifyRequest {
     pub shard: Option<(usize, usize)>,
     /// What each cell's row carries of its features.
     pub features: CellFeatures,
-    /// Squares that a person drew or moved.
+    /// Squares that the user drew or moved.
     pub own: Arc<OwnSquares>,
     /// Files whose results are known already, and what they were like then: passed over unless they changed.
     pub known: Arc<HashMap<PathBuf, FileFacts>>,
@@ -39,9 +39,9 @@ pub struct ClassifyRequest {
 /// What is told while it runs.
 #[derive(Debug)]
 pub enum ClassifyEvent {
-    /// So many files will be looked at, of so many in the list.
+    /// This many files will be looked at, of this many in the list.
     Listed(usize, usize),
-    /// So many files were named by several of the paths; each is looked at once.
+    /// This many files were named by several of the paths; each is looked at once.
     Twice(usize),
     /// Files that were known and are not there any more.
     Gone(Vec<PathBuf>),
@@ -196,7 +196,7 @@ impl ClassifySummary {
         self.differential.images == self.differential.failed && !self.cancelled
     }
 
-    /// A word for each image's fate, for a person: "300 cells: …; 2 failed, 1 without a white cell, 4 files skipped".
+    /// A word for each image's fate, for the user: "300 cells: …; 2 failed, 1 without a white cell, 4 files skipped".
     pub fn to_line(&self, model: &VettedModel) -> String {
         let classes = &model.card().classes;
         let d = &self.differential;
@@ -204,7 +204,7 @@ impl ClassifySummary {
             .clinical_order()
             .into_iter()
             .filter_map(|i| classes.label(i))
-            .map(|label| format!("{label} {}", d.of(label).all))
+            .map(|label| format!("{label} {}", d.count_of(label).all))
             .collect();
         let mut line = format!("{} cells in {} images: {}", d.squares().all, d.images, counts.join(", "));
         let mut add = |n: usize, what: &str| {

@@ -96,7 +96,8 @@ fn unwritable(out: Option<&Path>, e: &std::io::Error) -> UserError {
 
 /// Before anything is read: no table takes the place of an image or of anything else that was named.
 fn check_place(path: &Path, request: &ClassifyRequest, format: RowFormat) -> Result<(), UserError> {
-    let kind = if format == RowFormat::Json { files::Content::Json } else { files::Content::of(b"path,cell,status,") };
+    let kind =
+        if format == RowFormat::Json { files::Content::Json } else { files::Content::sniff(b"path,cell,status,") };
     if request.paths.iter().any(|p| files::same_identity(p, path)) {
         let why = "it is one of the files to be classified; choose another name";
         return Err(UserError::new(format!("{} cannot be written: {why}", files::display_path(path))));

@@ -30,7 +30,7 @@ fn write_all(files: Vec<(&'static str, Vec<u8>)>, folder: &Path) -> Result<Vec<P
     // All or none: what may not be replaced is found before anything is.
     for (name, bytes) in &files {
         let path = folder.join(name);
-        may_replace(&path, Content::of(&bytes[..bytes.len().min(512)])).map_err(|e| write_error(&path, &e))?;
+        may_replace(&path, Content::sniff(&bytes[..bytes.len().min(512)])).map_err(|e| write_error(&path, &e))?;
     }
     let mut written = Vec::new();
     for (name, bytes) in files {

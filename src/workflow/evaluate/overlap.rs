@@ -90,5 +90,5 @@ pub(super) fn mark_overlap(
 }
 
 fn kept_hash(cache: &CellCache, state: &CellState) -> Option<[u8; crate::model::HASH_BYTES]> {
-    Some(PerceptualHash::of(&cache.image(state.cell()?).ok()?).quantized())
+    Some(PerceptualHash::new(&cache.image(state.cell()?).ok()?).quantized())
 }

@@ -46,7 +46,7 @@ impl EvaluateRequest {
 /// Why there is no evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluateError {
-    /// Labels that the model does not know, and how many images each has: a person must say what they are.
+    /// Labels that the model does not know, and how many images each has: the user must say what they are.
     #[error("{}", unknown_text(.labels, .classes))]
     Unknown {
         labels: Vec<(String, usize)>,

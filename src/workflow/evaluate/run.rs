@@ -31,7 +31,7 @@ pub type EvaluateMonitor<'a> = Monitor<'a, EvaluateProgress>;
 /// Evaluates; `None` when cancelled.
 ///
 /// # Errors
-/// [`EvaluateError`], in words for a person.
+/// [`EvaluateError`], in words for the user.
 pub fn evaluate(
     request: &EvaluateRequest,
     model: &VettedModel,
@@ -220,7 +220,7 @@ pub(in crate::workflow) fn answer(
     monitor.event(EvaluateProgress::Phase(Phase::ComputingIntervals));
     let sample = Sample::new(labels.len(), references, &p, own_groups)
         .ok_or_else(|| UserError::new("the model's answers do not fit its classes; please report it"))?;
-    let scores = Evaluation::of(&sample, request.seed).ok_or_else(|| UserError::new("nothing was answered"))?;
+    let scores = Evaluation::new(&sample, request.seed).ok_or_else(|| UserError::new("nothing was answered"))?;
     let mut evaluated = Evaluated {
         mapped: mapped(request, &labels),
         labels,
@@ -241,7 +241,7 @@ pub(in crate::workflow) fn answer(
         threshold: f64::from(model.card().calibration.as_ref().and_then(|c| c.abstain_threshold).unwrap_or(0.0)),
         seed: request.seed,
     };
-    evaluated.unseen = evaluated.without_overlap().and_then(|s| Evaluation::of(&s, request.seed));
+    evaluated.unseen = evaluated.without_overlap().and_then(|s| Evaluation::new(&s, request.seed));
     if request.corrected {
         take_corrections(&mut evaluated);
     }

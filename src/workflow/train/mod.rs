@@ -1,6 +1,6 @@
 //! Retrain: look at the data, train with live figures, write one model file that carries everything.
 //!
-//! [`prepare_training`] is what a person sees before Start; [`train`] runs it, resumes it, verifies and writes.
+//! [`prepare_training`] is what the user sees before Start; [`train`] runs it, resumes it, verifies and writes.
 
 mod description;
 mod initial;

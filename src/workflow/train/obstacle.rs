@@ -28,7 +28,7 @@ pub struct Short {
 /// Why it cannot be split.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
-    /// Classes with too few images or groups for so many parts.
+    /// Classes with too few images or groups for this many parts.
     TooSmall(Vec<Short>, usize),
     /// The dataset's own parts tear a group: one of its images, and two of the parts.
     Torn(String, &'static str, &'static str),

@@ -1,4 +1,4 @@
-//! What a person sees before Start: classes, what failed, groups, parts. Nothing is learnt here.
+//! What the user sees before Start: classes, what failed, groups, parts. Nothing is learnt here.
 
 use super::super::UserError;
 use super::initial::{InitialModel, load_initial_model, usual_square};
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 const SIMILARITY_SIDE: usize = 128;
 /// Of these, the pairs that are printed.
 const PRINTED_PAIRS: usize = 5;
-/// Pairs of lookalikes that are kept for a person to look at, those on different sides first.
+/// Pairs of lookalikes that are kept for the user to look at, those on different sides first.
 const SHOWN_PAIRS: usize = 400;
 
 /// One of two cells that look alike.
@@ -81,7 +81,7 @@ impl Lookalikes {
     }
 }
 
-/// What a person sees before Start.
+/// What the user sees before Start.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TrainPlan {
     /// Classes in the order of the new model's outputs, then those left out.
@@ -344,7 +344,7 @@ pub(super) fn perceptual_hashes(
     };
     Ok(cut
         .par_iter()
-        .map(|c| if cancel.is_cancelled() { None } else { from.image((*c)?).ok().map(|p| PerceptualHash::of(&p)) })
+        .map(|c| if cancel.is_cancelled() { None } else { from.image((*c)?).ok().map(|p| PerceptualHash::new(&p)) })
         .collect())
 }
 
@@ -415,7 +415,7 @@ fn take_labels(dataset: &[String], known: &[String], out: &dyn Fn(&str) -> bool)
     Matched { labels, places, notes }
 }
 
-/// What is alike across groups, with the pairs that a person may look at.
+/// What is alike across groups, with the pairs that the user may look at.
 fn lookalikes(
     across: &[NearDuplicatePair],
     apart: &[NearDuplicatePair],
@@ -468,7 +468,7 @@ fn contradiction(CutImages { items, cuts }: &CutImages, classes: &ClassSet) -> O
 }
 
 impl PreparedDataset {
-    /// What a person sees before Start.
+    /// What the user sees before Start.
     pub fn plan(&self) -> &TrainPlan {
         &self.plan
     }

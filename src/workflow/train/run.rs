@@ -97,7 +97,7 @@ pub fn train(
 fn check_outputs(out: &Path) -> Result<(), UserError> {
     let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_folder(folder)
-        .and_then(|()| may_replace(&side_file(out, "history.csv"), Content::of(b"epoch,train_loss,")))
+        .and_then(|()| may_replace(&side_file(out, "history.csv"), Content::sniff(b"epoch,train_loss,")))
         .and_then(|()| may_replace(&side_file(out, "report.json"), Content::Json))
         .and_then(|()| probe_output(out, Content::Model))
         .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))

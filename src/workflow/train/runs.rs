@@ -21,7 +21,7 @@ pub struct UnfinishedRun {
     /// The data and the start.
     pub request: TrainRequest,
     pub recipe: Recipe,
-    /// Where the model shall go.
+    /// Where the model should go.
     pub out: PathBuf,
 }
 

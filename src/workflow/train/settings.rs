@@ -58,7 +58,7 @@ impl Default for RecipeSettings {
 impl RecipeSettings {
     /// The recipe with all its numbers, for `images` training images.
     pub fn recipe(&self, images: usize) -> Recipe {
-        let mut recipe = Recipe::of(self.kind, images);
+        let mut recipe = Recipe::new(self.kind, images);
         recipe.epochs = self.epochs.max(1);
         recipe.batch = self.batch.max(1);
         recipe.seed = self.seed;
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn what_is_not_set_is_the_recipes() {
-        let own = Recipe::of(RecipeKind::Full, 500);
+        let own = Recipe::new(RecipeKind::Full, 500);
         let settings = RecipeSettings { kind: RecipeKind::Full, ..RecipeSettings::default() };
         assert_eq!(settings.recipe(500), own);
         let set = RecipeSettings { rate: "3e-4".parse().ok(), patience: Some(2), ..settings };

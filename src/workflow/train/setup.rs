@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
         CellSource {
             cache: &self.prepared.cache,
             cells: &self.cuts,
-            scaling: InputScaling::of(&self.prepared.start.spec),
+            scaling: InputScaling::new(&self.prepared.start.spec),
             augmentation: self.options.recipe.augmentation,
         }
     }

@@ -182,7 +182,7 @@ fn scores(prepared: &PreparedDataset, items: &[(usize, usize)], answers: &[Predi
     let pairs: Vec<(usize, usize)> =
         items.iter().zip(answers).map(|((_, c), a)| (*c, a.probabilities.top().0)).collect();
     let groups: Vec<usize> = items.iter().map(|(i, _)| prepared.cells[*i].group).collect();
-    Scores::of(prepared.labels.len(), &pairs, &groups, prepared.request.seed)
+    Scores::new(prepared.labels.len(), &pairs, &groups, prepared.request.seed)
 }
 
 /// The current model on the same images, cut as it wants them.

@@ -15,14 +15,14 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(stranger) = OnnxFacts::look(bytes, digest) {
         let facts = stranger.facts();
         let mut answers = Answers::default();
-        let _ = Draft::of(facts, &sidecars, &answers).questions(facts);
+        let _ = Draft::new(facts, &sidecars, &answers).questions(facts);
         // Everything answered: what is left must open, or say why not.
         let width = facts.output_heads.first().and_then(|e| e.width).unwrap_or(3).min(1000);
         answers.labels = Some((0..width).map(|i| format!("class {i}")).collect());
         answers.scaling = "unit".parse().ok();
         answers.size = Some(32);
         answers.output = facts.output_heads.first().map(|e| e.name().to_owned());
-        let draft = Draft::of(facts, &sidecars, &answers);
+        let draft = Draft::new(facts, &sidecars, &answers);
         if let Some(manifest) = draft.manifest(facts, "fuzzed") {
             let _ = vet_as(bytes, digest, &manifest);
         }
