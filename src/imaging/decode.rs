@@ -42,7 +42,7 @@ impl Default for Limits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// No known signature.
-    #[error("not an image: the content is no JPEG, PNG, BMP, TIFF or WebP, whatever the name says")]
+    #[error("not an image this program reads (its contents are not JPEG, PNG, BMP, TIFF or WebP)")]
     NotAnImage,
     /// A microscope's native file.
     #[error("a {0} file; open it in the microscope's software and export as TIFF")]
