@@ -85,7 +85,7 @@ fn every_text_has_every_language_and_the_same_places() {
     let names = Page::iter().flat_map(|p| [p.text(), p.tooltip()]);
     let names =
         names.chain(GallerySort::iter().map(GallerySort::text)).chain(ThemeChoice::iter().map(ThemeChoice::text));
-    let names = names.chain(Export::ALL.into_iter().flat_map(|e| [e.text(), e.tooltip()]));
+    let names = names.chain(Export::all().flat_map(|e| [e.text(), e.tooltip()]));
     // What a job does is said by the window below which it is named.
     let phases = include_str!("../src/workflow/phase.rs");
     let phases: Vec<&str> = phases.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();

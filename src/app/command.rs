@@ -194,7 +194,7 @@ impl Command {
     fn each(self) -> Vec<Self> {
         match self {
             Self::Label(_) => (0..=KEYED).filter_map(|n| u8::try_from(n).ok()).map(Self::Label).collect(),
-            Self::Export(_) => Export::ALL.map(Self::Export).to_vec(),
+            Self::Export(_) => Export::all().map(Self::Export).collect(),
             Self::Go(_) => Page::iter().map(Self::Go).collect(),
             Self::Sort(_) => GallerySort::iter().map(Self::Sort).collect(),
             Self::Theme(_) => ThemeChoice::iter().map(Self::Theme).collect(),
@@ -208,11 +208,7 @@ impl Command {
     pub fn word(self) -> String {
         let name: &'static str = self.into();
         match self {
-            Self::Export(Export::Labels) => "ExportCsv".into(),
-            Self::Export(Export::Table) => "ExportTable".into(),
-            Self::Export(Export::ReportHtml) => "ExportReport".into(),
-            Self::Export(Export::ReportFhir) => "ExportFhir".into(),
-            Self::Export(Export::Images) => "ExportImages".into(),
+            Self::Export(export) => export.setting().into(),
             Self::Label(n) => format!("{name}({n})"),
             Self::Go(page) => format!("{name}({})", <&str>::from(page)),
             Self::Sort(order) => format!("{name}({})", <&str>::from(order)),

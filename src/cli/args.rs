@@ -3,9 +3,11 @@
 use crate::dataset::Ratio;
 use crate::inference::Provider;
 use crate::model::{Crop, Normalization};
-use crate::workflow::{LearningRate, defaults};
+use crate::workflow::{Export, LearningRate, defaults};
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 /// Find, classify and count the white blood cells of stained smears. Research use only.
 #[derive(Debug, Parser)]
@@ -340,8 +342,8 @@ pub(super) enum SessionCommand {
     /// Write a session's labels, its report, or its images
     Export {
         /// As what
-        #[arg(long, value_enum, default_value_t = SessionFormat::Csv)]
-        format: SessionFormat,
+        #[arg(long, value_enum, default_value_t)]
+        format: Export,
         /// The file [default: the standard output]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -364,16 +366,15 @@ pub(super) enum SessionCommand {
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum SessionFormat {
-    /// sha256,cell,label,suggested,path,x,y,side,use,counted
-    Csv,
-    /// The differential as a page that prints
-    Html,
-    /// The differential as a FHIR R4 bundle (JSON)
-    Fhir,
-    /// Copies of the reviewed cells' images in a folder per class, with labels.csv; --out names the folder
-    Images,
+impl ValueEnum for Export {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: LazyLock<Vec<Export>> = LazyLock::new(|| Export::all().collect());
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        self.format().map(|word| PossibleValue::new(word).help(self.tooltip()))
+    }
 }
 
 #[derive(Debug, Args)]

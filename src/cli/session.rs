@@ -1,6 +1,6 @@
 //! `leukoscope session`: the same store as the window's, by script.
 
-use super::args::{SessionCommand, SessionFormat, SessionWhere};
+use super::args::{SessionCommand, SessionWhere};
 use super::{Exit, eprint_line, say};
 use crate::files::display_path;
 use crate::task::{Cancel, Progress};
@@ -31,7 +31,7 @@ pub(super) fn session(command: &SessionCommand) -> Result<Exit, UserError> {
             });
             Ok(if done.set_aside { Exit::SomeFailed } else { Exit::Fine })
         }
-        SessionCommand::Export { format, heat_maps: true, .. } if *format != SessionFormat::Html => {
+        SessionCommand::Export { format, heat_maps: true, .. } if *format != Export::ReportHtml => {
             Err(UserError::new("heat maps go into a page: --format html"))
         }
         SessionCommand::Export { format, out, heat_maps, model, at } => {
@@ -68,24 +68,20 @@ fn verify(path: &Path, expect: Option<&str>) -> Result<Exit, UserError> {
 
 /// `looked`: a page shows where the model looked; the model that was named for it, if one was.
 fn export(
-    format: SessionFormat,
+    format: Export,
     out: Option<&Path>,
     session: &Path,
     looked: Option<Option<&Path>>,
 ) -> Result<Exit, UserError> {
     let bytes = match format {
-        SessionFormat::Csv => workflow::session_bytes(Export::Labels, session)?,
-        SessionFormat::Fhir => workflow::session_bytes(Export::ReportFhir, session)?,
-        SessionFormat::Html => match looked {
-            Some(model) => {
-                let cancel = Cancel::new();
-                super::cancel_on_interrupt(&cancel);
-                let report = workflow::session_report_with_heat_maps(session, model, &cancel, &Progress::default())?;
-                workflow::report_html(&report)
-            }
-            None => workflow::session_bytes(Export::ReportHtml, session)?,
-        },
-        SessionFormat::Images => {
+        Export::ReportHtml if looked.is_some() => {
+            let cancel = Cancel::new();
+            super::cancel_on_interrupt(&cancel);
+            let model = looked.flatten();
+            let report = workflow::session_report_with_heat_maps(session, model, &cancel, &Progress::default())?;
+            workflow::report_html(&report)
+        }
+        Export::Images => {
             let out = out.ok_or_else(|| UserError::new("name a new folder with --out"))?;
             let cancel = Cancel::new();
             super::cancel_on_interrupt(&cancel);
@@ -101,6 +97,7 @@ fn export(
                 Exit::SomeFailed
             });
         }
+        format => workflow::session_bytes(format, session)?,
     };
     // Noted elsewhere, it tells later whether the trail was cut or written anew.
     let v = workflow::verify_session(session)?;

@@ -31,41 +31,98 @@ pub enum Export {
     Table,
 }
 
+/// What is said of a format.
+struct Row {
+    export: Export,
+    /// In the menu.
+    text: &'static str,
+    tooltip: &'static str,
+    /// The file, or the folder, where nobody chose one.
+    file_name: &'static str,
+    /// The word on the command line; none where it is of the window alone.
+    format: Option<&'static str>,
+    /// The word in the settings, for its keys.
+    setting: &'static str,
+}
+
+/// A row a format, in the order of the menu.
+const ROWS: [Row; 5] = [
+    Row {
+        export: Export::Labels,
+        text: "Labels CSV…",
+        tooltip: "The labels that people gave, by the image's digest: another machine restores them from it",
+        file_name: "labels.csv",
+        format: Some("csv"),
+        setting: "ExportCsv",
+    },
+    Row {
+        export: Export::ReportHtml,
+        text: "Report HTML…",
+        tooltip: "The differential as a page that prints",
+        file_name: "leukoscope-report.html",
+        format: Some("html"),
+        setting: "ExportReport",
+    },
+    Row {
+        export: Export::ReportFhir,
+        text: "FHIR JSON…",
+        tooltip: "The differential for a laboratory system (FHIR R4)",
+        file_name: "leukoscope-report.fhir.json",
+        format: Some("fhir"),
+        setting: "ExportFhir",
+    },
+    Row {
+        export: Export::Images,
+        text: "Images by Class…",
+        tooltip: "Copy the images of reviewed cells into a folder per class, with a table: a training set",
+        file_name: "leukoscope-images",
+        format: Some("images"),
+        setting: "ExportImages",
+    },
+    Row {
+        export: Export::Table,
+        text: "Classification CSV…",
+        tooltip: "Write a row per cell, as `leukoscope classify` does",
+        file_name: "classification.csv",
+        format: None,
+        setting: "ExportTable",
+    },
+];
+
 impl Export {
     /// All, in the order of the menu.
-    pub const ALL: [Self; 5] = [Self::Labels, Self::ReportHtml, Self::ReportFhir, Self::Images, Self::Table];
+    pub fn all() -> impl Iterator<Item = Self> {
+        ROWS.iter().map(|row| row.export)
+    }
+
+    fn row(self) -> &'static Row {
+        // A format without a row is never made, and the compiler says so.
+        ROWS.iter().find(|row| row.export == self).unwrap_or(&ROWS[0])
+    }
 
     /// Its name in the menu.
     pub fn text(self) -> &'static str {
-        match self {
-            Self::Labels => "Labels CSV…",
-            Self::ReportHtml => "Report HTML…",
-            Self::ReportFhir => "FHIR JSON…",
-            Self::Images => "Images by Class…",
-            Self::Table => "Classification CSV…",
-        }
+        self.row().text
     }
 
     /// A sentence about it.
     pub fn tooltip(self) -> &'static str {
-        match self {
-            Self::Labels => "The labels that people gave, by the image's digest: another machine restores them from it",
-            Self::ReportHtml => "The differential as a page that prints",
-            Self::ReportFhir => "The differential for a laboratory system (FHIR R4)",
-            Self::Images => "Copy the images of reviewed cells into a folder per class, with a table: a training set",
-            Self::Table => "Write a row per cell, as `leukoscope classify` does",
-        }
+        self.row().tooltip
     }
 
     /// The name of its file, or of its folder, where nobody chose one.
     pub fn file_name(self) -> &'static str {
-        match self {
-            Self::Labels => "labels.csv",
-            Self::ReportHtml => "leukoscope-report.html",
-            Self::ReportFhir => "leukoscope-report.fhir.json",
-            Self::Images => "leukoscope-images",
-            Self::Table => "classification.csv",
-        }
+        self.row().file_name
+    }
+
+    /// The word on the command line; none where it is of the window alone.
+    pub fn format(self) -> Option<&'static str> {
+        self.row().format
+    }
+
+    /// The word in the settings, for its keys.
+    pub fn setting(self) -> &'static str {
+        self.row().setting
     }
 }
 
@@ -107,13 +164,11 @@ pub fn results_csv(images: &[Arc<ImageResult>], classes: &ClassSet, model: Strin
 /// When it is not there, or no session.
 fn session_csv(path: &Path) -> Result<Vec<u8>, UserError> {
     let store = look(path)?;
-    let say = |e: crate::session::StoreError| UserError::new(e.to_string());
     let seen: BTreeMap<Digest, String> =
-        store.seen().map_err(say)?.into_iter().map(|s| (s.image, s.path.to_string_lossy().into_owned())).collect();
-    let became = counted(&store, &store.case().map_err(say)?)?.1;
+        store.seen()?.into_iter().map(|s| (s.image, s.path.to_string_lossy().into_owned())).collect();
+    let became = counted(&store, &store.case()?)?.1;
     let mut rows: Vec<(String, CellKey, Verdict)> = store
-        .labels()
-        .map_err(say)?
+        .labels()?
         .into_iter()
         .map(|(key, v)| (seen.get(&key.image).cloned().unwrap_or_default(), key, v))
         .collect();

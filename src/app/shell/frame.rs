@@ -72,7 +72,7 @@ fn file_menu(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<Input>) {
     ui.separator();
     entry(ui, cx, asked, Command::DemoSlide);
     ui.menu_button(tr!("Export"), |ui| {
-        for export in Export::ALL {
+        for export in Export::all() {
             entry(ui, cx, asked, Command::Export(export));
         }
         entry_as(ui, cx, asked, Command::ExportEvaluation, &tr!("Evaluation Report…"));
