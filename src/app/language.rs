@@ -18,24 +18,52 @@ pub enum Language {
     Indonesian,
 }
 
+/// How a language is called, and how it writes numbers and times.
+struct Conventions {
+    name: &'static str,
+    code: &'static str,
+    /// Between a whole number and its decimals.
+    point: char,
+    /// Between thousands.
+    thousands: char,
+    months: [&'static str; 12],
+    /// Between hours and minutes.
+    colon: char,
+}
+
 thread_local! {
     static NOW: Cell<Language> = const { Cell::new(Language::English) };
 }
 
 impl Language {
-    /// Its name in itself.
-    pub fn name(self) -> &'static str {
+    fn conventions(self) -> &'static Conventions {
         match self {
-            Self::English => "English",
-            Self::Indonesian => "Bahasa Indonesia",
+            Self::English => &Conventions {
+                name: "English",
+                code: "en",
+                point: '.',
+                thousands: ',',
+                months: ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+                colon: ':',
+            },
+            Self::Indonesian => &Conventions {
+                name: "Bahasa Indonesia",
+                code: "id",
+                point: ',',
+                thousands: '.',
+                months: ["Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"],
+                colon: '.',
+            },
         }
     }
 
+    /// Its name in itself.
+    pub fn name(self) -> &'static str {
+        self.conventions().name
+    }
+
     pub fn code(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Indonesian => "id",
-        }
+        self.conventions().code
     }
 
     /// From the word in the settings.
@@ -79,19 +107,12 @@ pub fn phase_text(phase: &Phase) -> String {
 
 /// A number with this many decimals, as the language writes it.
 pub fn decimal(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
-    match Language::current() {
-        Language::English => text,
-        Language::Indonesian => text.replace('.', ","),
-    }
+    as_written(&format!("{value:.decimals$}"))
 }
 
 /// Numbers that stand in a text with a point, as the language writes them.
 pub fn as_written(text: &str) -> String {
-    match Language::current() {
-        Language::English => text.to_owned(),
-        Language::Indonesian => text.replace('.', ","),
-    }
+    text.replace('.', &Language::current().conventions().point.to_string())
 }
 
 /// A share as percent.
@@ -105,10 +126,7 @@ pub fn whole(n: usize) -> String {
     if n < 10_000 {
         return digits;
     }
-    let mark = match Language::current() {
-        Language::English => ',',
-        Language::Indonesian => '.',
-    };
+    let mark = Language::current().conventions().thousands;
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
@@ -129,15 +147,8 @@ pub fn date(rfc3339: &str) -> String {
         Some((year, month.checked_sub(1).filter(|m| *m < 12)?, day, time.get(..5)?))
     };
     let Some((year, month, day, time)) = parts() else { return rfc3339.to_owned() };
-    let (months, time) = match Language::current() {
-        Language::English => {
-            (["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], time.to_owned())
-        }
-        Language::Indonesian => (
-            ["Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"],
-            time.replace(':', "."),
-        ),
-    };
+    let Conventions { months, colon, .. } = Language::current().conventions();
+    let time = time.replace(':', &colon.to_string());
     // With an offset it is the time of a place, and its people know which.
     let zone = if rfc3339.ends_with('Z') { " UTC" } else { "" };
     format!("{day} {} {year}, {time}{zone}", months[month])

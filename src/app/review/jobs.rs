@@ -305,7 +305,7 @@ impl Jobs {
                     events.write_where_asked(export.file_name(), &bytes);
                 });
             }
-            Export::ReportHtml | Export::ReportFhir => self.export_report(export, state, cx),
+            report => self.export_report(report, state, cx),
         }
     }
 
