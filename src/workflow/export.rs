@@ -46,7 +46,7 @@ struct Row {
 }
 
 /// A row a format, in the order of the menu.
-const ROWS: [Row; 5] = [
+const ROWS: &[Row] = &[
     Row {
         export: Export::Labels,
         text: "Labels CSV…",
