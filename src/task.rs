@@ -100,7 +100,6 @@ impl<'a, E, R> Monitor<'a, E, R> {
         Self { cancel, progress, on_event }
     }
 
-    /// Tells of an event.
     pub fn event(&mut self, event: E) -> R {
         (self.on_event)(event)
     }

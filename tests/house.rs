@@ -379,6 +379,24 @@ fn no_file_is_longer_than_it_should_be() {
     assert!(long.is_empty(), "{long:#?}");
 }
 
+/// The window writes shares as its language does, by the one rounding rule; what stands in the environment is asked at the edges.
+#[test]
+fn shares_and_the_environment_have_one_way_in() {
+    let edges = ["main.rs", "cli", "files", "inference/runtime.rs", "workflow/measure.rs"];
+    let mut broken = Vec::new();
+    for (module, file, code) in sources() {
+        let code = bare(&code);
+        if module == "app" && (0..4).any(|n| code.contains(&format!(".{n}}} %"))) {
+            broken.push(format!("{} writes a share by itself", file.display()));
+        }
+        let asks = ["std::env::var", "std::env::args", "std::env::set_var"].iter().any(|w| code.contains(w));
+        if asks && !edges.iter().any(|e| file.starts_with(e)) {
+            broken.push(format!("{} asks the environment", file.display()));
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
 /// A function past 80 lines is asking to be several; each of these has its reason. The source is formatted: a function ends with the brace
 /// that stands below its `fn`.
 #[test]

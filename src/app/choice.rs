@@ -36,7 +36,6 @@ impl Page {
     }
 }
 
-/// Order of the gallery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, EnumIter, IntoStaticStr)]
 pub enum GallerySort {
     /// As listed: by name within each folder.

@@ -10,124 +10,71 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 use std::sync::LazyLock;
 use strum::{EnumIter, IntoEnumIterator as _, IntoStaticStr};
 
-/// What the user can ask the window to do.
+/// What the user can ask the window to do. What each one is, its row says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 pub enum Command {
     OpenFolder,
-    /// Choose images.
     OpenImage,
     OpenPath,
-    /// Draw and open the demo slide.
     DemoSlide,
-    /// Choose a folder, and classify images as they come into it.
     WatchFolder,
-    /// Choose a model file.
     OpenModel,
-    /// Go back to the model inside the program.
     UseBundledModel,
-    /// Classify what is open again.
     Classify,
-    /// Stop the running job.
     CancelJob,
-    /// Go on with a run that was stopped.
     Resume,
-    /// Switch between every cell of a field and the most evident one.
     ToggleCells,
-    /// The label shown is right; on to the next.
     Accept,
-    /// Type a label that is not offered.
     OtherLabel,
-    /// Go to the next cell that nobody has looked at.
     NextUnreviewed,
-    /// Go to the next cell that wants eyes.
     NextFlagged,
-    /// Choose everything that is shown.
     SelectAll,
-    /// Draw, move and size squares.
     DrawSquares,
-    /// Show the map of cells in the gallery's place, or not.
     ToggleMap,
-    /// Show where the model looked, or not.
     ToggleHeat,
-    /// The chosen square holds no white cell.
     NoWhiteCell,
-    /// Show the differential, or not.
     ToggleDifferential,
     SignOff,
-    /// Open what was signed for an amendment.
     Amend,
-    /// Change the laboratory's reference ranges.
     EditRanges,
-    /// Train on the reviewed cells of this session.
     TrainOnReviewed,
-    /// Evaluate on the reviewed cells of this session.
     EvaluateOnReviewed,
-    /// Take the last correction back.
     Undo,
-    /// Do the last undone correction again.
     Redo,
-    /// Choose labelled images to evaluate on.
     ChooseEvaluation,
-    /// Evaluate the model in use.
     Evaluate,
     StopEvaluation,
-    /// Write the evaluation's report.
     ExportEvaluation,
-    /// Calibrate the model on the images of the evaluation.
     Calibrate,
-    /// Classify with the model just calibrated.
     UseCalibratedModel,
-    /// Choose another model to hold against this one.
     ChooseOther,
-    /// Hold another model against this one.
     CompareModels,
-    /// Choose labelled images to train on.
     ChooseDataset,
-    /// Count and group the labelled images.
     LookAtData,
     StartTraining,
-    /// Hold training, or let it go on.
     PauseTraining,
-    /// Stop training and keep the best epoch.
     StopTraining,
-    /// Classify with the model just trained.
     UseTrainedModel,
-    /// Go back to the model before it.
     PreviousModel,
-    /// Show everything again.
     ClearFilter,
-    /// Put the cursor into the filter.
     FocusFilter,
-    /// Fit the image into its pane.
     FitImage,
     LargerTiles,
     SmallerTiles,
-    /// Give the label of this number: from 1 the classes of the catalogue that have keys, 0 unidentified.
     Label(u8),
-    /// Ask where to, then write what the session holds.
     Export(Export),
     Go(Page),
-    /// Order of the gallery.
     Sort(GallerySort),
-    /// Light, dark, or as the system.
     Theme(ThemeChoice),
-    /// The language of the window.
     #[strum(serialize = "Speak")]
     SetLanguage(Language),
-    /// Ask for an execution provider.
     UseProvider(Provider),
-    /// Find a command by name.
     Palette,
     Guide,
-    /// The keyboard's page.
     Keyboard,
-    /// Look what is missing.
     SelfCheck,
-    /// What happened.
     Log,
-    /// Version, model, licences.
     About,
-    /// Close the window.
     Quit,
 }
 

@@ -244,7 +244,6 @@ fn free_name(name: &str) -> Result<PathBuf, UserError> {
 
 /// What jobs of every page are told of the rest of the window.
 pub struct JobContext<'a> {
-    /// The model in use.
     pub model: &'a VettedModel,
     /// The provider asked for.
     pub provider: Provider,

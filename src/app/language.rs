@@ -24,7 +24,6 @@ struct Conventions {
     code: &'static str,
     /// Between a whole number and its decimals.
     point: char,
-    /// Between thousands.
     thousands: char,
     months: [&'static str; 12],
     /// Between hours and minutes.
@@ -57,7 +56,6 @@ impl Language {
         }
     }
 
-    /// Its name in itself.
     pub fn name(self) -> &'static str {
         self.conventions().name
     }

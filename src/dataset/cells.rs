@@ -99,7 +99,6 @@ pub struct LabelledCell {
 /// What became of one labelled image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CellState {
-    /// Its cell was cut.
     Cell(CutCell),
     /// Nothing in it looks like a white cell.
     NoCell,

@@ -21,7 +21,6 @@ pub enum ClassSetError {
     /// Fewer than two labels.
     #[error("a classifier needs at least two classes, this one names {0}")]
     TooFew(usize),
-    /// A label is blank.
     #[error("class {0} has an empty name")]
     Blank(usize),
     /// Two labels are the same apart from case and outer space.

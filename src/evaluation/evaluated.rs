@@ -69,7 +69,6 @@ pub struct Unscored {
 pub struct Evaluated {
     /// The model's classes.
     pub labels: Vec<String>,
-    /// The model's name.
     pub model: String,
     /// The model's digest, hexadecimal.
     pub model_sha256: String,
@@ -88,7 +87,6 @@ pub struct Evaluated {
     pub cells: Vec<EvaluatedCell>,
     /// References and answers.
     pub sample: Sample,
-    /// Scores of all cells.
     pub scores: Evaluation,
     /// Scores without cells that were in the training; none where none was, or nothing is left.
     pub unseen: Option<Evaluation>,
@@ -100,7 +98,6 @@ pub struct Evaluated {
     pub unscored: Vec<Unscored>,
     /// The model's abstain threshold; 0 without.
     pub threshold: f64,
-    /// Seed of the intervals.
     pub seed: u64,
 }
 

@@ -76,7 +76,6 @@ impl Pack {
         Ok(Self { file: tempfile::tempfile()?, index: None, record, inner: Mutex::default() })
     }
 
-    /// Bytes of a record.
     pub fn record(&self) -> usize {
         self.record
     }

@@ -27,7 +27,6 @@ pub enum ReadError {
     /// Larger than the bound.
     #[error("the file has {size} bytes; the limit is {limit}")]
     TooLarge {
-        /// Its size in bytes.
         size: u64,
         /// The bound in bytes.
         limit: u64,

@@ -48,7 +48,6 @@ pub struct FoundCell {
     pub diameter: f64,
     /// Longer side of the nucleus' bounding box.
     pub extent: f64,
-    /// Area of the nucleus.
     pub area: f64,
     /// Mean nuclear score, 0..=255.
     pub strength: f64,

@@ -139,7 +139,6 @@ impl Canvas {
         }
     }
 
-    /// A soft disc.
     fn blob(&mut self, x: f64, y: f64, r: f64, soft: f64, colour: [f32; 3], strength: f32) {
         self.paint(x, y, r + soft, |dx, dy| (colour, strength * edge(dx.hypot(dy), r, soft)));
     }

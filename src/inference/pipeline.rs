@@ -84,7 +84,6 @@ impl Default for Options {
 /// What the run as a whole did.
 #[derive(Debug, Clone)]
 pub struct Summary {
-    /// The engine's report.
     pub engine: EngineReport,
     /// Files found in folders that are no images.
     pub skipped: usize,

@@ -19,7 +19,6 @@ pub struct Skip;
 /// An image ready for the network.
 #[derive(Debug)]
 pub struct PreparedImage {
-    /// Digest of the file.
     pub digest: Option<Digest>,
     /// Width and height of the upright image.
     pub size: Option<(u32, u32)>,
@@ -34,7 +33,6 @@ pub struct PreparedImage {
 }
 
 impl PreparedImage {
-    /// A file that failed.
     pub fn failed(digest: Option<Digest>, error: String) -> Self {
         Self { digest, size: None, squares: Vec::new(), tensors: Vec::new(), warnings: Vec::new(), error: Some(error) }
     }

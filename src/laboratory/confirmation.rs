@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Confirmed {
-    /// Looked at by themselves.
     pub one_by_one: usize,
     /// Together with others.
     pub bulk: usize,

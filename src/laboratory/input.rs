@@ -201,7 +201,6 @@ struct Tally<'a> {
     present: HashSet<Digest>,
     /// Images of a field that counts already.
     passed: HashSet<Digest>,
-    /// Cells that were found.
     found: HashSet<CellKey>,
     /// Which of the same fields were met.
     fields: BTreeSet<usize>,

@@ -10,7 +10,6 @@ pub enum RunEnd {
     Running,
     /// Every file was looked at.
     Complete,
-    /// The user stopped it.
     Stopped,
     /// It could not go on.
     Failed,

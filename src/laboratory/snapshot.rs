@@ -34,7 +34,6 @@ pub struct Snapshot {
     /// Where the ranges come from; what earlier versions signed does not say.
     #[serde(default)]
     pub range_source: Option<RangeSource>,
-    /// What was left out.
     #[serde(default)]
     pub left: LeftOut,
     /// How the labels of the counted cells came to be; what earlier versions signed does not say.

@@ -180,7 +180,6 @@ pub struct Abstention {
     pub risk_bound: f64,
 }
 
-/// Coverages that are tried.
 const COVERAGES: usize = 20;
 
 /// The lowest threshold whose share wrong among the kept cells is at most `risk` with 95 % confidence: the exact binomial

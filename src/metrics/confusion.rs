@@ -57,7 +57,6 @@ impl Confusion {
         self.counts.iter().sum()
     }
 
-    /// Cells that are right.
     pub fn right(&self) -> usize {
         (0..self.classes).map(|c| self.count(c, c)).sum()
     }

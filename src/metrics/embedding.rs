@@ -8,7 +8,6 @@ use rayon::prelude::*;
 
 /// Points that t-SNE itself places; further ones are put among their nearest.
 const PLACED: usize = 4000;
-/// Components that are kept.
 const COMPONENTS: usize = 24;
 /// Usual numbers of t-SNE (scikit-learn's `TSNE`): neighbours that count, rounds, angle.
 const PERPLEXITY: f32 = 30.0;

@@ -73,12 +73,10 @@ impl Sample {
         &self.predicted
     }
 
-    /// Group of each row.
     pub fn groups(&self) -> &[usize] {
         &self.groups
     }
 
-    /// Probabilities of a row.
     pub fn row(&self, row: usize) -> &[f64] {
         &self.probabilities[row * self.classes..][..self.classes]
     }

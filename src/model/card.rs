@@ -200,7 +200,6 @@ pub struct ManifestOutputs {
 /// How a model learnt.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ManifestHistory {
-    /// Names of the columns.
     pub columns: Vec<String>,
     /// A row an epoch.
     pub rows: Vec<Vec<f64>>,
@@ -212,7 +211,6 @@ pub struct ModelCard {
     pub name: String,
     /// SHA-256 of the file.
     pub digest: Digest,
-    /// Bytes of the file.
     pub bytes: usize,
     /// Labels in output order.
     pub classes: ClassSet,

@@ -66,7 +66,6 @@ impl Question {
 /// The contract as far as it is known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
-    /// The classifying output.
     pub output_head: Option<OutputHead>,
     /// Labels in output order.
     pub labels: Option<Vec<String>>,

@@ -6,7 +6,6 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ContractPart {
     Output,
-    /// Labels of the outputs.
     Labels,
     /// Pixels a side.
     Size,

@@ -13,7 +13,6 @@ use super::vet::{VetError, VettedGraph};
 use prost::Message as _;
 use std::collections::{BTreeMap, HashMap};
 
-/// What a layer computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerKind {
     /// 3 × 3 over three colours.

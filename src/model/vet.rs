@@ -73,12 +73,7 @@ pub enum VetError {
     NewerSchema(u32),
     /// Labels and outputs differ in number.
     #[error("the model names {labels} labels for {outputs} outputs; correct the labels, they are never guessed")]
-    LabelCount {
-        /// Labels in the manifest.
-        labels: usize,
-        /// Width of the output.
-        outputs: usize,
-    },
+    LabelCount { labels: usize, outputs: usize },
 }
 
 /// What the classifying output holds.

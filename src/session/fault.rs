@@ -24,11 +24,7 @@ pub enum Fault {
     #[error(
         "the audit trail does not end where it did: rows were cut off, added or written anew (then: {noted}; now: {found})"
     )]
-    End {
-        /// As it was noted.
-        noted: String,
-        found: Anchor,
-    },
+    End { noted: String, found: Anchor },
     /// A row that could not have been written at that moment.
     #[error(
         "row {0} of the audit trail changes something while the case was signed, or signs or amends what could not be"

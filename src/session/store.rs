@@ -32,7 +32,6 @@ pub enum StoreError {
     /// It was a session and is damaged; it was left as it is.
     #[error("the session {0} is damaged ({1}); nothing was changed")]
     Damaged(String, String),
-    /// The disk or SQLite.
     #[error("the session {0} cannot be used: {1}")]
     Sqlite(String, String),
 }

@@ -35,7 +35,6 @@ pub struct Recipe {
     pub epochs: usize,
     /// Images of a step.
     pub batch: usize,
-    /// The optimizer's numbers.
     pub optimizer: OptimizerSettings,
     /// Share of each target that is spread over all classes (Szegedy et al. 2016).
     pub label_smoothing: f32,

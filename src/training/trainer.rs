@@ -35,7 +35,6 @@ pub struct StepMetrics {
     pub loss: f64,
     /// Share of the batch that is right.
     pub accuracy: f64,
-    /// Images of the batch.
     pub images: usize,
 }
 

@@ -20,7 +20,6 @@ const OPACITY: f32 = crate::imaging::HEAT_OPACITY;
 /// Quality of the JPEG images inside a page.
 const QUALITY: u8 = 82;
 
-/// A cell to show.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellPick {
     /// Its image.

@@ -31,7 +31,6 @@ const RANGES: &str = "reference-ranges.json";
 /// What the results of a session were made with; results of anything else are not shown as this model's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultProvenance {
-    /// Digest of the model.
     pub model: String,
     pub name: String,
     /// Its classes, in its order.

@@ -3,7 +3,6 @@
 /// A step of evaluating, calibrating, making a fast copy or training.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// The dataset is read.
     ReadingData,
     /// The images are classified.
     Classifying,
@@ -11,7 +10,6 @@ pub enum Phase {
     FindingOverlap,
     /// Scores get their intervals.
     ComputingIntervals,
-    /// A calibration is fitted.
     Fitting,
     /// ONNX Runtime answers for the new model.
     Verifying,

@@ -199,7 +199,6 @@ impl ResultBatch {
         self.run
     }
 
-    /// A result came.
     pub fn take(&mut self, row: &Arc<ImageResult>) {
         self.run.done += 1;
         if self.commands.is_none() {

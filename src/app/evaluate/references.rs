@@ -2,7 +2,7 @@
 
 use super::matrix::in_order;
 use super::state::{EvaluateInput, PickMode, Showing, State};
-use crate::app::language::{decimal, look_up, tr};
+use crate::app::language::{decimal, look_up, percent, tr};
 use crate::app::textures::{Key, Look, Textures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, label_key, paint_fitted};
@@ -233,7 +233,7 @@ fn paint_caption(ui: &Ui, painter: &egui::Painter, found: &Evaluated, row: usize
         small.clone(),
         ink,
     );
-    let percent = format!("{:.0} %", 100.0 * s.confidence(row));
+    let percent = percent(s.confidence(row), 0);
     painter.text(pos2(rect.right() - 5.0, line), Align2::RIGHT_CENTER, percent, small.clone(), ink);
     let changed = reference != found.cells[row].original;
     let reference = look_up(&found.labels[reference]);

@@ -214,7 +214,6 @@ pub enum Which {
 /// Labels that the model does not know, and what the user says of each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unknown {
-    /// Which model it is.
     pub which: Which,
     /// The label and its images.
     pub labels: Vec<(String, usize)>,

@@ -48,7 +48,6 @@ impl Jobs {
         Self { events, cancel: Cancel::new() }
     }
 
-    /// Stops what goes on.
     pub fn stop(&self) {
         self.cancel.cancel();
     }

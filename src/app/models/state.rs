@@ -40,7 +40,6 @@ pub struct State {
     pub here: Vec<ProviderStatus>,
     /// What was measured with the model in use.
     pub record: Record,
-    /// Providers are being measured.
     pub measuring: bool,
     pub wizard: Option<Box<Wizard>>,
 }
@@ -161,7 +160,6 @@ pub enum ModelsInput {
     Fetch(Provider),
     /// Points at a provider's library.
     Point(Provider),
-    /// Stops what goes on.
     Stop,
     /// Types the wizard's labels.
     Labels(String),
@@ -207,7 +205,6 @@ pub enum ModelsEvent {
     Ended(Option<String>),
     /// An 8-bit copy: what it came to, or why there is none.
     Fast(Result<String, UserError>),
-    /// A model asks.
     NeedsInput(Box<ModelImport>),
     /// What a model that asks makes of an image.
     Previewed(Result<Arc<Preview>, UserError>),
@@ -226,7 +223,6 @@ pub enum ModelsEvent {
 pub enum ModelsEffect {
     /// List the installed models and test each.
     List,
-    /// Look at the providers.
     Look,
     /// Keep a name.
     Rename(Digest, String),
@@ -243,7 +239,6 @@ pub enum ModelsEffect {
     Fetch(Provider),
     /// Ask for a provider's library.
     Point(Provider),
-    /// Stop what goes on.
     Stop,
     /// Run a model that asks on an image.
     Preview(Box<ModelImport>, PathBuf),
@@ -253,7 +248,6 @@ pub enum ModelsEffect {
     Adopt(Box<ModelImport>),
     /// Ask where to, then write a copy that says everything itself.
     SaveAsOurs(Box<ModelImport>),
-    /// Ask for an image.
     AskImage,
     /// Ask for labelled images.
     AskData,

@@ -18,7 +18,6 @@ pub(in crate::app) fn label_tiles(state: &mut State, tiles: &[CellId], label: &s
     change(state, tiles, "label", |_, _| Some(label.clone()))
 }
 
-/// Confirms what the tiles say.
 pub(in crate::app) fn confirm(state: &mut State, tiles: &[CellId]) -> Vec<Effect> {
     change(state, tiles, "accept", |state, tile| Some(state.verdict(tile).label.to_owned()))
 }

@@ -70,7 +70,6 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
     effects
 }
 
-/// Classifying goes on.
 fn classified(state: &mut State, shell: &mut shell::State, event: ClassifyEvent, now: f64) -> Option<Effect> {
     match event {
         ClassifyEvent::Listed(n, _) => {
@@ -116,7 +115,6 @@ fn classified(state: &mut State, shell: &mut shell::State, event: ClassifyEvent,
     None
 }
 
-/// A result came.
 fn row(state: &mut State, shell: &mut shell::State, result: Arc<ImageResult>) -> Option<Effect> {
     if let Some(job) = &mut state.job {
         job.done += 1;

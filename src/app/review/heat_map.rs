@@ -16,7 +16,6 @@ pub struct HeatKey {
 /// The heat map of the chosen cell.
 #[derive(Debug, Clone)]
 pub struct HeatView {
-    /// Whether it is shown.
     pub shown: bool,
     /// How much of its colour is seen, 0..=1.
     pub opacity: f32,

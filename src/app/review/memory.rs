@@ -107,6 +107,5 @@ pub(crate) struct SquareDrag {
     pub(super) square: Square,
     /// Where the drag began, pixels of the image.
     pub(super) from: egui::Pos2,
-    /// As it was then.
     pub(super) was: Square,
 }

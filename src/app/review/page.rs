@@ -104,7 +104,6 @@ pub(crate) fn keys(ui: &Ui, cx: &Cx<'_>, memory: &Memory, asked: &mut Asked<Inpu
     focus_keys(ui, tabbed);
 }
 
-/// The page's dialogs.
 pub(crate) fn dialog(ui: &Ui, cx: &Cx<'_>, state: &State, textures: &mut Textures, asked: &mut Asked<Input>) {
     let mut close = false;
     match &state.dialog {

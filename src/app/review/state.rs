@@ -60,7 +60,6 @@ impl Default for Filter {
     }
 }
 
-/// What a tile says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TileStatus<'a> {
     /// The label, or what stands for it.
@@ -155,7 +154,6 @@ pub enum Dialog {
 pub struct State {
     /// The card of the model whose answers are shown.
     pub model: Arc<ModelCard>,
-    /// The map of cells.
     pub map: MapView,
     /// Why nothing can be classified, where that is so.
     pub trouble: Option<String>,

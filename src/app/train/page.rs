@@ -5,7 +5,7 @@
 use super::state::{Phase, State, TrainForm};
 use super::update::Input;
 use crate::app::command::Command;
-use crate::app::language::{decimal, look_up, tr};
+use crate::app::language::{decimal, look_up, percent, tr};
 use crate::app::textures::{Key, Textures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button, duration, line, still_plot, thumbnail};
@@ -494,7 +494,7 @@ fn curves(ui: &mut Ui, state: &State, height: f32) {
 
 fn plot(ui: &mut Ui, state: &State, curve: &Curve, size: egui::Vec2) {
     let colours = theme::curves(ui.visuals().dark_mode);
-    let number = if curve.percent { |v: f64| format!("{:.1} %", v * 100.0) } else { |v: f64| format!("{v:.3}") };
+    let number = if curve.percent { |v: f64| percent(v, 1) } else { |v: f64| decimal(v, 3) };
     #[expect(clippy::cast_precision_loss, reason = "a number of epochs")]
     let epochs = state.form.epochs.max(state.history.len()).max(1) as f64;
     let mut p = still_plot(&curve.name, size)
@@ -563,9 +563,9 @@ fn outcome(ui: &mut Ui, cx: &Cx<'_>, state: &State, outcome: &TrainOutcome, aske
             ui.heading(tr!("No model"));
         }
     });
-    let percent = |v: f64| format!("{:.1} %", v * 100.0);
+    let percent = |v: f64| percent(v, 1);
     let range = |i: Option<crate::metrics::Interval>| {
-        i.map_or("–".to_owned(), |i| format!("{:.1}–{:.1}", i.low * 100.0, i.high * 100.0))
+        i.map_or("–".to_owned(), |i| format!("{}–{}", decimal(i.low * 100.0, 1), decimal(i.high * 100.0, 1)))
     };
     Grid::new("train-outcome").num_columns(4).spacing([18.0, 5.0]).striped(true).show(ui, |ui| {
         for head in ["", "accuracy", "95 % interval", "n"] {

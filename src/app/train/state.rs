@@ -23,7 +23,6 @@ const SMOOTH: f64 = 0.95;
 pub struct TrainForm {
     /// The dataset's path.
     pub dataset: String,
-    /// The recipe's kind.
     pub kind: RecipeKind,
     /// A model to start from; empty is the bundled one.
     pub init: String,
@@ -36,7 +35,6 @@ pub struct TrainForm {
     pub seed: u64,
     /// Shares of the parts.
     pub split: String,
-    /// How images are grouped.
     pub grouping: Grouping,
     /// Whether the best epoch is kept, or the last.
     pub keep_best: bool,

@@ -42,7 +42,6 @@ pub enum Effect {
     Pause(bool),
     /// Stop training, or looking at the data.
     Stop,
-    /// Forget an unfinished run.
     ForgetRun(PathBuf),
     /// Look for unfinished and earlier runs.
     Runs,
@@ -121,7 +120,6 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
     Vec::new()
 }
 
-/// Looks at the data.
 fn look(state: &mut State) -> Vec<Effect> {
     match state.form.request() {
         Err(why) => {

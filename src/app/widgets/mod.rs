@@ -30,7 +30,6 @@ pub struct Availability {
 pub(crate) struct Cx<'a> {
     /// How a command stands now.
     pub(crate) look: &'a dyn Fn(Command) -> Availability,
-    /// The keys of commands.
     pub(crate) keys: &'a Keymap,
     pub(crate) model: &'a ModelInUse,
     /// Initials of who sits here.

@@ -31,7 +31,6 @@ pub enum InputKind {
 #[derive(Debug, Clone)]
 pub struct InitialModel {
     pub name: String,
-    /// Digest of its file.
     pub digest: Digest,
     /// The network's shape, as read.
     pub network: Network,

@@ -27,7 +27,6 @@ pub enum TrainProgress {
 pub struct TrainOutcome {
     /// Why it ended.
     pub stop: Stop,
-    /// Rows of the history.
     pub history: Vec<EpochRow>,
     pub best_epoch: usize,
     /// The model's file and digest; none where it was stopped before the first epoch ended.
@@ -39,7 +38,6 @@ pub struct TrainOutcome {
     pub held_out: Option<HeldOutResult>,
     /// Largest difference between the trainer's and ONNX Runtime's probabilities on the validation part.
     pub difference: f32,
-    /// Labels of the model.
     pub labels: Vec<String>,
 }
 

@@ -486,7 +486,6 @@ impl PreparedDataset {
         self.plan.obstacle.as_ref().map_or(Ok(()), |o| Err(UserError::new(o.for_the_command_line())))
     }
 
-    /// Cells of a part.
     pub fn count(&self, part: SplitPart) -> usize {
         self.cells.iter().filter(|c| c.part == Some(part)).count()
     }
@@ -498,7 +497,6 @@ impl PreparedDataset {
 }
 
 impl TrainPlan {
-    /// The plan as text.
     pub fn to_text(&self) -> String {
         use std::fmt::Write as _;
         let mut t = format!("start: {}\n", self.start);

@@ -16,7 +16,6 @@ use std::path::PathBuf;
 pub struct TrainRequest {
     /// A folder per class, or a CSV.
     pub dataset: PathBuf,
-    /// The recipe's kind.
     pub kind: RecipeKind,
     /// The model to start from; the bundled one without.
     pub init: Option<PathBuf>,
@@ -27,9 +26,7 @@ pub struct TrainRequest {
     pub side: Option<usize>,
     /// Shares of the parts.
     pub ratio: Ratio,
-    /// How images are grouped.
     pub grouping: Grouping,
-    /// Labels to leave out.
     pub leave_out: Vec<String>,
     /// Of everything drawn by chance.
     pub seed: u64,

@@ -8,7 +8,6 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LearningRate(f64);
 
-/// Not a learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a learning rate is a positive number, for example 3e-4")]
 pub struct NoLearningRate;
