@@ -31,6 +31,7 @@ mod rewrite;
 mod session_import;
 mod session_writer;
 mod sessions;
+mod thumbnails;
 mod train;
 
 pub use bench::{BenchReport, bench};
@@ -71,6 +72,7 @@ pub use session_writer::{Emit, OpenedSession, ResultBatch, SessionCommand, Sessi
 pub use sessions::{
     ListedSession, SessionFacts, holder, list_sessions, now, session_facts, session_path, verify_session, write_export,
 };
+pub use thumbnails::{ImageKey, ThumbnailReader};
 pub use train::{
     ClassCount, CurrentModelResult, EarlierRun, HeldOutResult, InitialModel, InputKind, LearningRate, Lookalike,
     LookalikeCell, Lookalikes, NoLearningRate, Obstacle, PreparedDataset, RecipeSettings, Remedy, Short, TrainControl,

@@ -3,7 +3,7 @@
 use super::matrix::in_order;
 use super::state::{EvaluateInput, PickMode, Showing, State};
 use crate::app::language::{decimal, look_up, percent, tr};
-use crate::app::textures::{Key, Look, Textures};
+use crate::app::textures::{ImageKey, Look, Textures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, label_key, paint_fitted};
 use crate::evaluation::{Evaluated, EvaluatedCell};
@@ -194,7 +194,7 @@ fn paint_image(
     painter.rect_filled(rect, 5.0, theme::tile_back(dark));
     let inner = image.shrink(3.0);
     painter.rect_filled(inner, 4.0, theme::image_back(dark));
-    match textures.get(Key::small(cell.file_digest, Some(cell.square)), &cell.file, Some(cell.square)) {
+    match textures.get(ImageKey::small(cell.file_digest, Some(cell.square)), &cell.file, Some(cell.square)) {
         Look::Ready(texture) => {
             paint_fitted(painter, texture, inner);
         }
@@ -261,7 +261,7 @@ fn details(ui: &mut Ui, state: &State, found: &Evaluated, textures: &mut Texture
     ui.horizontal(|ui| {
         let (place, _) = ui.allocate_exact_size(vec2(LARGE, LARGE), Sense::hover());
         ui.painter().rect_filled(place, 4.0, theme::image_back(dark));
-        let key = Key::large(cell.file_digest, cell.square);
+        let key = ImageKey::large(cell.file_digest, cell.square);
         if let Look::Ready(texture) = textures.get(key, &cell.file, Some(cell.square)) {
             paint_fitted(ui.painter(), texture, place);
         }

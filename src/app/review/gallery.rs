@@ -4,7 +4,7 @@ use super::memory::{DraggedTile, Memory};
 use super::message::Input;
 use super::state::{State, TileStatus};
 use crate::app::language::{look_up, percent, tr};
-use crate::app::textures::{Key, Look, Textures};
+use crate::app::textures::{ImageKey, Look, Textures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, paint_fitted};
 use crate::domain::{CellId, ImageResult, Square, Status};
@@ -209,7 +209,7 @@ fn paint_image(
         let galley = ui.painter().layout(verdict.reason.to_owned(), font, colour, inner.width() - 8.0);
         ui.painter().with_clip_rect(inner).galley(inner.min + vec2(4.0, 4.0), galley, colour);
     } else if let Some(digest) = image.digest {
-        match textures.get(Key::small(digest, square), &image.path, square) {
+        match textures.get(ImageKey::small(digest, square), &image.path, square) {
             Look::Ready(texture) => paint_fitted(ui.painter(), texture, inner),
             Look::Coming => middle("…"),
             Look::Broken => middle(&tr!("cannot be shown now")),

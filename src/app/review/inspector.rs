@@ -5,7 +5,7 @@ use super::message::Input;
 use super::state::State;
 use crate::app::command::Command;
 use crate::app::language::{decimal, look_up, percent, tr};
-use crate::app::textures::{Key, Look, Textures};
+use crate::app::textures::{ImageKey, Look, Textures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button};
 use crate::domain::{CellId, CellResult, Digest, ImageResult, Outcome, Square};
@@ -193,14 +193,14 @@ fn paint_pixels(
 ) {
     let painter = ui.painter().with_clip_rect(rect);
     let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-    match textures.get(Key::Full(digest), &image.path, None) {
+    match textures.get(ImageKey::Full(digest), &image.path, None) {
         Look::Ready(texture) => {
             let place = Rect::from_min_size(placed.origin, natural * placed.scale);
             painter.image(texture.id(), place, whole, theme::untinted());
         }
         Look::Coming => {
             // Painted, not laid out: what stands below must not jump.
-            let small = match textures.get(Key::small(digest, square), &image.path, square) {
+            let small = match textures.get(ImageKey::small(digest, square), &image.path, square) {
                 Look::Ready(texture) => Some(texture.id()),
                 _ => None,
             };

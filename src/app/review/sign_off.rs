@@ -212,7 +212,7 @@ fn questions(ui: &mut Ui, state: &State, textures: &mut Textures, r: &SlideRepor
             for image in images.iter().take(SHOWN_IMAGES) {
                 let Some(digest) = image.digest else { continue };
                 let name = plain_text(&display_name(&image.path));
-                thumbnail(ui, textures, textures::Key::small(digest, None), &image.path, FIELD, &name);
+                thumbnail(ui, textures, textures::ImageKey::small(digest, None), &image.path, FIELD, &name);
             }
         });
         ui.horizontal(|ui| {

@@ -6,7 +6,7 @@ use super::state::{Phase, State, TrainForm};
 use super::update::Input;
 use crate::app::command::Command;
 use crate::app::language::{decimal, look_up, percent, tr};
-use crate::app::textures::{Key, Textures};
+use crate::app::textures::{ImageKey, Textures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button, duration, line, still_plot, thumbnail};
 use crate::dataset::Grouping;
@@ -114,7 +114,7 @@ fn lookalikes(ui: &mut Ui, found: &Lookalikes, textures: &mut Textures) {
 /// One of two, small, with its label.
 fn lookalike(ui: &mut Ui, cell: &LookalikeCell, textures: &mut Textures) {
     let name = format!("{}, {}", cell.name, look_up(&cell.label));
-    thumbnail(ui, textures, Key::small(cell.digest, cell.square), &cell.path, PAIR, &name);
+    thumbnail(ui, textures, ImageKey::small(cell.digest, cell.square), &cell.path, PAIR, &name);
     ui.label(RichText::new(look_up(&cell.label)).small());
 }
 

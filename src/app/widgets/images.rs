@@ -1,6 +1,6 @@
 //! Images in a place of their own.
 
-use crate::app::textures::{Key, Look, Textures};
+use crate::app::textures::{ImageKey, Look, Textures};
 use crate::app::theme;
 use egui::{Rect, Ui, WidgetInfo, pos2};
 use std::path::Path;
@@ -14,7 +14,7 @@ pub(crate) fn paint_fitted(painter: &egui::Painter, texture: &egui::TextureHandl
 }
 
 /// An image in a place of its own of this many points a side; its name is what is read aloud, and shown under the pointer.
-pub(crate) fn thumbnail(ui: &mut Ui, textures: &mut Textures, key: Key, path: &Path, side: f32, name: &str) {
+pub(crate) fn thumbnail(ui: &mut Ui, textures: &mut Textures, key: ImageKey, path: &Path, side: f32, name: &str) {
     let (place, response) = ui.allocate_exact_size(egui::Vec2::splat(side), egui::Sense::hover());
     ui.painter().rect_filled(place, 3.0, theme::image_back(ui.visuals().dark_mode));
     if let Look::Ready(texture) = textures.get(key, path, key.square()) {
