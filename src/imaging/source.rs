@@ -67,13 +67,13 @@ impl<'a> CellSource<'a> {
 
     /// What the model sees of a square, `side` pixels a side.
     pub fn cut(&self, square: Square, side: usize) -> RgbImage {
-        match (self.preprocessing, &self.finding) {
-            (Preprocessing::CellSquare(how), Some(finding)) => {
-                let white = white_near(self.image, finding, square, how.white_percentile);
+        match self.preprocessing {
+            Preprocessing::WholeImage(how) => whole(self.image, *how, side),
+            Preprocessing::CellSquare(how) => {
+                let near = |f| white_near(self.image, f, square, how.white_percentile);
+                let white = self.finding.as_ref().map_or([how.white; 3], near);
                 cut_square(self.image, square, white, how, side)
             }
-            (Preprocessing::WholeImage(how), _) => whole(self.image, *how, side),
-            (Preprocessing::CellSquare(how), None) => cut_square(self.image, square, [how.white; 3], how, side),
         }
     }
 

@@ -27,16 +27,12 @@ pub struct TrainForm {
     /// A model to start from; empty is the bundled one.
     pub init: String,
     pub epochs: usize,
-    /// Images of a step.
     pub batch: usize,
     /// Learning rate; empty is the recipe's.
     pub rate: String,
-    /// Of everything drawn by chance.
     pub seed: u64,
-    /// Shares of the parts.
     pub split: String,
     pub grouping: Grouping,
-    /// Whether the best epoch is kept, or the last.
     pub keep_best: bool,
     /// Epochs without a better validation loss after which it ends; 0 goes through.
     pub patience: usize,
@@ -44,7 +40,6 @@ pub struct TrainForm {
     pub device: TrainingDevice,
     /// Where the model goes; empty is a new name in the folder of models.
     pub out: String,
-    /// Labels left out.
     pub leave_out: Vec<String>,
     /// Where cells are cached; the user's cache folder without. Not shown: for tests.
     pub cache: Option<PathBuf>,
