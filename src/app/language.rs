@@ -85,6 +85,7 @@ macro_rules! tr {
     ($text:expr $(, $name:ident = $value:expr)* $(,)?) => {{
         let text = $crate::app::language::look_up($text);
         $(let text = text.replace(concat!("%{", stringify!($name), "}"), &$value.to_string());)*
+        debug_assert!(!text.contains("%{"), "nothing stands for a place in it: {text}");
         text
     }};
 }

@@ -23,4 +23,6 @@ pub use history::{History, Inverse};
 pub use ids::{CellId, ImageId, SlideId};
 pub use input::{CellPreprocessing, Preprocessing, ResizeFilter, TensorSpec, WholePreprocessing};
 pub use learning::EpochRow;
-pub use prediction::{ADDED, CellResult, Failure, ImageResult, Outcome, Probabilities, Square, Status, logarithms};
+pub use prediction::{
+    ADDED, CellResult, Failure, ImageResult, Outcome, Probabilities, Square, Status, is_unfamiliar, logarithms,
+};

@@ -154,6 +154,11 @@ impl Failure {
     }
 }
 
+/// Whether a cell is unlike the training images: its score is in multiples of the calibrated threshold.
+pub fn is_unfamiliar(ood_score: &f32) -> bool {
+    *ood_score > 1.0
+}
+
 /// What became of one image.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {

@@ -20,13 +20,6 @@ pub enum Sniffed {
     Unknown,
 }
 
-impl Sniffed {
-    /// Whether the bytes are some kind of image, readable here or not.
-    pub fn is_image(self) -> bool {
-        self != Self::Unknown
-    }
-}
-
 /// Lengths of the second header of a BMP, by which its versions are told apart.
 const BMP_HEADERS: [u8; 8] = [12, 16, 40, 52, 56, 64, 108, 124];
 

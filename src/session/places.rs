@@ -163,15 +163,6 @@ impl Store {
         read().map_err(|e| self.store_error(&e))
     }
 
-    /// How many of the paths were stored by an older version without their beginning and are not found from the session's
-    /// folders on.
-    ///
-    /// # Errors
-    /// When the file cannot be read any more.
-    pub fn unresolved(&self) -> Result<usize, StoreError> {
-        Ok(self.seen()?.iter().filter(|s| s.path.is_relative()).count())
-    }
-
     /// The folders that the session is of.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use crate::app::language::{decimal, look_up, percent, tr};
 use crate::app::textures::{ImageKey, Look, Textures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, label_key, paint_fitted};
+use crate::domain::is_unfamiliar;
 use crate::evaluation::{Evaluated, EvaluatedCell};
 use egui::{
     Align2, Button, FontId, Grid, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2,
@@ -286,12 +287,12 @@ fn details(ui: &mut Ui, state: &State, found: &Evaluated, textures: &mut Texture
             );
         });
     });
-    if let Some(ood_score) = cell.ood_score.filter(|u| *u > 1.0) {
+    if let Some(ood_score) = cell.ood_score.filter(is_unfamiliar) {
         ui.colored_label(
             theme::error_colour(ui),
             tr!(
                 "unlike the training images (%{unlike} times the threshold)",
-                ood_score = decimal(f64::from(ood_score), 1)
+                unlike = decimal(f64::from(ood_score), 1)
             ),
         );
     }

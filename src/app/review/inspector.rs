@@ -8,7 +8,7 @@ use crate::app::language::{decimal, look_up, percent, tr};
 use crate::app::textures::{ImageKey, Look, Textures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button};
-use crate::domain::{CellId, CellResult, Digest, ImageResult, Outcome, Square};
+use crate::domain::{CellId, CellResult, Digest, ImageResult, Outcome, Square, is_unfamiliar};
 use crate::files::{display_name, display_path};
 use egui::{
     Align2, FontId, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
@@ -357,7 +357,7 @@ fn draw_squares(
 /// The probability of every class, in clinical order.
 fn bars(ui: &mut Ui, state: &State, cell: &CellResult) {
     ui.add_space(4.0);
-    if let Some(ood_score) = cell.ood_score.filter(|u| *u > 1.0) {
+    if let Some(ood_score) = cell.ood_score.filter(is_unfamiliar) {
         ui.colored_label(theme::error_colour(ui), tr!("Unlike the training images: its label may mean nothing"))
             .on_hover_text(tr!(
                 "%{n} times as far from them as 95 % of the images that the model was checked with",

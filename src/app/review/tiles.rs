@@ -3,7 +3,8 @@
 use super::state::{Filter, GalleryState, Kind, State, TileStatus};
 use crate::app::choice::GallerySort;
 use crate::domain::{
-    CLASSES, CellId, NOT_A_WHITE_CELL, NUCLEATED_RED_CELL, Outcome, Status, UNIDENTIFIED, clinical_rank, same_label,
+    CLASSES, CellId, NOT_A_WHITE_CELL, NUCLEATED_RED_CELL, Outcome, Status, UNIDENTIFIED, clinical_rank, is_unfamiliar,
+    same_label,
 };
 use crate::files::display_name;
 use crate::inference::similarity;
@@ -94,7 +95,7 @@ impl State {
         let v = self.verdict(tile);
         v.reviewed.is_none()
             && self.cell_of(tile).is_some_and(|c| {
-                c.ood_score.is_some_and(|u| u > 1.0) || c.probabilities.top().1 < UNSURE || !c.accepted
+                c.ood_score.as_ref().is_some_and(is_unfamiliar) || c.probabilities.top().1 < UNSURE || !c.accepted
             })
     }
 
