@@ -16,7 +16,7 @@ fn a_provider_that_fails_in_the_middle_is_replaced_and_it_is_said() {
         provider: Provider::Cpu,
         schedule: Some(Schedule::Batched),
         batch: Some(2),
-        fails_after: Some((2, "a card")),
+        fails_after: Some((2, Provider::Cuda)),
         ..Options::default()
     };
     let (mut reports, mut rows) = (Vec::new(), Vec::new());
@@ -35,10 +35,10 @@ fn a_provider_that_fails_in_the_middle_is_replaced_and_it_is_said() {
     assert!(rows.iter().all(|r| matches!(&r.outcome, leukoscope::domain::Outcome::Cells(c) if c.len() == 1)));
     // Each row says what made it: first the one that failed, then the processor.
     let by: Vec<&str> = rows.iter().map(|r| r.provider.as_deref().unwrap()).collect();
-    assert!(by.contains(&"a card") && by.contains(&"cpu") && by.len() == 9, "{by:?}");
+    assert!(by.contains(&"cuda") && by.contains(&"cpu") && by.len() == 9, "{by:?}");
     assert_eq!(reports.len(), 2, "{reports:?}");
     assert!(
-        reports[1].contains("a card failed after") && reports[1].contains("the processor does the rest"),
+        reports[1].contains("cuda failed after") && reports[1].contains("the processor does the rest"),
         "{reports:?}"
     );
     assert_eq!(summary.engine.to_line(), reports[1]);

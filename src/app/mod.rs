@@ -149,7 +149,7 @@ impl Window {
         settings: Option<Settings>,
     ) -> Result<Self, UserError> {
         let bundled = workflow::default_model()?;
-        let kept = settings.clone();
+        let remembers = settings.is_some();
         let settings = settings.unwrap_or_default();
         // The model that was chosen to begin with; where it cannot be opened any more the bundled one, and it is said.
         let chosen = settings.model.as_ref().map(|path| workflow::open_model(Some(path)).map(|m| (m, path.clone())));
@@ -163,15 +163,17 @@ impl Window {
         let mut window = Self {
             state: State::new(model.card().clone(), path, settings),
             model,
-            jobs: new_jobs(ctx, &channel, session_channel, kept.is_some()),
+            jobs: new_jobs(ctx, &channel, session_channel, remembers),
             events: Some(events),
             session_events,
-            textures: textures(ctx, kept.is_some()),
+            textures: textures(ctx, remembers),
             memory: Memory::default(),
             shown_theme: None,
             input_order: shell::input_order::InputOrder::default(),
-            kept,
+            kept: None,
         };
+        // Only what changes from here on is written: a settings file that cannot be read is not replaced by merely starting.
+        window.kept = remembers.then(|| window.state.settings());
         if let Some(why) = no_default {
             window.on_event(shell::Event::Notice(Notice::Error(why)), 0.0);
         }
@@ -389,7 +391,7 @@ fn draw_window(
     shell::menu_bar(ui, &cx, &state.review.offered(), &mut around);
     let status = shell::Status {
         trouble: state.review.trouble.as_deref(),
-        engine: state.review.engine.as_deref(),
+        engine: state.review.engine.as_ref(),
         saved: state.review.labels.saved(),
         job: state.review.job_status(now),
         training: state.train.status(now),

@@ -373,7 +373,7 @@ impl ValueEnum for Export {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        self.format().map(|word| PossibleValue::new(word).help(self.tooltip()))
+        self.format().map(|(word, help)| PossibleValue::new(word).help(help))
     }
 }
 

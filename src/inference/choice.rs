@@ -16,7 +16,7 @@ pub const FAITHFUL: f32 = 0.01;
 /// One provider, measured with one model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    pub provider: String,
+    pub provider: Provider,
     /// Library, driver and device.
     pub identity: String,
     /// What ran, from the runtime's own record: "webgpu (102 of 102 nodes)".
@@ -66,22 +66,28 @@ impl Record {
         write_atomic(&place, &serde_json::to_vec_pretty(self)?)
     }
 
-    /// The fastest faithful provider, of those whose identity is still `identity_of`'s; and what is to be said of it.
-    pub fn best(&self, identity_of: impl Fn(Provider) -> Option<String>) -> Option<(Provider, String)> {
+    /// What was measured of a provider.
+    pub fn get(&self, provider: Provider) -> Option<&Measured> {
+        self.all.iter().find(|m| m.provider == provider)
+    }
+
+    /// Cells a second on the processor; 0 where it was not measured.
+    pub fn cpu_rate(&self) -> f64 {
+        self.get(Provider::Cpu).map_or(0.0, |m| m.rate)
+    }
+
+    /// The fastest faithful provider, of those whose identity is still `identity_of`'s; and its cells a second.
+    pub fn best(&self, identity_of: impl Fn(Provider) -> Option<String>) -> Option<(Provider, f64)> {
         let fits = |m: &&Measured| {
-            let provider = m.provider.parse::<Provider>().ok();
-            m.error.is_none()
-                && m.difference <= FAITHFUL
-                && provider.and_then(&identity_of).is_some_and(|identity| identity == m.identity)
+            m.error.is_none() && m.difference <= FAITHFUL && identity_of(m.provider).as_ref() == Some(&m.identity)
         };
         let fastest = self.all.iter().filter(fits).max_by(|a, b| a.rate.total_cmp(&b.rate))?;
-        let provider = fastest.provider.parse().ok()?;
-        Some((provider, format!("{} measured fastest here: {:.0} cells a second", fastest.provider, fastest.rate)))
+        Some((fastest.provider, fastest.rate))
     }
 }
 
 /// What `auto` means for a model on this machine, where it was measured.
-pub(super) fn measured_choice(model: Digest) -> Option<(Provider, String)> {
+pub(super) fn measured_choice(model: Digest) -> Option<(Provider, f64)> {
     let record = Record::load(model);
     if record.all.is_empty() {
         return None;
@@ -96,9 +102,9 @@ pub(super) fn measured_choice(model: Digest) -> Option<(Provider, String)> {
 mod tests {
     use super::*;
 
-    fn measured(provider: &str, rate: f64, difference: f32) -> Measured {
+    fn measured(provider: Provider, rate: f64, difference: f32) -> Measured {
         Measured {
-            provider: provider.into(),
+            provider,
             identity: "driver 1".into(),
             nodes: String::new(),
             rate,
@@ -114,7 +120,11 @@ mod tests {
     fn the_fastest_faithful_one_with_the_same_driver_is_chosen() {
         let mut record = Record {
             time: String::new(),
-            all: vec![measured("cpu", 200.0, 0.0), measured("cuda", 900.0, 1e-5), measured("webgpu", 2000.0, 0.2)],
+            all: vec![
+                measured(Provider::Cpu, 200.0, 0.0),
+                measured(Provider::Cuda, 900.0, 1e-5),
+                measured(Provider::WebGpu, 2000.0, 0.2),
+            ],
         };
         let same = |_: Provider| Some("driver 1".to_owned());
         assert_eq!(record.best(same).map(|b| b.0), Some(Provider::Cuda), "webgpu is not faithful");

@@ -13,7 +13,7 @@ use ort::ep::{self, ExecutionProviderDispatch};
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fmt;
 
 /// How the message begins when a model's answer is not what its card promises.
 const UNUSABLE: &str = "the model's answer is unusable";
@@ -49,26 +49,59 @@ impl EngineError {
 }
 
 /// What was asked for, what was tried, what runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EngineReport {
     /// What was asked for.
     pub requested: Provider,
-    /// The provider that runs the network (most of its nodes), in the contract's short words.
-    pub actual: Arc<str>,
+    /// The provider that runs the network (most of its nodes).
+    pub actual: Provider,
     /// Nodes of the graph by provider, read from the runtime's own record.
     pub nodes: Vec<(String, usize)>,
-    /// With `auto`: what was tried before and why it is not used.
-    pub notes: Vec<String>,
+    /// Why this one and no other.
+    pub notes: Vec<EngineNote>,
+}
+
+/// Why a provider runs, or another does not.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EngineNote {
+    /// The fastest of those that were measured here, at so many cells a second.
+    Fastest(Provider, f64),
+    /// Tried before, and why it is not used.
+    NotUsed(Provider, String),
+    /// It failed in the middle of a batch, after so many images; the processor goes on.
+    Replaced { failed: Provider, images: usize, why: String },
+}
+
+impl fmt::Display for EngineNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fastest(provider, rate) => write!(f, "{provider} measured fastest here: {rate:.0} cells a second"),
+            Self::NotUsed(provider, why) => write!(f, "{provider} not used: {why}"),
+            Self::Replaced { failed, images, why } => {
+                write!(f, "{failed} failed after {images} images ({why}); the processor does the rest")
+            }
+        }
+    }
 }
 
 impl EngineReport {
+    /// What runs: "cpu (102 of 102 nodes)".
+    pub fn running(&self) -> String {
+        let total: usize = self.nodes.iter().map(|(_, n)| n).sum();
+        match self.nodes.first() {
+            Some((_, n)) => format!("{} ({n} of {total} nodes)", self.actual),
+            None => self.actual.to_string(),
+        }
+    }
+
+    /// Whether another provider was tried and could not be used.
+    pub fn others_failed(&self) -> bool {
+        self.notes.iter().any(|n| !matches!(n, EngineNote::Fastest(..)))
+    }
+
     /// One line for the user: "cpu (102 of 102 nodes); cuda not used: …".
     pub fn to_line(&self) -> String {
-        let total: usize = self.nodes.iter().map(|(_, n)| n).sum();
-        let mut line = self.actual.to_string();
-        if let Some((_, n)) = self.nodes.first() {
-            line = format!("{line} ({n} of {total} nodes)");
-        }
+        let mut line = self.running();
         for note in &self.notes {
             line = format!("{line}; {note}");
         }
@@ -99,8 +132,8 @@ impl Engine {
         let measured = super::choice::measured_choice(model.card().digest);
         let usual;
         let tried: &[Provider] = match &measured {
-            Some((best, said)) => {
-                notes.push(said.clone());
+            Some((best, rate)) => {
+                notes.push(EngineNote::Fastest(*best, *rate));
                 usual = [*best];
                 if *best == Provider::Cpu { &[] } else { &usual }
             }
@@ -109,8 +142,10 @@ impl Engine {
         for &candidate in tried {
             match Self::on(runtime, model, candidate, threads, provider, notes.clone()) {
                 Ok(engine) => return Ok(engine),
-                Err(EngineError::Provider { reason, .. }) => notes.push(format!("{candidate} not used: {reason}")),
-                Err(other) => notes.push(format!("{candidate} not used: {other}")),
+                Err(EngineError::Provider { reason, .. }) => {
+                    notes.push(EngineNote::NotUsed(candidate, reason.to_string()));
+                }
+                Err(other) => notes.push(EngineNote::NotUsed(candidate, other.to_string())),
             }
         }
         Self::on(runtime, model, Provider::Cpu, threads, provider, notes)
@@ -122,7 +157,7 @@ impl Engine {
         provider: Provider,
         threads: usize,
         requested: Provider,
-        notes: Vec<String>,
+        notes: Vec<EngineNote>,
     ) -> Result<Self, EngineError> {
         let unusable = |reason| EngineError::Provider { provider, reason };
         let refused = |e: String| unusable(ProviderError::Refused(first_line(&e)));
@@ -150,11 +185,12 @@ impl Engine {
             if provider == Provider::Cpu { EngineError::Load(e.to_string()) } else { refused(e.to_string()) }
         })?;
         let nodes = assigned_nodes(&session);
-        let actual = nodes.first().map_or(provider.as_str().to_owned(), |(name, _)| short_name(name));
-        if provider != Provider::Cpu && actual == "cpu" {
+        // A name that is none of ours is the one device's that was asked for.
+        let actual = nodes.first().and_then(|(name, _)| Provider::of_runtime_name(name)).unwrap_or(provider);
+        if provider != Provider::Cpu && actual == Provider::Cpu {
             return Err(unusable(ProviderError::TookNothing));
         }
-        let report = EngineReport { requested, actual: actual.into(), nodes, notes };
+        let report = EngineReport { requested, actual, nodes, notes };
         let mut engine = Self { session, model: model.clone(), report };
         // One answer before anybody waits for it: its shape must be what the card says.
         let n = 3 * model.card().tensor.size * model.card().tensor.size;
@@ -214,15 +250,14 @@ impl Engine {
     }
 
     /// This session goes on where another provider failed.
-    pub(super) fn took_over(&mut self, failed: &str, images: usize, why: &str) {
-        let why = first_line(why);
-        self.report.notes.push(format!("{failed} failed after {images} images ({why}); the processor does the rest"));
+    pub(super) fn took_over(&mut self, failed: Provider, images: usize, why: &str) {
+        self.report.notes.push(EngineNote::Replaced { failed, images, why: first_line(why) });
     }
 
     /// Classifies `n` tensors laid out as the model's card says; one [`Probabilities`] each, in order.
     ///
     /// # Errors
-    /// As [`Engine::answers`].
+    /// As [`Engine::predict`].
     pub fn run(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Probabilities>, EngineError> {
         Ok(self.predict(tensors, n)?.into_iter().map(|a| a.probabilities).collect())
     }
@@ -230,7 +265,7 @@ impl Engine {
     /// The last feature map of one tensor, and whether its channels come first; `None` where the model does not give one.
     ///
     /// # Errors
-    /// As [`Engine::answers`].
+    /// As [`Engine::predict`].
     pub fn feature_map(&mut self, tensor: Vec<f32>) -> Result<Option<(Vec<f32>, bool)>, EngineError> {
         let card = self.model.card();
         let Some((_, name)) = card.outputs.iter().find(|(meaning, _)| *meaning == "feature_map") else {
@@ -405,12 +440,6 @@ fn dispatch(runtime: &Runtime, provider: Provider) -> Result<ExecutionProviderDi
         return Err(ProviderError::NotBuilt(name));
     }
     Ok(dispatch.error_on_failure())
-}
-
-/// The contract's word for what the runtime calls a provider; one that the contract does not know keeps its own, shortened.
-fn short_name(name: &str) -> String {
-    Provider::of_runtime_name(name)
-        .map_or_else(|| name.trim_end_matches("ExecutionProvider").to_lowercase(), |p| p.as_str().to_owned())
 }
 
 /// Nodes by provider, most first, from the runtime's own record of the partition (ONNX Runtime 1.24 and newer).

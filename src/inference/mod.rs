@@ -18,7 +18,7 @@ mod sketch;
 
 pub use availability::{Missing, ProviderStatus, provider_status, provider_statuses};
 pub use choice::{FAITHFUL, Measured, Record};
-pub use engine::{Engine, EngineError, EngineReport, Prediction, difference, self_test_tensor};
+pub use engine::{Engine, EngineError, EngineNote, EngineReport, Prediction, difference, self_test_tensor};
 pub use heat::{HeatMap, activation_map, occlusion_map};
 pub use pipeline::{CellFeatures, Options, PipelineError, PipelineEvent, PipelineMonitor, Schedule, Summary, run};
 pub use plugins::{Plugin, try_plugin};

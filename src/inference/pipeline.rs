@@ -62,8 +62,8 @@ pub struct Options {
     pub own: Arc<OwnSquares>,
     /// Only for tests and measurements: a shape other than the provider's own.
     pub schedule: Option<Schedule>,
-    /// Only for tests: the provider calls itself by this name, and fails after this many runs.
-    pub fails_after: Option<(usize, &'static str)>,
+    /// Only for tests: the provider passes for this one, and fails after this many runs.
+    pub fails_after: Option<(usize, Provider)>,
 }
 
 impl Default for Options {
@@ -149,14 +149,14 @@ pub fn run(
     let workers = options.workers.unwrap_or_else(cores).clamp(1, entries.len().max(1));
     let engine = Engine::load(model, options.provider, 1)?;
     let mut report = engine.report().clone();
-    if let Some((_, name)) = options.fails_after {
-        report.actual = name.into();
+    if let Some((_, provider)) = options.fails_after {
+        report.actual = provider;
     }
     if monitor.event(PipelineEvent::Started(report.clone())).is_break() {
         return Err(PipelineError::BrokenOff);
     }
     let schedule =
-        options.schedule.unwrap_or(if &*report.actual == "cpu" { Schedule::PerCore } else { Schedule::Batched });
+        options.schedule.unwrap_or(if report.actual == Provider::Cpu { Schedule::PerCore } else { Schedule::Batched });
     let batch = options.batch.unwrap_or(if schedule == Schedule::PerCore { 4 } else { 32 }).max(1);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(workers + usize::from(schedule == Schedule::Batched))
@@ -170,7 +170,7 @@ pub fn run(
         cells: options.cells,
         cancel: monitor.cancel,
         broken_off: Cancel::new(),
-        actual: report.actual.clone(),
+        actual: report.actual,
         batch,
         features: options.features,
         own: &options.own,
@@ -199,7 +199,7 @@ struct Context<'a> {
     cancel: &'a Cancel,
     /// Set where the listener broke off: workers end, and their rows are dropped.
     broken_off: Cancel,
-    actual: Arc<str>,
+    actual: Provider,
     batch: usize,
     features: CellFeatures,
     own: &'a OwnSquares,
@@ -279,7 +279,7 @@ impl Context<'_> {
 
     fn per_core(&self, own: Option<Engine>, take: &Receiver<usize>, give: &Sender<Done>) {
         // The first worker has the engine that was probed; the others load their own, on the same provider.
-        let mut engine = own.map_or_else(|| Engine::load(self.model, provider_of(&self.actual), 1), Ok);
+        let mut engine = own.map_or_else(|| Engine::load(self.model, self.actual, 1), Ok);
         for index in take {
             if self.stopped() {
                 break;
@@ -314,7 +314,7 @@ impl Context<'_> {
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let mut prepared = prepare(entry, self.model.card(), self.cells, self.own)?;
             let answers = if prepared.squares.is_empty() { Ok(Vec::new()) } else { finish(&mut prepared) };
-            Ok(self.row(index, prepared, answers, &self.actual))
+            Ok(self.row(index, prepared, answers, self.actual))
         }));
         outcome.unwrap_or_else(|_| Ok(self.internal_error(index)))
     }
@@ -322,7 +322,7 @@ impl Context<'_> {
     /// The row of a file over which a decoder panicked.
     fn internal_error(&self, index: usize) -> ImageResult {
         let reason = "internal error on this file; the others are not affected. Please report it";
-        self.row(index, PreparedImage::failed(None, reason.into()), Ok(Vec::new()), &self.actual)
+        self.row(index, PreparedImage::failed(None, reason.into()), Ok(Vec::new()), self.actual)
     }
 
     /// `by` is the provider that really ran.
@@ -331,7 +331,7 @@ impl Context<'_> {
         index: usize,
         prepared: PreparedImage,
         answers: Result<Vec<Prediction>, Failure>,
-        by: &Arc<str>,
+        by: Provider,
     ) -> ImageResult {
         let ran = !prepared.squares.is_empty();
         let threshold = self.model.card().calibration.as_ref().and_then(|c| c.abstain_threshold).unwrap_or(0.0);
@@ -365,7 +365,7 @@ impl Context<'_> {
             size: prepared.size,
             outcome,
             warnings: prepared.warnings,
-            provider: ran.then(|| by.clone()),
+            provider: ran.then(|| by.as_str().into()),
         }
     }
 
@@ -380,7 +380,7 @@ impl Context<'_> {
             let sent = match ready {
                 Ok(Err(Skip)) => give.send(Done::Row(index, Err(Skip))).is_ok(),
                 Ok(Ok(prepared)) if prepared.squares.is_empty() => {
-                    give.send(Done::Row(index, Ok(self.row(index, prepared, Ok(Vec::new()), &self.actual)))).is_ok()
+                    give.send(Done::Row(index, Ok(self.row(index, prepared, Ok(Vec::new()), self.actual)))).is_ok()
                 }
                 Ok(Ok(prepared)) => hand.send((index, prepared)).is_ok(),
                 Err(_) => give.send(Done::Row(index, Ok(self.internal_error(index)))).is_ok(),
@@ -393,7 +393,7 @@ impl Context<'_> {
 
     /// Takes what is ready, up to a batch, and runs it in one go.
     fn batched(&self, mut engine: Engine, receive: &Receiver<(usize, PreparedImage)>, give: &Sender<Done>) {
-        let mut by = self.actual.clone();
+        let mut by = self.actual;
         let (mut runs, mut done, mut switched) = (0, 0, false);
         while let Ok(first) = receive.recv() {
             let mut group = vec![first];
@@ -413,12 +413,12 @@ impl Context<'_> {
             };
             // A driver that is reset, a card without memory: the rest goes on on the processor, and it is said.
             if let (Err(why), false) = (&results, switched)
-                && (&*by != "cpu" || injected)
+                && (by != Provider::Cpu || injected)
                 && let Ok(mut cpu) = Engine::load(self.model, Provider::Cpu, 1)
             {
-                cpu.took_over(&by, done, why.reason());
+                cpu.took_over(by, done, why.reason());
                 switched = true;
-                by = cpu.report().actual.clone();
+                by = cpu.report().actual;
                 if give.send(Done::Switched(Box::new(cpu.report().clone()))).is_err() {
                     return;
                 }
@@ -433,7 +433,7 @@ impl Context<'_> {
                     Ok(all) => Ok(all.by_ref().take(n).collect()),
                     Err(e) => Err(e.clone()),
                 };
-                if give.send(Done::Row(index, Ok(self.row(index, prepared, own, &by)))).is_err() {
+                if give.send(Done::Row(index, Ok(self.row(index, prepared, own, by)))).is_err() {
                     return;
                 }
             }
@@ -444,10 +444,6 @@ impl Context<'_> {
 fn failure(error: &EngineError) -> Failure {
     let reason = error.to_string();
     if error.is_models_own() { Failure::Model(reason) } else { Failure::Image(reason) }
-}
-
-fn provider_of(actual: &str) -> Provider {
-    actual.parse().unwrap_or(Provider::Cpu)
 }
 
 #[cfg(test)]
@@ -470,7 +466,7 @@ mod tests {
             cells: Cells::One,
             cancel: &cancel,
             broken_off: Cancel::new(),
-            actual: "cpu".into(),
+            actual: Provider::Cpu,
             batch: 1,
             features: CellFeatures::None,
             own: &OwnSquares::new(),

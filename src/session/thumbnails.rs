@@ -127,6 +127,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
          CREATE TABLE IF NOT EXISTS clock (n INTEGER NOT NULL);
          INSERT INTO clock SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM clock);",
     )?;
+    // The table of version 0.1.0 has other columns: it is begun anew.
+    c.prepare("SELECT key, used, image FROM thumbnail")?;
     Ok(c)
 }
 
@@ -158,5 +160,17 @@ mod tests {
         assert_eq!(cache.held(), (0, 0));
         cache.put(&key(1), &[1]);
         assert_eq!(cache.get(&key(1)), Some(vec![1]));
+        drop(cache);
+        std::fs::remove_file(&path).expect("removed");
+        let older = Connection::open(&path).expect("opens");
+        older
+            .execute_batch(
+                "CREATE TABLE thumbnail (key BLOB PRIMARY KEY, used INTEGER NOT NULL, picture BLOB NOT NULL)",
+            )
+            .expect("made");
+        drop(older);
+        let cache = Thumbnails::open(&path, bound).expect("opens what 0.1.0 wrote");
+        cache.put(&key(2), &[2]);
+        assert_eq!(cache.get(&key(2)), Some(vec![2]));
     }
 }

@@ -11,12 +11,13 @@ use crate::session::{CellKey, Verdict};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use strum::IntoEnumIterator as _;
 
 /// Columns of an exported table.
 const COLUMNS: [&str; 10] = ["sha256", "cell", "label", "suggested", "path", "x", "y", "side", "use", "counted"];
 
-/// What can be written out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// What can be written out, in the order of the menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, strum::EnumIter)]
 pub enum Export {
     /// The labels that people gave, as a table.
     #[default]
@@ -33,71 +34,64 @@ pub enum Export {
 
 /// What is said of a format.
 struct Row {
-    export: Export,
     /// In the menu.
     text: &'static str,
     tooltip: &'static str,
     /// The file, or the folder, where nobody chose one.
     file_name: &'static str,
-    /// The word on the command line; none where it is of the window alone.
-    format: Option<&'static str>,
+    /// The word on the command line and its help; none where it is of the window alone.
+    format: Option<(&'static str, &'static str)>,
     /// The word in the settings, for its keys.
     setting: &'static str,
 }
 
-/// A row a format, in the order of the menu.
-const ROWS: &[Row] = &[
-    Row {
-        export: Export::Labels,
-        text: "Labels CSV…",
-        tooltip: "The labels that people gave, by the image's digest: another machine restores them from it",
-        file_name: "labels.csv",
-        format: Some("csv"),
-        setting: "ExportCsv",
-    },
-    Row {
-        export: Export::ReportHtml,
-        text: "Report HTML…",
-        tooltip: "The differential as a page that prints",
-        file_name: "leukoscope-report.html",
-        format: Some("html"),
-        setting: "ExportReport",
-    },
-    Row {
-        export: Export::ReportFhir,
-        text: "FHIR JSON…",
-        tooltip: "The differential for a laboratory system (FHIR R4)",
-        file_name: "leukoscope-report.fhir.json",
-        format: Some("fhir"),
-        setting: "ExportFhir",
-    },
-    Row {
-        export: Export::Images,
-        text: "Images by Class…",
-        tooltip: "Copy the images of reviewed cells into a folder per class, with a table: a training set",
-        file_name: "leukoscope-images",
-        format: Some("images"),
-        setting: "ExportImages",
-    },
-    Row {
-        export: Export::Table,
-        text: "Classification CSV…",
-        tooltip: "Write a row per cell, as `leukoscope classify` does",
-        file_name: "classification.csv",
-        format: None,
-        setting: "ExportTable",
-    },
-];
-
 impl Export {
     /// All, in the order of the menu.
     pub fn all() -> impl Iterator<Item = Self> {
-        ROWS.iter().map(|row| row.export)
+        Self::iter()
     }
 
-    fn row(self) -> &'static Row {
-        // A format without a row is never made, and the compiler says so.
-        ROWS.iter().find(|row| row.export == self).unwrap_or(&ROWS[0])
+    fn row(self) -> Row {
+        match self {
+            Self::Labels => Row {
+                text: "Labels CSV…",
+                tooltip: "The labels that people gave, by the image's digest: another machine restores them from it",
+                file_name: "labels.csv",
+                format: Some(("csv", "sha256,cell,label,suggested,path,x,y,side,use,counted")),
+                setting: "ExportCsv",
+            },
+            Self::ReportHtml => Row {
+                text: "Report HTML…",
+                tooltip: "The differential as a page that prints",
+                file_name: "leukoscope-report.html",
+                format: Some(("html", "The differential as a page that prints")),
+                setting: "ExportReport",
+            },
+            Self::ReportFhir => Row {
+                text: "FHIR JSON…",
+                tooltip: "The differential for a laboratory system (FHIR R4)",
+                file_name: "leukoscope-report.fhir.json",
+                format: Some(("fhir", "The differential as a FHIR R4 bundle (JSON)")),
+                setting: "ExportFhir",
+            },
+            Self::Images => Row {
+                text: "Images by Class…",
+                tooltip: "Copy the images of reviewed cells into a folder per class, with a table: a training set",
+                file_name: "leukoscope-images",
+                format: Some((
+                    "images",
+                    "Copies of the reviewed cells' images in a folder per class, with labels.csv; --out names the folder",
+                )),
+                setting: "ExportImages",
+            },
+            Self::Table => Row {
+                text: "Classification CSV…",
+                tooltip: "Write a row per cell, as `leukoscope classify` does",
+                file_name: "classification.csv",
+                format: None,
+                setting: "ExportTable",
+            },
+        }
     }
 
     /// Its name in the menu.
@@ -115,8 +109,8 @@ impl Export {
         self.row().file_name
     }
 
-    /// The word on the command line; none where it is of the window alone.
-    pub fn format(self) -> Option<&'static str> {
+    /// The word on the command line and its help; none where it is of the window alone.
+    pub fn format(self) -> Option<(&'static str, &'static str)> {
         self.row().format
     }
 

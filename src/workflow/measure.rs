@@ -44,7 +44,7 @@ pub fn measure(
     for here in there {
         let Some(found) = in_a_process(&program, path, here.provider, monitor.cancel) else { return Ok(None) };
         let measured = found.unwrap_or_else(|why| Measured {
-            provider: here.provider.to_string(),
+            provider: here.provider,
             identity: here.identity,
             nodes: String::new(),
             rate: 0.0,
@@ -166,7 +166,7 @@ pub fn measure_one(model: &VettedModel, provider: Provider) -> Result<Measured, 
         }
     }
     Ok(Measured {
-        provider: provider.to_string(),
+        provider,
         identity: provider_status(provider).identity,
         nodes,
         rate,
@@ -215,7 +215,7 @@ fn pace(engine: &mut Engine, tensors: &[f32], batch: usize) -> Result<f64, crate
 
 /// What was measured of a model, as a table; how fast each is against the processor is in it.
 pub fn record_text(record: &Record) -> String {
-    let cpu = record.all.iter().find(|m| m.provider == "cpu").map_or(0.0, |m| m.rate);
+    let cpu = record.cpu_rate();
     let mut text = format!(
         "{:<10}{:>10}{:>9}{:>7}{:>10}{:>10}{:>13}  what ran\n",
         "provider", "cells/s", "× cpu", "batch", "start ms", "memory MB", "difference"

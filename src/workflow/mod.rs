@@ -42,8 +42,8 @@ pub use demo::{DEMO_SEED, DemoSlide, draw_demo};
 pub use doctor::{DoctorReport, doctor};
 pub use error::UserError;
 pub use evaluate::{
-    EvaluateError, EvaluateMonitor, EvaluateProgress, EvaluateRequest, KEPT_NEAR, can_write_into, compare, evaluate,
-    write_comparison, write_evaluation,
+    EvaluateError, EvaluateMonitor, EvaluateProgress, EvaluateRequest, KEPT_NEAR, can_write_into, compare,
+    compare_with, evaluate, write_comparison, write_evaluation,
 };
 pub use explain::{ExplainRequest, Explained, Explainer, explain, explained_png};
 pub use export::{Export, report_bytes, results_csv, session_bytes};
@@ -77,6 +77,6 @@ pub use train::{
     ClassCount, CurrentModelResult, EarlierRun, HeldOutResult, InitialModel, InputKind, LearningRate, Lookalike,
     LookalikeCell, Lookalikes, NoLearningRate, Obstacle, PreparedDataset, RecipeSettings, Remedy, Short, TrainControl,
     TrainMonitor, TrainOptions, TrainOutcome, TrainPlan, TrainProgress, TrainRequest, UnfinishedRun, Why, earlier_runs,
-    forget_run, load_initial_model, model_name, new_model_file, new_model_path, prepare_training, remember_run, train,
-    unfinished_runs,
+    forget_run, load_initial_model, model_name, new_model_file, new_model_path, prepare_training, train,
+    train_remembered, unfinished_runs,
 };

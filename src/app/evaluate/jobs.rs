@@ -3,12 +3,11 @@
 use super::state::{EvaluateEvent, EvaluateForm, Which};
 use super::update::{Effect, Event};
 use crate::app::jobs::{EventSender, JobContext, Notice, no_dialog, pick_labelled_folder, pick_model};
-use crate::evaluation::{Compared, Evaluated};
+use crate::evaluation::Evaluated;
 use crate::inference::Provider;
 use crate::model::VettedModel;
 use crate::task::{Cancel, Generation, Progress};
 use crate::workflow::{self, CorrectionsWriter, EvaluateError, EvaluateMonitor, EvaluateProgress, UserError};
-use std::collections::HashMap;
 use std::path::Path;
 
 /// The folder of a report when no dialog can ask.
@@ -155,19 +154,12 @@ fn other_model(
     monitor: &mut EvaluateMonitor<'_>,
 ) -> Result<Option<EvaluateEvent>, UserError> {
     let request = form.request_for_other(provider, model.card().classes.labels())?;
-    let other = match workflow::evaluate(&request, model, monitor) {
+    match workflow::compare_with(*found, &request, model, monitor) {
         Err(EvaluateError::Unknown { labels, classes }) => {
-            return Ok(Some(EvaluateEvent::Unknown(Which::Other, labels, classes)));
+            Ok(Some(EvaluateEvent::Unknown(Which::Other, labels, classes)))
         }
-        other => other.map_err(|e| UserError::new(format!("{}: {e}", model.card().name)))?,
-    };
-    Ok(other.map(|mut other| {
-        // Both are held against the references as they were corrected.
-        let references = found.cells.iter().zip(found.sample.references());
-        let labels: HashMap<_, _> = references.map(|(c, t)| (c.digest, found.labels[*t].clone())).collect();
-        other.apply(|digest| labels.get(digest).cloned());
-        EvaluateEvent::Compared(Box::new(Compared::new(vec![*found, other], request.seed)))
-    }))
+        compared => Ok(compared?.map(|c| EvaluateEvent::Compared(Box::new(c)))),
+    }
 }
 
 fn tell(events: &EventSender<Event>, generation: Generation, told: EvaluateProgress) {

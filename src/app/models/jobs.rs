@@ -120,7 +120,7 @@ impl Jobs {
                 all.truncate(1);
             }
             let paths: Vec<Option<PathBuf>> = all.iter().map(|m| m.path.clone()).collect();
-            say(events, ModelsEvent::Listed(all, if kept { workflow::default_model_file() } else { None }));
+            say(events, ModelsEvent::Listed(all));
             for path in paths {
                 let tested = workflow::test_itself(path.as_deref());
                 say(events, ModelsEvent::Tested(path, tested));

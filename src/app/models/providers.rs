@@ -40,7 +40,7 @@ pub(super) fn page(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Mo
 }
 
 fn table(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<ModelsInput>) {
-    let cpu = state.record.all.iter().find(|m| m.provider == "cpu").map_or(0.0, |m| m.rate);
+    let cpu = state.record.cpu_rate();
     Grid::new("providers").num_columns(9).spacing([16.0, 10.0]).striped(true).show(ui, |ui| {
         for head in [
             tr!("Provider"),
@@ -63,7 +63,7 @@ fn table(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<ModelsInput>
                 asked.command(Command::UseProvider(here.provider));
             }
             what(ui, cx, state, here, asked);
-            match state.record.all.iter().find(|m| m.provider == here.provider.as_str()) {
+            match state.record.get(here.provider) {
                 Some(m) => figures(ui, m, cpu, m.identity == here.identity),
                 None => {
                     for _ in 0..6 {

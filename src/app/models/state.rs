@@ -194,7 +194,7 @@ pub enum ModelsInput {
 #[derive(Debug)]
 pub enum ModelsEvent {
     /// The installed models, and the one to begin with.
-    Listed(Vec<InstalledModel>, Option<PathBuf>),
+    Listed(Vec<InstalledModel>),
     /// A model's own test.
     Tested(Option<PathBuf>, SelfTested),
     /// The providers, and what was measured with the model in use.
@@ -388,10 +388,10 @@ impl State {
     /// Hears what happened; the second value is bad or good news to say.
     pub fn event(&mut self, event: ModelsEvent, image: impl FnOnce() -> Option<PathBuf>) -> (Reply, Option<String>) {
         match event {
-            ModelsEvent::Listed(list, default) => {
+            ModelsEvent::Listed(list) => {
                 let same = self.chosen().map(|m| m.path.clone());
                 self.chosen = same.and_then(|p| list.iter().position(|m| m.path == p)).unwrap_or(0);
-                (self.list, self.default) = (list, default);
+                self.list = list;
             }
             ModelsEvent::Tested(path, test) => {
                 if let Some(model) = self.list.iter_mut().find(|m| m.path == path) {

@@ -19,10 +19,8 @@ pub fn command(state: &mut State, shell: &mut shell::State, command: Command, no
         Command::OpenImage => vec![Effect::AskImages],
         Command::DemoSlide => vec![Effect::Demo],
         Command::Export(export) => vec![Effect::Export(export)],
-        Command::WatchFolder if state.watching() => {
-            if let Some(job) = &mut state.job {
-                job.watching = false;
-            }
+        Command::WatchFolder if state.watching => {
+            state.watching = false;
             vec![Effect::Cancel]
         }
         Command::WatchFolder => vec![Effect::AskWatch],
@@ -32,8 +30,9 @@ pub fn command(state: &mut State, shell: &mut shell::State, command: Command, no
         // What is known already is passed over.
         Command::Resume => reopen(state, shell, false, now),
         Command::CancelJob => {
+            state.watching = false;
             if let Some(job) = &mut state.job {
-                (job.stopping, job.watching) = (true, false);
+                job.stopping = true;
             }
             vec![Effect::Cancel]
         }
@@ -175,11 +174,12 @@ pub fn refusal(state: &State, command: Command, amend: impl FnOnce() -> String) 
 pub fn enabled(state: &State, command: Command, open: bool) -> bool {
     let labels = state.labels.open && !state.labels.verdicts.is_empty();
     match command {
-        Command::Export(Export::Table) => !state.images.is_empty() && state.job.is_none(),
-        Command::Export(Export::ReportHtml | Export::ReportFhir) => !state.images.is_empty(),
-        Command::Export(Export::Labels | Export::Images) | Command::TrainOnReviewed | Command::EvaluateOnReviewed => {
-            labels
-        }
+        Command::Export(export) => match export {
+            Export::Table => !state.images.is_empty() && state.job.is_none(),
+            Export::ReportHtml | Export::ReportFhir => !state.images.is_empty(),
+            Export::Labels | Export::Images => labels,
+        },
+        Command::TrainOnReviewed | Command::EvaluateOnReviewed => labels,
         Command::Label(_) => open && state.label_obstacle().is_none() && !state.tiles.is_empty(),
         Command::NextUnreviewed | Command::NextFlagged | Command::SelectAll => open && !state.visible.is_empty(),
         Command::ToggleMap => open && !state.tiles.is_empty(),
@@ -211,7 +211,7 @@ pub fn checked(state: &State, command: Command) -> Option<bool> {
         Command::DrawSquares => Some(state.drawing),
         Command::ToggleMap => Some(state.map.shown),
         Command::ToggleHeat => Some(state.heat.shown),
-        Command::WatchFolder => Some(state.watching()),
+        Command::WatchFolder => Some(state.watching),
         _ => None,
     }
 }

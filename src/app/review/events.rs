@@ -30,9 +30,7 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
         }
         Event::Watch(path) => {
             let effects = open(state, shell, vec![path], now);
-            if let Some(job) = &mut state.job {
-                job.watching = true;
-            }
+            state.watching = true;
             return effects;
         }
         Event::Ranges(ranges) => state.case.ranges = ranges,
@@ -54,6 +52,8 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
             shell.say(reason, true, now);
         }
         Event::Chosen(paths) => return open(state, shell, paths, now),
+        // What was typed is kept when another case is opened: that it could not be is said whatever is open now.
+        Event::Session(_, SessionEvent::CaseFailed(why)) => shell.say(why, true, now),
         Event::Session(g, event) if g == state.generation => return session(state, shell, event, now),
         Event::Mapping(g, done, total) if g == state.generation => state.map.busy = Some((done, total)),
         Event::Mapped(g, found) => {
@@ -78,15 +78,13 @@ fn classified(state: &mut State, shell: &mut shell::State, event: ClassifyEvent,
             }
         }
         ClassifyEvent::Started(report) => {
-            let engine = report.to_line();
-            shell.log.push(tr!("Execution provider: %{engine}", engine = engine));
+            shell.log.push(tr!("Execution provider: %{engine}", engine = report.to_line()));
             state.trouble = None;
-            state.engine = Some(engine);
+            state.engine = Some(report);
         }
         ClassifyEvent::Switched(report) => {
-            let engine = report.to_line();
-            shell.say(tr!("Execution provider: %{engine}", engine = engine), true, now);
-            state.engine = Some(engine);
+            shell.say(tr!("Execution provider: %{engine}", engine = report.to_line()), true, now);
+            state.engine = Some(report);
         }
         ClassifyEvent::Row(result) => return row(state, shell, result),
         ClassifyEvent::Gone(paths) => {
@@ -174,7 +172,7 @@ fn finished(state: &mut State, shell: &mut shell::State, skipped: usize, stopped
     }
     let left = state.job.as_ref().map_or(0, |j| j.total.saturating_sub(j.done));
     state.unfinished = (stopped && left > 0).then(|| (state.images.len(), state.images.len() + left));
-    state.job = None;
+    (state.job, state.watching) = (None, false);
     state.skipped = skipped;
     let d = state.slides.counts(None);
     let images = if d.images == 1 { tr!("1 image") } else { tr!("%{n} images", n = whole(d.images)) };
@@ -237,7 +235,8 @@ fn session(state: &mut State, shell: &mut shell::State, event: SessionEvent, now
             state.take_labels(verdicts);
             shell.say(tr!("The label was not kept: %{why}", why = why), true, now);
         }
-        SessionEvent::CaseFailed(why) => shell.say(why, true, now),
+        // Said above.
+        SessionEvent::CaseFailed(_) => {}
     }
     Vec::new()
 }

@@ -28,7 +28,7 @@ pub(super) fn gallery(
             ui.add_space(ui.available_height() * 0.3);
             ui.label(match (&state.trouble, state.job.is_some(), state.tiles.is_empty()) {
                 (Some(trouble), false, true) => trouble.clone(),
-                (_, true, true) if state.watching() => tr!("Waiting for the first images…"),
+                (_, true, true) if state.watching => tr!("Waiting for the first images…"),
                 (_, true, true) => tr!("Looking at the first images…"),
                 (_, false, true) => tr!("There is no image in what was opened."),
                 _ => tr!("Nothing fits the filter."),

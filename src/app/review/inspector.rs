@@ -10,9 +10,11 @@ use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button};
 use crate::domain::{CellId, CellResult, Digest, ImageResult, Outcome, Square, is_unfamiliar};
 use crate::files::{display_name, display_path};
+use crate::inference::HeatMap;
 use egui::{
     Align2, FontId, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
+use std::sync::Arc;
 
 pub(super) fn pane(
     ui: &mut Ui,
@@ -268,15 +270,8 @@ fn heat_controls(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Inpu
 
 /// The map as a texture, made anew when map or opacity changed.
 #[expect(clippy::cast_precision_loss, reason = "shares of a small image")]
-fn heat_texture(
-    ui: &Ui,
-    HeatTexture(kept): &mut HeatTexture,
-    map: &std::sync::Arc<crate::inference::HeatMap>,
-    opacity: f32,
-) -> egui::TextureId {
-    // The address tells maps apart as long as the state holds this one.
-    let of = (std::sync::Arc::as_ptr(map) as usize, opacity.to_bits());
-    if kept.as_ref().is_none_or(|k| (k.0, k.1) != of) {
+fn heat_texture(ui: &Ui, HeatTexture(kept): &mut HeatTexture, map: &Arc<HeatMap>, opacity: f32) -> egui::TextureId {
+    if kept.as_ref().is_none_or(|k| !Arc::ptr_eq(&k.0, map) || k.1 != opacity.to_bits()) {
         let pixels = (0..HEAT * HEAT)
             .map(|i| {
                 let share = |v: usize| (v as f32 + 0.5) / HEAT as f32;
@@ -285,7 +280,8 @@ fn heat_texture(
             })
             .collect();
         let image = egui::ColorImage::new([HEAT, HEAT], pixels);
-        *kept = Some((of.0, of.1, ui.ctx().load_texture("heat", image, egui::TextureOptions::LINEAR)));
+        *kept =
+            Some((map.clone(), opacity.to_bits(), ui.ctx().load_texture("heat", image, egui::TextureOptions::LINEAR)));
     }
     kept.as_ref().map_or_else(Default::default, |k| k.2.id())
 }

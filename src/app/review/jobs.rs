@@ -69,7 +69,7 @@ impl Jobs {
         match effect {
             Effect::Classify(generation, paths) => {
                 let known = state.known.clone();
-                let request = ClassifyRequest { paths, known, watch: state.watching(), ..request(state, cx) };
+                let request = ClassifyRequest { paths, known, watch: state.watching, ..request(state, cx) };
                 self.classify(generation, request, cx.model.clone());
             }
             Effect::Again(generation, asked, path) => {
@@ -253,7 +253,7 @@ impl Jobs {
             match SessionWriter::new(Box::new(move |generation, event| events(generation, event))) {
                 Ok(writer) => self.session = Some(writer),
                 Err(e) => {
-                    self.events.try_notice(Notice::Error(format!("labels cannot be kept: {e}")));
+                    self.events.spawn("no-session", move |events| events.error(&format!("labels cannot be kept: {e}")));
                     return tell(SessionEvent::None);
                 }
             }
@@ -312,7 +312,8 @@ impl Jobs {
     fn export_report(&self, export: Export, state: &State, cx: &JobContext<'_>) {
         let shown = match state.report(&workflow::now()) {
             Ok(report) => report,
-            Err(why) => return self.events.try_notice(Notice::Error(why.to_string())),
+            // On a thread of its own: it may have to wait for room.
+            Err(why) => return self.events.spawn("export-report", move |events| events.error(&why)),
         };
         // Heat maps go into the page while they are shown.
         let pages = export == Export::ReportHtml && state.heat.shown;

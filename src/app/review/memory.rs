@@ -1,7 +1,9 @@
 //! What only the drawing of this page needs to remember between frames: zoom, columns, where the pointer was.
 
 use crate::domain::{CellId, Square};
+use crate::inference::HeatMap;
 use egui::{Ui, Vec2};
+use std::sync::Arc;
 
 /// What only drawing needs to remember: zoom, columns, where the pointer was.
 #[derive(Debug, Default)]
@@ -88,7 +90,7 @@ impl Default for Viewport {
 
 /// The heat map as a texture, of which map and with which opacity.
 #[derive(Default)]
-pub(crate) struct HeatTexture(pub(super) Option<(usize, u32, egui::TextureHandle)>);
+pub(crate) struct HeatTexture(pub(super) Option<(Arc<HeatMap>, u32, egui::TextureHandle)>);
 
 impl std::fmt::Debug for HeatTexture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -13,6 +13,7 @@ use crate::app::widgets::duration;
 use crate::domain::{CellId, CellResult, ImageId, ImageResult, Outcome, SlideId, Status, one_spelling};
 use crate::files::FileFacts;
 use crate::imaging::Cells;
+use crate::inference::EngineReport;
 use crate::model::ModelCard;
 use crate::session::{CellKey, Edit, KeptResult};
 use crate::task::{Generation, seconds_left};
@@ -93,8 +94,6 @@ pub struct Job {
     pub stopping: bool,
     /// How far it is.
     pub step: JobStep,
-    /// It goes on looking for new images until it is stopped.
-    pub watching: bool,
 }
 
 /// How far a job is.
@@ -158,7 +157,9 @@ pub struct State {
     /// Why nothing can be classified, where that is so.
     pub trouble: Option<String>,
     /// What really runs, once something ran.
-    pub engine: Option<String>,
+    pub engine: Option<EngineReport>,
+    /// The open folder is looked at for new images until that is stopped; a run that failed goes on with it when it is begun again.
+    pub watching: bool,
     /// Every cell of a field, or only the most evident one.
     pub all_cells: bool,
     pub opened: Vec<PathBuf>,
@@ -240,6 +241,7 @@ impl State {
             map: MapView::default(),
             trouble: None,
             engine: None,
+            watching: false,
             all_cells: true,
             opened: Vec::new(),
             images: Images::default(),
@@ -278,11 +280,6 @@ impl State {
             fit: true,
             reveal: false,
         }
-    }
-
-    /// Whether new images are looked for.
-    pub fn watching(&self) -> bool {
-        self.job.as_ref().is_some_and(|j| j.watching)
     }
 
     /// Adds a result and its tiles; a file that was there before is replaced.
@@ -437,7 +434,7 @@ impl State {
         let (speed, left) = job.pace(now);
         let share = if job.total > 0 { job.done as f32 / job.total as f32 } else { 0.0 };
         let text = match (job.total, left) {
-            (0, _) if self.watching() => job.title.clone(),
+            (0, _) if self.watching => job.title.clone(),
             (0, _) => tr!("Listing files…"),
             (total, None) => tr!("%{n} of %{all}", n = 0, all = whole(total)),
             (total, Some(s)) => tr!(

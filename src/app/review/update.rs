@@ -193,9 +193,7 @@ pub(super) fn open(state: &mut State, shell: &mut shell::State, paths: Vec<PathB
     state.sort = GallerySort::Name;
     shell.page = Page::Review;
     (state.dialog, shell.dialog) = (Dialog::None, shell::Dialog::None);
-    if let Some(job) = &mut state.job {
-        job.watching = false;
-    }
+    state.watching = false;
     effects.extend(reopen(state, shell, false, now));
     effects
 }
@@ -228,7 +226,6 @@ pub fn reopen(state: &mut State, shell: &mut shell::State, fresh: bool, now: f64
         since: now,
         stopping: false,
         step: JobStep::Opening { fresh },
-        watching: state.watching(),
     });
     state.labels = LabelView::default();
     state.case.clear();

@@ -9,7 +9,7 @@ use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, label_key};
 use crate::domain::UNIDENTIFIED;
 use crate::files::display_path;
-use crate::inference::Provider;
+use crate::inference::{EngineReport, Provider};
 use crate::workflow::Export;
 use egui::{Align, Button, Layout, Panel, RichText, Ui};
 use strum::IntoEnumIterator as _;
@@ -212,7 +212,7 @@ pub(crate) struct Status<'a> {
     /// Why nothing can be classified, where that is so.
     pub(crate) trouble: Option<&'a str>,
     /// What really runs, once something ran.
-    pub(crate) engine: Option<&'a str>,
+    pub(crate) engine: Option<&'a EngineReport>,
     /// Whether labels are on the disk, and a sentence about it.
     pub(crate) saved: (String, String),
     /// The running classification.
@@ -268,9 +268,8 @@ fn provider(ui: &mut Ui, cx: &Cx<'_>, status: &Status<'_>) {
             ui.colored_label(theme::error_colour(ui), short).on_hover_text(trouble);
         }
         (None, Some(engine)) => {
-            let short = engine.split(';').next().unwrap_or(engine);
-            let more = if engine.contains(';') { tr!(", others not available") } else { String::new() };
-            ui.label(format!("{}: {short}{more}", cx.model.provider)).on_hover_text(engine);
+            let more = if engine.others_failed() { tr!(", others not available") } else { String::new() };
+            ui.label(format!("{}: {}{more}", cx.model.provider, engine.running())).on_hover_text(engine.to_line());
         }
         (None, None) => {
             ui.weak(tr!("provider: %{name}", name = cx.model.provider))

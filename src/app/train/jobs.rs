@@ -6,10 +6,8 @@ use crate::app::jobs::{EventSender, JobContext, no_dialog, pick_labelled_folder}
 use crate::dataset::SplitPart;
 use crate::model::VettedModel;
 use crate::task::Generation;
-use crate::training::Stop;
 use crate::workflow::{
-    self, PreparedDataset, TrainControl, TrainMonitor, TrainOptions, TrainOutcome, TrainRequest, UnfinishedRun,
-    UserError,
+    self, PreparedDataset, TrainControl, TrainMonitor, TrainOptions, TrainOutcome, TrainRequest, UserError,
 };
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -82,10 +80,10 @@ impl Jobs {
     /// Trains as the form says.
     fn train(&mut self, generation: Generation, form: TrainForm, current: VettedModel) {
         let (control, slot) = (self.begin(), self.prepared.clone());
-        // Stopped by the end of the program it still keeps its checkpoint, and the best epoch as a model.
-        self.events.spawn_to_end("train-job", move |events| {
+        self.events.spawn("train-job", move |events| {
             let send = |e| events.send(Event::Job(generation, e));
-            let ended = watching(events, generation, &control, || run(&form, current, &control, &slot, &|e| send(e)));
+            let ended =
+                watching(events, generation, &control, || run(&form, current, &control, &slot, generation, events));
             send(TrainEvent::Ended(Box::new(ended)));
         });
     }
@@ -106,8 +104,10 @@ fn run(
     current: VettedModel,
     control: &TrainControl,
     slot: &Slot,
-    send: &dyn Fn(TrainEvent),
+    generation: Generation,
+    events: &EventSender<Event>,
 ) -> Result<TrainOutcome, UserError> {
+    let send = |event| events.send(Event::Job(generation, event));
     let request = form.request()?;
     let kept = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     let prepared = match kept.filter(|p| *p.request() == request) {
@@ -117,7 +117,7 @@ fn run(
             None => return Err(UserError::new("Stopped while looking at the data")),
         },
     };
-    send(TrainEvent::Looked(Box::new((request.clone(), prepared.plan().clone()))));
+    send(TrainEvent::Looked(Box::new((request, prepared.plan().clone()))));
     // The table and the buttons for what helps are on the screen.
     if let Some(obstacle) = &prepared.plan().obstacle {
         let why = obstacle.why();
@@ -129,18 +129,13 @@ fn run(
         "" => workflow::new_model_path(&recipe)?,
         path => PathBuf::from(path),
     };
-    workflow::remember_run(&UnfinishedRun { request, recipe: recipe.clone(), out: out.clone() })?;
-    let name = workflow::model_name(&out);
-    let (out_path, device) = (out.clone(), form.device);
-    let options =
-        TrainOptions { recipe, out: out_path, name, threads: 0, device, fresh: false, current: Some(current) };
+    let (name, device) = (workflow::model_name(&out), form.device);
+    let options = TrainOptions { recipe, out, name, threads: 0, device, fresh: false, current: Some(current) };
+    // Stopped by the end of the program it still keeps its checkpoint, and the best epoch as a model.
+    let _must_end = events.must_end();
     let mut on_event = |told| send(TrainEvent::Step(told));
     let mut monitor = TrainMonitor::new(&control.cancel, &control.progress, &mut on_event);
-    let outcome = workflow::train(&prepared, &options, &control.pause, &mut monitor);
-    // A run that ended by itself is finished; one that was stopped or failed can be taken up again.
-    if outcome.as_ref().is_ok_and(|o| o.stop != Stop::Cancelled) {
-        workflow::forget_run(&out);
-    }
+    let outcome = workflow::train_remembered(&prepared, &options, &control.pause, &mut monitor);
     // What was prepared serves the next run too.
     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
     outcome

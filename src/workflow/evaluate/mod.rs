@@ -10,4 +10,4 @@ pub use output::{can_write_into, write_comparison, write_evaluation};
 pub use overlap::KEPT_NEAR;
 pub use request::{EvaluateError, EvaluateRequest};
 pub(super) use run::answer;
-pub use run::{EvaluateMonitor, EvaluateProgress, compare, evaluate};
+pub use run::{EvaluateMonitor, EvaluateProgress, compare, compare_with, evaluate};

@@ -14,6 +14,7 @@ use crate::task::Monitor;
 use crate::workflow::corrections::Corrections;
 use crate::workflow::train::digest_of_lines;
 use crate::workflow::{Phase, UserError};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 /// What is told while it runs.
@@ -51,14 +52,39 @@ pub fn compare(
 ) -> Result<Option<Compared>, EvaluateError> {
     let mut all = Vec::with_capacity(models.len());
     for model in models {
-        let found = evaluate(request, model, monitor).map_err(|e| match e {
-            EvaluateError::Other(e) => UserError::new(format!("{}: {e}", model.card().name)).into(),
-            unknown => unknown,
-        })?;
-        let Some(found) = found else { return Ok(None) };
+        let Some(found) = evaluate_named(request, model, monitor)? else { return Ok(None) };
         all.push(found);
     }
     Ok(Some(Compared::new(all, request.seed)))
+}
+
+/// Holds another model against `found`, both by the references as they were corrected there; `None` when cancelled.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_with(
+    found: Evaluated,
+    request: &EvaluateRequest,
+    model: &VettedModel,
+    monitor: &mut EvaluateMonitor<'_>,
+) -> Result<Option<Compared>, EvaluateError> {
+    let Some(mut other) = evaluate_named(request, model, monitor)? else { return Ok(None) };
+    let references = found.cells.iter().zip(found.sample.references());
+    let labels: HashMap<_, _> = references.map(|(c, t)| (c.digest, found.labels[*t].clone())).collect();
+    other.apply(|digest| labels.get(digest).cloned());
+    Ok(Some(Compared::new(vec![found, other], request.seed)))
+}
+
+/// Evaluates; what went wrong is said with the model's name in front.
+fn evaluate_named(
+    request: &EvaluateRequest,
+    model: &VettedModel,
+    monitor: &mut EvaluateMonitor<'_>,
+) -> Result<Option<Evaluated>, EvaluateError> {
+    evaluate(request, model, monitor).map_err(|e| match e {
+        EvaluateError::Other(e) => UserError::new(format!("{}: {e}", model.card().name)).into(),
+        unknown => unknown,
+    })
 }
 
 /// A labelled image that was answered.

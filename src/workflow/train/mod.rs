@@ -22,7 +22,7 @@ pub(super) use plan::{digest_of_lines, similarity_view};
 pub use request::{ClassCount, CurrentModelResult, HeldOutResult, TrainControl, TrainOptions, TrainRequest};
 pub use run::train;
 pub use runs::{
-    EarlierRun, UnfinishedRun, earlier_runs, forget_run, model_name, new_model_file, new_model_path, remember_run,
+    EarlierRun, UnfinishedRun, earlier_runs, forget_run, model_name, new_model_file, new_model_path, train_remembered,
     unfinished_runs,
 };
 pub use settings::{LearningRate, NoLearningRate, RecipeSettings};

@@ -1,11 +1,14 @@
 //! The folder of trained models: where a new one goes, which runs were left unfinished, how earlier ones learnt.
 
 use super::super::{UserError, open_model};
-use super::outcome::checkpoint_of;
-use super::request::TrainRequest;
+use super::outcome::{TrainMonitor, TrainOutcome, checkpoint_of};
+use super::plan::PreparedDataset;
+use super::request::{TrainOptions, TrainRequest};
+use super::run::train;
 use crate::domain::EpochRow;
 use crate::files::{create_folder, display_path, is_file, read_bounded, remove_file, walk, write_atomic};
-use crate::training::Recipe;
+use crate::task::Pause;
+use crate::training::{Recipe, Stop};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -33,6 +36,26 @@ pub struct EarlierRun {
     pub path: PathBuf,
     /// How it learnt.
     pub history: Vec<EpochRow>,
+}
+
+/// As [`train`], and until it has ended by itself the run is among [`unfinished_runs`].
+///
+/// # Errors
+/// As [`train`]; that the note of the run cannot be written.
+pub fn train_remembered(
+    prepared: &PreparedDataset,
+    options: &TrainOptions,
+    pause: &Pause,
+    monitor: &mut TrainMonitor<'_>,
+) -> Result<TrainOutcome, UserError> {
+    let (request, out) = (prepared.request().clone(), options.out.clone());
+    remember_run(&UnfinishedRun { request, recipe: options.recipe.clone(), out })?;
+    let outcome = train(prepared, options, pause, monitor)?;
+    // One that was stopped or failed can be taken up again.
+    if outcome.stop != Stop::Cancelled {
+        forget_run(&options.out);
+    }
+    Ok(outcome)
 }
 
 fn folder() -> Option<PathBuf> {
@@ -73,7 +96,7 @@ fn note_of(out: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When it cannot be written, in words.
-pub fn remember_run(run: &UnfinishedRun) -> Result<(), UserError> {
+fn remember_run(run: &UnfinishedRun) -> Result<(), UserError> {
     let bytes = serde_json::to_vec_pretty(run)?;
     let path = note_of(&run.out);
     write_atomic(&path, &bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&path))))
