@@ -3,7 +3,7 @@
 
 use crate::common::{leukoscope, table, text};
 use leukoscope::domain::Digest;
-use leukoscope::session::{CellKey, Change, Edit, Store, Verdict};
+use leukoscope::session::{CellKey, Change, Edit, EditAction, Store, Verdict};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -166,7 +166,11 @@ fn nth(n: usize) -> (CellKey, Verdict) {
 fn edit(store: &Store, n: usize) -> Edit {
     let (key, verdict) = nth(n);
     let before = store.labels().unwrap().get(&key).cloned();
-    Edit { action: "label".into(), changes: vec![Change { key, before, after: Some(verdict) }], reason: String::new() }
+    Edit {
+        action: EditAction::Label,
+        changes: vec![Change { key, before, after: Some(verdict) }],
+        reason: String::new(),
+    }
 }
 
 /// What a session holds after the first `n` labels.

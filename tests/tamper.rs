@@ -3,7 +3,7 @@
 
 use crate::common::{leukoscope, text};
 use leukoscope::domain::Digest;
-use leukoscope::session::{CaseChange, CellKey, Change, Edit, Seen, Store, Verdict};
+use leukoscope::session::{CaseChange, CellKey, Change, Edit, EditAction, Seen, Store, Verdict};
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
@@ -16,7 +16,7 @@ fn label(n: u8, before: Option<&str>, after: Option<&str>) -> Change {
 }
 
 fn put(s: &mut Store, change: Change) {
-    s.apply(&Edit { action: "label".into(), changes: vec![change], reason: String::new() }, "ab", TIME).unwrap();
+    s.apply(&Edit { action: EditAction::Label, changes: vec![change], reason: String::new() }, "ab", TIME).unwrap();
 }
 
 /// Twenty labels, a sample, a white cell count, places; signed, where that is asked for.

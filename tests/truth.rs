@@ -220,7 +220,7 @@ impl World {
                     let gone: Vec<PathBuf> = known.keys().filter(|p| !self.files.contains_key(*p)).cloned().collect();
                     if !gone.is_empty() {
                         self.store.as_mut().unwrap().0.drop_results(&gone).unwrap();
-                        self.coming.push_back(Event::Classify(generation, ClassifyEvent::Gone(gone)));
+                        self.coming.push_back(Event::Classify(generation, ClassifyEvent::FilesRemoved(gone)));
                     }
                     let new: Vec<PathBuf> =
                         own_files.into_iter().filter(|p| known.get(p) != Some(&self.facts(p))).collect();

@@ -80,7 +80,7 @@ pub enum Command {
 
 /// Who answers a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Home {
+pub enum CommandOwner {
     /// What is around every page.
     Shell,
     /// What concerns several pages at once.
@@ -97,16 +97,16 @@ pub const DIGITS: [Key; 10] =
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
 
-const SHELL: Home = Home::Shell;
-const WINDOW: Home = Home::Window;
-const OPEN: Home = Home::OpenPage;
-const REVIEW: Home = Home::Page(Page::Review);
-const EVALUATE: Home = Home::Page(Page::Evaluate);
-const TRAIN: Home = Home::Page(Page::Train);
+const SHELL: CommandOwner = CommandOwner::Shell;
+const WINDOW: CommandOwner = CommandOwner::Window;
+const OPEN: CommandOwner = CommandOwner::OpenPage;
+const REVIEW: CommandOwner = CommandOwner::Page(Page::Review);
+const EVALUATE: CommandOwner = CommandOwner::Page(Page::Evaluate);
+const TRAIN: CommandOwner = CommandOwner::Page(Page::Train);
 
 /// What is said of a command. Texts are those of the catalogue, in English.
 struct Row {
-    home: Home,
+    owner: CommandOwner,
     /// In menus and the palette; `%{name}` where a command has an argument.
     text: &'static str,
     tooltip: &'static str,
@@ -115,8 +115,8 @@ struct Row {
     keys: Option<(Modifiers, Key)>,
 }
 
-const fn row(home: Home, text: &'static str, tooltip: &'static str) -> Row {
-    Row { home, text, tooltip, synonyms: "", keys: None }
+const fn row(owner: CommandOwner, text: &'static str, tooltip: &'static str) -> Row {
+    Row { owner, text, tooltip, synonyms: "", keys: None }
 }
 
 impl Row {
@@ -431,8 +431,8 @@ impl Command {
     }
 
     /// Who answers it.
-    pub fn home(self) -> Home {
-        self.row().home
+    pub fn owner(self) -> CommandOwner {
+        self.row().owner
     }
 
     /// Whether it says what a cell is.

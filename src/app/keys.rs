@@ -23,7 +23,8 @@ impl Keymap {
 
     /// The command of some keys.
     pub fn command(&self, keys: KeyboardShortcut) -> Option<Command> {
-        Command::all().iter().copied().find(|c| self.get(*c) == Some(keys))
+        let find = |has: &dyn Fn(Command) -> bool| Command::all().iter().copied().find(|c| has(*c));
+        find(&|c| self.get(c) == Some(keys)).or_else(|| find(&|c| self.all_of(c).contains(&keys)))
     }
 
     /// Gives a command other keys; the command that had them loses them, and is returned.
@@ -98,6 +99,11 @@ mod tests {
         assert_eq!(map.bind(Command::Redo, keys), Some(Command::Undo));
         assert_eq!((map.get(Command::Redo), map.get(Command::Undo)), (Some(keys), None));
         assert_eq!(Keymap::from_words(&map.to_config()), map);
+        // A command's second keys are its keys, too.
+        let mut map = Keymap::default();
+        let second = Command::Redo.other_shortcut().expect("has them");
+        assert_eq!(map.bind(Command::FitImage, second), Some(Command::Redo));
+        assert_eq!((map.command(second), map.all_of(Command::Redo)), (Some(Command::FitImage), Vec::new()));
         // As version 0.1.0 wrote it.
         let before = BTreeMap::from([
             ("UseProvider(DirectMl)".to_owned(), "F9".to_owned()),

@@ -420,7 +420,7 @@ fn draw_window(
     shell::dialog(ui, &cx, &state.shell, &mut memory.guide, &mut around);
     review::dialog(ui, &cx, &state.review, textures, &mut review);
     shell::toasts(ui, &state.shell);
-    shell::drop_veil(ui);
+    shell::drop_overlay(ui);
     if !cx.dialog && memory.keys_free {
         if state.shell.page == Page::Review {
             review::keys(ui, &cx, &memory.review, &mut review);

@@ -2,7 +2,7 @@
 //! no clock.
 
 use super::choice::Page;
-use super::command::{Command, Home};
+use super::command::{Command, CommandOwner};
 pub use super::event::{Effect, Event, Input};
 use super::language::tr;
 use super::models::state::{ModelsEvent, Reply};
@@ -17,25 +17,25 @@ fn effects<E: Into<Effect>>(all: Vec<E>) -> Vec<Effect> {
 }
 
 /// Who answers a command while a page is open.
-fn home(open: Page, command: Command) -> Home {
-    match command.home() {
-        Home::OpenPage => Home::Page(open),
-        home => home,
+fn owner(open: Page, command: Command) -> CommandOwner {
+    match command.owner() {
+        CommandOwner::OpenPage => CommandOwner::Page(open),
+        owner => owner,
     }
 }
 
 /// How a command stands now.
 pub fn availability(state: &State, command: Command) -> Availability {
     let review_open = state.shell.page == Page::Review;
-    let enabled = match (home(state.shell.page, command), command) {
+    let enabled = match (owner(state.shell.page, command), command) {
         (_, Command::UseBundledModel) => state.model.path.is_some(),
         (_, Command::PreviousModel) => state.model.before.is_some(),
         (_, Command::UseTrainedModel) => train::enabled(&state.train, command),
         (_, Command::UseCalibratedModel) => evaluate::enabled(&state.evaluate, command),
-        (Home::Page(Page::Review), _) => review::enabled(&state.review, command, review_open),
-        (Home::Page(Page::Evaluate), _) => evaluate::enabled(&state.evaluate, command),
-        (Home::Page(Page::Train), _) => train::enabled(&state.train, command),
-        (Home::Page(Page::Models), _) => false,
+        (CommandOwner::Page(Page::Review), _) => review::enabled(&state.review, command, review_open),
+        (CommandOwner::Page(Page::Evaluate), _) => evaluate::enabled(&state.evaluate, command),
+        (CommandOwner::Page(Page::Train), _) => train::enabled(&state.train, command),
+        (CommandOwner::Page(Page::Models), _) => false,
         _ => true,
     };
     let checked = match command {
@@ -65,23 +65,25 @@ pub fn command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
     if !availability(state, command).enabled {
         return Vec::new();
     }
-    with_one_dialog(state, |state| obey(state, command, now))
+    with_one_dialog(state, |state| dispatch_command(state, command, now))
 }
 
-fn obey(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
+fn dispatch_command(state: &mut State, command: Command, now: f64) -> Vec<Effect> {
     let State { shell, model, review, evaluate, train, .. } = state;
-    match home(shell.page, command) {
-        Home::Shell => effects(shell::command(shell, command)),
-        Home::Page(Page::Review) => {
+    match owner(shell.page, command) {
+        CommandOwner::Shell => effects(shell::command(shell, command)),
+        CommandOwner::Page(Page::Review) => {
             if command == Command::TrainOnReviewed {
                 // What is adapted is the model in use.
                 train.form.init = model.path.as_ref().map_or_else(String::new, |p| p.to_string_lossy().into_owned());
             }
             effects(review::command(review, shell, command, now))
         }
-        Home::Page(Page::Evaluate) => effects(evaluate::command(evaluate, command, model.provider, now)),
-        Home::Page(Page::Train) => effects(train::command(train, command)),
-        Home::Page(Page::Models) | Home::Window | Home::OpenPage => window_command(state, command, now),
+        CommandOwner::Page(Page::Evaluate) => effects(evaluate::command(evaluate, command, model.provider, now)),
+        CommandOwner::Page(Page::Train) => effects(train::command(train, command)),
+        CommandOwner::Page(Page::Models) | CommandOwner::Window | CommandOwner::OpenPage => {
+            window_command(state, command, now)
+        }
     }
 }
 
@@ -136,10 +138,10 @@ fn leave(state: &mut State, now: f64) -> Vec<Effect> {
 
 /// The user's input.
 pub fn input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
-    with_one_dialog(state, |state| take(state, input, now))
+    with_one_dialog(state, |state| dispatch_input(state, input, now))
 }
 
-fn take(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
+fn dispatch_input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
     let State { shell, review, evaluate, train, .. } = state;
     match input {
         Input::Command(c) | Input::Review(review::Input::Command(c)) => command(state, c, now),
@@ -189,8 +191,10 @@ fn on_event(state: &mut State, event: Event, now: f64) -> Vec<Effect> {
             shell::event(shell, event, now);
             Vec::new()
         }
-        Event::Review(review::Event::ReviewedCells(table, true)) => dataset(state, table, now),
-        Event::Review(review::Event::ReviewedCells(table, false)) => evaluation(state, table, now),
+        Event::Review(review::Event::ReviewedCells(table, review::ReviewedFor::Training)) => dataset(state, table, now),
+        Event::Review(review::Event::ReviewedCells(table, review::ReviewedFor::Evaluation)) => {
+            evaluation(state, table, now)
+        }
         Event::Train(train::Event::Dataset(path)) => dataset(state, path, now),
         Event::Evaluate(evaluate::Event::Dataset(path)) => evaluation(state, path, now),
         Event::Review(event) => effects(review::event(review, shell, event, now)),

@@ -158,10 +158,10 @@ fn classify(a: &args::Classify) -> Result<Exit, UserError> {
             }
         }
         ClassifyEvent::Listed(n, _) => bar.begin(n),
-        ClassifyEvent::Looked(_) | ClassifyEvent::Gone(_) => {}
+        ClassifyEvent::FolderScanned(_) | ClassifyEvent::FilesRemoved(_) => {}
         ClassifyEvent::Reachable(true) => bar.line("the folder can be read again"),
         ClassifyEvent::Reachable(false) => bar.line("the folder cannot be read now; waiting for it"),
-        ClassifyEvent::Twice(n) => bar.line(&format!("note: {n} files were named twice; each is looked at once")),
+        ClassifyEvent::Duplicates(n) => bar.line(&format!("note: {n} files were named twice; each is looked at once")),
         ClassifyEvent::Switched(report) => bar.line(&format!("provider: {}", report.to_line())),
         ClassifyEvent::Started(report) => {
             bar.line(&format!("{name}, provider {} → {}", report.requested, report.to_line()))

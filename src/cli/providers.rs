@@ -3,7 +3,7 @@
 use super::args::Providers;
 use super::{Exit, eprint_line, say};
 use crate::files::display_path;
-use crate::inference::{Measured, Provider, ProviderStatus, Record, provider_statuses};
+use crate::inference::{Measured, Measurements, Provider, ProviderStatus, provider_statuses};
 use crate::task::{Cancel, Monitor, Progress};
 use crate::workflow::{self, UserError};
 use serde_json::json;
@@ -33,7 +33,7 @@ pub(super) fn providers(a: &Providers) -> Result<Exit, UserError> {
         };
         record
     } else {
-        Record::load(model.card().digest)
+        Measurements::load(model.card().digest)
     };
     let here = provider_statuses();
     if a.json {

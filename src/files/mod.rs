@@ -22,7 +22,7 @@ pub use private::{
     ScratchFolder, can_write, copy_private, create_folder, head, keep_private, make_private, write_private,
 };
 pub use read::{ReadError, Snapshot, digest_of, read_bounded};
-pub use walk::{Entry, IMAGE_ENDINGS, Listing, named_like_image, shard, walk};
+pub use walk::{Entry, IMAGE_EXTENSIONS, Listing, named_like_image, shard, walk};
 
 /// The largest image file that is read.
 pub const MAX_IMAGE_BYTES: u64 = 1 << 30;

@@ -134,12 +134,12 @@ fn hidden(name: &std::ffi::OsStr) -> bool {
 }
 
 /// Endings of image files that are read here, lower case.
-pub const IMAGE_ENDINGS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
+pub const IMAGE_EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
 
 /// Whether a file's name says that it is an image. Only for wording and for what may be passed over: what a file is,
 /// its content says.
 pub fn named_like_image(path: &Path) -> bool {
-    path.extension().and_then(|e| e.to_str()).is_some_and(|e| IMAGE_ENDINGS.contains(&e.to_lowercase().as_str()))
+    path.extension().and_then(|e| e.to_str()).is_some_and(|e| IMAGE_EXTENSIONS.contains(&e.to_lowercase().as_str()))
 }
 
 /// The part `index` (1-based) of `count` of a listing. Where an entry belongs follows from its own name alone (its path below the root

@@ -37,7 +37,7 @@ pub struct Measured {
 
 /// All that was measured with one model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct Measurements {
     /// When, UTC.
     pub time: String,
     /// By provider.
@@ -48,7 +48,7 @@ fn place(model: Digest) -> Option<PathBuf> {
     data_file(&format!("measured/{model}.json"))
 }
 
-impl Record {
+impl Measurements {
     /// What was measured with a model; nothing where nothing was.
     pub fn load(model: Digest) -> Self {
         let read = place(model).and_then(|p| read_bounded(&p, 1 << 20).ok());
@@ -88,7 +88,7 @@ impl Record {
 
 /// What `auto` means for a model on this machine, where it was measured.
 pub(super) fn measured_choice(model: Digest) -> Option<(Provider, f64)> {
-    let record = Record::load(model);
+    let record = Measurements::load(model);
     if record.all.is_empty() {
         return None;
     }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_fastest_faithful_one_with_the_same_driver_is_chosen() {
-        let mut record = Record {
+        let mut record = Measurements {
             time: String::new(),
             all: vec![
                 measured(Provider::Cpu, 200.0, 0.0),
@@ -133,6 +133,6 @@ mod tests {
         record.all[0].error = Some("broken".into());
         assert_eq!(record.best(newer), None);
         let text = serde_json::to_string(&record).expect("JSON");
-        assert_eq!(serde_json::from_str::<Record>(&text).ok(), Some(record));
+        assert_eq!(serde_json::from_str::<Measurements>(&text).ok(), Some(record));
     }
 }

@@ -17,7 +17,7 @@ mod runtime;
 mod sketch;
 
 pub use availability::{Missing, ProviderStatus, provider_status, provider_statuses};
-pub use choice::{FAITHFUL, Measured, Record};
+pub use choice::{FAITHFUL, Measured, Measurements};
 pub use engine::{Engine, EngineError, EngineNote, EngineReport, Prediction, difference, self_test_tensor};
 pub use heat::{HeatMap, activation_map, occlusion_map};
 pub use pipeline::{CellFeatures, Options, PipelineError, PipelineEvent, PipelineMonitor, Schedule, Summary, run};
@@ -25,6 +25,6 @@ pub use plugins::{Plugin, try_plugin};
 pub use prepare::{OwnSquares, PreparedImage, Skip, decode_file, prepare};
 pub use probe::run_graph;
 pub use provider::{Provider, ProviderError, UnknownProvider};
-pub use ranges::{Ranges, value_ranges};
+pub use ranges::{ValueRanges, value_ranges};
 pub use runtime::{Runtime, RuntimeError, disable_telemetry, telemetry_is_off};
 pub use sketch::{SKETCH, similarity, sketch};

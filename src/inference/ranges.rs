@@ -10,7 +10,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use std::collections::BTreeMap;
 
 /// Least and largest value by the output's name.
-pub type Ranges = BTreeMap<String, (f32, f32)>;
+pub type ValueRanges = BTreeMap<String, (f32, f32)>;
 
 /// Images whose extremes make one measurement.
 const TOGETHER: usize = 8;
@@ -27,7 +27,7 @@ pub fn value_ranges(
     tensors: &[f32],
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<Option<Ranges>, EngineError> {
+) -> Result<Option<ValueRanges>, EngineError> {
     let runtime = Runtime::get()?;
     // As it stands in the file: an optimised graph no longer has all its values.
     let mut session = Session::builder(&runtime.environment)
@@ -67,8 +67,8 @@ pub fn value_ranges(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a handful of measurements")]
-fn mean(all: &[Ranges]) -> Ranges {
-    let mut sums = Ranges::new();
+fn mean(all: &[ValueRanges]) -> ValueRanges {
+    let mut sums = ValueRanges::new();
     for (name, (low, high)) in all.iter().flatten() {
         let sum = sums.entry(name.clone()).or_default();
         *sum = (sum.0 + low, sum.1 + high);

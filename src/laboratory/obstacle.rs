@@ -44,7 +44,9 @@ impl std::fmt::Display for Obstacle {
             Self::NotLookedAt(n, all) => write!(f, "{n} of {} {} not looked at", images(*all), was(*n)),
             Self::RunNotEnded => f.write_str("the run ended before all images were listed"),
             Self::Failed(n) => write!(f, "{} failed", images(*n)),
-            Self::Changed(n) => write!(f, "{} changed since it was looked at", images(*n)),
+            Self::Changed(n) => {
+                write!(f, "{} changed since {} looked at", images(*n), if *n == 1 { "it was" } else { "they were" })
+            }
             Self::Gone(n) => write!(f, "{} {} gone since the last look", images(*n), are(*n)),
             Self::LookAlike(n) => {
                 write!(f, "{} of images that look like the same field", number_of(*n, "group", "groups"))

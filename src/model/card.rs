@@ -13,7 +13,6 @@ use crate::domain::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fmt::Write as _;
 
 /// The key of the manifest in `metadata_props`.
 pub const MANIFEST_KEY: &str = "leukoscope.manifest";
@@ -417,18 +416,31 @@ impl Manifest {
     }
 }
 
+/// Whether an operator of ONNX works in 8 bits or goes to and from them.
+pub(super) fn is_quantizing(operator: &str) -> bool {
+    operator.contains("QuantizeLinear") || operator.starts_with("QLinear")
+}
+
 impl ModelCard {
     /// Whether the model looks at the squares of cells (and not at whole images).
     pub fn looks_at_squares(&self) -> bool {
         matches!(self.preprocessing, Preprocessing::CellSquare(_))
     }
 
-    /// The card as text, for `inspect` and the window.
+    /// Whether it computes in 8 bits already.
+    pub fn is_quantized(&self) -> bool {
+        self.operators.iter().any(|(op, _)| is_quantizing(op))
+    }
+
+    /// The card as text, for `inspect`.
     pub fn to_text(&self) -> String {
-        let mut t = String::new();
-        let mut line = |key: &str, value: &str| {
-            let _ = writeln!(t, "{key:<15}{value}");
-        };
+        self.facts().iter().map(|(key, value)| format!("{key:<15}{value}\n")).collect()
+    }
+
+    /// What the card says, line by line; a line that goes on with the one before has no name.
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = Vec::new();
+        let mut line = |key: &'static str, value: &str| facts.push((key, value.to_owned()));
         line("name", &self.name);
         line("sha256", &self.digest.to_string());
         #[expect(clippy::cast_precision_loss, reason = "megabytes with one decimal")]
@@ -495,6 +507,6 @@ impl ModelCard {
         }
         line("licence", if self.licence.is_empty() { "not stated" } else { &self.licence });
         line("intended use", if self.intended_use.is_empty() { "not stated" } else { &self.intended_use });
-        t
+        facts
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// A word that says nothing of a model's input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownView {
-    /// No [`Scaling`].
+    /// No [`Normalization`].
     #[error("\"{0}\" is no scaling; known are {words}", words = Normalization::KNOWN.map(|(w, ..)| w).join(", "))]
     Normalization(String),
     /// No [`Crop`].

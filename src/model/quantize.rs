@@ -70,7 +70,7 @@ fn convolutions(graph: &GraphProto) -> Vec<usize> {
 }
 
 fn plan(graph: &GraphProto) -> Result<Vec<String>, QuantizeError> {
-    if graph.node.iter().any(|n| n.op_type().contains("QuantizeLinear") || n.op_type().starts_with("QLinear")) {
+    if graph.node.iter().any(|n| super::card::is_quantizing(n.op_type())) {
         return Err(QuantizeError::Already);
     }
     let convolutions = convolutions(graph);

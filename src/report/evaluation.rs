@@ -140,8 +140,8 @@ pub fn or_dash(e: Option<&Estimate>, text: fn(&Estimate) -> String) -> String {
     e.map_or_else(|| UNDEFINED.to_owned(), text)
 }
 
-/// Other scores than the report's, by name, with a word on each.
-pub fn other_scores(s: &Evaluation) -> Vec<(&'static str, String, &'static str)> {
+/// The scores of the whole, by name, with a sentence on each.
+pub fn summary_scores(s: &Evaluation) -> Vec<(&'static str, String, &'static str)> {
     vec![
         ("accuracy", percent(&s.accuracy), "share of cells that are right"),
         ("balanced accuracy", percent(&s.balanced_accuracy), "mean of the classes' recalls"),
@@ -187,7 +187,7 @@ pub fn evaluation_text(e: &Evaluated) -> String {
         s.accuracy.how.text(),
         s.matthews.how.text()
     );
-    for (name, value, about) in other_scores(s) {
+    for (name, value, about) in summary_scores(s) {
         let _ = writeln!(t, "{name:<18} {value:<28} {about}");
     }
     t.push('\n');

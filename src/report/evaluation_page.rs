@@ -1,6 +1,6 @@
 //! An evaluation as a page that prints, `report.html`, with its charts; and all files of an evaluation together.
 
-use super::evaluation::{evaluation_json, evaluation_text, facts, other_scores, predictions_csv};
+use super::evaluation::{evaluation_json, evaluation_text, facts, predictions_csv, summary_scores};
 use super::learning::UNDEFINED;
 use super::page::{Page, head_row, list};
 use super::raster::svg_to_png;
@@ -163,7 +163,7 @@ pub fn evaluation_html(e: &Evaluated) -> String {
         (classes_html(s, &e.labels))
         h2 { "Scores" }
         table {
-            @for (name, value, about) in other_scores(s) {
+            @for (name, value, about) in summary_scores(s) {
                 tr { td { (name) } td { (value) } td { small { (about) } } }
             }
         }

@@ -16,8 +16,8 @@ mod svg;
 pub use compared::{comparison_files, comparison_text, p_value};
 pub use escape::csv_text;
 pub use evaluation::{
-    evaluation_json, evaluation_scores, evaluation_text, facts, kept_line, number, or_dash, other_scores, percent,
-    predictions_csv,
+    evaluation_json, evaluation_scores, evaluation_text, facts, kept_line, number, or_dash, percent, predictions_csv,
+    summary_scores,
 };
 pub use evaluation_page::{evaluation_files, evaluation_html};
 pub use fhir::slide_fhir;

@@ -164,7 +164,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::edit::{CellKey, Change, Edit, Verdict};
+    use super::super::edit::{CellKey, Change, Edit, EditAction, Verdict};
     use super::*;
     use crate::domain::Digest;
 
@@ -178,7 +178,7 @@ mod tests {
         let label = |before: Option<&str>, after: &str| {
             let v = |l: &str| Verdict { label: l.into(), ..Verdict::default() };
             let changes = vec![Change { key, before: before.map(v), after: Some(v(after)) }];
-            Edit { action: "label".into(), changes, reason: String::new() }
+            Edit { action: EditAction::Label, changes, reason: String::new() }
         };
         assert!(s.change_case(&CaseChange::Amend("x".into()), "ab", at).is_err(), "nothing is signed");
         s.change_case(&CaseChange::Set("sample".into(), "S-1".into()), "ab", at).expect("durable");

@@ -3,7 +3,7 @@
 //! The trail is walked once from its start; `undo` brings back what stood before, with how that came to be.
 
 use super::audit::AuditRow;
-use super::edit::{CellKey, Edit, Verdict};
+use super::edit::{CellKey, Edit, EditAction, Verdict};
 use super::rows::key_of;
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,31 +18,24 @@ pub enum Confirmation {
     Imported,
 }
 
-/// The word for one cell at a time.
-pub const LABEL: &str = "label";
-/// The word for one suggestion that was confirmed.
-pub const ACCEPT: &str = "accept";
-/// Follows on a word where one edit was of several cells.
-const ALL: &str = "-all";
-
-/// The word for the audit row of an edit of this many cells: what was done to several at once never looks like what was done to
-/// each by itself.
-pub(super) fn audited(action: &str, cells: usize) -> String {
-    if cells > 1 && [LABEL, ACCEPT].contains(&action) { format!("{action}{ALL}") } else { action.to_owned() }
-}
-
-fn how(action: &str) -> Confirmation {
-    match action {
+/// By the word of the audit row.
+fn how(word: &str) -> Confirmation {
+    match word {
         "import" | "recover" => Confirmation::Imported,
-        a if a.ends_with(ALL) => Confirmation::Bulk,
+        "label-all" | "accept-all" => Confirmation::Bulk,
         _ => Confirmation::OneByOne,
     }
 }
 
 impl Edit {
+    /// The word of its audit rows.
+    pub(super) fn word(&self) -> &'static str {
+        self.action.to_cells(self.changes.len()).as_str()
+    }
+
     /// Whether the trail will say that it was of several cells at once.
     pub fn in_bulk(&self) -> bool {
-        how(&audited(&self.action, self.changes.len())) == Confirmation::Bulk
+        how(self.word()) == Confirmation::Bulk
     }
 }
 
@@ -77,10 +70,9 @@ impl Confirmations {
 
     /// Hears an edit that is being made, worded as the trail will word it.
     pub fn hear(&mut self, edit: &Edit) {
-        let action = audited(&edit.action, edit.changes.len());
         let words = |v: &Option<Verdict>| v.as_ref().map_or(String::new(), Verdict::to_words);
         for change in &edit.changes {
-            self.cells.entry(change.key).or_default().take(&action, &words(&change.before), &words(&change.after));
+            self.cells.entry(change.key).or_default().take(edit.word(), &words(&change.before), &words(&change.after));
         }
     }
 
@@ -120,7 +112,8 @@ impl Cell {
             // A square that was moved leaves the label what it was, and how it came to be.
             action => {
                 self.undone.clear();
-                let moved = label(old) == label(new) && action.contains("square");
+                let moved = label(old) == label(new)
+                    && [EditAction::MoveSquare, EditAction::AddSquare].iter().any(|a| a.as_str() == action);
                 self.states.push((new.to_owned(), if moved { before } else { Some(how(action)) }));
             }
         }
@@ -155,9 +148,9 @@ mod tests {
     #[test]
     fn the_last_effective_action_counts_and_undo_brings_back_the_one_before() {
         use Confirmation::{Bulk, Imported, OneByOne};
-        assert_eq!(audited("accept", 1), "accept");
-        assert_eq!([audited("accept", 2), audited("label", 40)], ["accept-all", "label-all"]);
-        assert_eq!([audited("import", 9), audited("undo", 9)], ["import", "undo"]);
+        let word = |action: EditAction, cells| action.to_cells(cells).as_str();
+        assert_eq!([word(EditAction::Accept, 1), word(EditAction::Accept, 2)], ["accept", "accept-all"]);
+        assert_eq!([word(EditAction::Label, 40), word(EditAction::Undo, 9)], ["label-all", "undo"]);
         let m = "monocyte";
         assert_eq!(
             walk(&[(1, "label", "", m), (2, "accept-all", "", m), (3, "import", "", m)]),

@@ -61,12 +61,58 @@ pub struct Change {
     pub after: Option<Verdict>,
 }
 
+/// What the user did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EditAction {
+    /// One cell was named.
+    Label,
+    /// Several cells were named at once.
+    LabelAll,
+    /// The suggestion for one cell was confirmed.
+    Accept,
+    /// The suggestions for several cells were confirmed at once.
+    AcceptAll,
+    Undo,
+    Redo,
+    /// Labels came out of a table.
+    Import,
+    MoveSquare,
+    AddSquare,
+    /// The reference of an evaluated image was corrected.
+    CorrectReference,
+}
+
+impl EditAction {
+    /// The word of the audit row.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Label => "label",
+            Self::LabelAll => "label-all",
+            Self::Accept => "accept",
+            Self::AcceptAll => "accept-all",
+            Self::Undo => "undo",
+            Self::Redo => "redo",
+            Self::Import => "import",
+            Self::MoveSquare => "move square",
+            Self::AddSquare => "add square",
+            Self::CorrectReference => "correct reference",
+        }
+    }
+
+    /// The same, done to this many cells: what was done to several at once never looks like what was done to each by itself.
+    pub fn to_cells(self, cells: usize) -> Self {
+        match self {
+            Self::Label if cells > 1 => Self::LabelAll,
+            Self::Accept if cells > 1 => Self::AcceptAll,
+            other => other,
+        }
+    }
+}
+
 /// Something the user did, to one cell or to several at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
-    /// A word for the audit row: `label`, `accept`, `undo`, `redo`, `import`, `move square`, `add square`. Of several cells at
-    /// once the first two become `label-all` and `accept-all` in the trail.
-    pub action: String,
+    pub action: EditAction,
     /// The cells.
     pub changes: Vec<Change>,
     /// Why, where the user gave a reason.
@@ -76,11 +122,15 @@ pub struct Edit {
 impl Inverse for Edit {
     fn inverse(&self) -> Self {
         let turned = |c: &Change| Change { key: c.key, before: c.after.clone(), after: c.before.clone() };
-        Self { action: "undo".into(), changes: self.changes.iter().rev().map(turned).collect(), reason: String::new() }
+        Self {
+            action: EditAction::Undo,
+            changes: self.changes.iter().rev().map(turned).collect(),
+            reason: String::new(),
+        }
     }
 
     fn again(&self) -> Self {
-        Self { action: "redo".into(), ..self.clone() }
+        Self { action: EditAction::Redo, ..self.clone() }
     }
 }
 
@@ -127,7 +177,7 @@ mod tests {
                     let key = CellKey { image: key.image, cell: 2 };
                     changes.push(Change { key, before: labels.get(&key).cloned(), after });
                 }
-                let edit = Edit { action: "label".into(), changes, reason: String::new() };
+                let edit = Edit { action: EditAction::Label, changes, reason: String::new() };
                 apply(&mut labels, &edit);
                 history.made(edit);
             }

@@ -21,7 +21,7 @@ mod verify;
 
 pub use audit::{Anchor, AuditRow};
 pub use confirmed::{Confirmation, Confirmations};
-pub use edit::{CellKey, Change, Edit, Verdict};
+pub use edit::{CellKey, Change, Edit, EditAction, Verdict};
 pub use fault::{Fault, SignedPart};
 pub use open::Opened;
 pub use record::{CaseChange, CaseRecord, Signature};

@@ -4,7 +4,7 @@
 //! one transaction. Nothing here knows a window.
 
 use super::audit::{Anchor, AuditRow};
-use super::confirmed::{Confirmation, Confirmations, audited, confirmations};
+use super::confirmed::{Confirmation, Confirmations, confirmations};
 use super::edit::{CellKey, Change, Edit, Verdict};
 use super::record::{TrailState, locked};
 use super::rows::{AuditEntry, anchor, append_audit, audit_of, object, put_label, verdict_of};
@@ -115,7 +115,6 @@ impl Store {
         {
             return Err(StoreError::Refused(format!("\"{}\" cannot be a label", odd.0.to_words().escape_debug())));
         }
-        let action = audited(&edit.action, edit.changes.len());
         let mut rows = Vec::with_capacity(edit.changes.len());
         for Change { key, before, after } in &edit.changes {
             let present = change
@@ -128,7 +127,7 @@ impl Store {
             put_label(&change, *key, after.as_ref()).map_err(store_error)?;
             let word = |v: &Option<Verdict>| v.as_ref().map_or(String::new(), Verdict::to_words);
             rows.push(AuditEntry {
-                action: action.clone(),
+                action: edit.word().into(),
                 object: object(*key),
                 old: word(before),
                 new: word(after),
@@ -199,6 +198,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use super::super::edit::EditAction;
     use super::super::opening::SCHEMA;
     use super::*;
     use crate::domain::History;
@@ -210,7 +210,7 @@ mod tests {
     fn label(store: &Store, key: CellKey, to: &str) -> Edit {
         let before = store.labels().expect("reads").get(&key).cloned();
         let after = Some(Verdict { label: to.into(), suggested: "neutrophil".into(), square: None });
-        Edit { action: "label".into(), changes: vec![Change { key, before, after }], reason: String::new() }
+        Edit { action: EditAction::Label, changes: vec![Change { key, before, after }], reason: String::new() }
     }
 
     fn open(path: &Path) -> Store {
@@ -346,7 +346,7 @@ mod tests {
                     Change { key, before: round.checked_sub(1).map(verdict), after: Some(verdict(round)) }
                 })
                 .collect();
-            let edit = Edit { action: "label".into(), changes, reason: String::new() };
+            let edit = Edit { action: EditAction::Label, changes, reason: String::new() };
             s.apply(&edit, "ab", "t").expect("durable");
             history.made(edit);
         }

@@ -4,7 +4,7 @@
 use super::augment::{Augmentation, augment};
 use super::engine::CpuEngine;
 use super::error::TrainError;
-use super::trainer::Source;
+use super::trainer::TensorSource;
 use crate::dataset::{CacheError, CellCache, CutCell};
 use crate::domain::TensorSpec;
 use crate::files::{Pack, digest_of};
@@ -51,7 +51,7 @@ impl InputScaling {
 
 /// Cut cells as the network's input.
 #[derive(Debug)]
-pub struct CellSource<'a> {
+pub struct AugmentedCells<'a> {
     /// Where they are.
     pub cache: &'a CellCache,
     /// Each item's cell.
@@ -61,7 +61,7 @@ pub struct CellSource<'a> {
     pub augmentation: Augmentation,
 }
 
-impl Source for CellSource<'_> {
+impl TensorSource for AugmentedCells<'_> {
     fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), TrainError> {
         let mut bytes = Vec::new();
         self.cache.read(self.cells[item], &mut bytes)?;
@@ -106,7 +106,7 @@ impl Activations {
         engine: &CpuEngine,
         values: &[f32],
         first: usize,
-        source: &CellSource<'_>,
+        source: &AugmentedCells<'_>,
         (views, seed): (&[usize], u64),
         folder: Option<&Path>,
         cancel: &Cancel,
@@ -166,7 +166,7 @@ impl Activations {
     }
 }
 
-impl Source for Activations {
+impl TensorSource for Activations {
     fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), TrainError> {
         let views = &self.records[item];
         let view = random.map_or(0, |r| r.usize(..views.len()));

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use std::time::Instant;
 
 /// Where inputs come from.
-pub trait Source: Sync {
+pub trait TensorSource: Sync {
     /// Writes item `item` as the network's input; changed by chance where `random` is given, else plain.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ pub struct Trainer<'a> {
     /// All numbers of the network; the trained ones are a copy of the state's.
     all: Vec<f32>,
     recipe: Recipe,
-    source: &'a dyn Source,
+    source: &'a dyn TensorSource,
     /// Item and class of each training and validation image.
     train: Vec<(usize, usize)>,
     validation: Vec<(usize, usize)>,
@@ -119,7 +119,7 @@ impl<'a> Trainer<'a> {
         first: usize,
         all: Vec<f32>,
         recipe: Recipe,
-        source: &'a dyn Source,
+        source: &'a dyn TensorSource,
         train: Vec<(usize, usize)>,
         validation: Vec<(usize, usize)>,
     ) -> Self {
@@ -408,7 +408,7 @@ pub fn logits_of(
     engine: &CpuEngine,
     first: usize,
     values: &[f32],
-    source: &dyn Source,
+    source: &dyn TensorSource,
     items: impl Iterator<Item = usize>,
 ) -> Result<Vec<f32>, TrainError> {
     each_input(engine, first, source, items, |inputs| Ok(engine.logits(values, inputs)))
@@ -421,7 +421,7 @@ fn failed(device: &dyn GradientEngine, why: DeviceError) -> TrainError {
 fn each_input(
     engine: &CpuEngine,
     first: usize,
-    source: &dyn Source,
+    source: &dyn TensorSource,
     items: impl Iterator<Item = usize>,
     answer: impl Fn(&[f32]) -> Result<Vec<f32>, TrainError>,
 ) -> Result<Vec<f32>, TrainError> {
@@ -484,7 +484,7 @@ mod tests {
     /// Three classes of features that a head can tell apart.
     struct Blobs;
 
-    impl Source for Blobs {
+    impl TensorSource for Blobs {
         fn fill(&self, item: usize, random: Option<&mut Rng>, out: &mut [f32]) -> Result<(), TrainError> {
             let mut fixed = Rng::with_seed(item as u64);
             let random = random.unwrap_or(&mut fixed);

@@ -5,7 +5,7 @@
 use super::UserError;
 use crate::domain::Digest;
 use crate::files::{data_file, display_path, is_file, move_aside, read_bounded};
-use crate::session::{CellKey, Change, Edit, Store, Verdict};
+use crate::session::{CellKey, Change, Edit, EditAction, Store, Verdict};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -174,7 +174,7 @@ impl Corrections {
             .filter(|c| c.before != c.after)
             .collect();
         if !changes.is_empty() {
-            let edit = Edit { action: "correct reference".into(), changes, reason: String::new() };
+            let edit = Edit { action: EditAction::CorrectReference, changes, reason: String::new() };
             store.apply(&edit, operator, &super::now()).map_err(|e| write_error(&e))?;
         }
         self.take(&store)

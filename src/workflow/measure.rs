@@ -8,7 +8,7 @@ use crate::domain::Probabilities;
 use crate::files::{display_path, peak_memory};
 use crate::imaging::{self, draw_slide};
 use crate::inference::{
-    Engine, Measured, Plugin, Provider, Record, difference, provider_status, provider_statuses, try_plugin,
+    Engine, Measured, Measurements, Plugin, Provider, difference, provider_status, provider_statuses, try_plugin,
 };
 use crate::model::VettedModel;
 use crate::task::{Cancel, Monitor, cores};
@@ -32,7 +32,7 @@ pub fn measure(
     model: &VettedModel,
     path: Option<&Path>,
     monitor: &mut Monitor<'_, Measured>,
-) -> Result<Option<Record>, UserError> {
+) -> Result<Option<Measurements>, UserError> {
     let program =
         std::env::current_exe().map_err(|e| UserError::new(format!("this program does not know its own file: {e}")))?;
     let there: Vec<_> = provider_statuses().into_iter().filter(|p| p.missing.is_none()).collect();
@@ -40,7 +40,7 @@ pub fn measure(
         return Err(UserError::new("there is nothing to measure: ONNX Runtime is missing"));
     }
     monitor.progress.set_total(there.len());
-    let mut record = Record { time: now(), all: Vec::new() };
+    let mut record = Measurements { time: now(), all: Vec::new() };
     for here in there {
         let Some(found) = in_a_process(&program, path, here.provider, monitor.cancel) else { return Ok(None) };
         let measured = found.unwrap_or_else(|why| Measured {
@@ -214,7 +214,7 @@ fn pace(engine: &mut Engine, tensors: &[f32], batch: usize) -> Result<f64, crate
 }
 
 /// What was measured of a model, as a table; how fast each is against the processor is in it.
-pub fn record_text(record: &Record) -> String {
+pub fn record_text(record: &Measurements) -> String {
     let cpu = record.cpu_rate();
     let mut text = format!(
         "{:<10}{:>10}{:>9}{:>7}{:>10}{:>10}{:>13}  what ran\n",

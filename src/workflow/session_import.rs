@@ -5,7 +5,7 @@ use super::sessions::{holder, now};
 use crate::dataset::{MAX_TABLE, Table, plain_field, table_text};
 use crate::domain::{Digest, canonical_label, label_fault, one_spelling};
 use crate::files::{MAX_IMAGE_BYTES, display_path, is_file, read_bounded};
-use crate::session::{CellKey, Change, Edit, Store, Verdict};
+use crate::session::{CellKey, Change, Edit, EditAction, Store, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ pub fn import_session(
         .collect();
     let changed = changes.len();
     if changed > 0 {
-        let edit = Edit { action: "import".into(), changes, reason: shown.clone() };
+        let edit = Edit { action: EditAction::Import, changes, reason: shown.clone() };
         store.apply(&edit, operator, &now())?;
     }
     if store.folders().is_ok_and(|f| f.is_empty()) && !folders.is_empty() {

@@ -171,10 +171,10 @@ impl ResultBatch {
         match event {
             ClassifyEvent::Listed(n, _) => return Some(self.listed(*n, whole)),
             ClassifyEvent::Reachable(there) => return Some(self.reachable(*there)),
-            ClassifyEvent::Gone(paths) => self.gone(paths),
-            ClassifyEvent::Looked(_) => self.looked(),
+            ClassifyEvent::FilesRemoved(paths) => self.gone(paths),
+            ClassifyEvent::FolderScanned(_) => self.looked(),
             ClassifyEvent::Row(row) => self.take(row),
-            ClassifyEvent::Twice(_) | ClassifyEvent::Started(_) | ClassifyEvent::Switched(_) => {}
+            ClassifyEvent::Duplicates(_) | ClassifyEvent::Started(_) | ClassifyEvent::Switched(_) => {}
         }
         None
     }
@@ -372,7 +372,7 @@ fn opened_session(place: &Path, folders: &[PathBuf], made_with: &str) -> (Opened
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Change;
+    use crate::session::{Change, EditAction};
 
     /// Labels reach the disk in their order, nothing is lost where nobody listens, and at the end the writer is not waited for by
     /// those who hold a way to it.
@@ -400,7 +400,7 @@ mod tests {
             let after = Verdict { label: "monocyte".into(), ..Verdict::default() };
             let changes = vec![Change { key: key(n), before: None, after: Some(after) }];
             writer.send(SessionCommand::Apply(
-                Edit { action: "label".into(), changes, reason: String::new() },
+                Edit { action: EditAction::Label, changes, reason: String::new() },
                 "ab".into(),
             ));
         }

@@ -130,7 +130,7 @@ fn tabs(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut Asked<Evaluat
     ui.horizontal_wrapped(|ui| {
         for tab in EvaluateTab::ALL {
             if ui.selectable_label(state.tab == tab, tr!(tab.text())).clicked() {
-                asked.input(EvaluateInput::EvaluateTab(tab));
+                asked.input(EvaluateInput::Tab(tab));
             }
         }
     });
@@ -196,7 +196,7 @@ fn keys(ui: &Ui, cx: &Cx<'_>, state: &State, found: &Evaluated, columns: usize, 
         ui.ctx().copy_text(text);
     }
     if ui.input_mut(|i| i.consume_key(egui::Modifiers::COMMAND, egui::Key::A)) {
-        asked.input(EvaluateInput::PickMode(0, PickMode::All));
+        asked.input(EvaluateInput::Pick(0, PickMode::All));
     }
     // A class has the keys that it has in Review, whatever its place in the model.
     let own: Vec<(egui::KeyboardShortcut, usize)> = (found.labels.iter().enumerate())

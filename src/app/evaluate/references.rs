@@ -164,7 +164,7 @@ fn tile(
             (_, true) => PickMode::Through,
             _ => PickMode::Alone,
         });
-        asked.input(EvaluateInput::PickMode(at, how));
+        asked.input(EvaluateInput::Pick(at, how));
         // From now on the arrows move among the images.
         ui.memory_mut(|m| {
             if let Some(id) = m.focused() {

@@ -5,7 +5,7 @@ use super::state::State;
 use crate::app::language::{look_up, tr};
 use crate::evaluation::Evaluated;
 use crate::metrics::Estimate;
-use crate::report::other_scores;
+use crate::report::summary_scores;
 use egui::{Grid, RichText, Ui};
 
 /// "0.62" with its interval beside it, small.
@@ -57,7 +57,7 @@ pub(super) fn report(ui: &mut Ui, state: &State, found: &Evaluated) {
 
 pub(super) fn scores(ui: &mut Ui, state: &State, found: &Evaluated) {
     Grid::new("scores").num_columns(3).spacing([18.0, 4.0]).striped(true).show(ui, |ui| {
-        for (name, value, about) in other_scores(state.scores(found)) {
+        for (name, value, about) in summary_scores(state.scores(found)) {
             ui.label(name);
             ui.label(value);
             ui.weak(about);

@@ -267,9 +267,9 @@ pub enum EvaluateInput {
     /// Chose a number of the matrix, or the list.
     Show(Showing),
     /// Chose what is below the matrix.
-    EvaluateTab(EvaluateTab),
+    Tab(EvaluateTab),
     /// Chose an image by its position among those shown; with the others, or up to it.
-    PickMode(usize, PickMode),
+    Pick(usize, PickMode),
     /// Moved among the images.
     Move(isize),
     /// Says that the chosen images are of this class.
@@ -489,8 +489,8 @@ impl State {
                 (self.cursor, self.chosen) = (0, BTreeSet::new());
                 self.collect();
             }
-            EvaluateInput::EvaluateTab(tab) => self.tab = tab,
-            EvaluateInput::PickMode(at, how) => self.pick(at, how),
+            EvaluateInput::Tab(tab) => self.tab = tab,
+            EvaluateInput::Pick(at, how) => self.pick(at, how),
             EvaluateInput::Move(by) => {
                 if !self.rows.is_empty() {
                     let to = self.cursor.saturating_add_signed(by).min(self.rows.len() - 1);
@@ -643,7 +643,7 @@ mod tests {
         assert_eq!((view.scores(&found).n, view.sample(&found).len()), (6, 6));
         view.input(EvaluateInput::Move(1));
         assert_eq!(view.chosen.iter().copied().collect::<Vec<_>>(), [1]);
-        view.input(EvaluateInput::PickMode(0, PickMode::Toggle));
+        view.input(EvaluateInput::Pick(0, PickMode::Toggle));
         assert_eq!(view.chosen.len(), 2);
     }
 

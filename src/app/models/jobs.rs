@@ -3,7 +3,7 @@
 use super::state::{ModelsEffect, ModelsEvent};
 use super::update::{Effect, Event};
 use crate::app::jobs::{EventSender, JobContext, Notice, no_dialog, pick_labelled_folder, pick_model};
-use crate::inference::{Plugin, Provider, Record, provider_statuses};
+use crate::inference::{Measurements, Plugin, Provider, provider_statuses};
 use crate::task::{Cancel, Monitor, Progress};
 use crate::workflow::{self, EvaluateMonitor, EvaluateRequest, ModelImport, UserError};
 use std::path::{Path, PathBuf};
@@ -66,10 +66,10 @@ impl Jobs {
     fn work(&mut self, effect: ModelsEffect, cx: &JobContext<'_>) {
         match effect {
             ModelsEffect::List => self.list(cx.remembers),
-            ModelsEffect::Look => {
+            ModelsEffect::ListProviders => {
                 let model = cx.model.card().digest;
                 self.events.spawn("providers", move |events| {
-                    say(events, ModelsEvent::Here(provider_statuses(), Record::load(model)));
+                    say(events, ModelsEvent::ProvidersListed(provider_statuses(), Measurements::load(model)));
                 });
             }
             ModelsEffect::Rename(digest, name) => {
@@ -101,7 +101,7 @@ impl Jobs {
             ModelsEffect::SaveAsOurs(import) => self.save_as_ours(*import),
             ModelsEffect::AskImage => {
                 let dialog = rfd::FileDialog::new().set_title("An image to look at");
-                let dialog = dialog.add_filter("Images", &crate::files::IMAGE_ENDINGS);
+                let dialog = dialog.add_filter("Images", &crate::files::IMAGE_EXTENSIONS);
                 let answer = |events: &_, path| say(events, ModelsEvent::Image(path));
                 self.events.ask(move || dialog.pick_file(), no_dialog(PASTE), answer);
             }

@@ -229,9 +229,8 @@ fn actions(ui: &mut Ui, cx: &Cx<'_>, state: &State, model: &InstalledModel, aske
 
 fn facts(ui: &mut Ui, card: &ModelCard) {
     Grid::new("card").num_columns(2).spacing([18.0, 7.0]).striped(true).show(ui, |ui| {
-        for line in card.to_text().lines() {
-            let (key, value) = line.split_at_checked(15).unwrap_or((line, ""));
-            ui.label(RichText::new(key.trim()).strong());
+        for (key, value) in card.facts() {
+            ui.label(RichText::new(key).strong());
             ui.add(egui::Label::new(value).wrap());
             ui.end_row();
         }
@@ -240,7 +239,7 @@ fn facts(ui: &mut Ui, card: &ModelCard) {
 
 /// The 8-bit copy: from which images, and what it came to.
 fn fast(ui: &mut Ui, _cx: &Cx<'_>, state: &State, card: &ModelCard, asked: &mut Asked<ModelsInput>) {
-    if card.operators.iter().any(|(op, _)| op == "QuantizeLinear") {
+    if card.is_quantized() {
         return;
     }
     ui.label(RichText::new(tr!("A fast copy")).strong().size(15.0));

@@ -3,7 +3,7 @@
 
 use crate::app::language::tr;
 use crate::domain::{Digest, laboratory_labels};
-use crate::inference::{Measured, Provider, ProviderStatus, Record};
+use crate::inference::{Measured, Measurements, Provider, ProviderStatus};
 use crate::model::{Crop, Normalization, Question};
 use crate::workflow::{InstalledModel, ModelImport, Preview, Probed, SelfTested, UserError};
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ pub struct State {
     /// Execution providers; nothing until they were looked at.
     pub here: Vec<ProviderStatus>,
     /// What was measured with the model in use.
-    pub record: Record,
+    pub record: Measurements,
     pub measuring: bool,
     pub wizard: Option<Box<Wizard>>,
 }
@@ -198,7 +198,7 @@ pub enum ModelsEvent {
     /// A model's own test.
     Tested(Option<PathBuf>, SelfTested),
     /// The providers, and what was measured with the model in use.
-    Here(Vec<ProviderStatus>, Record),
+    ProvidersListed(Vec<ProviderStatus>, Measurements),
     /// One provider was measured.
     Measured(Measured),
     /// What went on ended; why it failed, where it did.
@@ -223,7 +223,7 @@ pub enum ModelsEvent {
 pub enum ModelsEffect {
     /// List the installed models and test each.
     List,
-    Look,
+    ListProviders,
     /// Keep a name.
     Rename(Digest, String),
     /// Put a file into the trash.
@@ -282,7 +282,7 @@ impl State {
             ModelsInput::Go(tab) => {
                 self.tab = tab;
                 if tab == ModelsTab::Providers && self.here.is_empty() {
-                    return Reply::new(ModelsEffect::Look);
+                    return Reply::new(ModelsEffect::ListProviders);
                 }
             }
             ModelsInput::Choose(at) => {
@@ -398,11 +398,11 @@ impl State {
                     model.test = test;
                 }
             }
-            ModelsEvent::Here(here, record) => (self.here, self.record) = (here, record),
+            ModelsEvent::ProvidersListed(here, record) => (self.here, self.record) = (here, record),
             ModelsEvent::Measured(measured) => self.record.all.push(measured),
             ModelsEvent::Ended(why) => {
                 (self.busy, self.measuring) = (None, false);
-                return (Reply::new(ModelsEffect::Look), why);
+                return (Reply::new(ModelsEffect::ListProviders), why);
             }
             ModelsEvent::Fast(result) => {
                 self.busy = None;

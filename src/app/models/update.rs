@@ -3,7 +3,7 @@
 pub use super::state::ModelsInput as Input;
 use super::state::{ModelsEffect, ModelsEvent, ModelsTab, Reply, State};
 use crate::app::shell;
-use crate::inference::Record;
+use crate::inference::Measurements;
 use crate::model::VettedModel;
 use std::path::PathBuf;
 
@@ -31,13 +31,13 @@ pub enum Effect {
 
 /// What the page wants looked at whenever it is opened: whatever came into the folder meanwhile.
 pub fn opened() -> Vec<Effect> {
-    vec![Effect::Job(ModelsEffect::List), Effect::Job(ModelsEffect::Look)]
+    vec![Effect::Job(ModelsEffect::List), Effect::Job(ModelsEffect::ListProviders)]
 }
 
 /// Another model is in use: what was measured is of the one before.
 pub fn model_changed(state: &mut State) -> Vec<Effect> {
-    state.record = Record::default();
-    vec![Effect::Job(ModelsEffect::Look)]
+    state.record = Measurements::default();
+    vec![Effect::Job(ModelsEffect::ListProviders)]
 }
 
 /// A model asks about itself: it is looked at in its own place.

@@ -2,7 +2,7 @@
 
 use super::case::RangeDraft;
 use super::edits::{apply_edit, confirm};
-use super::message::{Effect, Input};
+use super::message::{Effect, Input, ReviewedFor};
 use super::state::{Dialog, Filter, GalleryState, State};
 use super::update::{input, keep_drafts, reopen, set_label};
 use crate::app::choice::GallerySort;
@@ -24,8 +24,8 @@ pub fn command(state: &mut State, shell: &mut shell::State, command: Command, no
             vec![Effect::Cancel]
         }
         Command::WatchFolder => vec![Effect::AskWatch],
-        Command::TrainOnReviewed => vec![Effect::ReviewedCells(true)],
-        Command::EvaluateOnReviewed => vec![Effect::ReviewedCells(false)],
+        Command::TrainOnReviewed => vec![Effect::ReviewedCells(ReviewedFor::Training)],
+        Command::EvaluateOnReviewed => vec![Effect::ReviewedCells(ReviewedFor::Evaluation)],
         Command::Classify => reopen(state, shell, true, now),
         // What is known already is passed over.
         Command::Resume => reopen(state, shell, false, now),

@@ -4,28 +4,23 @@
 use super::message::Effect;
 use super::state::State;
 use crate::domain::{ADDED, CellId, ImageId, Square};
-use crate::session::{CellKey, Change, Edit, Verdict};
+use crate::session::{CellKey, Change, Edit, EditAction, Verdict};
 use std::collections::BTreeSet;
-
-/// What a label was given by: the word of the audit row, from which reports count how labels came about.
-fn action(one: &str, cells: usize) -> String {
-    if cells > 1 { format!("{one}-all") } else { one.to_owned() }
-}
 
 /// Gives cells a label: on the screen at once, on the disk as soon as the session has it, as one edit.
 pub(in crate::app) fn label_tiles(state: &mut State, tiles: &[CellId], label: &str) -> Vec<Effect> {
     let label = state.spelling(label);
-    change(state, tiles, "label", |_, _| Some(label.clone()))
+    change(state, tiles, EditAction::Label, |_, _| Some(label.clone()))
 }
 
 pub(in crate::app) fn confirm(state: &mut State, tiles: &[CellId]) -> Vec<Effect> {
-    change(state, tiles, "accept", |state, tile| Some(state.verdict(tile).label.to_owned()))
+    change(state, tiles, EditAction::Accept, |state, tile| Some(state.verdict(tile).label.to_owned()))
 }
 
 fn change(
     state: &mut State,
     tiles: &[CellId],
-    word: &str,
+    action: EditAction,
     label: impl Fn(&State, CellId) -> Option<String>,
 ) -> Vec<Effect> {
     if state.label_obstacle().is_some() {
@@ -50,13 +45,12 @@ fn change(
         return Vec::new();
     }
     // Many at once are in bulk, even where most of them had their label already.
-    let word = action(word, tiles.len());
-    commit(state, &word, changes)
+    commit(state, action.to_cells(tiles.len()), changes)
 }
 
 /// A new edit: it can be undone, and what was undone before cannot be done again.
-fn commit(state: &mut State, action: &str, changes: Vec<Change>) -> Vec<Effect> {
-    let edit = Edit { action: action.into(), changes, reason: String::new() };
+fn commit(state: &mut State, action: EditAction, changes: Vec<Change>) -> Vec<Effect> {
+    let edit = Edit { action, changes, reason: String::new() };
     state.labels.history.made(edit.clone());
     apply_edit(state, edit)
 }
@@ -82,7 +76,7 @@ pub(in crate::app) fn move_square(state: &mut State, tile: CellId, square: Squar
     let before = state.labels.verdicts.get(&key).cloned();
     let mut after = before.clone().unwrap_or_else(|| Verdict { suggested: suggested.to_owned(), ..Verdict::default() });
     after.square = Some(square);
-    square_edit(state, key, before, after, "move square")
+    square_edit(state, key, before, after, EditAction::MoveSquare)
 }
 
 pub(in crate::app) fn add_square(state: &mut State, image: ImageId, square: Square) -> Vec<Effect> {
@@ -90,10 +84,16 @@ pub(in crate::app) fn add_square(state: &mut State, image: ImageId, square: Squa
     let taken = state.labels.verdicts.keys().filter(|k| k.image == digest && k.cell >= ADDED).map(|k| k.cell + 1);
     let key = CellKey { image: digest, cell: taken.max().unwrap_or(ADDED) };
     let after = Verdict { square: Some(square), ..Verdict::default() };
-    square_edit(state, key, None, after, "add square")
+    square_edit(state, key, None, after, EditAction::AddSquare)
 }
 
-fn square_edit(state: &mut State, key: CellKey, before: Option<Verdict>, after: Verdict, action: &str) -> Vec<Effect> {
+fn square_edit(
+    state: &mut State,
+    key: CellKey,
+    before: Option<Verdict>,
+    after: Verdict,
+    action: EditAction,
+) -> Vec<Effect> {
     if state.label_obstacle().is_some() || before.as_ref() == Some(&after) {
         return Vec::new();
     }

@@ -24,7 +24,7 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
         Event::Heat(g, key, found) if g == state.generation => {
             state.heat.asked = None;
             match found {
-                Ok(map) => state.heat.map = Some((key, map)),
+                Ok(map) => state.heat.map = map.map(|m| (key, m)),
                 Err(why) => state.heat.failed = Some((key, why.to_string())),
             }
         }
@@ -87,7 +87,7 @@ fn classified(state: &mut State, shell: &mut shell::State, event: ClassifyEvent,
             state.engine = Some(report);
         }
         ClassifyEvent::Row(result) => return row(state, shell, result),
-        ClassifyEvent::Gone(paths) => {
+        ClassifyEvent::FilesRemoved(paths) => {
             let n = whole(paths.len());
             shell.say(tr!("%{n} files are not there any more; their labels are kept", n = n), false, now);
             state.drop_images(&paths.into_iter().collect());
@@ -100,7 +100,7 @@ fn classified(state: &mut State, shell: &mut shell::State, event: ClassifyEvent,
             };
             shell.say(text, !there, now);
         }
-        ClassifyEvent::Looked(waiting) => {
+        ClassifyEvent::FolderScanned(waiting) => {
             if let Some(job) = &mut state.job {
                 (job.done, job.total) = (0, 0);
                 job.title =
@@ -108,7 +108,7 @@ fn classified(state: &mut State, shell: &mut shell::State, event: ClassifyEvent,
             }
         }
         // Paths that overlap are one list here.
-        ClassifyEvent::Twice(_) => {}
+        ClassifyEvent::Duplicates(_) => {}
     }
     None
 }

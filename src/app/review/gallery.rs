@@ -264,14 +264,14 @@ fn paint_badges(ui: &Ui, verdict: &TileStatus<'_>, flagged: bool, frame: Rect) {
         let colour = if confirmed { theme::accent(dark) } else { theme::curves(dark).validation };
         ui.painter().circle_filled(corner, 9.5, colour);
         let tick = vec![corner + vec2(-4.5, 0.0), corner + vec2(-1.2, 3.6), corner + vec2(4.8, -3.8)];
-        ui.painter().line(tick, Stroke::new(2.0, theme::on_veil()));
+        ui.painter().line(tick, Stroke::new(2.0, theme::on_overlay()));
     }
     if flagged {
         // In a corner that nothing else uses.
         let pole = frame.left_top() + vec2(9.0, 8.0);
         let colour = theme::error_colour(ui);
-        ui.painter().circle_filled(pole + vec2(4.0, 6.0), 10.0, theme::veil());
-        ui.painter().line_segment([pole, pole + vec2(0.0, 13.0)], Stroke::new(1.6, theme::on_veil()));
+        ui.painter().circle_filled(pole + vec2(4.0, 6.0), 10.0, theme::overlay());
+        ui.painter().line_segment([pole, pole + vec2(0.0, 13.0)], Stroke::new(1.6, theme::on_overlay()));
         let flag = vec![pole, pole + vec2(9.0, 3.5), pole + vec2(0.0, 7.0)];
         ui.painter().add(egui::Shape::convex_polygon(flag, colour, Stroke::NONE));
     }

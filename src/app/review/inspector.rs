@@ -142,9 +142,9 @@ fn image_pane(
         paint_square(&painter, rect, square, state.verdict(own).label, tile == own);
     }
     if let Some(new) = memory.drag.filter(|d| d.cell.is_none()) {
-        let stroke = Stroke::new(2.0, theme::on_veil());
+        let stroke = Stroke::new(2.0, theme::on_overlay());
         let square = placed.rect(new.square);
-        painter.rect_stroke(square, 3.0, Stroke::new(4.0, theme::veil()), StrokeKind::Outside);
+        painter.rect_stroke(square, 3.0, Stroke::new(4.0, theme::overlay()), StrokeKind::Outside);
         painter.rect_stroke(square, 3.0, stroke, StrokeKind::Outside);
     }
     if response.clicked()
@@ -228,16 +228,16 @@ fn paint_square(painter: &egui::Painter, pane: Rect, square: Rect, label: &str, 
     // On an image, whose ground is bright.
     let colour = theme::label_colour(label, true);
     let width = if chosen { 3.0 } else { 1.6 };
-    painter.rect_stroke(square, 3.0, Stroke::new(width + 2.0, theme::veil()), StrokeKind::Outside);
+    painter.rect_stroke(square, 3.0, Stroke::new(width + 2.0, theme::overlay()), StrokeKind::Outside);
     painter.rect_stroke(square, 3.0, Stroke::new(width, colour), StrokeKind::Outside);
     if chosen || square.width() > 64.0 {
-        let galley = painter.layout_no_wrap(look_up(label), FontId::proportional(11.5), theme::on_veil());
+        let galley = painter.layout_no_wrap(look_up(label), FontId::proportional(11.5), theme::on_overlay());
         // Above the square, or inside it where the pane ends.
         let above = square.left_top() - vec2(0.0, galley.size().y + 5.0);
         let right = (pane.right() - galley.size().x - 8.0).max(pane.left() + 2.0);
         let at = pos2(above.x.clamp(pane.left() + 2.0, right), above.y.max(pane.top() + 2.0));
-        painter.rect_filled(Rect::from_min_size(at, galley.size() + vec2(8.0, 3.0)), 3.0, theme::veil());
-        painter.galley(at + vec2(4.0, 1.0), galley, theme::on_veil());
+        painter.rect_filled(Rect::from_min_size(at, galley.size() + vec2(8.0, 3.0)), 3.0, theme::overlay());
+        painter.galley(at + vec2(4.0, 1.0), galley, theme::on_overlay());
     }
 }
 
@@ -308,12 +308,13 @@ fn draw_squares(
     let words =
         tr!("Drag inside the chosen square to move it, its lower right corner to size it, elsewhere to add a cell");
     let at = response.rect.center_bottom() - vec2(0.0, 6.0);
-    let galley = ui.painter().layout(words, FontId::proportional(12.0), theme::on_veil(), response.rect.width() - 16.0);
+    let galley =
+        ui.painter().layout(words, FontId::proportional(12.0), theme::on_overlay(), response.rect.width() - 16.0);
     let place = Rect::from_center_size(at - vec2(0.0, galley.size().y / 2.0), galley.size() + vec2(10.0, 4.0));
     let painter =
         ui.ctx().layer_painter(egui::LayerId::new(egui::Order::Middle, response.id)).with_clip_rect(response.rect);
-    painter.rect_filled(place, 3.0, theme::veil());
-    painter.galley(place.min + vec2(5.0, 2.0), galley, theme::on_veil());
+    painter.rect_filled(place, 3.0, theme::overlay());
+    painter.galley(place.min + vec2(5.0, 2.0), galley, theme::on_overlay());
     if state.label_obstacle().is_some() {
         return;
     }

@@ -2,7 +2,7 @@
 
 use super::case::FilesLook;
 use super::heat_map::HeatKey;
-use super::message::{Effect, Event};
+use super::message::{Effect, Event, ReviewedFor};
 use super::state::State;
 use crate::app::jobs::{EventSender, JobContext, Notice};
 use crate::domain::CellId;
@@ -13,7 +13,7 @@ use crate::model::VettedModel;
 use crate::task::{Cancel, Generation, Monitor, Progress};
 use crate::workflow::{
     self, ClassifyEvent, ClassifyRequest, Export, OpenedSession, ResultBatch, SessionCommand, SessionEvent,
-    SessionWriter, UserError,
+    SessionWriter,
 };
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ impl Jobs {
             Effect::KeepLabels(edit) => self.tell_session(SessionCommand::Apply(edit, cx.operator.to_owned())),
             Effect::ChangeCase(change) => self.tell_session(SessionCommand::Case(change, cx.operator.to_owned())),
             Effect::Export(export) => self.export(export, state, cx),
-            Effect::ReviewedCells(train) => self.reviewed_cells(train),
+            Effect::ReviewedCells(what) => self.reviewed_cells(what),
             Effect::LoadRanges => self.load_ranges(),
             Effect::KeepRanges(ranges, set_aside) => self.keep_ranges(ranges, set_aside, cx.remembers),
             Effect::LookAtFiles(generation) => self.look_at_files(generation),
@@ -104,7 +104,7 @@ impl Jobs {
             match what {
                 Effect::AskImages => dialog
                     .set_title("Open images")
-                    .add_filter("Images", &crate::files::IMAGE_ENDINGS)
+                    .add_filter("Images", &crate::files::IMAGE_EXTENSIONS)
                     .add_filter("All files", &["*"])
                     .pick_files(),
                 Effect::AskWatch => dialog.set_title("A folder that images come into").pick_folder().map(|p| vec![p]),
@@ -205,15 +205,8 @@ impl Jobs {
                 digest: Some(key.image),
             };
             let found = workflow::explain(&request, &model, &Cancel::new(), &Progress::default());
-            events.send(Event::Heat(
-                generation,
-                key,
-                match found {
-                    Ok(Some(explained)) => Ok(Arc::new(explained.map)),
-                    Ok(None) => Err(UserError::new("")),
-                    Err(e) => Err(e),
-                },
-            ));
+            let found = found.map(|explained| explained.map(|e| Arc::new(e.map)));
+            events.send(Event::Heat(generation, key, found));
         });
     }
 
@@ -368,12 +361,12 @@ impl Jobs {
     }
 
     /// Makes a dataset of the reviewed cells, and goes to Train or Evaluate with it.
-    fn reviewed_cells(&self, train: bool) {
+    fn reviewed_cells(&self, what: ReviewedFor) {
         let own = self.session_folder.clone();
         self.with_session("reviewed-cells", move |events, session| {
             let out = own.map(|folder| folder.join("reviewed.csv"));
             match workflow::reviewed_cells(session, out.as_deref()) {
-                Ok(cells) => events.send(Event::ReviewedCells(cells.table, train)),
+                Ok(cells) => events.send(Event::ReviewedCells(cells.table, what)),
                 Err(e) => events.error(&e),
             }
         });

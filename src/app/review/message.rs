@@ -14,6 +14,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// What a dataset of the reviewed cells is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReviewedFor {
+    Training,
+    Evaluation,
+}
+
 /// What the user did that is not a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
@@ -94,7 +101,7 @@ pub enum Event {
     /// An image was classified again after its squares changed, as it was asked for the n-th time.
     Again(Generation, u64, Arc<ImageResult>),
     /// Where the model looked in a cell, or why there is no telling.
-    Heat(Generation, HeatKey, Result<Arc<HeatMap>, UserError>),
+    Heat(Generation, HeatKey, Result<Option<Arc<HeatMap>>, UserError>),
     /// The laboratory's ranges, as they are kept now.
     Ranges(Ranges),
     /// How far the run came; the session keeps the same.
@@ -115,8 +122,8 @@ pub enum Event {
     Chosen(Vec<PathBuf>),
     /// A folder was chosen to watch.
     Watch(PathBuf),
-    /// A dataset of the reviewed cells was made: to train on (`true`), or to evaluate on.
-    ReviewedCells(PathBuf, bool),
+    /// A dataset of the reviewed cells was made.
+    ReviewedCells(PathBuf, ReviewedFor),
 }
 
 /// What should be done outside.
@@ -139,7 +146,7 @@ pub enum Effect {
     /// Ask where to, then write.
     Export(Export),
     /// Make a dataset of the reviewed cells, and go to Train (`true`) or Evaluate with it.
-    ReviewedCells(bool),
+    ReviewedCells(ReviewedFor),
     /// Read the laboratory's ranges.
     LoadRanges,
     /// Keep the laboratory's ranges; a file that cannot be read is set aside first (`true`), or nothing is written.

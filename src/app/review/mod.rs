@@ -34,7 +34,7 @@ pub use commands::{checked, command, enabled, refusal};
 pub use events::event;
 pub(crate) use jobs::Jobs;
 pub(crate) use memory::Memory;
-pub use message::{Effect, Event, Input};
+pub use message::{Effect, Event, Input, ReviewedFor};
 pub(crate) use page::{dialog, keys, page};
 pub use state::{Dialog, Filter, Kind, State};
 pub use update::{input, reopen, tick, use_model};

@@ -105,11 +105,11 @@ pub fn matrix_ink(dark: bool, share: f32) -> Color32 {
 }
 
 /// Over the window while files are dragged.
-pub fn veil() -> Color32 {
+pub fn overlay() -> Color32 {
     Color32::from_black_alpha(150)
 }
 
-pub fn on_veil() -> Color32 {
+pub fn on_overlay() -> Color32 {
     Color32::WHITE
 }
 

@@ -42,11 +42,11 @@ pub enum ClassifyEvent {
     /// This many files will be looked at, of this many in the list.
     Listed(usize, usize),
     /// This many files were named by several of the paths; each is looked at once.
-    Twice(usize),
+    Duplicates(usize),
     /// Files that were known and are not there any more.
-    Gone(Vec<PathBuf>),
+    FilesRemoved(Vec<PathBuf>),
     /// A watched folder was looked at: how many images are still being written.
-    Looked(usize),
+    FolderScanned(usize),
     /// A watched folder cannot be read now, or can be read again.
     Reachable(bool),
     /// The model is loaded; this is what runs.
@@ -96,7 +96,7 @@ pub fn classify(
         .entries
         .retain(|e| e.error.is_some() || request.known.get(&e.path).is_none_or(|k| files::facts(&e.path) != Some(*k)));
     if listing.twice > 0 {
-        monitor.event(ClassifyEvent::Twice(listing.twice))?;
+        monitor.event(ClassifyEvent::Duplicates(listing.twice))?;
     }
     monitor.event(ClassifyEvent::Listed(listing.entries.len(), total))?;
     round(&listing.entries, request, model, monitor, &mut |event| Some(event))
@@ -120,7 +120,7 @@ fn tell_lost(
     let known_below = |root: &Path| request.known.keys().any(|p| p.starts_with(root));
     let waited: Vec<PathBuf> = away.into_iter().filter(|root| known_below(root)).cloned().collect();
     if !gone.is_empty() {
-        monitor.event(ClassifyEvent::Gone(gone))?;
+        monitor.event(ClassifyEvent::FilesRemoved(gone))?;
     }
     if !waited.is_empty() {
         monitor.event(ClassifyEvent::Reachable(false))?;

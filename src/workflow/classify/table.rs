@@ -135,7 +135,7 @@ pub fn classify_to(
                     cancel.cancel();
                 }
             }
-            ClassifyEvent::Looked(_) if std::mem::take(&mut written) => table.put(&[], true)?,
+            ClassifyEvent::FolderScanned(_) if std::mem::take(&mut written) => table.put(&[], true)?,
             _ => {}
         }
         monitor.event(event);

@@ -122,7 +122,7 @@ pub fn watch(
                 None => found,
             });
         }
-        monitor.event(ClassifyEvent::Looked(waiting))?;
+        monitor.event(ClassifyEvent::FolderScanned(waiting))?;
         let pause = PAUSE.max(begun.elapsed() * SHARE);
         let until = Instant::now() + pause;
         while Instant::now() < until && !monitor.is_cancelled() {

@@ -13,7 +13,7 @@ use crate::files::{
     write_atomic,
 };
 use crate::task::{Cancel, Pause};
-use crate::training::{Checkpoint, Control, CpuEngine, Observer, Source, StepMetrics, Stop, TrainState, Trainer};
+use crate::training::{Checkpoint, Control, CpuEngine, Observer, StepMetrics, Stop, TensorSource, TrainState, Trainer};
 use crate::workflow::{Phase, UserError};
 use std::path::Path;
 use std::time::Instant;
@@ -39,7 +39,7 @@ pub fn train(
     let run = Run::new(prepared, options)?;
     let cells = run.cells();
     let activations;
-    let inputs: &dyn Source = if run.first == 0 {
+    let inputs: &dyn TensorSource = if run.first == 0 {
         &cells
     } else {
         match run.activations(&cells, monitor)? {

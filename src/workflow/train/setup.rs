@@ -8,7 +8,7 @@ use crate::files::{digest_of, memory_available};
 use crate::model::Network;
 use crate::task::cores;
 use crate::training::{
-    Activations, CellSource, CpuEngine, GradientEngine, InputScaling, Net, RecipeKind, Stop, TrainState,
+    Activations, AugmentedCells, CpuEngine, GradientEngine, InputScaling, Net, RecipeKind, Stop, TrainState,
     TrainingDevice, fitting_batch, gpu_engine,
 };
 use crate::workflow::{Phase, UserError};
@@ -58,8 +58,8 @@ impl<'a> Run<'a> {
         cells.filter(|(_, c)| c.part == Some(part)).map(|(i, c)| (i, c.class)).collect()
     }
 
-    pub(super) fn cells(&self) -> CellSource<'_> {
-        CellSource {
+    pub(super) fn cells(&self) -> AugmentedCells<'_> {
+        AugmentedCells {
             cache: &self.prepared.cache,
             cells: &self.cuts,
             scaling: InputScaling::new(&self.prepared.start.spec),
@@ -70,7 +70,7 @@ impl<'a> Run<'a> {
     /// What the frozen layers make of the cells. `None` when cancelled.
     pub(super) fn activations(
         &self,
-        cells: &CellSource<'_>,
+        cells: &AugmentedCells<'_>,
         monitor: &mut TrainMonitor<'_>,
     ) -> Result<Option<Activations>, UserError> {
         monitor.event(TrainProgress::Phase(Phase::FrozenLayers));

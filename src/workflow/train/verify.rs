@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::report::history_csv;
 use crate::task::{Cancel, cores};
-use crate::training::{CpuEngine, Net, Source, Trainer, fit_ood_detector, logits_of, with_calibrated_threshold};
+use crate::training::{CpuEngine, Net, TensorSource, Trainer, fit_ood_detector, logits_of, with_calibrated_threshold};
 use crate::workflow::{Phase, UserError, now};
 use std::path::Path;
 
@@ -31,7 +31,7 @@ const FAMILIAR: usize = 1500;
 pub(super) fn verify_and_write(
     run: &Run<'_>,
     trainer: &Trainer<'_>,
-    inputs: &dyn Source,
+    inputs: &dyn TensorSource,
     weights: &[f32],
     trained_on: Option<&str>,
     outcome: &mut TrainOutcome,
