@@ -197,7 +197,7 @@ impl<E: Send + 'static> EventSender<E> {
     pub fn write_where_asked(&self, name: &str, bytes: &[u8]) {
         let Some(path) = self.file_where_asked(name) else { return };
         let _must_end = self.must_end();
-        let written = workflow::write_export(&path, bytes);
+        let written = workflow::write_output(&path, bytes);
         self.written(path, &written);
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn explain(a: &Explain) -> Result<Exit, UserError> {
         eprint_line("interrupted; nothing was written");
         return Ok(Exit::Interrupted);
     };
-    workflow::write_export(&a.out, &workflow::explained_png(&a.image, &found, a.opacity)?)?;
+    workflow::write_output(&a.out, &workflow::explained_png(&a.image, &found, a.opacity)?)?;
     let label = |class: usize| model.card().classes.label(class).unwrap_or("");
     let (top, p) = found.probabilities.top();
     eprint_line(&format!("written: {}", display_path(&a.out)));

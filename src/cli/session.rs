@@ -112,7 +112,7 @@ fn export(
 fn put(out: Option<&Path>, bytes: &[u8]) -> Result<Exit, UserError> {
     match out {
         Some(out) => {
-            workflow::write_export(out, bytes)?;
+            workflow::write_output(out, bytes)?;
             eprint_line(&format!("written: {}", display_path(out)));
             Ok(Exit::Fine)
         }

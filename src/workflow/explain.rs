@@ -102,21 +102,16 @@ impl Explainer {
         })?;
         let one = 3 * card.tensor.size * card.tensor.size;
         let tensor = &prepared.tensors[at * one..][..one];
-        let user_error = |e: crate::inference::EngineError| UserError::new(e.to_string());
-        let probabilities = engine
-            .run(tensor.to_vec(), 1)
-            .map_err(user_error)?
-            .into_iter()
-            .next()
-            .ok_or_else(|| UserError::new("no answer"))?;
+        let answers = engine.run(tensor.to_vec(), 1)?;
+        let probabilities = answers.into_iter().next().ok_or_else(|| UserError::new("no answer"))?;
         let class = class.unwrap_or_else(|| probabilities.top().0);
         let exact = match head {
-            Some(head) => activation_map(engine, head, tensor, class).map_err(user_error)?,
+            Some(head) => activation_map(engine, head, tensor, class)?,
             None => None,
         };
         let map = match exact {
             Some(map) => Some(map),
-            None => occlusion_map(engine, card, tensor, class, cancel, progress).map_err(user_error)?,
+            None => occlusion_map(engine, card, tensor, class, cancel, progress)?,
         };
         Ok(map.map(|map| Explained { map, square: prepared.squares[at].1, probabilities, class }))
     }

@@ -114,14 +114,13 @@ pub fn session_report_with_heat_maps(
     let mut report = session_report(session)?;
     let model = open_model(model)?;
     let store = look(session)?;
-    let say = |e: crate::session::StoreError| UserError::new(e.to_string());
-    let made = store.made_with().map_err(say)?;
+    let made = store.made_with()?;
     let with = made.as_deref().and_then(ResultProvenance::from_text);
     if with.as_ref().is_none_or(|w| w.model != model.card().digest.to_string()) {
         let name = with.map_or_else(|| "an unknown model".to_owned(), |w| format!("{} ({})", w.name, w.model));
         return Err(UserError::new(format!("the session's results were made by {name}; name it with --model")));
     }
-    let results = made.as_deref().map_or(Ok(Vec::new()), |m| store.results(m)).map_err(say)?;
+    let results = made.as_deref().map_or(Ok(Vec::new()), |m| store.results(m))?;
     let picks = pick_cells(results.iter().map(|r| &*r.result), &model.card().classes);
     report.heat_maps = heat_map_examples(&picks, &model, Provider::Auto, &OwnSquares::new(), cancel, progress)?;
     Ok(report)

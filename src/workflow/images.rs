@@ -4,6 +4,7 @@
 
 use super::UserError;
 use super::laboratory::slide_of;
+use super::output::write_own;
 use super::sessions::{RESEARCH, look};
 use crate::domain::{CellResult, Digest, Outcome, Role, Square, role};
 use crate::files::{
@@ -47,11 +48,10 @@ pub struct ReviewedCells {
 
 fn reviewed(session: &Path) -> Result<Vec<Reviewed>, UserError> {
     let store = look(session)?;
-    let say = |e: crate::session::StoreError| UserError::new(e.to_string());
-    let labels = store.labels().map_err(say)?;
-    let made = store.made_with().map_err(say)?.unwrap_or_default();
+    let labels = store.labels()?;
+    let made = store.made_with()?.unwrap_or_default();
     let mut cells: HashMap<Digest, (PathBuf, Vec<CellResult>)> = HashMap::new();
-    for kept in store.results(&made).map_err(say)? {
+    for kept in store.results(&made)? {
         if let (Outcome::Cells(all), Some(image)) = (&kept.result.outcome, kept.result.digest) {
             cells.insert(image, (kept.result.path.clone(), all.clone()));
         }
@@ -125,9 +125,7 @@ pub fn reviewed_cells(session: &Path, out: Option<&Path>) -> Result<ReviewedCell
     let (counts, by_slide) = counts(&cells);
     let rows: Vec<(String, &Reviewed, Square)> =
         cells.iter().map(|c| (absolute(&c.path).to_string_lossy().into_owned(), c, c.square)).collect();
-    create_folder(path.parent().unwrap_or(Path::new(".")))
-        .and_then(|()| write_atomic(&path, &table(&rows, by_slide)))
-        .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&path))))?;
+    write_own(&path, &table(&rows, by_slide))?;
     Ok(ReviewedCells { table: path, counts, grouped_by_slide: by_slide })
 }
 

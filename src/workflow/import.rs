@@ -2,10 +2,11 @@
 //! what is left as questions. The answer is kept beside the program by the file's digest; the file itself is never changed.
 
 use super::UserError;
+use super::output::{write_output, write_own};
 use super::rewrite::rewritten;
 use crate::domain::Digest;
 use crate::domain::Square;
-use crate::files::{create_folder, data_file, display_path, read_bounded, remove_file, same_file, write_atomic};
+use crate::files::{data_file, display_path, read_bounded, remove_file, same_file};
 use crate::imaging::{self, CellSource, RgbImage};
 use crate::inference::{Engine, Provider, decode_file, self_test_tensor};
 use crate::metrics::Interval;
@@ -246,11 +247,7 @@ impl ModelImport {
         let model = self.model()?;
         let place = kept_place(self.onnx.digest())?;
         let text = serde_json::to_vec_pretty(&self.manifest()?)?;
-        place
-            .parent()
-            .map_or(Ok(()), create_folder)
-            .and_then(|()| write_atomic(&place, &text))
-            .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&place))))?;
+        write_own(&place, &text)?;
         Ok(model)
     }
 }
@@ -316,8 +313,7 @@ pub fn save_as_ours(import: &ModelImport, name: Option<&str>, out: &Path) -> Res
     let copy = rewritten(import.onnx.bytes(), &manifest, "the copy")?;
     Engine::load(&copy, Provider::Cpu, 1)
         .map_err(|e| UserError::new(format!("the copy does not pass its self-test: {e}")))?;
-    write_atomic(out, copy.bytes())
-        .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))?;
+    write_output(out, copy.bytes())?;
     Ok(copy)
 }
 

@@ -217,13 +217,9 @@ pub struct SessionFiles {
 /// When it is not there, or no session.
 pub fn session_files(session: &Path) -> Result<SessionFiles, UserError> {
     let store = look(session)?;
-    let results = kept(&store).map_err(say)?.1;
+    let results = kept(&store)?.1;
     let alike = super::fields::fields_alike(&results, &Cancel::new(), &Progress::default());
     Ok(SessionFiles { changed: not_as_looked_at(&results), alike })
-}
-
-fn say(e: StoreError) -> UserError {
-    UserError::new(e.to_string())
 }
 
 /// What a session's results were made with, and the results.
@@ -267,11 +263,11 @@ fn standing(store: &Store, record: &CaseRecord) -> Result<Snapshot, UserError> {
 
 /// The same, and what became of each label. What was signed stands as it was when its files were looked at.
 pub(super) fn counted(store: &Store, record: &CaseRecord) -> Result<(Snapshot, BTreeMap<CellKey, Counted>), UserError> {
-    let (with, results) = kept(store).map_err(say)?;
+    let (with, results) = kept(store)?;
     // A model that has no result here suggested nothing.
     let with = with.filter(|_| !results.is_empty());
-    let labels = store.labels().map_err(say)?;
-    let confirmations = store.confirmed().map_err(say)?;
+    let labels = store.labels()?;
+    let confirmations = store.confirmed()?;
     let images = results
         .iter()
         .map(|k| CaseImage { result: &k.result, on_disk: if record.locked() { OnDisk::Same } else { on_disk(k) } })
@@ -282,12 +278,12 @@ pub(super) fn counted(store: &Store, record: &CaseRecord) -> Result<(Snapshot, B
         classes: with.map_or_else(Vec::new, |w| w.classes),
         labels: labels.iter().map(|(k, v)| (*k, v)).collect(),
         confirmations: Some(&confirmations),
-        run: store.noted(RUN).map_err(say)?.map(|r| RunRecord::from_text(&r)),
+        run: store.noted(RUN)?.map(|r| RunRecord::from_text(&r)),
         facts: case_facts(record),
         ranges: load_ranges(),
         same_fields: field_groups(record, SAME_FIELDS),
         other_fields: field_groups(record, OTHER_FIELDS),
-        alike: store.noted(ALIKE).map_err(say)?.map_or_else(Vec::new, |t| groups_in(&t)),
+        alike: store.noted(ALIKE)?.map_or_else(Vec::new, |t| groups_in(&t)),
     };
     Ok(input.count(&now()))
 }
@@ -298,9 +294,9 @@ pub(super) fn counted(store: &Store, record: &CaseRecord) -> Result<(Snapshot, B
 /// When it is not there, or no session, or what was signed cannot be read.
 pub fn session_report(path: &Path) -> Result<SlideReport, UserError> {
     let store = look(path)?;
-    let record = store.case().map_err(say)?;
+    let record = store.case()?;
     let mut report = case_report(&record, || standing(&store, &record))?;
-    report.anchor = Some(store.anchor().map_err(say)?);
+    report.anchor = Some(store.anchor()?);
     Ok(report)
 }
 

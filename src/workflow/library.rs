@@ -2,6 +2,7 @@
 //! changed; a name given here stands beside the folder, and what is removed goes to the trash.
 
 use super::import::{OpenedModel, keep_answer, look_at_model, refused};
+use super::output::{write_output, write_own};
 use super::{UserError, default_model, load_settings, open_model};
 use crate::domain::Digest;
 use crate::files::{
@@ -108,9 +109,7 @@ pub fn install_model(path: &Path) -> Result<PathBuf, UserError> {
         .take(60)
         .collect();
     let target = folder.join(format!("{}-{}.onnx", safe.trim_matches(['.', '_']), model.card().digest.short()));
-    create_folder(&folder)
-        .and_then(|()| write_atomic(&target, model.bytes()))
-        .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&target))))?;
+    write_own(&target, model.bytes())?;
     Ok(target)
 }
 
@@ -153,7 +152,7 @@ pub fn export_model(path: Option<&Path>, out: &Path) -> Result<(), UserError> {
         None => default_model()?.bytes().to_vec(),
         Some(path) => read_bounded(path, MAX_MODEL_BYTES).map_err(|e| refused(path, &e))?.bytes,
     };
-    write_atomic(out, &bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))
+    write_output(out, &bytes)
 }
 
 /// The model that the window begins with, where the user chose one; one that is gone is not.

@@ -1,8 +1,9 @@
 //! A map of cells: those that the model sees alike lie together. As a table or an image; the window draws its own.
 
+use super::output::write_output;
 use super::{ClassifyEvent, ClassifyMonitor, ClassifyRequest, UserError, classify};
 use crate::domain::{CellId, Outcome};
-use crate::files::{display_path, write_atomic};
+use crate::files::display_path;
 use crate::inference::{CellFeatures, SKETCH};
 use crate::metrics::embed;
 use crate::model::VettedModel;
@@ -86,6 +87,6 @@ pub fn write_map(
         "svg" => map_svg(&cells, labels).into_bytes(),
         _ => svg_to_png(&map_svg(&cells, labels)).ok_or_else(|| UserError::new("the image could not be drawn"))?,
     };
-    write_atomic(out, &bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))?;
+    write_output(out, &bytes)?;
     Ok(Some((cells.len(), without)))
 }

@@ -123,18 +123,17 @@ fn answer_of<T: serde::de::DeserializeOwned>(mut command: Command, cancel: &Canc
 /// # Errors
 /// Why it cannot run the model.
 pub fn measure_one(model: &VettedModel, provider: Provider) -> Result<Measured, UserError> {
-    let user_error = |e: &dyn std::fmt::Display| UserError::new(e.to_string());
     let cells = cells(model);
     let one = cells.len() / CELLS;
-    let mut cpu = Engine::load(model, Provider::Cpu, 1).map_err(|e| user_error(&e))?;
-    let expected = all(&mut cpu, &cells, 4).map_err(|e| user_error(&e))?;
+    let mut cpu = Engine::load(model, Provider::Cpu, 1)?;
+    let expected = all(&mut cpu, &cells, 4)?;
     drop(cpu);
     let before = peak_memory().unwrap_or(0.0);
     let since = Instant::now();
-    let mut engine = Engine::load(model, provider, 1).map_err(|e| user_error(&e))?;
-    engine.run(cells[..one].to_vec(), 1).map_err(|e| user_error(&e))?;
+    let mut engine = Engine::load(model, provider, 1)?;
+    engine.run(cells[..one].to_vec(), 1)?;
     let start = since.elapsed().as_secs_f64() * 1e3;
-    let got = all(&mut engine, &cells, 4).map_err(|e| user_error(&e))?;
+    let got = all(&mut engine, &cells, 4)?;
     let nodes = engine.report().to_line();
     let (mut rate, mut batch) = (0.0, 1);
     let sizes: &[usize] = if provider == Provider::Cpu { &[1, 4, 8] } else { &[1, 8, 32] };
@@ -157,9 +156,9 @@ pub fn measure_one(model: &VettedModel, provider: Provider) -> Result<Measured, 
                     .map(|w| w.join().unwrap_or_else(|_| Err(UserError::new("internal error in a worker"))))
                     .collect()
             });
-            rates.into_iter().sum::<Result<f64, UserError>>().map_err(|e| user_error(&e))?
+            rates.into_iter().sum::<Result<f64, UserError>>()?
         } else {
-            pace(&mut engine, &tensors, size).map_err(|e| user_error(&e))?
+            pace(&mut engine, &tensors, size)?
         };
         if found > rate {
             (rate, batch) = (found, size);

@@ -23,6 +23,7 @@ mod map;
 mod measure;
 mod models;
 mod openable;
+mod output;
 mod phase;
 mod probe;
 mod quantize;
@@ -63,6 +64,7 @@ pub use map::{CellPlaces, place_cells, write_map};
 pub use measure::{add_provider, fetch_destination, fetch_provider, measure, measure_one, record_text, try_provider};
 pub use models::{default_model, export_triton, open_model};
 pub use openable::openable;
+pub use output::write_output;
 pub use phase::Phase;
 pub use probe::{LEAST, Probed, probe};
 pub use quantize::{QuantizeOptions, Quantized, USUAL_LOSS, quantize};
@@ -70,7 +72,7 @@ pub use recent::{Settings, load_settings, remember_recent, save_settings};
 pub use session_import::{Imported, import_session};
 pub use session_writer::{Emit, OpenedSession, ResultBatch, SessionCommand, SessionEvent, SessionWriter};
 pub use sessions::{
-    ListedSession, SessionFacts, holder, list_sessions, now, session_facts, session_path, verify_session, write_export,
+    ListedSession, SessionFacts, holder, list_sessions, now, session_facts, session_path, verify_session,
 };
 pub use thumbnails::{ImageKey, ThumbnailReader};
 pub use train::{

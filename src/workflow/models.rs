@@ -2,7 +2,8 @@
 
 use super::UserError;
 use super::import::{OpenedModel, look_at_model};
-use crate::files::{create_folder, digest_of, display_path, holds_something, write_atomic};
+use super::output::write_own;
+use crate::files::{digest_of, display_path, holds_something};
 use crate::model::{EMBEDDED_NAME, TritonModel, VettedModel, embedded_bytes, triton_files, vet};
 use std::path::{Path, PathBuf};
 
@@ -44,9 +45,7 @@ pub fn export_triton(model: &VettedModel, out: &Path) -> Result<PathBuf, UserErr
     }
     for (path, bytes) in files {
         let path = folder.join(path);
-        create_folder(path.parent().unwrap_or(out))
-            .and_then(|()| write_atomic(&path, &bytes))
-            .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&path))))?;
+        write_own(&path, &bytes)?;
     }
     Ok(folder)
 }

@@ -2,7 +2,7 @@
 //! back. Images are known by digest: a table from another machine fits wherever the same images are.
 
 use super::UserError;
-use crate::files::{data_file, digest_of, display_name, display_path, walk, write_atomic};
+use crate::files::{data_file, digest_of, display_name, display_path, walk};
 use crate::session::{Store, Verification};
 use std::path::{Path, PathBuf};
 
@@ -71,14 +71,13 @@ pub fn list_sessions() -> Result<Vec<ListedSession>, UserError> {
 /// When it is not there, or no session.
 pub fn session_facts(path: &Path) -> Result<SessionFacts, UserError> {
     let store = look(path)?;
-    let say = |e: crate::session::StoreError| UserError::new(e.to_string());
-    let labels = store.labels().map_err(say)?;
+    let labels = store.labels()?;
     Ok(SessionFacts {
         path: path.to_owned(),
-        folders: store.folders().map_err(say)?,
+        folders: store.folders()?,
         cells: labels.len(),
         changed: labels.values().filter(|v| v.label != v.suggested).count(),
-        edits: store.audit().map_err(say)?.len(),
+        edits: store.audit()?.len(),
     })
 }
 
@@ -87,14 +86,6 @@ pub(super) fn look(path: &Path) -> Result<Store, UserError> {
         return Err(UserError::new(format!("there is no session {}", display_path(path))));
     }
     Store::look(path).map_err(UserError::from)
-}
-
-/// Writes an export to a file, whole or not at all.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write_export(out: &Path, bytes: &[u8]) -> Result<(), UserError> {
-    write_atomic(out, bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))
 }
 
 /// Checks a session's audit trail.

@@ -204,10 +204,7 @@ fn keyboard(ui: &mut Ui, cx: &Cx<'_>, waiting: Option<Command>, asked: &mut Aske
     ScrollArea::vertical().max_height(440.0).auto_shrink([false, true]).show(ui, |ui| {
         Grid::new("keys").num_columns(3).striped(true).show(ui, |ui| {
             for (keys, what) in [
-                (
-                    tr!("Arrows, Page, Home, End"),
-                    tr!("Move through the gallery; in the matrix, from number to number"),
-                ),
+                (tr!("Arrows, Page, Home, End"), tr!("Move through the gallery; in the matrix, from number to number")),
                 (tr!("Click, Ctrl, Shift"), tr!("Choose one; add or take out one; choose a range")),
                 (tr!("Drag between tiles, Shift+drag"), tr!("Choose what the band touches")),
                 (tr!("Drag a tile to a class"), tr!("Label it, and what is chosen with it")),

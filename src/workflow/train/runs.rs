@@ -1,12 +1,12 @@
 //! The folder of trained models: where a new one goes, which runs were left unfinished, how earlier ones learnt.
 
-use super::super::{UserError, open_model};
+use super::super::{UserError, open_model, write_output};
 use super::outcome::{TrainMonitor, TrainOutcome, checkpoint_of};
 use super::plan::PreparedDataset;
 use super::request::{TrainOptions, TrainRequest};
 use super::run::train;
 use crate::domain::EpochRow;
-use crate::files::{create_folder, display_path, is_file, read_bounded, remove_file, walk, write_atomic};
+use crate::files::{create_folder, display_path, is_file, read_bounded, remove_file, walk};
 use crate::task::Pause;
 use crate::training::{Recipe, Stop};
 use serde::{Deserialize, Serialize};
@@ -98,8 +98,7 @@ fn note_of(out: &Path) -> PathBuf {
 /// When it cannot be written, in words.
 fn remember_run(run: &UnfinishedRun) -> Result<(), UserError> {
     let bytes = serde_json::to_vec_pretty(run)?;
-    let path = note_of(&run.out);
-    write_atomic(&path, &bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(&path))))
+    write_output(&note_of(&run.out), &bytes)
 }
 
 /// Forgets a run: its note and its checkpoint. The model, where there is one, stays.
