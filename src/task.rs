@@ -73,7 +73,6 @@ impl Progress {
         self.0.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Steps done.
     pub fn done(&self) -> usize {
         self.0.0.load(Ordering::Relaxed)
     }

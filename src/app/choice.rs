@@ -25,7 +25,6 @@ impl Page {
         }
     }
 
-    /// A sentence about it.
     pub fn tooltip(self) -> &'static str {
         match self {
             Self::Review => "See every cell and its label",

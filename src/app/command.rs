@@ -412,7 +412,6 @@ impl Command {
         look_up(self.row().synonyms)
     }
 
-    /// A sentence about it.
     pub fn tooltip(self) -> String {
         look_up(self.row().tooltip)
     }

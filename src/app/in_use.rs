@@ -14,7 +14,6 @@ pub struct ModelInUse {
     pub path: Option<PathBuf>,
     /// The model before another one was taken into use: none, the bundled one, or a file.
     pub before: Option<Option<PathBuf>>,
-    /// The provider asked for.
     pub provider: Provider,
 }
 

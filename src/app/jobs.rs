@@ -35,7 +35,6 @@ pub enum Notice {
 #[derive(Debug)]
 pub enum Message<E> {
     Page(E),
-    /// For the shell.
     Notice(Notice),
 }
 
@@ -245,7 +244,6 @@ fn free_name(name: &str) -> Result<PathBuf, UserError> {
 /// What jobs of every page are told of the rest of the window.
 pub struct JobContext<'a> {
     pub model: &'a VettedModel,
-    /// The provider asked for.
     pub provider: Provider,
     /// Initials of who sits here.
     pub operator: &'a str,

@@ -58,7 +58,6 @@ pub struct Unscored {
     pub file_digest: Option<Digest>,
     /// Its square, where the dataset says one.
     pub given: Option<Square>,
-    /// Its reference class.
     pub reference: usize,
     /// Why it failed; `None` where no white cell was found.
     pub error: Option<String>,
@@ -67,7 +66,6 @@ pub struct Unscored {
 /// An evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluated {
-    /// The model's classes.
     pub labels: Vec<String>,
     pub model: String,
     /// The model's digest, hexadecimal.

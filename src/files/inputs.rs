@@ -87,7 +87,6 @@ fn own(path: &Path) -> bool {
 /// What a file holds, as its first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// Nothing.
     Empty,
     /// A table that this program writes: which of them.
     Table(usize),

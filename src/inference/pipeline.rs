@@ -37,7 +37,6 @@ pub enum Schedule {
 /// What a cell's row carries of its pooled features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CellFeatures {
-    /// Nothing.
     #[default]
     None,
     /// A [`sketch`] of them, for finding cells that look alike.
@@ -48,7 +47,6 @@ pub enum CellFeatures {
 /// How to run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The provider asked for.
     pub provider: Provider,
     /// Which cells of an image.
     pub cells: Cells,

@@ -55,7 +55,6 @@ pub struct CaseInput<'a> {
     pub run: Option<RunRecord>,
     /// What was entered.
     pub facts: CaseFacts,
-    /// The laboratory's ranges.
     pub ranges: Ranges,
     /// Images of one field each, as the user agreed.
     pub same_fields: Vec<Vec<Digest>>,

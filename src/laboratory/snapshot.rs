@@ -21,7 +21,6 @@ const NAMED: usize = 10;
 pub struct Snapshot {
     /// What was entered.
     pub case: CaseFacts,
-    /// The laboratory's ranges.
     pub ranges: Vec<ReferenceRange>,
     /// Labels that are listed even where none was counted.
     pub classes: Vec<String>,

@@ -52,7 +52,6 @@ impl Confusion {
         self.counts.chunks_exact(self.classes)
     }
 
-    /// All cells.
     pub fn total(&self) -> usize {
         self.counts.iter().sum()
     }
@@ -61,7 +60,6 @@ impl Confusion {
         (0..self.classes).map(|c| self.count(c, c)).sum()
     }
 
-    /// Cells called `class`.
     pub fn predicted(&self, class: usize) -> usize {
         (0..self.classes).map(|t| self.count(t, class)).sum()
     }

@@ -32,7 +32,6 @@ pub struct Evaluation {
     /// Cells.
     pub n: usize,
     pub groups: usize,
-    /// The matrix.
     pub confusion: Confusion,
     /// Share right.
     pub accuracy: Estimate,
@@ -44,7 +43,6 @@ pub struct Evaluation {
     pub weighted_average: [Estimate; 3],
     /// Cohen's kappa; none where chance alone agrees always.
     pub kappa: Option<Estimate>,
-    /// Matthews' correlation coefficient.
     pub matthews: Estimate,
     /// Mean negative log-likelihood, natural logarithm.
     pub log_loss: Estimate,

@@ -6,9 +6,7 @@ const Z: f64 = 1.959_963_984_540_054;
 /// Lower and upper bound.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Interval {
-    /// Lower bound.
     pub low: f64,
-    /// Upper bound.
     pub high: f64,
 }
 
@@ -47,9 +45,7 @@ impl How {
 /// A score, its 95 % interval, and where that comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// The score.
     pub value: f64,
-    /// Its 95 % interval.
     pub interval: Option<Interval>,
     /// Where the interval comes from.
     pub how: How,

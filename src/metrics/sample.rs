@@ -53,12 +53,10 @@ impl Sample {
         self.classes
     }
 
-    /// Number of cells.
     pub fn len(&self) -> usize {
         self.references.len()
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.references.is_empty()
     }

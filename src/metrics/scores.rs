@@ -18,7 +18,6 @@ pub struct Scores {
     pub weighted_average: (ClassScores, Option<Interval>),
     /// Each class; what is not defined is none.
     pub per_class: Vec<ClassEvaluation>,
-    /// The counts.
     pub confusion: Confusion,
 }
 

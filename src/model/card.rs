@@ -245,7 +245,6 @@ pub struct ModelCard {
     pub made: Vec<(&'static str, String)>,
     pub licence: String,
     pub intended_use: String,
-    /// Author, where named.
     pub author: String,
     /// Operators of the graph and how often each occurs.
     pub operators: Vec<(String, usize)>,

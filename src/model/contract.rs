@@ -148,7 +148,6 @@ impl Draft {
 }
 
 impl OutputHead {
-    /// The output's name.
     pub fn name(&self) -> &str {
         let (OutputKind::Logits(name) | OutputKind::Probabilities(name)) = &self.kind;
         name

@@ -28,11 +28,8 @@ pub enum LayerKind {
 pub struct Layer {
     /// Its name in the file; the weights are `NAME.weight` and `NAME.bias` when written.
     pub name: String,
-    /// What it computes.
     pub kind: LayerKind,
-    /// Channels in.
     pub inputs: usize,
-    /// Channels out.
     pub outputs: usize,
     /// 1 or 2.
     pub stride: usize,
@@ -61,7 +58,6 @@ pub struct Network {
 /// Why a graph is not one of this family.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NetworkError {
-    /// The file itself.
     #[error(transparent)]
     Vet(#[from] VetError),
     /// A piece that is not known.
@@ -144,7 +140,6 @@ impl Network {
 /// A network, its numbers, and the names of its graph's ends.
 #[derive(Debug, Clone)]
 pub struct ReadNetwork {
-    /// Its shape.
     pub network: Network,
     /// Its numbers, as [`Network`] says; without a head where the file has none.
     pub values: Vec<f32>,

@@ -146,13 +146,11 @@ impl TrainingRecord {
         }
     }
 
-    /// How many images.
     pub fn len(&self) -> usize {
         // Four letters hold three bytes.
         self.digests.trim_end_matches('=').len() * 3 / 4 / DIGEST
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

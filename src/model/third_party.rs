@@ -49,7 +49,6 @@ pub enum Family {
 /// What the file says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
-    /// The image's input.
     pub input: String,
     /// `[3, H, W]` and not `[H, W, 3]`.
     pub channels_first: bool,
@@ -63,7 +62,6 @@ pub struct Facts {
     pub family: Option<Family>,
     /// Who wrote the file: `pytorch`, `tf2onnx`, …
     pub producer: String,
-    /// Its metadata.
     pub properties: BTreeMap<String, String>,
 }
 

@@ -32,7 +32,6 @@ pub enum VetError {
     TooLarge(usize),
     #[error("not an ONNX file; export the network as ONNX (torch.onnx.export, tf2onnx)")]
     NotOnnx,
-    /// Ends early.
     #[error("the ONNX file is cut off; copy or export it again")]
     Truncated,
     #[error("the graph's structure alone has {0} bytes, which no image classifier needs")]

@@ -113,7 +113,6 @@ impl EditAction {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
     pub action: EditAction,
-    /// The cells.
     pub changes: Vec<Change>,
     /// Why, where the user gave a reason.
     pub reason: String,

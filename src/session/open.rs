@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 /// An opened session, and what the user should know about how it was opened.
 #[derive(Debug)]
 pub struct Opened {
-    /// The session.
     pub store: Store,
     /// What was said: set aside, read-only and why, signed things that were changed.
     pub said: Vec<String>,

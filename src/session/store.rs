@@ -40,7 +40,6 @@ pub enum StoreError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub image: Digest,
-    /// Its file.
     pub path: PathBuf,
 }
 

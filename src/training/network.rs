@@ -56,7 +56,6 @@ impl Net {
         Self { network: network.clone(), sides, offsets, head: at }
     }
 
-    /// Its shape.
     pub fn network(&self) -> &Network {
         &self.network
     }

@@ -32,7 +32,6 @@ pub struct Optimizer {
     /// First moment.
     pub first: Vec<f32>,
     pub second: Vec<f32>,
-    /// Steps done.
     pub steps: usize,
 }
 

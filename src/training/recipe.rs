@@ -4,7 +4,6 @@ use super::augment::Augmentation;
 use super::optimizer::OptimizerSettings;
 use serde::{Deserialize, Serialize};
 
-/// What is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecipeKind {
@@ -12,7 +11,6 @@ pub enum RecipeKind {
     Head,
     /// The head and the last blocks.
     Blocks(usize),
-    /// Everything.
     Full,
 }
 
@@ -29,7 +27,6 @@ impl RecipeKind {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// What is trained.
     pub kind: RecipeKind,
     /// Epochs at most.
     pub epochs: usize,

@@ -38,7 +38,6 @@ pub struct StepMetrics {
     pub images: usize,
 }
 
-/// What should happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
     Continue,
@@ -58,14 +57,11 @@ pub trait Observer {
     fn save(&mut self, state: &TrainState);
 }
 
-/// Why training ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
-    /// All epochs are done.
     Finished,
     /// No better validation loss for as many epochs as the recipe allows.
     Early,
-    /// Somebody asked.
     Cancelled,
     /// The loss is not a number any more; says what to change.
     Diverged(String),
@@ -74,7 +70,6 @@ pub enum Stop {
 /// Everything that changes while training.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TrainState {
-    /// The trained numbers.
     pub values: Vec<f32>,
     pub optimizer: Optimizer,
     /// Moving average of the trained numbers; empty where there is none.
@@ -83,7 +78,6 @@ pub struct TrainState {
     pub best: Vec<f32>,
     /// The kept epoch; 0 before the first one.
     pub best_epoch: usize,
-    /// Epochs done.
     pub epoch: usize,
     /// Steps done of the present epoch.
     pub step: usize,
@@ -91,11 +85,9 @@ pub struct TrainState {
     pub sums: [f64; 3],
     /// Seconds that the present epoch has taken before the last interruption.
     pub seconds: f64,
-    /// Rows so far.
     pub history: Vec<EpochRow>,
 }
 
-/// A training run.
 pub struct Trainer<'a> {
     engine: CpuEngine,
     /// Computes the gradients in the processor's place.

@@ -16,13 +16,11 @@ const SIDE: u32 = 448;
 /// Of which cell, and for which class.
 #[derive(Debug, Clone)]
 pub struct ExplainRequest {
-    /// The image.
     pub path: PathBuf,
     /// The cell's number, from 1; of a field all cells count.
     pub cell: u32,
     /// The class; none is the one that the model gives.
     pub class: Option<String>,
-    /// The provider asked for.
     pub provider: Provider,
     /// Squares that the user drew or moved.
     pub own: OwnSquares,

@@ -39,10 +39,10 @@ struct Row {
     tooltip: &'static str,
     /// The file, or the folder, where nobody chose one.
     file_name: &'static str,
-    /// The word on the command line and its help; none where it is of the window alone.
-    format: Option<(&'static str, &'static str)>,
     /// The word in the settings, for its keys.
     setting: &'static str,
+    /// The word on the command line and its help; none where it is of the window alone.
+    format: Option<(&'static str, &'static str)>,
 }
 
 impl Export {
@@ -52,45 +52,38 @@ impl Export {
     }
 
     fn row(self) -> Row {
+        let row = |text, tooltip, file_name, setting, format| Row { text, tooltip, file_name, setting, format };
         match self {
-            Self::Labels => Row {
-                text: "Labels CSV…",
-                tooltip: "The labels that people gave, by the image's digest: another machine restores them from it",
-                file_name: "labels.csv",
-                format: Some(("csv", "sha256,cell,label,suggested,path,x,y,side,use,counted")),
-                setting: "ExportCsv",
-            },
-            Self::ReportHtml => Row {
-                text: "Report HTML…",
-                tooltip: "The differential as a page that prints",
-                file_name: "leukoscope-report.html",
-                format: Some(("html", "The differential as a page that prints")),
-                setting: "ExportReport",
-            },
-            Self::ReportFhir => Row {
-                text: "FHIR JSON…",
-                tooltip: "The differential for a laboratory system (FHIR R4)",
-                file_name: "leukoscope-report.fhir.json",
-                format: Some(("fhir", "The differential as a FHIR R4 bundle (JSON)")),
-                setting: "ExportFhir",
-            },
-            Self::Images => Row {
-                text: "Images by Class…",
-                tooltip: "Copy the images of reviewed cells into a folder per class, with a table: a training set",
-                file_name: "leukoscope-images",
-                format: Some((
-                    "images",
-                    "Copies of the reviewed cells' images in a folder per class, with labels.csv; --out names the folder",
-                )),
-                setting: "ExportImages",
-            },
-            Self::Table => Row {
-                text: "Classification CSV…",
-                tooltip: "Write a row per cell, as `leukoscope classify` does",
-                file_name: "classification.csv",
-                format: None,
-                setting: "ExportTable",
-            },
+            Self::Labels => row(
+                "Labels CSV…",
+                "The labels that people gave, by the image's digest: another machine restores them from it",
+                "labels.csv",
+                "ExportCsv",
+                Some(("csv", "sha256,cell,label,suggested,path,x,y,side,use,counted")),
+            ),
+            Self::ReportHtml => row(
+                "Report HTML…",
+                "The differential as a page that prints",
+                "leukoscope-report.html",
+                "ExportReport",
+                Some(("html", "The differential as a page that prints")),
+            ),
+            Self::ReportFhir => row(
+                "FHIR JSON…",
+                "The differential for a laboratory system (FHIR R4)",
+                "leukoscope-report.fhir.json",
+                "ExportFhir",
+                Some(("fhir", "The differential as a FHIR R4 bundle (JSON)")),
+            ),
+            Self::Images => {
+                let help = "Copies of the reviewed cells' images in a folder per class, with labels.csv; --out names the folder";
+                let tooltip = "Copy the images of reviewed cells into a folder per class, with a table: a training set";
+                row("Images by Class…", tooltip, "leukoscope-images", "ExportImages", Some(("images", help)))
+            }
+            Self::Table => {
+                let tooltip = "Write a row per cell, as `leukoscope classify` does";
+                row("Classification CSV…", tooltip, "classification.csv", "ExportTable", None)
+            }
         }
     }
 
@@ -99,7 +92,6 @@ impl Export {
         self.row().text
     }
 
-    /// A sentence about it.
     pub fn tooltip(self) -> &'static str {
         self.row().tooltip
     }

@@ -14,7 +14,6 @@ pub(super) const RESEARCH: &str = "research use only";
 /// A session in the user's data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionFacts {
-    /// Its file.
     pub path: PathBuf,
     pub folders: Vec<PathBuf>,
     pub cells: usize,

@@ -17,7 +17,6 @@ use std::path::PathBuf;
 /// Points of a drawn curve.
 const POINTS: usize = 400;
 
-/// What is filled in.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EvaluateForm {
     /// The labelled images, as typed.
@@ -118,7 +117,6 @@ pub enum EvaluateTab {
     Scores,
     /// Confidence against accuracy.
     Reliability,
-    /// Receiver operating characteristic.
     Roc,
     PrecisionRecall,
     /// Share wrong against share kept.
@@ -153,7 +151,6 @@ pub struct Curve {
     pub label: Option<String>,
     /// Which of the series it is.
     pub class: usize,
-    /// Its points.
     pub points: Vec<[f64; 2]>,
 }
 
@@ -219,7 +216,6 @@ pub struct Unknown {
     pub labels: Vec<(String, usize)>,
     /// A class for each, nothing to leave it out; unanswered at first.
     pub answers: Vec<Option<Option<usize>>>,
-    /// The model's classes.
     pub classes: Vec<String>,
 }
 
@@ -236,7 +232,6 @@ impl Inverse for ReferenceEdit {
 /// What happened in an evaluation's job.
 #[derive(Debug)]
 pub enum EvaluateEvent {
-    /// What happens now.
     Progressed(EvaluateProgress),
     /// Steps done of steps.
     Counted(usize, usize),
@@ -270,11 +265,9 @@ pub enum EvaluateInput {
     Tab(EvaluateTab),
     /// Chose an image by its position among those shown; with the others, or up to it.
     Pick(usize, PickMode),
-    /// Moved among the images.
     Move(isize),
     /// Says that the chosen images are of this class.
     Correct(usize),
-    /// Moved the abstain threshold.
     Threshold(f64),
 }
 
@@ -292,7 +285,6 @@ pub enum PickMode {
 /// Everything the Evaluate place knows.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// What is filled in.
     pub form: EvaluateForm,
     /// The job's number; answers with another are dropped.
     pub generation: Generation,
@@ -308,7 +300,6 @@ pub struct State {
     pub error: Option<String>,
     /// Labels to be explained.
     pub unknown: Option<Unknown>,
-    /// What came out.
     pub found: Option<Box<Evaluated>>,
     /// What is drawn of it.
     pub curves: Curves,

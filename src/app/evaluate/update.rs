@@ -40,7 +40,6 @@ pub enum Effect {
     AskOther,
     /// Evaluate another model on the same images.
     Compare(Generation, Box<EvaluateForm>, Box<Evaluated>),
-    /// Keep corrected references.
     KeepCorrections(Vec<ChangedReference>),
 }
 

@@ -21,7 +21,6 @@ pub fn is_reason(text: &str) -> bool {
 pub enum Draft {
     /// Initials of who sits here.
     Operator,
-    /// Something about the case.
     Case(CaseField),
 }
 
@@ -30,7 +29,6 @@ pub enum Draft {
 pub struct CaseView {
     /// As the session keeps it.
     pub record: CaseRecord,
-    /// The laboratory's ranges.
     pub ranges: Ranges,
     /// How each label was confirmed, as the audit trail on the disk has it.
     pub confirmed: Confirmations,

@@ -105,12 +105,10 @@ impl Images {
         self.iter().map(|(_, r)| r)
     }
 
-    /// How many are open.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether none is open.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }

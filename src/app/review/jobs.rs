@@ -372,7 +372,6 @@ impl Jobs {
         });
     }
 
-    /// Reads the laboratory's ranges.
     fn load_ranges(&self) {
         self.events.spawn("ranges", |events| {
             let ranges = workflow::load_ranges();

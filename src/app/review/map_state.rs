@@ -16,7 +16,6 @@ pub struct MapView {
     pub of: u64,
     /// It is being made: rounds done, and all.
     pub busy: Option<(usize, usize)>,
-    /// Why there is none.
     pub failed: Option<String>,
 }
 

@@ -24,7 +24,6 @@ pub enum ReviewedFor {
 /// What the user did that is not a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// Chose a tile.
     Select(CellId),
     /// Added a tile to what is chosen together, or took it out.
     Toggle(CellId),
@@ -32,7 +31,6 @@ pub enum Input {
     Range(CellId),
     /// Moved the end of the range within what is shown.
     Extend(isize),
-    /// Chose these tiles together.
     Choose(BTreeSet<CellId>),
     /// Gave a label to a tile, or to those chosen together where it is one of them.
     Drop(CellId, String),
@@ -56,9 +54,7 @@ pub enum Input {
     Fields(Vec<Digest>, bool),
     /// Opens what was signed for an amendment, for this reason.
     Amend(String),
-    /// Keeps reference ranges.
     Ranges(Vec<RangeDraft>),
-    /// Entered initials.
     Operator(String),
     /// How much of the heat map's colour is seen, 0..=1.
     HeatOpacity(f32),
@@ -71,7 +67,6 @@ pub enum Input {
     Open(Vec<PathBuf>),
     /// Changed or closed a dialog.
     Dialog(Dialog),
-    /// Wants the map made.
     MakeMap,
     /// Does not want it any more.
     StopMap,
@@ -133,7 +128,6 @@ pub enum Effect {
     Classify(Generation, Vec<PathBuf>),
     /// Open the session of these paths.
     OpenSession(Generation, Vec<PathBuf>),
-    /// Make an edit durable.
     KeepLabels(Edit),
     /// Change the case, durably.
     ChangeCase(CaseChange),
@@ -147,7 +141,6 @@ pub enum Effect {
     Export(Export),
     /// Make a dataset of the reviewed cells, and go to Train (`true`) or Evaluate with it.
     ReviewedCells(ReviewedFor),
-    /// Read the laboratory's ranges.
     LoadRanges,
     /// Keep the laboratory's ranges; a file that cannot be read is set aside first (`true`), or nothing is written.
     KeepRanges(Vec<ReferenceRange>, bool),
@@ -157,7 +150,6 @@ pub enum Effect {
     AskWatch,
     AskFolder,
     AskImages,
-    /// Stop the running job.
     Cancel,
     /// Draw the demo slide and open it.
     Demo,

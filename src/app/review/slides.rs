@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct Slide {
     pub id: SlideId,
-    /// Its folder.
     pub path: PathBuf,
     pub counts: Differential,
 }

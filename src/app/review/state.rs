@@ -24,7 +24,6 @@ use std::sync::Arc;
 /// Which tiles are shown, by what they are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Kind {
-    /// Everything.
     #[default]
     All,
     /// One label, whatever the model calls its classes.
@@ -44,9 +43,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     pub kind: Kind,
-    /// Confidence at least, percent.
     pub from: u8,
-    /// Confidence at most, percent.
     pub to: u8,
     /// Part of the file's name, any case.
     pub name: String,
@@ -71,7 +68,6 @@ pub struct TileStatus<'a> {
     pub model: Option<(&'a str, f32)>,
     /// The status of the contract.
     pub status: Status,
-    /// Why it failed.
     pub reason: &'a str,
     /// Whether the user confirmed the model's label or gave another one; nothing where nobody looked yet.
     pub reviewed: Option<bool>,
@@ -84,7 +80,6 @@ pub struct Job {
     pub generation: Generation,
     /// What it does, for the status bar.
     pub title: String,
-    /// Images done.
     pub done: usize,
     /// Images known; 0 while listing.
     pub total: usize,
@@ -131,7 +126,6 @@ impl Job {
 /// Which dialog of this page is open.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Dialog {
-    /// None.
     #[default]
     None,
     /// Type a label that is not offered.
@@ -175,7 +169,6 @@ pub struct State {
     pub gallery: GalleryState,
     /// When `visible` was made, seconds.
     pub refreshed: f64,
-    /// Counts of each slide.
     pub slides: Slides,
     /// Files whose results were known when the folder was opened, and what they were like.
     pub known: Arc<HashMap<PathBuf, FileFacts>>,
@@ -183,7 +176,6 @@ pub struct State {
     pub replaced: bool,
     /// Confidences of all cells in twenty bins of five percent.
     pub bins: [usize; 20],
-    /// The chosen tile.
     pub selected: Option<CellId>,
     /// The tile that was chosen last; chosen again when a view that hid it goes.
     pub cursor: Option<CellId>,
@@ -204,13 +196,11 @@ pub struct State {
     /// Sketch of the cell that others are likened to.
     pub similar_to: Option<Vec<f32>>,
     pub filter: Filter,
-    /// In which order.
     pub sort: GallerySort,
     /// Side of a tile's image, points.
     pub tile_size: f32,
     /// Files in folders that are no images.
     pub skipped: usize,
-    /// What runs.
     pub job: Option<Job>,
     /// The last job's number.
     pub generation: Generation,
@@ -219,7 +209,6 @@ pub struct State {
     pub labels: LabelView,
     /// The case of what is open: what was entered, who signed.
     pub case: CaseView,
-    /// Where the model looked.
     pub heat: HeatView,
     /// Squares can be drawn, moved and sized.
     pub drawing: bool,

@@ -199,7 +199,6 @@ impl State {
         (self.selected, self.anchor) = (Some(tile), Some(tile));
     }
 
-    /// Chooses these together.
     pub(in crate::app) fn choose(&mut self, tiles: BTreeSet<CellId>) {
         if let Some(first) = tiles.first() {
             (self.selected, self.anchor) = (Some(*first), Some(*first));

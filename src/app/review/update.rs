@@ -108,7 +108,6 @@ fn label_input(state: &mut State, shell: &mut shell::State, input: Input, now: f
     }
 }
 
-/// Something about the case.
 fn case_input(state: &mut State, shell: &mut shell::State, input: Input, now: f64) -> Vec<Effect> {
     match input {
         Input::CaseDraft(name, text) => match text {

@@ -215,7 +215,6 @@ pub(crate) struct Status<'a> {
     pub(crate) engine: Option<&'a EngineReport>,
     /// Whether labels are on the disk, and a sentence about it.
     pub(crate) saved: (String, String),
-    /// The running classification.
     pub(crate) job: Option<JobStatus>,
     /// Training goes on whatever page is shown: a word about it.
     pub(crate) training: Option<String>,

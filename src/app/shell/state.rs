@@ -27,20 +27,16 @@ pub struct Toast {
 /// Which dialog is open that belongs to no page.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Dialog {
-    /// None.
     #[default]
     None,
     Path {
-        /// What is typed.
         text: String,
         /// Why it is asked, where there is a reason.
         why: String,
         /// The folder is to be watched.
         watch: bool,
     },
-    /// Find a command.
     Palette {
-        /// What is typed.
         query: String,
         /// Which of the fitting commands is chosen.
         chosen: usize,
@@ -51,9 +47,7 @@ pub enum Dialog {
     SelfCheck(Option<String>),
     /// The guide's page at this position.
     Guide(usize),
-    /// What happened.
     Log,
-    /// Version and licences.
     About,
 }
 
@@ -62,7 +56,6 @@ pub enum Dialog {
 pub struct State {
     /// The page that is open.
     pub page: Page,
-    /// Light or dark.
     pub theme: ThemeChoice,
     /// The language of the window.
     pub language: Language,
@@ -74,7 +67,6 @@ pub struct State {
     pub recent: Vec<PathBuf>,
     /// Short words on the screen.
     pub toasts: Vec<Toast>,
-    /// Everything that was said.
     pub log: Vec<String>,
     pub dialog: Dialog,
     /// The window should close.

@@ -135,7 +135,6 @@ pub enum Phase {
 /// Everything the Train place knows.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// What is filled in.
     pub form: TrainForm,
     /// How far it is.
     pub phase: Phase,
@@ -161,7 +160,6 @@ pub struct State {
     pub every: usize,
     /// The smoothed values now.
     smoothed: Option<(f64, f64)>,
-    /// Rows so far.
     pub history: Vec<EpochRow>,
     /// Curves of earlier runs.
     pub earlier: Vec<EarlierRun>,
@@ -170,7 +168,6 @@ pub struct State {
     pub notes: Vec<String>,
     /// Why it could not be done.
     pub error: Option<String>,
-    /// What came out.
     pub outcome: Option<TrainOutcome>,
 }
 

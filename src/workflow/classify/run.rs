@@ -18,7 +18,6 @@ use std::sync::Arc;
 pub struct ClassifyRequest {
     /// Files and folders, in the order in which their rows should come.
     pub paths: Vec<PathBuf>,
-    /// The provider asked for.
     pub provider: Provider,
     /// Which cells of an image.
     pub cells: Cells,

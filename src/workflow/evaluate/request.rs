@@ -17,7 +17,6 @@ pub struct EvaluateRequest {
     pub leave_out: Vec<String>,
     /// How images are grouped for the intervals.
     pub grouping: Grouping,
-    /// The provider asked for.
     pub provider: Provider,
     /// Whether references are taken as this user corrected them, in the window or before; else as the dataset has them.
     pub corrected: bool,
@@ -48,11 +47,7 @@ impl EvaluateRequest {
 pub enum EvaluateError {
     /// Labels that the model does not know, and how many images each has: the user must say what they are.
     #[error("{}", unknown_text(.labels, .classes))]
-    Unknown {
-        labels: Vec<(String, usize)>,
-        /// The model's classes.
-        classes: Vec<String>,
-    },
+    Unknown { labels: Vec<(String, usize)>, classes: Vec<String> },
     /// Everything else.
     #[error("{0}")]
     Other(UserError),

@@ -20,7 +20,6 @@ use std::ops::ControlFlow;
 /// What is told while it runs.
 #[derive(Debug, Clone)]
 pub enum EvaluateProgress {
-    /// What happens now.
     Phase(Phase),
     /// What ran the network.
     Started(EngineReport),

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 /// What is told while it runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TrainProgress {
-    /// What happens now.
     Phase(Phase),
     /// Training goes on where a checkpoint left it: rows so far.
     Resumed(Vec<EpochRow>),
@@ -22,7 +21,6 @@ pub enum TrainProgress {
     Note(String),
 }
 
-/// What came out.
 #[derive(Debug, Clone)]
 pub struct TrainOutcome {
     /// Why it ended.

@@ -25,7 +25,6 @@ const SHOWN_PAIRS: usize = 400;
 /// One of two cells that look alike.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LookalikeCell {
-    /// Its file.
     pub path: PathBuf,
     /// Digest of the file's bytes.
     pub digest: Digest,

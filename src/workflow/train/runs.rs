@@ -30,9 +30,7 @@ pub struct UnfinishedRun {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct EarlierRun {
-    /// The model's name.
     pub name: String,
-    /// Its file.
     pub path: PathBuf,
     /// How it learnt.
     pub history: Vec<EpochRow>,

@@ -24,7 +24,6 @@ impl FromStr for LearningRate {
 /// What is set; where nothing is said, [`defaults`] hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecipeSettings {
-    /// What is trained.
     pub kind: RecipeKind,
     /// Epochs at most.
     pub epochs: usize,
