@@ -40,7 +40,7 @@ pub fn availability(state: &State, command: Command) -> Availability {
     };
     let checked = match command {
         Command::UseProvider(provider) => Some(state.model.provider == provider),
-        Command::PauseTraining => Some(state.train.paused),
+        Command::PauseTraining => Some(state.train.run == train::state::RunState::Paused),
         _ => shell::checked(&state.shell, command).or_else(|| review::checked(&state.review, command)),
     };
     let amend = || state.shell.keys.get(Command::Amend).map_or_else(|| Command::Amend.text(), keys::words);

@@ -37,7 +37,7 @@ pub(crate) fn page(ui: &mut Ui, cx: &Cx<'_>, state: &State, memory: &mut Memory,
             if let Some(busy) = &state.busy {
                 ui.separator();
                 ui.spinner();
-                ui.label(busy);
+                ui.label(busy.text());
                 if ui.button(tr!("Stop")).clicked() {
                     asked.input(ModelsInput::Stop);
                 }
@@ -60,8 +60,8 @@ fn installed(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<ModelsIn
             if state.list.is_empty() {
                 ui.spinner();
             }
-            for (at, model) in state.list.iter().enumerate() {
-                row(ui, cx, state, at, model, asked);
+            for model in &state.list {
+                row(ui, cx, state, model, asked);
             }
             // A model that was opened from elsewhere is not an installed one.
             if let Some(path) =
@@ -91,8 +91,8 @@ fn in_use(cx: &Cx<'_>, model: &InstalledModel) -> bool {
     model.card.as_ref().is_ok_and(|c| c.digest == cx.model.card.digest)
 }
 
-fn row(ui: &mut Ui, cx: &Cx<'_>, state: &State, at: usize, model: &InstalledModel, asked: &mut Asked<ModelsInput>) {
-    let chosen = state.chosen == at;
+fn row(ui: &mut Ui, cx: &Cx<'_>, state: &State, model: &InstalledModel, asked: &mut Asked<ModelsInput>) {
+    let chosen = state.chosen == model.path;
     let fill = if chosen { ui.visuals().selection.bg_fill.gamma_multiply(0.35) } else { egui::Color32::TRANSPARENT };
     let answer = Frame::new().fill(fill).corner_radius(6.0).inner_margin(8.0).show(ui, |ui| {
         ui.set_width(ui.available_width());
@@ -123,10 +123,10 @@ fn row(ui: &mut Ui, cx: &Cx<'_>, state: &State, at: usize, model: &InstalledMode
             test_words(ui, &model.test);
         });
     });
-    let answer = ui.interact(answer.response.rect, ui.scope_id().with(("model", at)), Sense::click());
+    let answer = ui.interact(answer.response.rect, ui.scope_id().with(("model", &model.path)), Sense::click());
     answer.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, chosen, &model.name));
     if answer.clicked() {
-        asked.input(ModelsInput::Choose(at));
+        asked.input(ModelsInput::Choose(model.path.clone()));
     }
     if answer.double_clicked() {
         asked.input(ModelsInput::Use);

@@ -1,7 +1,6 @@
 //! The execution providers of this machine: what there is, what is missing and the one step to get it, what was measured.
 
-use super::state::ModelsInput;
-use super::state::State;
+use super::state::{Busy, ModelsInput, State};
 use crate::app::command::Command;
 use crate::app::language::{decimal, tr, whole};
 use crate::app::theme;
@@ -21,7 +20,7 @@ pub(super) fn page(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Mo
                 ui.label(tr!("Model in use: %{name}", name = cx.model.card.name));
             });
             let time = &state.record.time;
-            if state.measuring {
+            if state.busy == Some(Busy::Measuring) {
                 ui.weak(tr!("Measuring each provider that is ready…"));
             } else if state.record.all.is_empty() {
                 ui.weak(tr!("Not measured with this model yet: \"auto\" takes what is usual for this system."));

@@ -22,8 +22,8 @@ pub struct State {
     pub tab: ModelsTab,
     /// Installed models, the bundled one first; nothing until they were listed.
     pub list: Vec<InstalledModel>,
-    /// Position in `list`.
-    pub chosen: usize,
+    /// The chosen model's file; none is the bundled one.
+    pub chosen: Option<PathBuf>,
     /// The model that the window begins with; none is the bundled one.
     pub default: Option<PathBuf>,
     /// The name being typed for the chosen model.
@@ -34,14 +34,30 @@ pub struct State {
     pub fast_data: String,
     /// What an 8-bit copy came to, in words.
     pub fast: Option<Result<String, UserError>>,
-    /// What goes on, in words.
-    pub busy: Option<String>,
+    pub busy: Option<Busy>,
     /// Execution providers; nothing until they were looked at.
     pub here: Vec<ProviderStatus>,
     /// What was measured with the model in use.
     pub record: Measurements,
-    pub measuring: bool,
     pub wizard: Option<Box<Wizard>>,
+}
+
+/// What goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    MakingFast,
+    Measuring,
+    Fetching(Provider),
+}
+
+impl Busy {
+    pub fn text(self) -> String {
+        match self {
+            Self::MakingFast => tr!("Making an 8-bit copy"),
+            Self::Measuring => tr!("Measuring"),
+            Self::Fetching(provider) => tr!("Fetching %{name}", name = provider),
+        }
+    }
 }
 
 /// Somebody else's model, being asked about.
@@ -131,8 +147,8 @@ impl Wizard {
 pub enum ModelsInput {
     /// Goes to a page.
     Go(ModelsTab),
-    /// Chooses a model.
-    Choose(usize),
+    /// Chooses a model by its file; none is the bundled one.
+    Choose(Option<PathBuf>),
     /// Classifies with the chosen model.
     Use,
     /// Begins with the chosen model from now on.
@@ -272,7 +288,12 @@ impl Reply {
 
 impl State {
     pub fn chosen(&self) -> Option<&InstalledModel> {
-        self.list.get(self.chosen)
+        self.list.iter().find(|m| m.path == self.chosen)
+    }
+
+    fn choose(&mut self, path: Option<PathBuf>) {
+        self.chosen = path;
+        (self.renaming, self.removing, self.fast) = (None, false, None);
     }
 
     /// Answers the user. `in_use` is the file of the model in use.
@@ -285,10 +306,7 @@ impl State {
                     return Reply::new(ModelsEffect::ListProviders);
                 }
             }
-            ModelsInput::Choose(at) => {
-                self.chosen = at;
-                (self.renaming, self.removing, self.fast) = (None, false, None);
-            }
+            ModelsInput::Choose(path) => self.choose(path),
             ModelsInput::Use => return Reply { open: Some(path), ..Reply::default() },
             ModelsInput::MakeDefault => {
                 self.default = path;
@@ -310,7 +328,7 @@ impl State {
                     if forgotten {
                         self.default = None;
                     }
-                    self.chosen = 0;
+                    self.choose(None);
                     return Reply { remember: forgotten, ..Reply::new(ModelsEffect::Remove(path)) };
                 }
             }
@@ -324,18 +342,17 @@ impl State {
             ModelsInput::Compare => return Reply { compare: path, ..Reply::default() },
             ModelsInput::FastData(text) => self.fast_data = text,
             ModelsInput::MakeFast => {
-                self.busy = Some(tr!("Making an 8-bit copy"));
+                self.busy = Some(Busy::MakingFast);
                 self.fast = None;
                 return Reply::new(ModelsEffect::MakeFast(path, PathBuf::from(self.fast_data.trim())));
             }
             ModelsInput::Measure => {
-                self.busy = Some(tr!("Measuring"));
-                self.measuring = true;
+                self.busy = Some(Busy::Measuring);
                 self.record.all.clear();
                 return Reply::new(ModelsEffect::Measure(in_use.cloned()));
             }
             ModelsInput::Fetch(provider) => {
-                self.busy = Some(tr!("Fetching %{name}", name = provider));
+                self.busy = Some(Busy::Fetching(provider));
                 return Reply::new(ModelsEffect::Fetch(provider));
             }
             ModelsInput::Point(provider) => return Reply::new(ModelsEffect::Point(provider)),
@@ -389,9 +406,11 @@ impl State {
     pub fn event(&mut self, event: ModelsEvent, image: impl FnOnce() -> Option<PathBuf>) -> (Reply, Option<String>) {
         match event {
             ModelsEvent::Listed(list) => {
-                let same = self.chosen().map(|m| m.path.clone());
-                self.chosen = same.and_then(|p| list.iter().position(|m| m.path == p)).unwrap_or(0);
                 self.list = list;
+                // What is typed for a model that went away is not kept under another one's name.
+                if self.chosen().is_none() {
+                    self.choose(None);
+                }
             }
             ModelsEvent::Tested(path, test) => {
                 if let Some(model) = self.list.iter_mut().find(|m| m.path == path) {
@@ -401,7 +420,7 @@ impl State {
             ModelsEvent::ProvidersListed(here, record) => (self.here, self.record) = (here, record),
             ModelsEvent::Measured(measured) => self.record.all.push(measured),
             ModelsEvent::Ended(why) => {
-                (self.busy, self.measuring) = (None, false);
+                self.busy = None;
                 return (Reply::new(ModelsEffect::ListProviders), why);
             }
             ModelsEvent::Fast(result) => {
@@ -522,12 +541,16 @@ mod tests {
         };
         let mut view = State {
             list: vec![entry(None), entry(Some(path.clone()))],
-            chosen: 1,
+            chosen: Some(path.clone()),
             default: Some(path.clone()),
             ..State::default()
         };
         let answer = view.input(ModelsInput::Remove, None);
         assert_eq!((answer.effects, answer.remember), (vec![ModelsEffect::Remove(path)], true));
-        assert_eq!((view.default, view.chosen), (None, 0));
+        assert_eq!((&view.default, &view.chosen), (&None, &None));
+        // A name that is being typed goes with the model that it was for.
+        (view.chosen, view.renaming) = (Some("models/b.onnx".into()), Some("mine".into()));
+        view.event(ModelsEvent::Listed(vec![entry(None)]), || None);
+        assert_eq!((view.chosen, view.renaming), (None, None));
     }
 }

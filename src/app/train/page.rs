@@ -2,7 +2,7 @@
 //!
 //! It draws what the state says and asks for commands; nothing is computed here but positions on the screen.
 
-use super::state::{Phase, State, TrainForm};
+use super::state::{RunState, State, TrainForm};
 use super::update::Input;
 use crate::app::command::Command;
 use crate::app::language::{decimal, look_up, percent, tr};
@@ -372,7 +372,8 @@ fn controls(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
         if response.clicked() {
             asked.command(Command::StartTraining);
         }
-        let pause = Button::new(if state.paused { tr!("Continue") } else { tr!("Pause") }).min_size(vec2(80.0, 36.0));
+        let pause = Button::new(if state.run == RunState::Paused { tr!("Continue") } else { tr!("Pause") })
+            .min_size(vec2(80.0, 36.0));
         if ui
             .add_enabled(cx.enabled(Command::PauseTraining), pause)
             .on_hover_text(Command::PauseTraining.tooltip())
@@ -401,9 +402,9 @@ fn controls(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Input>) {
 
 fn headline(ui: &mut Ui, state: &State, now: f64) {
     ui.horizontal(|ui| {
-        match state.phase {
-            Phase::Idle if state.history.is_empty() => ui.heading(tr!("Curves")),
-            Phase::Idle => ui.heading(tr!("The last run")),
+        match state.run {
+            RunState::Idle if state.history.is_empty() => ui.heading(tr!("Curves")),
+            RunState::Idle => ui.heading(tr!("The last run")),
             _ => ui.heading(state.title()),
         };
         let (done, total) = state.progress;
@@ -416,7 +417,7 @@ fn headline(ui: &mut Ui, state: &State, now: f64) {
                 ui.label(tr!("%{time} left", time = duration(left)));
             }
         }
-        if state.stopping && state.busy() {
+        if state.stopping() {
             ui.label(tr!("stopping…"));
         }
     });

@@ -121,23 +121,26 @@ impl TrainForm {
     }
 }
 
-/// How far it is.
+/// What runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Phase {
-    /// Nothing runs.
+pub enum RunState {
     #[default]
     Idle,
-    /// The data are being looked at.
-    Looking,
+    /// The data are being looked at; `stopping` where that is to end.
+    Looking {
+        stopping: bool,
+    },
     Training,
+    Paused,
+    /// Training is to end.
+    Stopping,
 }
 
 /// Everything the Train place knows.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     pub form: TrainForm,
-    /// How far it is.
-    pub phase: Phase,
+    pub run: RunState,
     /// The job's number; answers with another are dropped.
     pub generation: Generation,
     /// The plan and the request that it is of.
@@ -148,10 +151,6 @@ pub struct State {
     pub progress: (usize, usize),
     /// When the present loop began (seconds) and the step it began at.
     pub since: Option<(f64, usize)>,
-    /// Whether it is held.
-    pub paused: bool,
-    /// Whether it was asked to stop.
-    pub stopping: bool,
     /// Steps of an epoch, once known.
     pub steps_an_epoch: usize,
     /// Smoothed loss and accuracy of the batches, by epoch.
@@ -188,7 +187,12 @@ pub enum TrainEvent {
 impl State {
     /// Whether something runs.
     pub fn busy(&self) -> bool {
-        self.phase != Phase::Idle
+        self.run != RunState::Idle
+    }
+
+    /// Whether what runs was asked to stop.
+    pub fn stopping(&self) -> bool {
+        matches!(self.run, RunState::Looking { stopping: true } | RunState::Stopping)
     }
 
     /// Seconds left of the loop.
@@ -206,12 +210,11 @@ impl State {
     }
 
     /// Clears the last run's figures; its curve joins the earlier ones.
-    pub(crate) fn begin(&mut self, phase: Phase) {
+    pub(crate) fn begin(&mut self, run: RunState) {
         self.generation = self.generation.next();
-        self.phase = phase;
-        (self.paused, self.stopping, self.error, self.since) = (false, false, None, None);
+        (self.run, self.error, self.since) = (run, None, None);
         (self.progress, self.doing) = ((0, 0), tr!("looking at the data"));
-        if phase == Phase::Training {
+        if run == RunState::Training {
             if !self.history.is_empty() {
                 let name =
                     self.outcome.as_ref().and_then(|o| o.model.as_ref()).map(|(p, _)| crate::files::display_name(p));
@@ -233,13 +236,13 @@ impl State {
     pub(crate) fn on_event(&mut self, event: TrainEvent, now: f64) -> Option<(String, bool)> {
         match event {
             TrainEvent::Looked(plan) => {
-                if self.phase == Phase::Looking {
-                    self.phase = Phase::Idle;
+                if matches!(self.run, RunState::Looking { .. }) {
+                    self.run = RunState::Idle;
                 }
                 self.plan = Some(*plan);
             }
             TrainEvent::NotLooked(why) => {
-                self.phase = Phase::Idle;
+                self.run = RunState::Idle;
                 self.error.clone_from(&why);
                 return why.map(|w| (w, true));
             }
@@ -250,7 +253,7 @@ impl State {
             }
             TrainEvent::Step(told) => self.told(told, now),
             TrainEvent::Ended(result) => {
-                self.phase = Phase::Idle;
+                self.run = RunState::Idle;
                 self.since = None;
                 match *result {
                     Ok(outcome) => {
@@ -353,11 +356,11 @@ impl State {
 
     /// What is trained, in one line for the status bar.
     pub fn title(&self) -> String {
-        let paused = if self.paused { tr!(", held") } else { String::new() };
-        match self.phase {
-            Phase::Idle => String::new(),
-            Phase::Looking => tr!("Looking at the data"),
-            Phase::Training => {
+        let paused = if self.run == RunState::Paused { tr!(", held") } else { String::new() };
+        match self.run {
+            RunState::Idle => String::new(),
+            RunState::Looking { .. } => tr!("Looking at the data"),
+            RunState::Training | RunState::Paused | RunState::Stopping => {
                 let mut doing = self.doing.chars();
                 let first = doing.next().map(char::to_uppercase).into_iter().flatten();
                 format!("{}{paused}", first.chain(doing).collect::<String>())
@@ -416,7 +419,7 @@ mod tests {
     #[test]
     fn curves_are_smoothed_and_stay_small_and_time_left_follows() {
         let mut view = State::default();
-        view.begin(Phase::Training);
+        view.begin(RunState::Training);
         for n in 1..=20_000 {
             step(&mut view, n, if n % 2 == 0 { 1.0 } else { 3.0 }, n as f64 * 0.1);
         }
@@ -428,14 +431,14 @@ mod tests {
     #[test]
     fn a_new_run_puts_the_old_curve_behind() {
         let mut view = State::default();
-        view.begin(Phase::Training);
+        view.begin(RunState::Training);
         let row =
             EpochRow { epoch: 1, train_loss: 1.0, train_accuracy: 0.5, val_loss: 0.9, val_accuracy: 0.6, seconds: 1.0 };
         view.on_event(TrainEvent::Step(TrainProgress::Epoch(row, true)), 1.0);
         assert_eq!(view.best().map(|r| r.epoch), Some(1));
         view.on_event(TrainEvent::Ended(Box::new(Err(UserError::new("the disk is full")))), 2.0);
         assert!(!view.busy() && view.error.is_some());
-        view.begin(Phase::Training);
+        view.begin(RunState::Training);
         assert!(view.history.is_empty() && view.earlier.len() == 1 && view.error.is_none());
     }
 }

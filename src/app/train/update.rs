@@ -1,6 +1,6 @@
 //! How the Train page answers: commands, inputs and events in, effects out. No egui, no disk, no thread, no clock.
 
-use super::state::{Phase, State, TrainEvent, TrainForm};
+use super::state::{RunState, State, TrainEvent, TrainForm};
 use crate::app::command::Command;
 use crate::app::shell;
 use crate::task::Generation;
@@ -53,13 +53,16 @@ pub fn command(state: &mut State, command: Command) -> Vec<Effect> {
         Command::LookAtData => look(state),
         Command::StartTraining => start(state),
         Command::PauseTraining => {
-            state.paused = !state.paused;
+            let paused = state.run == RunState::Paused;
             // Time that is held does not count for the time left.
-            state.since = None;
-            vec![Effect::Pause(state.paused)]
+            (state.run, state.since) = (if paused { RunState::Training } else { RunState::Paused }, None);
+            vec![Effect::Pause(!paused)]
         }
         Command::StopTraining => {
-            state.stopping = true;
+            state.run = match state.run {
+                RunState::Looking { .. } => RunState::Looking { stopping: true },
+                _ => RunState::Stopping,
+            };
             vec![Effect::Stop]
         }
         _ => Vec::new(),
@@ -71,8 +74,8 @@ pub fn enabled(state: &State, command: Command) -> bool {
     match command {
         Command::ChooseDataset | Command::LookAtData => !state.busy(),
         Command::StartTraining => state.obstacle().is_none(),
-        Command::PauseTraining => state.phase == Phase::Training && !state.stopping,
-        Command::StopTraining => state.busy() && !state.stopping,
+        Command::PauseTraining => matches!(state.run, RunState::Training | RunState::Paused),
+        Command::StopTraining => state.busy() && !state.stopping(),
         Command::Undo | Command::Redo => false,
         Command::UseTrainedModel => state.outcome.as_ref().is_some_and(|o| o.model.is_some()),
         _ => true,
@@ -127,7 +130,7 @@ fn look(state: &mut State) -> Vec<Effect> {
             Vec::new()
         }
         Ok(request) => {
-            state.begin(Phase::Looking);
+            state.begin(RunState::Looking { stopping: false });
             vec![Effect::LookAtData(state.generation, Box::new(request))]
         }
     }
@@ -138,6 +141,6 @@ fn start(state: &mut State) -> Vec<Effect> {
         state.error = Some(why.to_string());
         return Vec::new();
     }
-    state.begin(Phase::Training);
+    state.begin(RunState::Training);
     vec![Effect::Train(state.generation, Box::new(state.form.clone()))]
 }
