@@ -1,5 +1,6 @@
 //! What jobs of every page share: a thread with a name, a way to be heard, the system's own dialogs. What a job does stands with its page.
 
+use crate::app::language::{Language, tr};
 use crate::inference::Provider;
 use crate::model::VettedModel;
 use crate::task::Progress;
@@ -132,8 +133,12 @@ impl<E: Send + 'static> EventSender<E> {
 
     /// Starts a job on a thread of its own. The program may end before it does.
     pub fn spawn(&self, name: &str, work: impl FnOnce(&Self) + Send + 'static) {
-        let own = self.clone();
-        if let Err(e) = std::thread::Builder::new().name(name.into()).spawn(move || work(&own)) {
+        let (own, language) = (self.clone(), Language::current());
+        let job = move || {
+            language.set_current();
+            work(&own);
+        };
+        if let Err(e) = std::thread::Builder::new().name(name.into()).spawn(job) {
             self.try_notice(Notice::Error(format!("no thread could be started: {e}")));
         }
     }
@@ -161,12 +166,14 @@ impl<E: Send + 'static> EventSender<E> {
 
     /// Asks where to write a file. Without a dialog a new name in the current folder.
     pub fn file_where_asked(&self, name: &str) -> Option<PathBuf> {
-        self.place_where_asked(name, || rfd::FileDialog::new().set_title("Write to").set_file_name(name).save_file())
+        self.place_where_asked(name, || {
+            rfd::FileDialog::new().set_title(tr!("Write to")).set_file_name(name).save_file()
+        })
     }
 
     /// Asks for a folder. Without a dialog a new one is named.
     pub fn folder_where_asked(&self, name: &str) -> Option<PathBuf> {
-        self.place_where_asked(name, || rfd::FileDialog::new().set_title("A new folder").pick_folder())
+        self.place_where_asked(name, || rfd::FileDialog::new().set_title(tr!("A new folder")).pick_folder())
     }
 
     fn place_where_asked(&self, name: &str, dialog: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
@@ -203,17 +210,17 @@ impl<E: Send + 'static> EventSender<E> {
 
 /// The dialog for labelled images.
 pub fn pick_labelled_folder() -> Option<PathBuf> {
-    rfd::FileDialog::new().set_title("A folder with a folder per class").pick_folder()
+    rfd::FileDialog::new().set_title(tr!("A folder with a folder per class")).pick_folder()
 }
 
 /// The dialog for a model.
 pub fn pick_model() -> Option<PathBuf> {
-    rfd::FileDialog::new().set_title("Open a model").add_filter("ONNX", &["onnx"]).pick_file()
+    rfd::FileDialog::new().set_title(tr!("Open a model")).add_filter("ONNX", &["onnx"]).pick_file()
 }
 
 /// That no dialog answered, and what else can be done: "Type or paste …".
 pub fn no_dialog(instead: &str) -> Notice {
-    Notice::Error(format!("No file dialog answered on this system. {instead}"))
+    Notice::Error(tr!("No file dialog answered on this system. %{instead}", instead = instead))
 }
 
 enum Answered<T> {

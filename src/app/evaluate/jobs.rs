@@ -3,6 +3,7 @@
 use super::state::{EvaluateEvent, EvaluateForm, Which};
 use super::update::{Effect, Event};
 use crate::app::jobs::{EventSender, JobContext, Notice, no_dialog, pick_labelled_folder, pick_model};
+use crate::app::language::tr;
 use crate::evaluation::Evaluated;
 use crate::inference::Provider;
 use crate::model::VettedModel;
@@ -37,11 +38,11 @@ impl Jobs {
     pub fn perform(&mut self, effect: Effect, cx: &JobContext<'_>) {
         match effect {
             Effect::AskDataset => {
-                let otherwise = no_dialog("Type or paste the path of the labelled images");
+                let otherwise = no_dialog(&tr!("Type or paste the path of the labelled images"));
                 self.events.ask(pick_labelled_folder, otherwise, |events, path| events.send(Event::Dataset(path)));
             }
             Effect::AskOther => {
-                let otherwise = no_dialog("Type or paste the path of the other model");
+                let otherwise = no_dialog(&tr!("Type or paste the path of the other model"));
                 self.events.ask(pick_model, otherwise, |events, path| events.send(Event::Other(path)));
             }
             Effect::Evaluate(generation, form) => self.evaluate(generation, *form, cx),

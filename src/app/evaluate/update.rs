@@ -51,7 +51,7 @@ pub fn command(state: &mut State, command: Command, provider: Provider, now: f64
         Command::StopEvaluation => vec![Effect::Stop],
         Command::ExportEvaluation => state.found.clone().map(Effect::Export).into_iter().collect(),
         Command::Calibrate => {
-            state.begin("calibrating", now);
+            state.begin(&tr!("calibrating"), now);
             vec![Effect::Calibrate(state.generation, Box::new(state.form.clone()))]
         }
         Command::ChooseOther => vec![Effect::AskOther],
@@ -59,7 +59,7 @@ pub fn command(state: &mut State, command: Command, provider: Provider, now: f64
             if let Some(answers) = state.answers(Which::Other) {
                 state.form.other_map.extend(answers);
             }
-            state.begin("evaluating the other model", now);
+            state.begin(&tr!("evaluating the other model"), now);
             let (g, form) = (state.generation, Box::new(state.form.clone()));
             state.found.clone().map(|f| Effect::Compare(g, form, f)).into_iter().collect()
         }
@@ -137,7 +137,7 @@ fn evaluate(state: &mut State, provider: Provider, now: f64) -> Vec<Effect> {
         state.error = Some(why.to_string());
         return Vec::new();
     }
-    state.begin("looking at the data", now);
+    state.begin(&tr!("looking at the data"), now);
     vec![Effect::Evaluate(state.generation, Box::new(state.form.clone()))]
 }
 

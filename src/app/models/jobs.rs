@@ -3,6 +3,7 @@
 use super::state::{ModelsEffect, ModelsEvent};
 use super::update::{Effect, Event};
 use crate::app::jobs::{EventSender, JobContext, Notice, no_dialog, pick_labelled_folder, pick_model};
+use crate::app::language::tr;
 use crate::inference::{Measurements, Plugin, Provider, provider_statuses};
 use crate::task::{Cancel, Monitor, Progress};
 use crate::workflow::{self, EvaluateMonitor, EvaluateRequest, ModelImport, UserError};
@@ -10,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What can be typed where no dialog is.
-const PASTE: &str = "Type or paste the path";
 
 fn say(events: &EventSender<Event>, event: ModelsEvent) {
     events.send(Event::Job(Box::new(event)));
@@ -100,14 +100,14 @@ impl Jobs {
             }
             ModelsEffect::SaveAsOurs(import) => self.save_as_ours(*import),
             ModelsEffect::AskImage => {
-                let dialog = rfd::FileDialog::new().set_title("An image to look at");
-                let dialog = dialog.add_filter("Images", &crate::files::IMAGE_EXTENSIONS);
+                let dialog = rfd::FileDialog::new().set_title(tr!("An image to look at"));
+                let dialog = dialog.add_filter(tr!("Images"), &crate::files::IMAGE_EXTENSIONS);
                 let answer = |events: &_, path| say(events, ModelsEvent::Image(path));
-                self.events.ask(move || dialog.pick_file(), no_dialog(PASTE), answer);
+                self.events.ask(move || dialog.pick_file(), no_dialog(&tr!("Type or paste the path")), answer);
             }
             ModelsEffect::AskData => {
                 let answer = |events: &_, path| say(events, ModelsEvent::Data(path));
-                self.events.ask(pick_labelled_folder, no_dialog(PASTE), answer);
+                self.events.ask(pick_labelled_folder, no_dialog(&tr!("Type or paste the path")), answer);
             }
         }
     }
@@ -188,10 +188,10 @@ impl Jobs {
 
     fn point(&self, provider: Provider) {
         let Some(plugin) = Plugin::for_provider(provider) else { return };
-        let dialog = rfd::FileDialog::new().set_title(format!("Where {} is", plugin.file_name()));
+        let dialog = rfd::FileDialog::new().set_title(tr!("Where %{file} is", file = plugin.file_name()));
         self.events.ask(
             move || dialog.pick_file(),
-            no_dialog(PASTE),
+            no_dialog(&tr!("Type or paste the path")),
             move |events, path: PathBuf| ended(events, workflow::add_provider(provider, &path).map(drop)),
         );
     }

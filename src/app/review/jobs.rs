@@ -5,6 +5,7 @@ use super::heat_map::HeatKey;
 use super::message::{Effect, Event, ReviewedFor};
 use super::state::State;
 use crate::app::jobs::{EventSender, JobContext, Notice};
+use crate::app::language::tr;
 use crate::domain::CellId;
 use crate::imaging::Cells;
 use crate::inference::{CellFeatures, OwnSquares};
@@ -103,12 +104,14 @@ impl Jobs {
             let dialog = rfd::FileDialog::new();
             match what {
                 Effect::AskImages => dialog
-                    .set_title("Open images")
-                    .add_filter("Images", &crate::files::IMAGE_EXTENSIONS)
-                    .add_filter("All files", &["*"])
+                    .set_title(tr!("Open images"))
+                    .add_filter(tr!("Images"), &crate::files::IMAGE_EXTENSIONS)
+                    .add_filter(tr!("All files"), &["*"])
                     .pick_files(),
-                Effect::AskWatch => dialog.set_title("A folder that images come into").pick_folder().map(|p| vec![p]),
-                _ => dialog.set_title("Open a folder of blood smears").pick_folder().map(|p| vec![p]),
+                Effect::AskWatch => {
+                    dialog.set_title(tr!("A folder that images come into")).pick_folder().map(|p| vec![p])
+                }
+                _ => dialog.set_title(tr!("Open a folder of blood smears")).pick_folder().map(|p| vec![p]),
             }
         };
         self.events.ask(dialog, Notice::NoDialog { watch }, move |events, mut paths: Vec<PathBuf>| {

@@ -26,10 +26,10 @@ pub struct LabelView {
 
 impl LabelView {
     /// Why no label can be given now; `None` where it can.
-    pub fn obstacle(&self) -> Option<&str> {
+    pub fn obstacle(&self) -> Option<String> {
         match (&self.read_only, self.open) {
-            (Some(why), _) => Some(why),
-            (None, false) => Some("no session is open yet"),
+            (Some(why), _) => Some(why.clone()),
+            (None, false) => Some(tr!("no session is open yet")),
             (None, true) => None,
         }
     }

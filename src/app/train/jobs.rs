@@ -3,6 +3,7 @@
 use super::state::{TrainEvent, TrainForm};
 use super::update::{Effect, Event};
 use crate::app::jobs::{EventSender, JobContext, no_dialog, pick_labelled_folder};
+use crate::app::language::tr;
 use crate::dataset::SplitPart;
 use crate::model::VettedModel;
 use crate::task::Generation;
@@ -32,7 +33,7 @@ impl Jobs {
     pub fn perform(&mut self, effect: Effect, cx: &JobContext<'_>) {
         match effect {
             Effect::AskDataset => {
-                let otherwise = no_dialog("Type or paste the path of the labelled images");
+                let otherwise = no_dialog(&tr!("Type or paste the path of the labelled images"));
                 self.events.ask(pick_labelled_folder, otherwise, |events, path| events.send(Event::Dataset(path)));
             }
             Effect::LookAtData(generation, request) => self.look(generation, *request),
