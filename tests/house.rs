@@ -91,7 +91,7 @@ fn each_library_has_one_home() {
         ("egui_plot::", "app"),
         ("eframe::", "app"),
         ("egui_commonmark::", "app"),
-        ("strum::", "app"),
+        ("strum::", "app workflow"),
         ("rfd::", "app"),
         ("ort::", "inference"),
         ("zune_jpeg::", "imaging"),
@@ -426,4 +426,38 @@ fn no_function_is_longer_than_it_should_be() {
         }
     }
     assert!(long.is_empty(), "{long:#?}");
+}
+
+/// The map names every file, and nothing that is not there.
+#[test]
+fn the_map_of_the_source_is_of_this_source() {
+    let sources = sources();
+    let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/README.md")).unwrap();
+    let names: std::collections::BTreeSet<&str> =
+        map.split('`').skip(1).step_by(2).filter(|n| !n.contains(char::is_whitespace)).collect();
+    let code: String = sources.iter().map(|(_, _, code)| code.as_str()).collect();
+    let words: std::collections::BTreeSet<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let missing: Vec<&&str> = names
+        .iter()
+        .filter(|name| {
+            let word = |w: &str| w.chars().next().is_some_and(char::is_uppercase) && w.chars().any(char::is_lowercase);
+            let file = name.ends_with(".rs")
+                && !sources.iter().any(|(_, p, _)| p.ends_with(name))
+                && !name.starts_with("tests/");
+            file || name
+                .split("::")
+                .filter(|w| word(w))
+                .any(|w| w.chars().all(char::is_alphanumeric) && !words.contains(w))
+        })
+        .collect();
+    assert!(missing.is_empty(), "src/README.md names what is not there: {missing:?}");
+    // The pages' own parts are named once for all of them.
+    let unnamed: Vec<String> = sources
+        .iter()
+        .map(|(_, path, _)| path)
+        .filter(|p| !p.components().any(|c| c.as_os_str() == "app" || c.as_os_str() == "cli"))
+        .filter(|p| !p.ends_with("mod.rs") && !names.iter().any(|n| p.ends_with(n)))
+        .map(|p| p.display().to_string())
+        .collect();
+    assert!(unnamed.is_empty(), "src/README.md does not name {unnamed:?}");
 }

@@ -103,7 +103,8 @@ fn window_command(state: &mut State, command: Command, now: f64) -> Vec<Effect> 
         Command::PreviousModel => {
             state.model.before.take().map(|before| models::Effect::Open(before).into()).into_iter().collect()
         }
-        Command::UseProvider(provider) if state.model.provider != provider => {
+        Command::UseProvider(provider) if state.model.provider == provider => Vec::new(),
+        Command::UseProvider(provider) => {
             state.model.provider = provider;
             effects(review::reopen(&mut state.review, &mut state.shell, true, now))
         }
@@ -121,7 +122,10 @@ fn window_command(state: &mut State, command: Command, now: f64) -> Vec<Effect> 
             done.push(review::Effect::Cancel.into());
             done
         }
-        _ => Vec::new(),
+        other => {
+            debug_assert_ne!(other.owner(), CommandOwner::Window, "{other:?} is answered by nobody");
+            Vec::new()
+        }
     }
 }
 
@@ -260,4 +264,22 @@ fn models_answer(state: &mut State, answer: Reply, now: f64) -> Vec<Effect> {
 pub fn tick(state: &mut State, now: f64) {
     state.shell.tick(now);
     review::tick(&mut state.review, now);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_answered_on_every_page() {
+        let card = crate::workflow::default_model().expect("the bundled model").card().clone();
+        let mut state = State::new(card, None, crate::workflow::Settings::default());
+        for page in <Page as strum::IntoEnumIterator>::iter() {
+            for c in Command::all() {
+                state.shell.page = page;
+                // Enabled or not: what nobody answers stops here.
+                dispatch_command(&mut state, *c, 0.0);
+            }
+        }
+    }
 }

@@ -60,7 +60,7 @@ pub fn command(state: &mut State, command: Command) -> Vec<Effect> {
             state.dialog = Dialog::SelfCheck(None);
             return vec![Effect::SelfCheck];
         }
-        _ => {}
+        other => debug_assert!(false, "{other:?} is answered by nobody"),
     }
     Vec::new()
 }
