@@ -4,6 +4,13 @@
 //! do not change when the image is turned or mirrored: they are the hash by which candidates are found. A candidate
 //! counts only when the rings themselves correlate at some turn, mirrored or not. No labels are used.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "pixels and counts of small images"
+)]
+
 use crate::imaging::RgbImage;
 use crate::task::{Cancel, Progress};
 use rayon::prelude::*;
@@ -39,7 +46,6 @@ pub struct PerceptualHash {
 
 /// Centre and outer radius for the rings: the centroid of what is dark, and a multiple of its root mean square radius.
 /// Both turn with the image, which a bounding box does not.
-#[expect(clippy::cast_precision_loss, reason = "small counts")]
 fn body(grey: &[f32], n: usize) -> ((f32, f32), f32) {
     let mut sorted = grey.to_vec();
     sorted.sort_by(f32::total_cmp);
@@ -67,7 +73,6 @@ fn body(grey: &[f32], n: usize) -> ((f32, f32), f32) {
 
 impl PerceptualHash {
     /// Reads a cut image.
-    #[expect(clippy::cast_precision_loss, reason = "small counts")]
     pub fn new(image: &RgbImage) -> Self {
         let copy = crate::imaging::stretch(image, COPY as usize);
         let n = COPY as usize;
@@ -80,7 +85,6 @@ impl PerceptualHash {
         let (centre, radius) = body(&grey, n);
         let at = |x: f32, y: f32| {
             let (x, y) = (x.clamp(0.0, n as f32 - 1.001), y.clamp(0.0, n as f32 - 1.001));
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the copy")]
             let (i, j) = (x as usize, y as usize);
             let (fx, fy) = (x - i as f32, y - j as f32);
             let p = |i: usize, j: usize| grey[j * n + i];
@@ -125,7 +129,6 @@ impl PerceptualHash {
     }
 
     /// The hash in a byte a number, for keeping: near-duplicates differ by [`quantized_distance`].
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
     pub fn quantized(&self) -> [u8; HASH] {
         let mut out = [0; HASH];
         for (i, (o, v)) in out.iter_mut().zip(&self.hash).enumerate() {
@@ -162,7 +165,6 @@ impl PerceptualHash {
                         }
                     }
                 }
-                #[expect(clippy::cast_precision_loss, reason = "a small count")]
                 let n = (RINGS * ANGLES) as f32;
                 best = best.max(sums.iter().sum::<f32>() / n);
             }
@@ -172,7 +174,6 @@ impl PerceptualHash {
 }
 
 /// How far apart two kept hashes are, in the unit of [`PerceptualHash::distance`].
-#[expect(clippy::cast_precision_loss, reason = "a small sum")]
 pub fn quantized_distance(a: &[u8; HASH], b: &[u8; HASH]) -> f32 {
     let sum: u32 = a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum();
     (sum as f32 / RINGS as f32).sqrt() / KEPT_SCALE
@@ -198,7 +199,6 @@ pub fn near_duplicates(
     let mut order: Vec<(f32, usize)> =
         images.iter().enumerate().filter_map(|(i, p)| p.as_ref().map(|p| (p.hash[0], i))).collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    #[expect(clippy::cast_precision_loss, reason = "a small count")]
     let window = NEAR * (RINGS as f32).sqrt();
     progress.set_total(progress.total() + order.len());
     let mut pairs: Vec<NearDuplicatePair> = (0..order.len())

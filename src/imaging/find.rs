@@ -5,6 +5,13 @@
 //! which one nucleus fills a good share is an image of one cell and has one white; every other is a field and is
 //! balanced by its illumination surface. No labels are used here: a nucleus is a nucleus in every laboratory.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "pixel positions and counts of one image"
+)]
+
 use super::light::{Light, illumination, percentile, white_level};
 use super::mask::{Part, parts_above};
 use super::resample::fit_within;
@@ -132,7 +139,6 @@ fn search(soft: &Channels, scale: f64, size: (f64, f64), light: &Light) -> Vec<F
 /// Starts at the upper cut; where red cells pass it, raises it until a few compact, strong things remain.
 fn nucleus_parts(score: &super::plane::Plane<u8>, histogram: &[u32; 256]) -> Vec<Part> {
     let mut cut = two_thresholds(histogram).1;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a percentile of bytes")]
     let high = percentile(histogram, 99.7) as usize;
     loop {
         let parts = parts_above(score, u8::try_from(cut).unwrap_or(255));
@@ -143,13 +149,10 @@ fn nucleus_parts(score: &super::plane::Plane<u8>, histogram: &[u32; 256]) -> Vec
         // Red cells cover a good part of a field; white cells do not, however many they are.
         let alike: Vec<f64> =
             parts.iter().map(|p| f64::from(p.area)).filter(|a| *a > 0.25 * f64::from(main.area)).collect();
-        #[expect(clippy::cast_precision_loss, reason = "image sizes")]
         let few = alike.len() <= 6 || alike.iter().sum::<f64>() < WHITE_CELL_COVER * score.data.len() as f64;
         let (w, h) = (f64::from(main.width()), f64::from(main.height()));
-        #[expect(clippy::cast_precision_loss, reason = "image sizes")]
         let spread = (w / score.width as f64).max(h / score.height as f64);
         let compact = f64::from(main.area) > 0.33 * w * h && spread < 0.9;
-        #[expect(clippy::cast_precision_loss, reason = "bytes")]
         let strong = main.strength() >= cut as f64 + 0.4 * (high - cut) as f64;
         if few && compact && strong {
             return parts;
@@ -213,9 +216,7 @@ fn cell(parts: &[Part], ids: &[usize], scale: f64, light: &Light) -> FoundCell {
     let (b, area) = joined(parts, ids);
     let x = f64::from(b[0] + b[2]) / 2.0 / scale;
     let y = f64::from(b[1] + b[3]) / 2.0 / scale;
-    #[expect(clippy::cast_precision_loss, reason = "a handful of lobes")]
     let strength = ids.iter().map(|&i| parts[i].strength()).sum::<f64>() / ids.len() as f64;
-    #[expect(clippy::cast_possible_truncation, reason = "pixel positions")]
     let white = light.at(x as f32, y as f32);
     FoundCell {
         x,

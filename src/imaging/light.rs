@@ -3,6 +3,13 @@
 //! The surface is a grey-scale closing over dark things, smoothed. The closing's disc is approximated by an octagon
 //! (two axis-parallel and two diagonal lines), whose minima and maxima cost the same whatever its size. Integers only.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "pixel positions, ranks and brightness, in bounds"
+)]
+
 use super::plane::Plane;
 use super::resample::resize_area;
 use image::RgbImage;
@@ -28,12 +35,6 @@ pub(super) fn white_level(image: &RgbImage, percentile: f64) -> [f32; 3] {
 }
 
 /// The value below which `percent` of the counted values lie (linear interpolation between ranks).
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "ranks of pixels"
-)]
 pub(super) fn percentile(histogram: &[u32; 256], percent: f64) -> f32 {
     let n: u64 = histogram.iter().map(|&c| u64::from(c)).sum();
     if n == 0 {
@@ -90,7 +91,6 @@ impl Light {
                 (0..height).for_each(|y| each(y, &row));
             }
             Self::Surface { grid, .. } => {
-                #[expect(clippy::cast_precision_loss, reason = "columns and rows of an image")]
                 let places = |n: usize, cells: usize| -> Vec<(usize, usize, f32)> {
                     (0..n).map(|i| between((i as f32 + 0.5) / n as f32, 1.0, cells)).collect()
                 };
@@ -115,12 +115,6 @@ impl Light {
 }
 
 /// Neighbours on a grid of `n` cells for position `at` of `extent`, and the share of the second.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "grid positions, clamped"
-)]
 fn between(at: f32, extent: f32, n: usize) -> (usize, usize, f32) {
     let p = (at / extent * n as f32 - 0.5).clamp(0.0, (n - 1) as f32);
     let i = p.floor() as usize;
@@ -142,14 +136,12 @@ pub(super) fn illumination(work: &RgbImage, (width, height): (f64, f64), floor: 
         let closed = octagon(&octagon(&padded, k, u8::max), k, u8::min);
         // A Gaussian of k/3, as three box means of the same variance.
         let mut out = (0..3).fold(crop(&closed, k, gw, gh), |p, _| box_mean(&p, k / 3));
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a brightness")]
         let least = (0.55 * floor[c]) as u8;
         for v in &mut out.data {
             *v = (*v).max(least);
         }
         out
     });
-    #[expect(clippy::cast_possible_truncation, reason = "image sizes")]
     Light::Surface { grid, width: width as f32, height: height as f32 }
 }
 
@@ -173,12 +165,6 @@ fn crop(plane: &Plane<u8>, by: usize, width: usize, height: usize) -> Plane<u8> 
 /// Extremum over an octagon about `k` wide.
 fn octagon(plane: &Plane<u8>, k: usize, pick: impl Fn(u8, u8) -> u8 + Copy) -> Plane<u8> {
     // A regular octagon of width k has sides k/(1+√2): the straight lines take that much, the diagonals the rest.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "small sizes"
-    )]
     let straight = ((k as f64 / (1.0 + std::f64::consts::SQRT_2)) as usize) | 1;
     let diagonal = ((k - straight) / 2) | 1;
     let mut out = plane.clone();

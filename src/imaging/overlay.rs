@@ -1,5 +1,12 @@
 //! A heat map over an image: colours that everybody can tell apart, mixed in where the heat is.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a small map and a handful of colours"
+)]
+
 use super::resample::read_square;
 use crate::domain::Square;
 use image::RgbImage;
@@ -18,12 +25,6 @@ const SCALE: [[f32; 3]; 6] = [
 ];
 
 /// The colour of a value, 0..=1.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a handful of stops"
-)]
 pub fn heat_colour(value: f32) -> [f32; 3] {
     let at = value.clamp(0.0, 1.0) * (SCALE.len() - 1) as f32;
     let i = (at as usize).min(SCALE.len() - 2);
@@ -32,7 +33,6 @@ pub fn heat_colour(value: f32) -> [f32; 3] {
 }
 
 /// A value of a map `side` × `side` between its places, bilinear; `x` and `y` are shares of the square, 0..=1.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a small map")]
 pub fn heat_at(values: &[f32], side: usize, x: f32, y: f32) -> f32 {
     if side == 0 || values.len() != side * side {
         return 0.0;
@@ -48,7 +48,6 @@ pub fn heat_at(values: &[f32], side: usize, x: f32, y: f32) -> f32 {
 
 /// The square of a cell, `size` pixels a side, with its heat over it. Opacity 0..=1 is how much of the colour is seen where
 /// the heat is highest; where there is none the image stays as it is.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "pixels")]
 pub fn heat_overlay(
     image: &RgbImage,
     square: Square,

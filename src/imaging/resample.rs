@@ -4,6 +4,13 @@
 //! Area averaging is OpenCV's `INTER_AREA`: each output pixel is the mean over the source rectangle it covers,
 //! border pixels by their covered part. The starter model was trained through it, so it is part of its contract.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "pixel positions, weights and sizes, all far below where a cast loses"
+)]
+
 use crate::domain::Square;
 use image::RgbImage;
 
@@ -16,20 +23,16 @@ struct Span {
 fn spans(out: usize, scale: f64, offset: f64, source: usize) -> Vec<Span> {
     (0..out)
         .map(|i| {
-            #[expect(clippy::cast_precision_loss, reason = "pixel positions are far below 2^52")]
             let (a, b) = ((i as f64 * scale + offset).max(0.0), ((i as f64 + 1.0) * scale + offset).min(source as f64));
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both are within 0..=source")]
             let (first, last) = ((a + 1e-9).floor() as usize, ((b - 1e-9).ceil() as usize).min(source));
             let first = first.min(source - 1);
             let weights: Vec<f64> = (first..last.max(first + 1))
                 .map(|j| {
-                    #[expect(clippy::cast_precision_loss, reason = "as above")]
                     let j = j as f64;
                     ((j + 1.0).min(b) - j.max(a)).max(0.0)
                 })
                 .collect();
             let sum: f64 = weights.iter().sum();
-            #[expect(clippy::cast_possible_truncation, reason = "weights are within 0..=1")]
             let weights = if sum > 0.0 { weights.iter().map(|w| (w / sum) as f32).collect() } else { vec![1.0] };
             Span { first, weights }
         })
@@ -44,9 +47,7 @@ pub(super) fn area_part(
     (x0, y0): (usize, usize),
     (width, height): (usize, usize),
 ) -> RgbImage {
-    #[expect(clippy::cast_precision_loss, reason = "pixel positions")]
     let columns = spans(width, scale.0, x0 as f64 * scale.0, image.width() as usize);
-    #[expect(clippy::cast_precision_loss, reason = "pixel positions")]
     let rows = spans(height, scale.1, y0 as f64 * scale.1, image.height() as usize);
     let stride = image.width() as usize * 3;
     let raw = image.as_raw();
@@ -80,11 +81,9 @@ pub(super) fn area_part(
             out.extend_from_slice(&rgb.map(round_u8));
         }
     }
-    #[expect(clippy::cast_possible_truncation, reason = "no larger than the source, which has u32 sides")]
     RgbImage::from_raw(width as u32, height as u32, out).unwrap_or_default()
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=255")]
 fn round_u8(v: f32) -> u8 {
     (v + 0.5).clamp(0.0, 255.0) as u8
 }
@@ -97,14 +96,12 @@ pub fn fit_within(image: &RgbImage, side: u32) -> (RgbImage, f64) {
         return (image.clone(), 1.0);
     }
     let scale = f64::from(side) / f64::from(longer);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most `side`")]
     let to = |n: u32| ((f64::from(n) * scale).round() as usize).max(1);
     (resize_area(image, to(w), to(h)), scale)
 }
 
 /// Area-averages the whole image to `width` × `height` (both at most the original's).
 pub(super) fn resize_area(image: &RgbImage, width: usize, height: usize) -> RgbImage {
-    #[expect(clippy::cast_precision_loss, reason = "pixel counts")]
     let scale = (f64::from(image.width()) / width as f64, f64::from(image.height()) / height as f64);
     area_part(image, scale, (0, 0), (width, height))
 }
@@ -117,7 +114,6 @@ pub(super) fn resize_area(image: &RgbImage, width: usize, height: usize) -> RgbI
 pub(super) fn read_square(image: &RgbImage, square: Square, size: usize, outside: [f32; 3]) -> Vec<f32> {
     let (cx, cy) = square.centre();
     let (mut cx, mut cy) = (f64::from(cx), f64::from(cy));
-    #[expect(clippy::cast_precision_loss, reason = "a model's input size")]
     let n = size as f64;
     let mut s = n / f64::from(square.side.max(1e-3));
     let shrunk;
@@ -134,7 +130,6 @@ pub(super) fn read_square(image: &RgbImage, square: Square, size: usize, outside
         if x1 <= x0 || y1 <= y0 {
             return outside.repeat(size * size);
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the shrunken image")]
         let at = |v: f64| v as usize;
         shrunk = area_part(image, (1.0 / f, 1.0 / f), (at(x0), at(y0)), (at(x1 - x0), at(y1 - y0)));
         view = &shrunk;
@@ -142,7 +137,6 @@ pub(super) fn read_square(image: &RgbImage, square: Square, size: usize, outside
     }
     let (w, h) = (i64::from(view.width()), i64::from(view.height()));
     let raw = view.as_raw();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked against the bounds")]
     let pixel = |x: i64, y: i64| -> [f32; 3] {
         if x < 0 || y < 0 || x >= w || y >= h {
             return outside;
@@ -150,12 +144,10 @@ pub(super) fn read_square(image: &RgbImage, square: Square, size: usize, outside
         let p = &raw[(y * w + x) as usize * 3..][..3];
         [f32::from(p[0]), f32::from(p[1]), f32::from(p[2])]
     };
-    #[expect(clippy::cast_precision_loss, reason = "output positions")]
     let positions = |c: f64| -> Vec<(i64, f32)> {
         (0..size)
             .map(|i| {
                 let v = (i as f64 - n / 2.0) / s + c;
-                #[expect(clippy::cast_possible_truncation, reason = "positions near the image; a fraction")]
                 (v.floor() as i64, (v - v.floor()) as f32)
             })
             .collect()
@@ -180,7 +172,6 @@ const LARGEST_MIRRORED: f32 = 8192.0;
 
 /// A small image of a square, colours untouched; what lies outside the image is its mirror image, so that neither white nor
 /// black blocks stand beside a cell at the edge.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "image sizes")]
 pub fn thumbnail_of_square(image: &RgbImage, square: Square, size: u32) -> RgbImage {
     let (w, h) = (i64::from(image.width()), i64::from(image.height()));
     let inside =

@@ -3,6 +3,13 @@
 //! Every number comes from the model's own description ([`CellPreprocessing`], [`TensorSpec`]); nothing about a
 //! particular model is written here.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "pixel positions, a model's input size and bytes, in bounds"
+)]
+
 use super::find::FoundCell;
 use super::resample::{read_square, resize_area};
 use crate::domain::{CellPreprocessing, ResizeFilter, Square, TensorSpec, WholePreprocessing};
@@ -12,7 +19,6 @@ use image::RgbImage;
 const EXTENT_SHARE: f64 = 0.72;
 
 /// The square around a nucleus.
-#[expect(clippy::cast_possible_truncation, reason = "pixel positions")]
 pub fn square_of(cell: &FoundCell, how: &CellPreprocessing) -> Square {
     let side = how.side_factor * cell.diameter.max(EXTENT_SHARE * cell.extent);
     Square { x: (cell.x - side / 2.0) as f32, y: (cell.y - side / 2.0) as f32, side: side as f32 }
@@ -27,19 +33,11 @@ pub fn cut_square(image: &RgbImage, square: Square, white: [f32; 3], how: &CellP
             pixel[c] = (pixel[c].round_ties_even() * gain[c] + 0.5).clamp(0.0, 255.0).floor();
         }
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers in 0..=255")]
     let bytes = values.into_iter().map(|v| v as u8).collect();
-    #[expect(clippy::cast_possible_truncation, reason = "a model's input size")]
     RgbImage::from_raw(size as u32, size as u32, bytes).unwrap_or_default()
 }
 
 /// The part of an image around a square, `around` times as wide, as far as the image goes; and its left and top edge.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "pixel positions"
-)]
 pub fn cut_around(image: &RgbImage, square: Square, around: f32) -> (RgbImage, u32, u32) {
     let (x, y) = square.centre();
     let half = square.side * around / 2.0;
@@ -53,7 +51,6 @@ pub fn cut_around(image: &RgbImage, square: Square, around: f32) -> (RgbImage, u
 }
 
 /// The part of an image that a model of whole images sees.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "image sizes")]
 pub(super) fn whole_part(image: &RgbImage, how: WholePreprocessing) -> Square {
     let (w, h) = (image.width() as f32, image.height() as f32);
     match how.crop {
@@ -66,7 +63,6 @@ pub(super) fn whole_part(image: &RgbImage, how: WholePreprocessing) -> Square {
 }
 
 /// The whole image as a model wants it, `size` pixels a side.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "image sizes")]
 pub(super) fn whole(image: &RgbImage, how: WholePreprocessing, size: usize) -> RgbImage {
     let cut = how.crop.map(|_| {
         let part = whole_part(image, how);
@@ -88,7 +84,6 @@ pub fn stretch(image: &RgbImage, size: usize) -> RgbImage {
     if (w as usize) >= size && (h as usize) >= size {
         return resize_area(image, size, size);
     }
-    #[expect(clippy::cast_possible_truncation, reason = "a model's input size")]
     image::imageops::resize(image, size as u32, size as u32, image::imageops::FilterType::Triangle)
 }
 
@@ -97,7 +92,6 @@ pub fn tensor(image: &RgbImage, spec: &TensorSpec, out: &mut Vec<f32>) {
     // 256 values a channel are computed once instead of one division a pixel.
     let tables: [[f32; 256]; 3] = std::array::from_fn(|c| {
         std::array::from_fn(|v| {
-            #[expect(clippy::cast_precision_loss, reason = "0..256")]
             let v = v as f32;
             (v - spec.mean[c]) / spec.std[c]
         })

@@ -3,6 +3,13 @@
 //! For the demo and for tests that need images without a laboratory's. It looks like a Wright-Giemsa smear to a
 //! person and to the finder; it is not data, and no model may be trained or judged on it.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "pixel positions and colours of a drawing"
+)]
+
 use image::{Rgb, RgbImage};
 
 /// A white cell as it was drawn.
@@ -56,7 +63,6 @@ pub fn draw_slide(width: u32, height: u32, count: usize, seed: u64) -> Slide {
         }
     }
     let mut reds: Vec<(f64, f64, f64)> = Vec::new();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of cells")]
     let wanted = (w * h / (RED * RED) / 7.0) as usize;
     for _ in 0..wanted * 6 {
         let (x, y, r) = (rng.f64() * w, rng.f64() * h, RED * (0.9 + 0.2 * rng.f64()));
@@ -103,7 +109,6 @@ impl Canvas {
     fn new(width: u32, height: u32, rng: &mut fastrand::Rng) -> Self {
         let (w, h) = (width as usize, height as usize);
         let (px, py) = (rng.f32() * 6.0, rng.f32() * 6.0);
-        #[expect(clippy::cast_precision_loss, reason = "pixel positions")]
         let data = (0..w * h)
             .map(|i| {
                 let (x, y) = ((i % w) as f32 / w as f32, (i / w) as f32 / h as f32);
@@ -116,19 +121,12 @@ impl Canvas {
 
     /// Paints where `cover(dx, dy)` (0..=1) is positive within `reach` of a point; the colour may depend on the place.
     fn paint(&mut self, x: f64, y: f64, reach: f64, mut ink: impl FnMut(f64, f64) -> ([f32; 3], f32)) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "clamped to the canvas"
-        )]
         let range = |c: f64, n: usize| {
             let clamp = |v: f64| v.clamp(0.0, n as f64) as usize;
             clamp((c - reach).floor())..clamp((c + reach).ceil())
         };
         for py in range(y, self.height) {
             for px in range(x, self.width) {
-                #[expect(clippy::cast_precision_loss, reason = "pixel positions")]
                 let (dx, dy) = (px as f64 - x, py as f64 - y);
                 let (colour, cover) = ink(dx, dy);
                 let pixel = &mut self.data[py * self.width + px];
@@ -148,7 +146,6 @@ impl Canvas {
         let (shade, pallor) = (rng.f32() * 8.0, 0.45 + 0.25 * rng.f32());
         self.paint(x, y, r * 1.15, |dx, dy| {
             let d = dx.hypot(dy) / (r * wobble.at(dx, dy));
-            #[expect(clippy::cast_possible_truncation, reason = "a share of a colour")]
             let pale = (1.0 - (d / 0.55).powi(2)).max(0.0) as f32 * pallor;
             let rim = [213.0 - shade, 158.0 - shade, 163.0 - shade];
             let colour = std::array::from_fn(|c| rim[c] + ([236.0, 224.0, 226.0][c] - rim[c]) * pale);
@@ -245,10 +242,8 @@ impl Canvas {
 
     /// A lens' softness and a camera's noise.
     fn finish(&self, rng: &mut fastrand::Rng) -> RgbImage {
-        #[expect(clippy::cast_possible_truncation, reason = "no larger than the u32 sides it was made with")]
         let sharp = RgbImage::from_fn(self.width as u32, self.height as u32, |x, y| {
             let p = self.data[y as usize * self.width + x as usize];
-            #[expect(clippy::cast_sign_loss, reason = "clamped")]
             Rgb(p.map(|v| (v + 0.5).clamp(0.0, 255.0) as u8))
         });
         let soft = super::threshold::soften(&sharp);
@@ -270,7 +265,6 @@ fn lobe((x, y): (f64, f64), r: f64) -> (f64, f64, f64) {
 }
 
 /// 1 inside `r`, 0 outside `r + soft`, a smooth step between.
-#[expect(clippy::cast_possible_truncation, reason = "a share")]
 fn edge(d: f64, r: f64, soft: f64) -> f32 {
     let t = ((r + soft - d) / (2.0 * soft).max(1e-6)).clamp(0.0, 1.0);
     (t * t * (3.0 - 2.0 * t)) as f32
@@ -303,7 +297,6 @@ impl Grain {
         Self { lattice: std::array::from_fn(|_| rng.f32() * 2.0 - 1.0) }
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "wrapped to 0..256; a share")]
     fn at(&self, x: f64, y: f64) -> f32 {
         let (x0, y0) = (x.floor(), y.floor());
         let (fx, fy) = ((x - x0) as f32, (y - y0) as f32);

@@ -1,5 +1,7 @@
 //! The confusion matrix and what is read from it, as scikit-learn's `classification_report` has it.
 
+#![expect(clippy::cast_precision_loss, reason = "counts of cells")]
+
 /// Counts: rows are reference labels, columns predictions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {
@@ -76,7 +78,6 @@ impl Confusion {
     }
 
     /// Mean of the recalls of classes that occur in the reference (scikit-learn's `balanced_accuracy_score`); 0 without.
-    #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
     pub fn balanced_accuracy(&self) -> f64 {
         let recalls: Vec<f64> = (0..self.classes)
             .filter(|&c| self.support(c) > 0)
@@ -86,7 +87,6 @@ impl Confusion {
     }
 
     /// Cohen's kappa (Educational and Psychological Measurement 20 (1960) 37); `None` where chance alone agrees always.
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub fn kappa(&self) -> Option<f64> {
         let n = self.total() as f64;
         let chance: f64 = (0..self.classes).map(|c| self.support(c) as f64 * self.predicted(c) as f64).sum::<f64>() / n;
@@ -96,7 +96,6 @@ impl Confusion {
 
     /// Matthews' correlation coefficient for several classes (Gorodkin, Computational Biology and Chemistry 28 (2004)
     /// 367); 0 where all cells are one class or called one class, as in scikit-learn.
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub fn matthews(&self) -> f64 {
         let n = self.total() as f64;
         let sum = |f: &dyn Fn(usize) -> f64| (0..self.classes).map(f).sum::<f64>();
@@ -114,7 +113,6 @@ impl Confusion {
     }
 
     /// The same without classes that are not wanted.
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub(super) fn averages_of(&self, wanted: impl Fn(usize) -> bool) -> (ClassScores, ClassScores) {
         let there = |&c: &usize| self.support(c) + self.predicted(c) > 0 && wanted(c);
         let present: Vec<ClassScores> = (0..self.classes).filter(there).map(|c| self.class(c)).collect();
@@ -133,7 +131,6 @@ impl Confusion {
 }
 
 /// `part` of `whole`; 0 of nothing.
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

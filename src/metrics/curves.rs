@@ -1,6 +1,13 @@
 //! Curves: receiver operating characteristic, precision–recall, reliability, risk against coverage; and the numbers that
 //! are read from them. Point estimates only; intervals are `resample`'s.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "counts of cells, bins and ranks"
+)]
+
 use super::sample::Sample;
 
 /// A point of a curve and the score from which on cells count as positive.
@@ -35,7 +42,6 @@ fn steps(sample: &Sample, class: usize) -> Vec<(f64, usize, usize)> {
 /// The receiver operating characteristic of one class against all others (x false positive rate, y true positive rate)
 /// and the area under it by the trapezoidal rule, as scikit-learn's `roc_curve` with `drop_intermediate=False` and
 /// `roc_auc_score`. `None` where one side has no cell.
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn roc(sample: &Sample, class: usize) -> Option<(Vec<CurvePoint>, f64)> {
     let steps = steps(sample, class);
     let (_, positives, negatives) = *steps.last()?;
@@ -54,7 +60,6 @@ pub fn roc(sample: &Sample, class: usize) -> Option<(Vec<CurvePoint>, f64)> {
 
 /// Precision (y) against recall (x) of one class against all others, from the highest threshold down, and the average
 /// precision Σ (Rᵢ − Rᵢ₋₁) Pᵢ, as scikit-learn's `average_precision_score`. `None` where the class has no cell.
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn precision_recall(sample: &Sample, class: usize) -> Option<(Vec<CurvePoint>, f64)> {
     let steps = steps(sample, class);
     let positives = steps.last()?.1;
@@ -99,12 +104,6 @@ pub const BINS: usize = 15;
 pub(super) fn bins(sample: &Sample, how: Binning) -> Vec<usize> {
     let n = sample.len();
     match how {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a bin of a few"
-        )]
         // Intervals closed on the right, as in the paper: (0, 1/15], (1/15, 2/15] …
         Binning::Width => {
             (0..n).map(|r| ((sample.confidence(r) * BINS as f64).ceil() as usize).clamp(1, BINS) - 1).collect()
@@ -120,7 +119,6 @@ pub(super) fn bins(sample: &Sample, how: Binning) -> Vec<usize> {
 }
 
 /// The bins of a reliability diagram.
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn reliability(sample: &Sample, how: Binning) -> Vec<ReliabilityBin> {
     let mut sums = vec![(0usize, 0.0, 0usize); BINS];
     for (row, bin) in bins(sample, how).into_iter().enumerate() {
@@ -136,7 +134,6 @@ pub fn reliability(sample: &Sample, how: Binning) -> Vec<ReliabilityBin> {
 }
 
 /// Expected calibration error Σ n_b/n |accuracy_b − confidence_b| (Naeini et al., AAAI 2015; Guo et al., ICML 2017).
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn calibration_error(bins: &[ReliabilityBin]) -> f64 {
     let n: usize = bins.iter().map(|b| b.n).sum();
     bins.iter().map(|b| b.n as f64 * (b.accuracy - b.confidence).abs()).sum::<f64>() / n.max(1) as f64
@@ -145,7 +142,6 @@ pub fn calibration_error(bins: &[ReliabilityBin]) -> f64 {
 /// Share wrong (y) among the most confident cells (x, their share of all) when cells below a confidence are left to a
 /// person; and the area under it, the mean of the shares over all n coverages (AURC; Geifman et al., ICLR 2019). Cells of
 /// equal confidence are kept or left together in the points; in the area they count by their mean.
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn risk_coverage(sample: &Sample) -> (Vec<CurvePoint>, f64) {
     let (order, n) = (sample.by_confidence(), sample.len());
     let (mut points, mut wrong, mut area, mut at) = (Vec::new(), 0usize, 0.0, 0usize);

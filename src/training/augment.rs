@@ -3,6 +3,13 @@
 //! One reading of the image (turn, mirror, scale, shift, blur, all in one), then colours in optical density, then the
 //! camera. The ranges are those of the issue of stain between laboratories, not of one dataset; no label is used.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "pixel positions"
+)]
+
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -56,12 +63,6 @@ pub fn augment(image: &[u8], side: usize, white: f32, how: Augmentation, random:
 }
 
 /// Turn, mirror, scale and shift: bilinear, or averaged over the footprint where it shrinks.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "pixel positions"
-)]
 fn read(image: &[u8], side: usize, white: f32, strength: f32, random: &mut Rng, out: &mut [f32]) {
     if strength <= 0.0 {
         out.iter_mut().zip(image).for_each(|(o, p)| *o = f32::from(*p));
@@ -112,12 +113,6 @@ fn read(image: &[u8], side: usize, white: f32, strength: f32, random: &mut Rng, 
 }
 
 /// Resizes a square NHWC image: averages where it shrinks, bilinear where it grows; separable.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "pixel positions"
-)]
 fn resample(image: &[f32], from: usize, to: usize) -> Vec<f32> {
     let ratio = from as f32 / to as f32;
     let weights: Vec<(usize, Vec<f32>)> = (0..to)
@@ -169,7 +164,6 @@ fn colours(out: &mut [f32], white: f32, strength: f32, random: &mut Rng) {
     let noise = if random.bool() { random.f32() * NOISE * strength } else { 0.0 };
     // Density and its inverse by table: the only transcendental functions a pixel would need.
     let white = white.max(1.0);
-    #[expect(clippy::cast_precision_loss, reason = "0..256")]
     let log: Vec<f32> = (0..=256).map(|v| -((v as f32).max(1.0) / white).ln()).collect();
     for p in out.chunks_exact_mut(3) {
         let d = [look(&log, p[0]), look(&log, p[1]), look(&log, p[2])];
@@ -194,7 +188,6 @@ fn colours(out: &mut [f32], white: f32, strength: f32, random: &mut Rng) {
     out.iter_mut().for_each(|v| *v = v.clamp(0.0, 255.0).round());
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0..256")]
 fn look(table: &[f32], v: f32) -> f32 {
     let v = v.clamp(0.0, 255.0);
     let i = v as usize;

@@ -10,8 +10,6 @@ use crate::workflow::{self, EvaluateMonitor, EvaluateRequest, ModelImport, UserE
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What can be typed where no dialog is.
-
 fn say(events: &EventSender<Event>, event: ModelsEvent) {
     events.send(Event::Job(Box::new(event)));
 }
