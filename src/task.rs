@@ -126,7 +126,6 @@ pub fn cores() -> usize {
 }
 
 /// Seconds left at the speed so far, or `None` before anything can be said (no step done, or no time passed).
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 pub fn seconds_left(done: usize, total: usize, elapsed_seconds: f64) -> Option<f64> {
     (done > 0 && elapsed_seconds > 0.0).then(|| elapsed_seconds / done as f64 * total.saturating_sub(done) as f64)
 }

@@ -80,7 +80,9 @@ pub fn labelled_folder(classes: usize, n: usize) -> tempfile::TempDir {
                 continue;
             }
             *count += 1;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels of the drawing")]
             let (side, half) = ((cell.radius * 5.0) as u32, cell.radius * 2.5);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels of the drawing")]
             let at = |c: f64, end: u32| ((c - half).max(0.0) as u32).min(end - side);
             let image =
                 image::imageops::crop_imm(&slide.image, at(cell.x, 1000), at(cell.y, 800), side, side).to_image();

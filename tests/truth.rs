@@ -420,7 +420,7 @@ impl World {
                     return;
                 }
                 self.store = None;
-                let key = CellKey { image: Digest([*content as u8; 32]), cell: 1 };
+                let key = CellKey { image: Digest([u8::try_from(*content).unwrap(); 32]), cell: 1 };
                 let table = self.dir.path().join("table.csv");
                 std::fs::write(&table, format!("sha256,cell,label\n{},1,{}\n", key.image, LABELS[*label])).unwrap();
                 leukoscope::workflow::import_session(&self.session(folder), &table, &[], "cd", false).unwrap();

@@ -95,14 +95,9 @@ pub(super) fn quantize(a: &Quantize) -> Result<Exit, UserError> {
     let done = watched(|monitor| workflow::quantize(&model, &a.request(), &a.options(), monitor))?;
     let Some(found) = done else { return Ok(Exit::Interrupted) };
     say(&found.to_text())?;
-    match &found.path {
-        Some(path) => {
-            eprint_line(&format!("written: {}", display_path(path)));
-            Ok(Exit::Fine)
-        }
-        None => Err(UserError::new(format!(
-            "refused: the copy loses {:.2} points, {:.2} are allowed (--allow); nothing was written",
-            -found.change.0, found.allowed
-        ))),
+    if let Some(path) = &found.path {
+        eprint_line(&format!("written: {}", display_path(path)));
+        return Ok(Exit::Fine);
     }
+    Err(UserError::new(format!("{} (--allow); nothing was written", found.refusal())))
 }

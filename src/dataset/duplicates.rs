@@ -4,12 +4,7 @@
 //! do not change when the image is turned or mirrored: they are the hash by which candidates are found. A candidate
 //! counts only when the rings themselves correlate at some turn, mirrored or not. No labels are used.
 
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "pixels and counts of small images"
-)]
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels and counts of small images")]
 
 use crate::imaging::RgbImage;
 use crate::task::{Cancel, Progress};

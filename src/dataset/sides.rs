@@ -66,7 +66,6 @@ fn counts(classes: &[usize], parts: &[SplitPart]) -> Vec<usize> {
 
 /// What should lie in one part: groups with lookalikes in each other, the most alike first, none of them with more than
 /// `room` of a class, and as many of each class as there are parts.
-#[expect(clippy::cast_precision_loss, reason = "counts of images")]
 fn together(classes: &[usize], groups: &Groups, fixed: &[Option<SplitPart>], ratio: Ratio, room: f64) -> Vec<usize> {
     let n_classes = classes.iter().max().map_or(0, |c| c + 1);
     let parts = ratio.0.iter().filter(|s| **s > 0.0).count();

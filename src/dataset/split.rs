@@ -170,7 +170,6 @@ pub fn split(
 }
 
 /// Gives each group to the part that needs its classes most, large groups first.
-#[expect(clippy::cast_precision_loss, reason = "counts of images")]
 fn assign(free: &[usize], counts: &[Vec<usize>], shares: [f64; 3], seed: u64, part: &mut [Option<SplitPart>]) {
     let n_classes = counts.first().map_or(0, Vec::len);
     let mut order = free.to_vec();

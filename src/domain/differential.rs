@@ -119,7 +119,6 @@ impl Differential {
     /// Share of a label among the white cells, 0..=1; `None` while nothing is counted.
     pub fn share(&self, label: &str) -> Option<f64> {
         let total = self.white().all;
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         (total > 0).then(|| self.count_of(label).all as f64 / total as f64)
     }
 }

@@ -90,7 +90,6 @@ fn judged(e: &Evaluated) -> BTreeMap<CellKey, Judged> {
 }
 
 /// Mean F1 of some classes over some rows.
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 fn macro_f1(sample: &Sample, classes: &[usize], rows: impl Iterator<Item = usize> + Clone) -> f64 {
     let f1 = |class: &usize| {
         let (mut hits, mut support, mut calls) = (0usize, 0usize, 0usize);
@@ -164,7 +163,6 @@ impl Compared {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 fn pair(models: &[Evaluated], judged: &[BTreeMap<CellKey, Judged>], other: usize, seed: u64) -> Pair {
     let (mut groups, mut gains) = (Vec::new(), Vec::new());
     let (mut only_first, mut only_other, mut rows) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);

@@ -239,7 +239,6 @@ impl Evaluated {
             sum.0 += s.row(row)[s.references()[row]];
             sum.1 += 1;
         }
-        #[expect(clippy::cast_precision_loss, reason = "counts")]
         let usual: Vec<f64> = sums.iter().map(|(p, n)| if *n == 0 { 1.0 } else { p / *n as f64 }).collect();
         let mut rows: Vec<usize> =
             (0..s.len()).filter(|&r| !s.right(r) && s.confidence(r) >= usual[s.predicted()[r]]).collect();

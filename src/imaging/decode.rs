@@ -388,14 +388,14 @@ mod tests {
     #[test]
     fn a_jpeg_ends_where_its_first_image_does() {
         let mut bytes = Vec::new();
-        let image = RgbImage::from_fn(40, 30, |x, y| image::Rgb([(x * 6) as u8, (y * 8) as u8, 90]));
+        let image = RgbImage::from_fn(40, 30, |x, y| image::Rgb([x.to_le_bytes()[0] * 6, y.to_le_bytes()[0] * 8, 90]));
         image.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg).expect("encoded");
         let n = bytes.len();
         assert_eq!(first_jpeg(&bytes).1, Some(n));
         let whole = decode(&bytes, Limits::default()).expect("whole").image;
         // A film behind it that holds markers of its own; a second image that is cut off.
         let mut film = bytes.clone();
-        film.extend((0..20_000u32).map(|i| if i % 7 == 0 { 0xff } else { (i * 37) as u8 }));
+        film.extend((0..20_000u32).map(|i| if i % 7 == 0 { 0xff } else { (i * 37).to_le_bytes()[0] }));
         film.extend([0xff, 0xda, 0, 1]);
         let mut second = bytes.clone();
         second.extend_from_slice(&bytes[..n / 2]);

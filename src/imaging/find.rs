@@ -5,12 +5,7 @@
 //! which one nucleus fills a good share is an image of one cell and has one white; every other is a field and is
 //! balanced by its illumination surface. No labels are used here: a nucleus is a nucleus in every laboratory.
 
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "pixel positions and counts of one image"
-)]
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixel positions and counts of one image")]
 
 use super::light::{Light, illumination, percentile, white_level};
 use super::mask::{Part, parts_above};

@@ -29,13 +29,11 @@ pub(super) struct Part {
 impl Part {
     /// Mean score of its pixels.
     pub(super) fn strength(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a sum of at most 2^18 bytes")]
         let sum = self.score as f64;
         sum / f64::from(self.area.max(1))
     }
 
     pub(super) fn centre(&self) -> (f64, f64) {
-        #[expect(clippy::cast_precision_loss, reason = "sums over at most 2^18 pixels")]
         let (x, y) = (self.moments.0 as f64, self.moments.1 as f64);
         (x / f64::from(self.area.max(1)), y / f64::from(self.area.max(1)))
     }
@@ -61,7 +59,6 @@ impl Part {
                 best = best.min(dx * dx + dy * dy);
             }
         }
-        #[expect(clippy::cast_precision_loss, reason = "squared pixel distances")]
         let d = best as f64;
         d.sqrt()
     }

@@ -52,7 +52,6 @@ impl FieldCopy {
 }
 
 /// Each value less the mean of its neighbourhood, `reach` pixels in each direction; the far ones cut.
-#[expect(clippy::cast_precision_loss, reason = "small counts")]
 fn without_light(grey: &[f32], side: usize, reach: usize) -> Vec<f32> {
     let mut out = Vec::with_capacity(grey.len());
     for y in 0..side {
@@ -86,7 +85,6 @@ fn best(a: &[f32], b: &[f32], side: usize, from: (isize, isize), reach: isize) -
 }
 
 /// Pearson's correlation of `a` with `b` moved by `(dx, dy)`, where both are.
-#[expect(clippy::cast_precision_loss, reason = "small counts")]
 fn shifted(a: &[f32], b: &[f32], side: usize, dx: isize, dy: isize) -> f32 {
     let (w, h) = (side - dx.unsigned_abs(), side - dy.unsigned_abs());
     let start = |d: isize| (d.max(0).unsigned_abs(), (-d).max(0).unsigned_abs());
@@ -125,6 +123,7 @@ mod tests {
         darker.enumerate_pixels_mut().for_each(|(x, y, p)| {
             // As through an eyepiece.
             let edge = (x as f32 / w as f32 - 0.5).hypot(y as f32 / h as f32 - 0.5);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "darker than a byte")]
             p.0.iter_mut().for_each(|v| *v = (f32::from(*v) * (0.9 - 0.4 * edge)) as u8);
         });
         let jpeg = crate::imaging::encode_jpeg(&first, 60).expect("small");

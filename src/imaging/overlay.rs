@@ -1,11 +1,6 @@
 //! A heat map over an image: colours that everybody can tell apart, mixed in where the heat is.
 
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "a small map and a handful of colours"
-)]
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small map and a handful of colours")]
 
 use super::resample::read_square;
 use crate::domain::Square;

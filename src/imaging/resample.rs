@@ -6,7 +6,6 @@
 
 #![expect(
     clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
     clippy::cast_sign_loss,
     reason = "pixel positions, weights and sizes, all far below where a cast loses"
 )]

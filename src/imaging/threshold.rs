@@ -2,6 +2,13 @@
 //!
 //! The score is integer arithmetic, so a threshold falls at the same place on every machine.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "bytes, fixed point and pixel counts, in bounds"
+)]
+
 use super::light::Light;
 use super::plane::Plane;
 use image::RgbImage;
@@ -78,7 +85,6 @@ pub(super) fn nuclear_score(soft: &Channels, light: &Light) -> Plane<u8> {
             for (gain, factors) in gains.iter_mut().zip(factors) {
                 for (g, &factor) in gain.iter_mut().zip(factors) {
                     // White is at least 60, so the factor is below 4: 4.12 fixed point, in steps of 1/256.
-                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1..16384")]
                     let fixed = ((256.0 * factor + 0.5) as i32 * 16) as u16;
                     *g = fixed;
                 }
@@ -99,7 +105,6 @@ pub(super) fn nuclear_score(soft: &Channels, light: &Light) -> Plane<u8> {
 /// integers so that eight or sixteen pixels fit a vector.
 #[inline]
 fn score_of(rgb: [u8; 3], gains: [u16; 3]) -> u8 {
-    #[expect(clippy::cast_possible_wrap, reason = "(255·16 · 16383) >> 16 is below 1024")]
     let level = |v: u8, gain: u16| ((((u32::from(v) << 4) * u32::from(gain)) >> 16) as u16).min(255) as i16;
     let (r, g, b) = (level(rgb[0], gains[0]), level(rgb[1], gains[1]), level(rgb[2], gains[2]));
     // Black is not a stain but no light: a turned image's corners, the edge of the field of view.
@@ -108,14 +113,11 @@ fn score_of(rgb: [u8; 3], gains: [u16; 3]) -> u8 {
     }
     let tenfold = 8 * (r + b - 2 * g).clamp(0, 240) + 6 * (255 - g) + 4 * (b - r).clamp(-60, 60);
     // ·255/4000 as a product and a shift: never more than one off (a test).
-    #[expect(clippy::cast_possible_truncation, reason = "at most 235")]
-    let byte = ((u32::from(tenfold.max(0).cast_unsigned()) * 16_712) >> 18) as u8;
-    byte
+    ((u32::from(tenfold.max(0).cast_unsigned()) * 16_712) >> 18) as u8
 }
 
 /// Otsu's method for three classes (Otsu 1979, the multi-threshold form): both cuts; a value above a cut is in the
 /// higher class.
-#[expect(clippy::cast_precision_loss, reason = "pixel counts")]
 pub(super) fn two_thresholds(histogram: &[u32; 256]) -> (usize, usize) {
     let total: f64 = histogram.iter().map(|&c| f64::from(c)).sum::<f64>().max(1.0);
     let (mut w, mut s) = ([0f64; 257], [0f64; 257]);

@@ -64,7 +64,6 @@ pub fn activation_map(
     let value = |channel: usize, place: usize| {
         if channels_first { map[channel * places + place] } else { map[place * channels + channel] }
     };
-    #[expect(clippy::cast_precision_loss, reason = "a handful of places")]
     let pooled: Vec<f32> =
         (0..channels).map(|c| (0..places).map(|p| value(c, p)).sum::<f32>() / places as f32).collect();
     let slope = head.slope(&pooled, class);
@@ -92,7 +91,6 @@ pub fn occlusion_map(
     let whole = of(engine.run(tensor.to_vec(), 1)?);
     let pixels = size * size;
     let at = |channel: usize, pixel: usize| if channels_first { channel * pixels + pixel } else { pixel * 3 + channel };
-    #[expect(clippy::cast_precision_loss, reason = "a count of pixels")]
     let mean: [f32; 3] = std::array::from_fn(|c| (0..pixels).map(|p| tensor[at(c, p)]).sum::<f32>() / pixels as f32);
     progress.set_total(PATCHES * PATCHES);
     let mut raw = Vec::with_capacity(PATCHES * PATCHES);

@@ -66,7 +66,6 @@ pub fn value_ranges(
     Ok(Some(mean(&all)))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a handful of measurements")]
 fn mean(all: &[ValueRanges]) -> ValueRanges {
     let mut sums = ValueRanges::new();
     for (name, (low, high)) in all.iter().flatten() {

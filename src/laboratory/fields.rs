@@ -44,10 +44,10 @@ fn cells(image: &ImageResult) -> &[CellResult] {
 }
 
 /// Whether two images look like the same field. `same` says what a comparison of pixels found.
-#[expect(clippy::cast_precision_loss, reason = "images and cells")]
 pub fn same_field(a: &ImageResult, b: &ImageResult, same: &SameImages) -> bool {
     let (few, many) = if cells(a).len() <= cells(b).len() { (a, b) } else { (b, a) };
     let (own, other) = (cells(few), cells(many));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count")]
     let needed = ((own.len() as f64 * SHARE).ceil() as usize).max(1);
     if let (Some(one), Some(another)) = (few.digest, many.digest) {
         if same.fields.contains(&(one, another)) {

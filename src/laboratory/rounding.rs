@@ -29,7 +29,6 @@ impl Rounded {
 
     /// A share of counts as percent: whole below 200 cells, one decimal from there on. Exact: no fraction is formed before the last
     /// digit. Nothing while nothing is counted.
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn percent(part: usize, all: usize) -> Option<Self> {
         let decimals = usize::from(all >= ONE_DECIMAL_FROM);
         let scale = if decimals == 1 { 10 } else { 1 };
@@ -90,10 +89,11 @@ mod tests {
         fn a_share_rounds_to_what_integers_say(all in 1usize..100_000, part in 0usize..100_000) {
             let part = part.min(all);
             let r = Rounded::percent(part, all).expect("counted");
-            let scale = if all >= 200 { 10 } else { 1 };
+            let scale = if all >= 200 { 10u8 } else { 1 };
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share in steps")]
             let steps = (r.value() * f64::from(scale)).round() as usize;
             // steps − ½ ≤ 100·part·scale/all < steps + ½, in whole numbers.
-            let twice = 200 * part * scale as usize;
+            let twice = 200 * part * usize::from(scale);
             proptest::prop_assert!((2 * steps).saturating_sub(1) * all <= twice && twice < (2 * steps + 1) * all);
         }
     }

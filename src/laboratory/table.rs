@@ -119,7 +119,6 @@ impl DifferentialRow {
 
 impl DifferentialTable {
     /// Lays a differential out for a case. `labels` are listed even where none was counted.
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn new(d: &Differential, labels: &[String], case: &CaseFacts, ranges: &[ReferenceRange]) -> Self {
         let white = d.white();
         let mut named: Vec<String> = Vec::new();

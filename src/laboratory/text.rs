@@ -1,19 +1,14 @@
 //! Texts from outside (labels, names, reasons) as a report may print them. Pure.
 
+use crate::domain::invisible;
+
 /// The longest text that is printed whole.
 const LONGEST: usize = 200;
 
-/// Whether a character steers the text around it and shows nothing itself: marks of direction, joiners, blanks without width.
-fn steers(c: char) -> bool {
-    matches!(c,
-        '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
-}
-
 /// A text in one line, without control characters and marks that turn it around, and of a length that a page can hold.
 pub fn plain_text(text: &str) -> String {
-    let visible: String = text.chars().filter(|c| !steers(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let blank = |c: char| if c.is_control() { ' ' } else { c };
+    let visible: String = text.chars().map(blank).filter(|c| !invisible(*c)).collect();
     let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &line[..end]),

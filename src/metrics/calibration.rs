@@ -46,7 +46,6 @@ impl Calibrator {
     }
 
     /// Mean negative log-likelihood.
-    #[expect(clippy::cast_precision_loss, reason = "a count")]
     pub fn log_loss(&self, data: Scored<'_>) -> f64 {
         let rows = data.logits.chunks_exact(data.classes).zip(data.references);
         let sum: f64 = rows.map(|(z, t)| -self.apply(z)[*t].max(f64::MIN_POSITIVE).ln()).sum();
@@ -79,7 +78,6 @@ pub fn fit_temperature(data: Scored<'_>) -> Calibrator {
 
 /// Vector scaling (Guo et al., ICML 2017): a factor and a shift for each class, by Newton's method from the temperature,
 /// held a little to it so that a class with few errors does not run away.
-#[expect(clippy::cast_precision_loss, reason = "a count")]
 pub fn fit_vector(data: Scored<'_>) -> Calibrator {
     let k = data.classes;
     let start = fit_temperature(data);
@@ -186,7 +184,6 @@ const COVERAGES: usize = 20;
 /// bound at each of 20 coverages, the level shared out among them (Bonferroni), as in "selection with guaranteed risk"
 /// (Geifman & El-Yaniv, NeurIPS 2017). It holds for cells drawn as these were, not for another laboratory's. `None`
 /// where no coverage has it.
-#[expect(clippy::cast_precision_loss, reason = "a count")]
 pub fn abstention(sample: &Sample, risk: f64) -> Option<Abstention> {
     let (order, n) = (sample.by_confidence(), sample.len());
     for part in (1..=COVERAGES).rev() {

@@ -1,7 +1,5 @@
 //! The confusion matrix and what is read from it, as scikit-learn's `classification_report` has it.
 
-#![expect(clippy::cast_precision_loss, reason = "counts of cells")]
-
 /// Counts: rows are reference labels, columns predictions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {

@@ -1,12 +1,7 @@
 //! Curves: receiver operating characteristic, precision–recall, reliability, risk against coverage; and the numbers that
 //! are read from them. Point estimates only; intervals are `resample`'s.
 
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "counts of cells, bins and ranks"
-)]
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of cells, bins and ranks")]
 
 use super::sample::Sample;
 

@@ -37,7 +37,6 @@ pub fn embed(rows: &[f32], width: usize, cancel: &Cancel, progress: &Progress) -
     let spread = samples.iter().map(|s| s[0].abs()).fold(1e-9f32, f32::max);
     let start: Vec<f32> =
         samples.iter().flat_map(|s| [s[0], *s.get(1).unwrap_or(&0.0)].map(|v| 1e-3 * v / spread)).collect();
-    #[expect(clippy::cast_precision_loss, reason = "a count of points")]
     let perplexity = PERPLEXITY.min((samples.len() as f32 - 1.0) / 3.5).max(1.0);
     let fitted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         bhtsne::tSNE::<f32, &[f32], 2>::new(&samples)
@@ -82,7 +81,6 @@ fn among(point: &[f32], samples: &[&[f32]], near: &[[f32; 2]]) -> [f32; 2] {
             best.truncate(NEAREST);
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "a handful")]
     let n = best.len().max(1) as f32;
     [0, 1].map(|axis| best.iter().map(|(_, i)| near[*i][axis]).sum::<f32>() / n)
 }

@@ -151,7 +151,6 @@ impl Evaluation {
                 }
             })
             .collect();
-        #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
         let mean_of = |values: Vec<f64>| (values.len() == k).then(|| values.iter().sum::<f64>() / k as f64);
         let roc_auc = mean_of(per_class.iter().filter_map(|c| c.roc_auc.map(|e| e.value)).collect());
         let average = mean_of(per_class.iter().filter_map(|c| c.average_precision.map(|e| e.value)).collect());
@@ -187,7 +186,6 @@ impl Evaluation {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count of classes")]
 fn all_mean(v: &Values, which: impl Fn(&(Option<f64>, Option<f64>)) -> Option<f64>) -> Option<f64> {
     let sum: Option<f64> = v.areas.iter().map(which).sum();
     sum.map(|s| s / v.areas.len() as f64)

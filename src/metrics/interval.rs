@@ -52,7 +52,6 @@ pub struct Estimate {
 }
 
 /// Wilson's score interval for `hits` of `n` (Wilson, JASA 22 (1927) 209); 0 to 1 where `n` is 0.
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn wilson(hits: usize, n: usize) -> Interval {
     if n == 0 {
         return Interval { low: 0.0, high: 1.0 };
@@ -92,12 +91,7 @@ pub fn bootstrap(groups: &[usize], rounds: usize, seed: u64, statistic: impl Fn(
 /// The 2.5 % and 97.5 % points of some values; `None` without any.
 pub(super) fn percentiles(mut values: Vec<f64>) -> Option<Interval> {
     values.sort_by(f64::total_cmp);
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a position among a few thousand"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position among a few thousand")]
     let at = |q: f64| values.get(((values.len() as f64 - 1.0) * q).round() as usize).copied();
     Some(Interval { low: at(0.025)?, high: at(0.975)? })
 }
@@ -105,7 +99,7 @@ pub(super) fn percentiles(mut values: Vec<f64>) -> Option<Interval> {
 /// The logarithm of the binomial distribution function: ln P(X ≤ `k`) of `n` trials with probability `p`. Summed from its
 /// largest term outwards in shares of that term, until terms no longer count: nothing underflows, and a hundred thousand
 /// trials cost some thousand terms.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
 fn ln_binomial_cdf(k: usize, n: usize, p: f64) -> f64 {
     /// Terms smaller than this share of the sum change nothing.
     const NEGLIGIBLE: f64 = 1e-19;

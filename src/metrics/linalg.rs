@@ -3,6 +3,8 @@
 //! Sums are doubles whatever the rows are kept as, and nothing depends on the number of threads but the last digits of a
 //! covariance. Large matrix products are not here: whoever has a faster one hands it in.
 
+#![expect(clippy::cast_possible_truncation, reason = "counts")]
+
 use rayon::prelude::*;
 use std::ops::{DivAssign, Mul, SubAssign};
 
@@ -44,14 +46,12 @@ impl Real for f32 {
         f64::from(self)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "this is the rounding")]
     fn rounded(v: f64) -> Self {
         v as Self
     }
 }
 
 /// Mean of each column of `rows`, `[n, width]`; zeros without rows.
-#[expect(clippy::cast_precision_loss, reason = "a count of rows")]
 pub fn column_means(rows: &[f32], width: usize) -> Vec<f64> {
     let n = (rows.len() / width.max(1)).max(1) as f64;
     let mut mean = vec![0.0f64; width];
@@ -130,7 +130,6 @@ pub(super) fn principal_components(rows: &[f32], width: usize, k: usize) -> Vec<
     rows.par_chunks_exact(width)
         .flat_map_iter(|row| {
             let centred: Vec<f64> = row.iter().zip(&mean).map(|(v, m)| f64::from(*v) - m).collect();
-            #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
             let of = |a: &[f64]| a.iter().zip(&centred).map(|(a, v)| a * v).sum::<f64>() as f32;
             axes.chunks_exact(width).map(of).collect::<Vec<f32>>()
         })

@@ -25,7 +25,6 @@ pub fn in_top_two(sample: &Sample, row: usize) -> bool {
 }
 
 /// Mean of a score over all cells; `None` without cells.
-#[expect(clippy::cast_precision_loss, reason = "a count")]
 pub fn mean(sample: &Sample, score: impl Fn(&Sample, usize) -> f64) -> Option<f64> {
     let n = sample.len();
     (n > 0).then(|| (0..n).map(|r| score(sample, r)).sum::<f64>() / n as f64)

@@ -6,6 +6,8 @@
 //! equal size. Curves' areas use at most some hundreds of bins of rank and are moved to the exact estimate. The draws
 //! depend on the seed alone, never on the number of threads.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of cells and groups")]
+
 use super::confusion::Confusion;
 use super::curves::{BINS, Binning, bins};
 use super::interval::{Interval, ROUNDS};
@@ -84,7 +86,6 @@ fn rank_bins(order: &[u32], bins: usize, key: impl Fn(usize) -> f64) -> Vec<usiz
 }
 
 /// The sums of every unit: `[units, layout.len]`.
-#[expect(clippy::cast_possible_truncation, reason = "sums that are only resampled need no double")]
 fn unit_sums(sample: &Sample, layout: &Layout, unit: &[usize], units: usize) -> Vec<f32> {
     let k = layout.classes;
     let of_bins = [bins(sample, Binning::Width), bins(sample, Binning::Mass)];
@@ -125,10 +126,8 @@ fn unit_sums(sample: &Sample, layout: &Layout, unit: &[usize], units: usize) -> 
 /// Everything from one row of sums.
 fn values(layout: &Layout, sums: &[f32]) -> Values {
     let k = layout.classes;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, exact below 2^24")]
     let counts = sums[..k * k].iter().map(|v| *v as usize).collect();
     let confusion = Confusion::from_counts(k, counts);
-    #[expect(clippy::cast_precision_loss, reason = "a count")]
     let n = (confusion.total() as f64).max(1.0);
     let of = |s: &super::confusion::ClassScores| [s.precision, s.recall, s.f1];
     // A class of the reference that this draw happens to lack has no recall here: it is left out, as in balanced accuracy.
@@ -151,7 +150,6 @@ fn values(layout: &Layout, sums: &[f32]) -> Values {
             wrong += misses;
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "a count")]
     let right = confusion.right() as f64;
     Values {
         accuracy: right / n,

@@ -95,6 +95,8 @@ pub struct ManifestInput {
     pub mean: [f32; 3],
     /// Divides what is left.
     pub std: [f32; 3],
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, Value>,
 }
 
 /// What happens to an image before the input.
@@ -125,6 +127,8 @@ pub struct ManifestPreprocessing {
     /// `area`, `bilinear` or `bicubic`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, Value>,
 }
 
 impl ManifestInput {
@@ -138,6 +142,7 @@ impl ManifestInput {
             dtype: "float32".into(),
             mean: spec.mean,
             std: spec.std,
+            rest: serde_json::Map::new(),
         }
     }
 }
@@ -154,6 +159,7 @@ impl From<&Preprocessing> for ManifestPreprocessing {
             outside: None,
             crop: None,
             filter: None,
+            rest: serde_json::Map::new(),
         };
         match p {
             Preprocessing::CellSquare(c) => Self {
@@ -194,6 +200,8 @@ pub struct ManifestOutputs {
     /// The last feature map.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_map: Option<String>,
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, Value>,
 }
 
 /// How a model learnt.
@@ -202,6 +210,8 @@ pub struct ManifestHistory {
     pub columns: Vec<String>,
     /// A row an epoch.
     pub rows: Vec<Vec<f64>>,
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, Value>,
 }
 
 /// Everything the program needs to know of a model, checked.
@@ -442,7 +452,6 @@ impl ModelCard {
         let mut line = |key: &'static str, value: &str| facts.push((key, value.to_owned()));
         line("name", &self.name);
         line("sha256", &self.digest.to_string());
-        #[expect(clippy::cast_precision_loss, reason = "megabytes with one decimal")]
         line("size", &format!("{:.1} MB, {} weights", self.bytes as f64 / 1e6, self.parameters));
         line("classes", &self.classes.labels().join(", "));
         if !self.merge.is_empty() {

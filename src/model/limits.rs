@@ -141,7 +141,7 @@ mod tests {
     fn small_files_that_ask_for_much_are_named() {
         let long = |name: &str, v: Vec<i64>| TensorProto {
             name: Some(name.into()),
-            dims: vec![v.len() as i64],
+            dims: vec![i64::try_from(v.len()).expect("small")],
             data_type: Some(7),
             int64_data: v,
             ..TensorProto::default()

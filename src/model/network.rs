@@ -283,7 +283,7 @@ impl Reader<'_> {
             (&[s @ (1 | 2), s2], &[t, l, b, r])
                 if s == s2 && t == l && b == r && (0..=1).contains(&t) && (0..=1).contains(&b) =>
             {
-                (s as usize, t as usize, b as usize)
+                (usize::from(s == 2) + 1, usize::from(t == 1), usize::from(b == 1))
             }
             _ => return Err(unknown(format!("\"{name}\" has strides {strides:?} and pads {pads:?}"))),
         };
@@ -456,7 +456,7 @@ fn take<'a>(rest: &mut &'a [f32], n: usize) -> &'a [f32] {
 }
 
 fn int(n: usize) -> i64 {
-    n as i64
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 fn ints(name: &str, ints: Vec<i64>) -> AttributeProto {

@@ -110,6 +110,16 @@ mod tests {
             fields(bytes).expect("fields").into_iter().filter_map(keep).collect::<Vec<_>>()
         };
         assert_eq!(strip(old), strip(&new));
+        // What nobody here knows stays, at every depth.
+        let mut with: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        for part in ["/input", "/preprocessing", "/outputs", ""] {
+            with.pointer_mut(part).and_then(|v| v.as_object_mut()).expect("a part").insert("newer".into(), part.into());
+        }
+        let read: Manifest = serde_json::from_value(with.clone()).expect("a manifest");
+        let again = serde_json::to_value(&read).expect("JSON");
+        for part in ["/input", "/preprocessing", "/outputs", ""] {
+            assert_eq!(again.pointer(&format!("{part}/newer")), with.pointer(&format!("{part}/newer")), "{part}");
+        }
         assert!(with_manifest(b"\x0a\xff", "x").is_none());
     }
 }

@@ -147,10 +147,10 @@ mod tests {
         let mut bytes = vec![0x08, 0x08, 0x3a];
         let mut n = nodes.len();
         while n >= 0x80 {
-            bytes.push((n & 0x7f) as u8 | 0x80);
+            bytes.push(u8::try_from(n & 0x7f).expect("seven bits") | 0x80);
             n >>= 7;
         }
-        bytes.push(n as u8);
+        bytes.push(u8::try_from(n).expect("seven bits"));
         bytes.extend(nodes);
         assert!(matches!(scan(&bytes), Err(ScanError::Structure(_))));
     }

@@ -2,6 +2,8 @@
 //!
 //! A pure reading of bytes that were bounded by whoever read the file. A file that is not understood says nothing.
 
+#![expect(clippy::cast_possible_truncation, reason = "small numbers of a file, checked")]
+
 use super::evidence::Source;
 use super::input_view::{Crop, Normalization};
 use crate::domain::{ResizeFilter, WholePreprocessing};
@@ -106,7 +108,6 @@ impl Sidecar {
             _ => ResizeFilter::Bilinear,
         };
         if let Some(wanted) = wanted {
-            #[expect(clippy::cast_precision_loss, reason = "image sizes")]
             let share = match (crop, side(short), value.get("crop_pct").and_then(Value::as_f64)) {
                 (_, _, Some(share)) => Some(share),
                 (Some(_), Some(short), _) if short >= wanted => Some(wanted as f64 / short as f64),
@@ -118,7 +119,6 @@ impl Sidecar {
         let on = |key: &str| value.get(key).and_then(Value::as_bool).unwrap_or(true);
         let factor = value.get("rescale_factor").and_then(Value::as_f64).unwrap_or(1.0 / 255.0);
         let known = three(value.get("image_mean")).zip(three(value.get("image_std")));
-        #[expect(clippy::cast_possible_truncation, reason = "a factor of a few digits")]
         let unit = if on("do_rescale") { (1.0 / factor) as f32 } else { 1.0 };
         if unit.is_finite() && unit > 0.0 {
             self.scaling = match known.filter(|_| on("do_normalize")) {
@@ -250,7 +250,6 @@ pub(super) fn size_property(text: &str) -> Option<usize> {
     side(serde_json::from_str(text).ok().as_ref())
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "means and deviations")]
 fn three(value: Option<&Value>) -> Option<[f32; 3]> {
     let all: Option<Vec<f32>> = value?.as_array()?.iter().map(|v| v.as_f64().map(|f| f as f32)).collect();
     <[f32; 3]>::try_from(all?).ok().filter(|a| a.iter().all(|v| v.is_finite() && *v >= 0.0))

@@ -52,7 +52,6 @@ pub fn map_svg(points: &[MapPoint], labels: &[String]) -> String {
     }
     for (i, label) in labels.iter().enumerate() {
         let n = points.iter().filter(|p| p.class == i).count();
-        #[expect(clippy::cast_precision_loss, reason = "a handful of classes")]
         let y = 50.0 + 26.0 * i as f32;
         mark(&mut t, i, 788.0, y - 5.0, 6.0);
         let _ = writeln!(t, "<text x=\"804\" y=\"{y}\" font-size=\"14\" fill=\"#222\">{} {n}</text>", xml_text(label));

@@ -14,7 +14,6 @@ use std::fmt::{Display, Write};
 const PRINT: &str = "@page{size:A4;margin:15mm}@media print{body{font-size:12px}}td{white-space:nowrap}td.l{white-space:normal}.status{float:right;border:2px solid #444;padding:.2em .8em;border-radius:4px;font-weight:600}.sign{margin-top:3em;display:flex;gap:4em}.sign div{border-top:1px solid #444;min-width:16em;padding-top:.3em}td.l,th.l{text-align:left}.looked{display:flex;flex-wrap:wrap;gap:12px}.looked figure{margin:0;break-inside:avoid}.looked img{width:240px;display:block}.high,.low{font-weight:700}";
 
 /// The distribution as bars with their intervals, standing on its own.
-#[expect(clippy::cast_precision_loss, reason = "a handful of rows")]
 pub fn distribution_svg(table: &DifferentialTable) -> String {
     const LEFT: f64 = 130.0;
     const WIDTH: f64 = 420.0;

@@ -10,7 +10,6 @@ pub const PALETTE: [&str; 8] = ["#cc79a7", "#d55e00", "#0072b2", "#56b4e9", "#00
 const FONT: &str = "font-family=\"system-ui, 'Segoe UI', Helvetica, Arial, sans-serif\"";
 
 /// The confusion matrix: counts, the share of the row, and a shade by that share.
-#[expect(clippy::cast_precision_loss, reason = "counts and pixels")]
 pub fn confusion_svg(confusion: &Confusion, labels: &[String]) -> String {
     const CELL: usize = 84;
     let k = labels.len();
@@ -94,7 +93,6 @@ pub(super) struct Chart<'a> {
 }
 
 impl Chart<'_> {
-    #[expect(clippy::cast_precision_loss, reason = "pixels")]
     pub(super) fn to_svg(&self) -> String {
         const SIDE: f64 = 300.0;
         let (left, above) = (56.0, 34.0);

@@ -166,7 +166,7 @@ fn write_cells(cells: &[CellResult]) -> Vec<u8> {
         c.probabilities.values().iter().for_each(|p| out.extend(p.to_le_bytes()));
         out.extend(count(c.features.len()));
         #[expect(clippy::cast_possible_truncation, reason = "a component of a unit vector is within ±1")]
-        out.extend(c.features.iter().map(|f| (f * 127.0).round() as i8 as u8));
+        out.extend(c.features.iter().map(|f| ((f * 127.0).round() as i8).cast_unsigned()));
     }
     out
 }

@@ -3,12 +3,7 @@
 //! One reading of the image (turn, mirror, scale, shift, blur, all in one), then colours in optical density, then the
 //! camera. The ranges are those of the issue of stain between laboratories, not of one dataset; no label is used.
 
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "pixel positions"
-)]
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixel positions")]
 
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
@@ -76,7 +71,7 @@ fn read(image: &[u8], side: usize, white: f32, strength: f32, random: &mut Rng, 
     let (dx, dy) = (shift(random), shift(random));
     let (s, c) = angle.sin_cos();
     let (middle, inverse) = ((n - 1.0) / 2.0, 1.0 / scale);
-    let last = side as i32 - 1;
+    let last = i32::try_from(side).unwrap_or(i32::MAX) - 1;
     let pixel = |x: i32, y: i32| -> [f32; 3] {
         if x < 0 || y < 0 || x > last || y > last {
             return [white; 3];

@@ -236,7 +236,6 @@ pub(super) fn shifted_exp(row: &[f32]) -> (f32, Vec<f64>, f64) {
 fn cross_entropy(logits: &[f32], targets: &[f32], classes: usize, total: usize) -> (f64, Vec<f32>) {
     let mut gradient = Vec::with_capacity(logits.len());
     let mut loss = 0.0;
-    #[expect(clippy::cast_precision_loss, reason = "a batch size")]
     let total = total as f64;
     for (row, target) in logits.chunks_exact(classes).zip(targets.chunks_exact(classes)) {
         let (top, exp, sum) = shifted_exp(row);

@@ -427,7 +427,6 @@ pub(super) fn mean_rows(rows: &[f32], mean: &mut [f32]) {
     mean.fill(0.0);
     let n = rows.len() / mean.len();
     sum_rows(rows, mean);
-    #[expect(clippy::cast_precision_loss, reason = "pixels of a feature map")]
     let n = n as f32;
     mean.iter_mut().for_each(|m| *m /= n);
 }

@@ -285,7 +285,6 @@ impl Net {
         }
         // The mean spreads its gradient evenly over the pixels.
         let pixels = self.sides[count] * self.sides[count];
-        #[expect(clippy::cast_precision_loss, reason = "pixels of a feature map")]
         let share = 1.0 / pixels as f32;
         let top = &mut w.far[..n * self.output_len(count - 1)];
         for (d, map) in dpooled.chunks_exact(f).zip(top.chunks_exact_mut(pixels * f)) {

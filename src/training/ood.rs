@@ -20,7 +20,7 @@ pub const LEAST_CELLS: usize = 20;
 
 /// Fits on features `[n, width]` with their classes; the threshold is set by [`with_calibrated_threshold`]. `None` with fewer than
 /// [`LEAST_CELLS`] cells, or features that are not finite or all the same.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "counts; statistics kept as singles")]
+#[expect(clippy::cast_possible_truncation, reason = "counts; statistics kept as singles")]
 pub fn fit_ood_detector(features: &[f32], classes: &[usize]) -> Option<OodDetector> {
     let n = classes.len();
     if n < LEAST_CELLS || features.is_empty() || features.iter().any(|v| !v.is_finite()) {
@@ -92,12 +92,7 @@ pub fn with_calibrated_threshold(familiarity: OodDetector, features: &[f32]) -> 
     let mut distances: Vec<f32> =
         features.chunks_exact(familiarity.mean.len()).filter_map(|f| familiarity.distance(f)).collect();
     distances.sort_by(f32::total_cmp);
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a position"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position")]
     let at = ((distances.len() as f64 * (1.0 - ABOVE)).ceil() as usize).clamp(1, distances.len().max(1)) - 1;
     let threshold = *distances.get(at)?;
     (threshold > 0.0 && threshold.is_finite()).then_some(OodDetector { threshold, ..familiarity })

@@ -37,7 +37,6 @@ pub struct Optimizer {
 
 impl OptimizerSettings {
     /// The learning rate of step `step` (from 0) of `total`.
-    #[expect(clippy::cast_precision_loss, reason = "counts of steps")]
     pub fn rate_at(&self, step: usize, total: usize) -> f64 {
         if step < self.warm_up {
             return self.rate * (step + 1) as f64 / (self.warm_up + 1) as f64;

@@ -140,7 +140,6 @@ impl TensorEngine {
         let weights = self.load(values, &device, true);
         let logits = self.forward(&weights, batch, n, &device);
         let targets = Tensor::<2>::from_data(TensorData::new(batch.targets.clone(), [n, classes]), &device);
-        #[expect(clippy::cast_precision_loss, reason = "a batch size")]
         let loss = (activation::log_softmax(logits.clone(), 1) * targets).sum().neg() / n as f32;
         let gradients = loss.backward();
         let mut at = 0;

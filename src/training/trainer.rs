@@ -241,7 +241,6 @@ impl<'a> Trainer<'a> {
             let length = state.optimizer.step(&mut state.values, gradient, &self.decays, &self.recipe.optimizer, total);
             if !state.average.is_empty() {
                 // A young average would be all starting weights: it keeps less in its first steps.
-                #[expect(clippy::cast_precision_loss, reason = "a count of steps")]
                 let young = (1.0 + state.optimizer.steps as f32) / (10.0 + state.optimizer.steps as f32);
                 average(&mut state.average, &state.values, self.recipe.average.min(young));
             }
@@ -250,7 +249,6 @@ impl<'a> Trainer<'a> {
         if !length.is_finite() {
             return None;
         }
-        #[expect(clippy::cast_precision_loss, reason = "counts of images")]
         let (n, hits) = (images as f64, right as f64);
         state.sums[0] += result.loss * n;
         state.sums[1] += hits;
@@ -306,7 +304,6 @@ impl<'a> Trainer<'a> {
         let mut members = vec![Vec::new(); self.classes()];
         self.train.iter().enumerate().for_each(|(i, (_, c))| members[*c].push(i));
         members.retain(|m| !m.is_empty());
-        #[expect(clippy::cast_precision_loss, reason = "counts")]
         let weights: Vec<f64> = members.iter().map(|m| (m.len() as f64).powf(1.0 - self.recipe.balance)).collect();
         let sum: f64 = weights.iter().sum();
         // Within a class every image comes once before any comes twice.
@@ -343,7 +340,6 @@ impl<'a> Trainer<'a> {
             })
         })?;
         let smooth = self.recipe.label_smoothing;
-        #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
         let mut targets = vec![smooth / classes as f32; places.len() * classes];
         for (row, &place) in targets.chunks_exact_mut(classes).zip(&places) {
             row[self.train[order[place]].1] += 1.0 - smooth;
@@ -378,9 +374,7 @@ impl<'a> Trainer<'a> {
             loss += sum.ln() - f64::from(row[*class] - top);
             hits += usize::from(argmax(row) == *class);
         }
-        #[expect(clippy::cast_precision_loss, reason = "counts of images")]
         let n = items.len().max(1) as f64;
-        #[expect(clippy::cast_precision_loss, reason = "counts of images")]
         let hits = hits as f64;
         Ok((loss / n, hits / n))
     }

@@ -33,7 +33,6 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
     let mut time = |name: &str, n: usize, work: &mut dyn FnMut()| {
         let start = Instant::now();
         (0..n).for_each(|_| work());
-        #[expect(clippy::cast_precision_loss, reason = "a count of repetitions")]
         figures.push((name.to_owned(), start.elapsed().as_secs_f64() * 1e3 / n as f64, "ms"));
     };
     time("decode a 640×480 PNG", 20, &mut || drop(imaging::decode(&png, Limits::default())));
@@ -49,7 +48,6 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
         for _ in 0..rounds {
             engine.run(vec![0.1; n * batch], batch)?;
         }
-        #[expect(clippy::cast_precision_loss, reason = "a count of repetitions")]
         let rate = (rounds * batch) as f64 / start.elapsed().as_secs_f64();
         figures.push((format!("inference alone, {name}, one thread, batch {batch}"), rate, "cells/s"));
     }
@@ -66,7 +64,6 @@ pub fn bench(model: &VettedModel) -> Result<BenchReport, UserError> {
     let (cancel, progress) = (Cancel::new(), Progress::default());
     let mut on_event = |_| ControlFlow::Continue(());
     inference::run(&entries, model, &options, &mut Monitor::new(&cancel, &progress, &mut on_event))?;
-    #[expect(clippy::cast_precision_loss, reason = "a count of images")]
     figures.push((
         format!("whole job, {IMAGES} images of 640×480"),
         IMAGES as f64 / start.elapsed().as_secs_f64(),

@@ -2,6 +2,8 @@
 //! which it gives no label, and, where the model has none yet, what is unlike its images. The result is a new model file;
 //! the old one stays.
 
+#![expect(clippy::cast_possible_truncation, reason = "counts of cells")]
+
 use super::evaluate::{EvaluateError, EvaluateMonitor, EvaluateProgress, EvaluateRequest, answer};
 use super::rewrite::rewritten;
 use super::{Phase, UserError};
@@ -161,14 +163,11 @@ fn calibration(
     let (found, calibrator) = (fit.found, &fitted.calibrator);
     let n = found.sample.len();
     let calibrated = fit.sample_of(|row, _| calibrator.apply(row))?;
-    #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
     let single = |v: &[f64]| v.iter().map(|v| *v as f32).collect::<Vec<f32>>();
     // Rounded down, so that the very cell that set it is kept whatever the rounding does.
-    #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
     let threshold = promise.filter(|a| a.threshold > 0.0).map(|a| (a.threshold - 1e-6).max(0.0) as f32);
     // What the written model itself keeps of these cells.
     let kept = crate::metrics::kept(&calibrated, threshold.map_or(0.0, f64::from)).0;
-    #[expect(clippy::cast_possible_truncation, reason = "kept as singles")]
     let temperature = calibrator.temperature().map(|t| t as f32);
     let vector = |v: &[f64]| if temperature.is_none() { single(v) } else { Vec::new() };
     let written = Calibration {

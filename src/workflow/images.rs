@@ -223,7 +223,6 @@ fn copy(
     let name = name("png");
     let bytes = imaging::encode_png(&cut)?;
     write_atomic(&out.join(&name), &bytes)?;
-    #[expect(clippy::cast_precision_loss, reason = "pixel positions")]
     let square = Square { x: cell.square.x - left as f32, y: cell.square.y - top as f32, side: cell.square.side };
     Ok((name, square))
 }

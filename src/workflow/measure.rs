@@ -201,7 +201,6 @@ fn all(engine: &mut Engine, cells: &[f32], batch: usize) -> Result<Vec<Probabili
 }
 
 /// Cells a second.
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 fn pace(engine: &mut Engine, tensors: &[f32], batch: usize) -> Result<f64, crate::inference::EngineError> {
     engine.run(tensors.to_vec(), batch)?;
     let (since, mut n) = (Instant::now(), 0);

@@ -59,6 +59,11 @@ pub struct Quantized {
 }
 
 impl Quantized {
+    /// Why it is not written, where it is not.
+    pub fn refusal(&self) -> String {
+        format!("refused: the copy loses {:.2} points, {:.2} are allowed", -self.change.0, self.allowed)
+    }
+
     /// What the copy's manifest says of it.
     fn to_json(&self, model: &VettedModel, before: &Evaluated, parts: &Parts, scaled: &[f32]) -> Value {
         json!({
@@ -76,7 +81,6 @@ impl Quantized {
     }
 
     /// In words, for the user.
-    #[expect(clippy::cast_precision_loss, reason = "megabytes")]
     pub fn to_text(&self) -> String {
         let [before, after] = self.accuracy();
         let percent =
@@ -297,7 +301,6 @@ impl Comparison {
     }
 
     /// Copy less original, in points.
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
     fn change(&self, rows: &[usize]) -> f64 {
         let sum: i64 = rows.iter().map(|&r| i64::from(self.hits[r].1) - i64::from(self.hits[r].0)).sum();
         100.0 * sum as f64 / rows.len().max(1) as f64

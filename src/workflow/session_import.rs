@@ -195,8 +195,10 @@ fn image_of(text: &str, table: &Path, seen: &BTreeMap<PathBuf, Digest>) -> Resul
     // Not by its place: by its name, where only one image of the session ends so.
     let ends: BTreeSet<Digest> = seen.iter().filter(|(p, _)| p.ends_with(typed)).map(|(_, d)| *d).collect();
     let shown = display_path(typed);
+    if let Some(one) = ends.first().filter(|_| ends.len() == 1) {
+        return Ok(*one);
+    }
     match (ends.len(), places.iter().find(|p| is_file(p))) {
-        (1, _) => ends.first().copied().ok_or_else(|| UserError::new("")),
         (0, Some(file)) => {
             let read = read_bounded(file, MAX_IMAGE_BYTES);
             read.map(|s| s.digest).map_err(|e| UserError::new(format!("{shown}: {e}")))

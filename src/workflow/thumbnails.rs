@@ -125,7 +125,6 @@ fn make(image: &RgbImage, key: ImageKey, square: Option<Square>) -> RgbImage {
 }
 
 /// Whether a square holds the whole image: then it is shown as it is, not in a frame.
-#[expect(clippy::cast_precision_loss, reason = "image sizes")]
 fn covers(s: Square, image: &RgbImage) -> bool {
     s.x <= 0.5
         && s.y <= 0.5

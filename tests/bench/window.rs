@@ -94,6 +94,7 @@ fn frames(harness: &mut egui_kittest::Harness<'_, Window>, what: &str, told: Opt
         times.push(begun.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place among the times")]
     let at = |q: f64| times[((times.len() - 1) as f64 * q) as usize];
     println!("{what}: 400 frames, median {:.1} ms, p95 {:.1} ms, max {:.1} ms", at(0.5), at(0.95), at(1.0));
 }

@@ -67,7 +67,6 @@ pub(super) fn risk(ui: &mut Ui, state: &State, found: &Evaluated, asked: &mut As
     let top = points.iter().map(|p| p[1]).fold(0.02, f64::max);
     let sample = state.sample(found);
     let (kept, _) = crate::metrics::kept(&sample, state.threshold);
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
     let coverage = kept as f64 / sample.len().max(1) as f64;
     let dark = ui.visuals().dark_mode;
     let shown = unit_plot(

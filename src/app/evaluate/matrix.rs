@@ -43,7 +43,6 @@ impl Layout {
             labels.iter().map(width).fold(0.0, f32::max)
         });
         let (left, head) = (widest + 34.0, 40.0);
-        #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
         let n = labels.len() as f32;
         let (wide, high) = (((ui.available_width() - left - 8.0) / n).min(118.0), ((height - head) / n).min(78.0));
         let cell = vec2(wide.max(34.0), high.max(26.0));
@@ -51,7 +50,6 @@ impl Layout {
         Self { all, origin: all.min + vec2(left, head), cell, order: in_order(labels) }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
     fn rect(&self, row: usize, column: usize) -> Rect {
         let corner = self.origin + vec2(self.cell.x * column as f32, self.cell.y * row as f32);
         Rect::from_min_size(corner, self.cell)
@@ -102,7 +100,6 @@ fn paint_headings(ui: &Ui, layout: &Layout, labels: &[String]) {
     let Layout { all, origin, cell, order } = layout;
     let (ink, weak, painter) = (ui.visuals().text_color(), ui.visuals().weak_text_color(), ui.painter());
     let (font, small) = (FontId::proportional(13.0), FontId::proportional(12.0));
-    #[expect(clippy::cast_precision_loss, reason = "a count of classes")]
     let middle = origin.x + cell.x * order.len() as f32 / 2.0;
     painter.text(pos2(middle, all.top() + 8.0), Align2::CENTER_CENTER, tr!("predicted"), small.clone(), weak);
     painter.text(pos2(all.left(), all.top() + 27.0), Align2::LEFT_CENTER, tr!("reference"), small, weak);
@@ -129,11 +126,7 @@ fn number(
     let confusion = &state.scores(found).confusion;
     let count = confusion.count(reference, predicted);
     // None of none is not a share.
-    let of = |whole: usize| {
-        #[expect(clippy::cast_precision_loss, reason = "counts")]
-        let share = (whole > 0).then(|| count as f32 / whole as f32);
-        share
-    };
+    let of = |whole: usize| (whole > 0).then(|| count as f32 / whole as f32);
     let words = |share: Option<f32>| share.map_or_else(|| "–".into(), |s| decimal(f64::from(100.0 * s), 1));
     let percent = |share: Option<f32>| share.map_or_else(|| "–".into(), |_| format!("{} %", words(share)));
     let (row, column) = (of(confusion.support(reference)), of(confusion.predicted(predicted)));

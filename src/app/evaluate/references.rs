@@ -1,5 +1,7 @@
 //! The images behind a number, and the correction of their references.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "points and counts of tiles")]
+
 use super::matrix::in_order;
 use super::state::{EvaluateInput, PickMode, Showing, State};
 use crate::app::language::{decimal, look_up, percent, tr};
@@ -90,7 +92,6 @@ pub(super) fn images(
         }
     });
     ui.separator();
-    #[expect(clippy::cast_precision_loss, reason = "a handful of classes")]
     let below = 44.0 + (17.0 * found.labels.len().min(6) as f32).max(LARGE + 6.0);
     let height = (ui.available_height() - below).max(120.0);
     ui.allocate_ui(vec2(ui.available_width(), height), |ui| tiles(ui, state, found, memory, textures, asked));
@@ -111,10 +112,8 @@ fn tiles(
         return;
     }
     let width = ui.available_width() - 14.0;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a handful of columns")]
     let columns = ((width / (TILE + GAP)).floor() as usize).max(1);
     memory.columns = columns;
-    #[expect(clippy::cast_precision_loss, reason = "a handful of columns")]
     let size = (width / columns as f32 - GAP).floor();
     ui.spacing_mut().item_spacing = vec2(GAP, GAP);
     let rows = state.rows.len().div_ceil(columns);
@@ -275,7 +274,6 @@ fn details(ui: &mut Ui, state: &State, found: &Evaluated, textures: &mut Texture
                     for c in in_order(&found.labels).into_iter().take(6) {
                         let label = &found.labels[c];
                         ui.label(RichText::new(look_up(label)).small());
-                        #[expect(clippy::cast_possible_truncation, reason = "a width")]
                         let bar = egui::ProgressBar::new(p[c] as f32).desired_height(9.0).desired_width(wide);
                         ui.horizontal(|ui| {
                             ui.add(bar.fill(theme::label_colour(label, dark)));

@@ -40,7 +40,6 @@ pub(super) fn data(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Ev
         ui.label(format!("{}…", first.chain(doing).collect::<String>()));
         let (done, total) = state.progress;
         if total > 0 {
-            #[expect(clippy::cast_precision_loss, reason = "counts")]
             let share = done as f32 / total as f32;
             ui.add(egui::ProgressBar::new(share).text(tr!("%{n} of %{all}", n = done, all = total)));
             if let Some(left) = crate::task::seconds_left(done, total, cx.now - state.since) {

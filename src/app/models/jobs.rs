@@ -161,12 +161,7 @@ impl Jobs {
             match made {
                 Ok(Some(found)) if found.path.is_some() => say(events, ModelsEvent::Fast(Ok(found.to_text()))),
                 Ok(Some(found)) => {
-                    let why = format!(
-                        "{}refused: it loses {:.2} points, {:.2} are allowed",
-                        found.to_text(),
-                        -found.change.0,
-                        found.allowed
-                    );
+                    let why = format!("{}{}", found.to_text(), found.refusal());
                     say(events, ModelsEvent::Fast(Err(UserError::new(why))));
                 }
                 Ok(None) => ended(events, Ok(())),

@@ -106,7 +106,6 @@ fn row(ui: &mut Ui, cx: &Cx<'_>, state: &State, model: &InstalledModel, asked: &
             match &model.card {
                 Ok(card) => {
                     tag(tr!("%{n} classes", n = card.classes.len()));
-                    #[expect(clippy::cast_precision_loss, reason = "megabytes with one decimal")]
                     let size = card.bytes as f64 / 1e6;
                     tag(format!("{size:.1} MB · {}", card.digest.short()));
                 }

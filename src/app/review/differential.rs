@@ -176,7 +176,6 @@ pub(super) fn counted(table: &DifferentialTable) -> String {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 fn progress(ui: &mut Ui, table: &DifferentialTable) {
     let share = (table.white.all as f32 / table.target.max(1) as f32).min(1.0);
     ui.add(egui::ProgressBar::new(share).desired_width(110.0).desired_height(12.0));

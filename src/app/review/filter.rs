@@ -185,7 +185,6 @@ pub(super) fn confidence(ui: &mut Ui, state: &State, asked: &mut Asked<Input>) {
         .iter()
         .enumerate()
         .map(|(i, &n)| {
-            #[expect(clippy::cast_precision_loss, reason = "counts")]
             let (x, n) = (i as f64 * 5.0 + 2.5, n as f64);
             Bar::new(x, n).width(4.4).fill(if x >= from && x <= to { inside } else { outside })
         })

@@ -1,5 +1,7 @@
 //! The gallery: only the rows on the screen are laid out, images come when they are ready.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "points and counts of tiles")]
+
 use super::memory::{DraggedTile, Memory};
 use super::message::Input;
 use super::state::{State, TileStatus};
@@ -36,11 +38,9 @@ pub(super) fn gallery(
         });
         return;
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a handful of columns")]
     let columns = (((ui.available_width() - SCROLL_BAR + GAP) / (state.tile_size + GAP)).floor() as usize).max(1);
     memory.columns = columns;
     // The tiles share the width that is left over.
-    #[expect(clippy::cast_precision_loss, reason = "a handful of columns")]
     let size = ((ui.available_width() - SCROLL_BAR + GAP) / columns as f32 - GAP).floor();
     let row_height = size + CAPTION;
     let rows = state.visible.len().div_ceil(columns);
@@ -48,7 +48,6 @@ pub(super) fn gallery(
     if state.reveal
         && let Some(at) = state.selected.and_then(|s| state.visible.iter().position(|&v| v == s))
     {
-        #[expect(clippy::cast_precision_loss, reason = "rows")]
         let top = (at / columns) as f32 * (row_height + GAP);
         let (height, offset) = (ui.available_height(), memory.offset);
         if top < offset {
@@ -82,7 +81,6 @@ fn band(
     (columns, size): (usize, f32),
 ) {
     let response = ui.interact(ui.clip_rect(), ui.scope_id().with("band"), Sense::drag());
-    #[expect(clippy::cast_precision_loss, reason = "rows")]
     let top = ui.cursor().top() - first as f32 * (size + CAPTION + GAP);
     let content = |p: egui::Pos2| pos2(p.x - ui.cursor().left(), p.y - top);
     let pointer = ui.input(|i| i.pointer.interact_pos());
@@ -98,12 +96,10 @@ fn band(
     let rect = Rect::from_two_pos(from, to);
     let (step_x, step_y) = (size + GAP, size + CAPTION + GAP);
     let touched = |index: usize| {
-        #[expect(clippy::cast_precision_loss, reason = "rows and columns")]
         let (row, column) = ((index / columns) as f32, (index % columns) as f32);
         Rect::from_min_size(pos2(column * step_x, row * step_y), vec2(size, size + CAPTION)).intersects(rect)
     };
     // Only rows that the band spans are asked.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rows")]
     let (begin, end) = (
         (rect.top().max(0.0) / step_y) as usize * columns,
         (rect.bottom().max(0.0) / step_y) as usize * columns + columns,

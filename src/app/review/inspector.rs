@@ -115,7 +115,6 @@ fn image_pane(
     let dark = ui.visuals().dark_mode;
     ui.painter().rect_filled(rect, 4.0, theme::image_back(dark));
     let Some((w, h)) = image.size else { return };
-    #[expect(clippy::cast_precision_loss, reason = "image sizes")]
     let natural = vec2(w as f32, h as f32);
     let placed = move_view(ui, state, &mut memory.view, &response, natural);
     let Some(digest) = image.digest else { return };
@@ -269,7 +268,6 @@ fn heat_controls(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<Inpu
 }
 
 /// The map as a texture, made anew when map or opacity changed.
-#[expect(clippy::cast_precision_loss, reason = "shares of a small image")]
 fn heat_texture(ui: &Ui, HeatTexture(kept): &mut HeatTexture, map: &Arc<HeatMap>, opacity: f32) -> egui::TextureId {
     if kept.as_ref().is_none_or(|k| !Arc::ptr_eq(&k.0, map) || k.1 != opacity.to_bits()) {
         let pixels = (0..HEAT * HEAT)

@@ -116,7 +116,6 @@ pub enum GalleryState {
 
 impl Job {
     /// Images a second and seconds left.
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub fn pace(&self, now: f64) -> (f64, Option<f64>) {
         let elapsed = (now - self.since).max(1e-3);
         (self.done as f64 / elapsed, seconds_left(self.done, self.total, elapsed))
@@ -417,7 +416,6 @@ impl State {
     }
 
     /// How far the running classification is, for the status bar.
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub(crate) fn job_status(&self, now: f64) -> Option<JobStatus> {
         let job = self.job.as_ref()?;
         let (speed, left) = job.pace(now);

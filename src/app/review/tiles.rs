@@ -149,7 +149,6 @@ impl State {
             }
             GallerySort::Class => {
                 // Whole numbers for the class, what is behind the point for the confidence.
-                #[expect(clippy::cast_precision_loss, reason = "a handful of classes")]
                 by(&mut visible, &|t| {
                     let rank = if t.is_cell() { clinical_rank(self.verdict(t).label) } else { usize::from(u16::MAX) };
                     rank as f32 + sure(t).clamp(0.0, 0.999)

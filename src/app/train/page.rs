@@ -196,7 +196,6 @@ fn class_row(ui: &mut Ui, state: &State, form: &mut TrainForm, class: &ClassCoun
         }
     }
     // The bar shows the imbalance at a glance; the number beside it says it.
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
     let share = class.images as f32 / most as f32;
     ui.add(egui::ProgressBar::new(share).desired_width(64.0).text(class.images.to_string()));
     for n in class.parts {
@@ -409,7 +408,6 @@ fn headline(ui: &mut Ui, state: &State, now: f64) {
         };
         let (done, total) = state.progress;
         if state.busy() && total > 0 {
-            #[expect(clippy::cast_precision_loss, reason = "counts")]
             let share = done as f32 / total as f32;
             ui.add(egui::ProgressBar::new(share).desired_width(160.0));
             ui.label(tr!("%{n} of %{all}", n = done, all = total));
@@ -496,7 +494,6 @@ fn curves(ui: &mut Ui, state: &State, height: f32) {
 fn plot(ui: &mut Ui, state: &State, curve: &Curve, size: egui::Vec2) {
     let colours = theme::curves(ui.visuals().dark_mode);
     let number = if curve.percent { |v: f64| percent(v, 1) } else { |v: f64| decimal(v, 3) };
-    #[expect(clippy::cast_precision_loss, reason = "a number of epochs")]
     let epochs = state.form.epochs.max(state.history.len()).max(1) as f64;
     let mut p = still_plot(&curve.name, size)
         .legend(Legend::default().position(if curve.percent { Corner::RightBottom } else { Corner::RightTop }))
@@ -514,7 +511,6 @@ fn plot(ui: &mut Ui, state: &State, curve: &Curve, size: egui::Vec2) {
         p = p.include_y(top);
     }
     let points = |f: fn(&EpochRow) -> f64, rows: &[EpochRow]| -> Vec<[f64; 2]> {
-        #[expect(clippy::cast_precision_loss, reason = "a number of epochs")]
         rows.iter().map(|r| [r.epoch as f64, f(r)]).collect()
     };
     let response = p.show(ui, |p| {
@@ -538,7 +534,6 @@ fn plot(ui: &mut Ui, state: &State, curve: &Curve, size: egui::Vec2) {
             p.points(Points::new(name, PlotPoints::from(xy)).color(colour).shape(shape).radius(3.5));
         }
         if let Some(best) = state.best() {
-            #[expect(clippy::cast_precision_loss, reason = "a number of epochs")]
             p.vline(VLine::new("best epoch", best.epoch as f64).color(colours.best).style(LineStyle::dotted_dense()));
         }
     });

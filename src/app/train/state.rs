@@ -196,7 +196,6 @@ impl State {
     }
 
     /// Seconds left of the loop.
-    #[expect(clippy::cast_precision_loss, reason = "counts of steps")]
     pub fn left(&self, now: f64) -> Option<f64> {
         let (since, from) = self.since?;
         let done = self.progress.0.checked_sub(from).filter(|d| *d > 2)?;
@@ -204,7 +203,6 @@ impl State {
     }
 
     /// Position in epochs of the last step.
-    #[expect(clippy::cast_precision_loss, reason = "counts of steps")]
     fn at(&self, step: usize) -> f64 {
         step as f64 / self.steps_an_epoch.max(1) as f64
     }

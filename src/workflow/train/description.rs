@@ -41,7 +41,6 @@ impl RunDescription<'_> {
 
     fn history(&self) -> ManifestHistory {
         let round = |v: f64| (v * 1e6).round() / 1e6;
-        #[expect(clippy::cast_precision_loss, reason = "a number of epochs")]
         let row = |h: &EpochRow| {
             let figures = [h.train_loss, h.train_accuracy, h.val_loss, h.val_accuracy, h.seconds];
             std::iter::once(h.epoch as f64).chain(figures.map(round)).collect()
@@ -49,6 +48,7 @@ impl RunDescription<'_> {
         ManifestHistory {
             columns: ManifestHistory::COLUMNS.map(str::to_owned).to_vec(),
             rows: self.outcome.history.iter().map(row).collect(),
+            ..ManifestHistory::default()
         }
     }
 

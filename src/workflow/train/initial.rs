@@ -161,7 +161,6 @@ impl InitialModel {
         let mut random = fastrand::Rng::with_seed(seed ^ 0x6865_6164);
         // Glorot & Bengio 2010, as Keras starts a dense layer.
         let mut glorot = |inputs: usize, outputs: usize, n: usize| -> Vec<f32> {
-            #[expect(clippy::cast_precision_loss, reason = "widths of layers")]
             let limit = (6.0 / (inputs + outputs) as f32).sqrt();
             (0..n).map(|_| (random.f32() * 2.0 - 1.0) * limit).collect()
         };

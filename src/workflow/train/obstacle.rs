@@ -3,6 +3,7 @@
 
 use super::request::{ClassCount, TrainRequest};
 use crate::dataset::{Grouping, Groups, Item, LEAST, Ratio, Similarity, SplitError, SplitPart, group, split};
+use crate::laboratory::number_of;
 
 /// What helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,11 +105,6 @@ pub(super) fn obstacle(
     Obstacle { why, remedies }
 }
 
-/// "1 image", "2 images".
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
 impl Obstacle {
     /// Why, without what to do.
     pub fn why(&self) -> String {
@@ -120,8 +116,8 @@ impl Obstacle {
                         format!(
                             "class \"{}\" has {} in {}",
                             s.label,
-                            counted(s.images, "image"),
-                            counted(s.groups, "group")
+                            number_of(s.images, "image", "images"),
+                            number_of(s.groups, "group", "groups")
                         )
                     })
                     .collect();

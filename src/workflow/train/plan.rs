@@ -10,6 +10,7 @@ use crate::dataset::{
 };
 use crate::domain::{ClassSet, Digest, Preprocessing, Square, same_label};
 use crate::files::{digest_of, display_path};
+use crate::laboratory::number_of;
 use crate::task::{Cancel, Progress};
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -64,9 +65,8 @@ impl Lookalikes {
     /// In a sentence; nothing where nothing is alike.
     pub fn line(&self) -> Option<String> {
         let told = format!(
-            "lookalikes in different groups: {} pair{} of {} images",
-            self.pairs,
-            if self.pairs == 1 { "" } else { "s" },
+            "lookalikes in different groups: {} of {} images",
+            number_of(self.pairs, "pair", "pairs"),
             self.images
         );
         match (self.pairs, self.apart) {

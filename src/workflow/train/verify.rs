@@ -216,7 +216,6 @@ fn current_model(
         })
         .count();
     let n = items.len();
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
     let accuracy = right as f64 / n.max(1) as f64;
     Ok(CurrentModelResult {
         name: card.name.clone(),
