@@ -1,4 +1,5 @@
-//! Brings the ONNX Runtime shared library beside the binary: the official wheel, fetched by hash with pip.
+//! Brings the ONNX Runtime shared library beside the binary: the official wheel, fetched by hash with pip. It also has the
+//! program built anew when its texts change.
 //!
 //! It never fails the build. Without network, pip or a wheel for the target it says so as a warning, and the program
 //! tells how to get the library when it is started. `ORT_SKIP_DOWNLOAD=1` switches it off.
@@ -27,6 +28,8 @@ with zipfile.ZipFile(wheel) as z:
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={LOCK}");
+    // The texts are read by a macro, whose input cargo does not see.
+    println!("cargo::rerun-if-changed=assets/locales");
     println!("cargo::rerun-if-env-changed=ORT_SKIP_DOWNLOAD");
     if std::env::var_os("ORT_SKIP_DOWNLOAD").is_some_and(|v| v != "0") {
         return;
