@@ -6,7 +6,7 @@ use super::engine::CpuEngine;
 use super::error::TrainError;
 use super::trainer::TensorSource;
 use crate::dataset::{CacheError, CellCache, CutCell};
-use crate::domain::TensorSpec;
+use crate::domain::{Preprocessing, ResizeFilter, TensorSpec};
 use crate::files::{Pack, digest_of};
 use crate::task::{Cancel, Progress};
 use fastrand::Rng;
@@ -59,6 +59,36 @@ pub struct AugmentedCells<'a> {
     pub scaling: InputScaling,
     /// How much they are changed.
     pub augmentation: Augmentation,
+}
+
+impl AugmentedCells<'_> {
+    /// What the draws of the cached changes start from, beside the cell and the number of the change: one recipe and one seed draw the
+    /// same in every version, so this text is what 0.1.0 wrote, whatever things are called now.
+    fn draws(&self, seed: u64) -> String {
+        let view = self.cache.view();
+        let preprocessing = match &view.preprocessing {
+            Preprocessing::CellSquare(how) => format!(
+                "CellSquare(CellPreprocessing {{ side_factor: {:?}, white: {:?}, white_percentile: {:?}, balanced: {} }})",
+                how.side_factor, how.white, how.white_percentile, how.balanced
+            ),
+            Preprocessing::WholeImage(how) => {
+                let crop = how.crop.map_or_else(|| "None".to_owned(), |share| format!("Some({share:?})"));
+                let filter = match how.filter {
+                    ResizeFilter::Area => "Area",
+                    ResizeFilter::Bilinear => "Bilinear",
+                    ResizeFilter::Bicubic => "Bicubic",
+                };
+                format!("WholeImage(WholePreprocessing {{ crop: {crop}, filter: {filter} }})")
+            }
+        };
+        let Augmentation { geometry, colour } = self.augmentation;
+        let InputScaling { mean, inverse, bgr } = &self.scaling;
+        format!(
+            "View {{ preprocessing: {preprocessing}, size: {} }} Augmentation {{ geometry: {geometry:?}, colour: {colour:?} }} \
+             Scaling {{ mean: {mean:?}, inverse: {inverse:?}, bgr: {bgr} }} {seed}",
+            view.size
+        )
+    }
 }
 
 impl TensorSource for AugmentedCells<'_> {
@@ -127,6 +157,11 @@ impl Activations {
             let text = if v == 0 { plain.clone() } else { format!("{changed} {v}") };
             digest_of(&[&cell.digest.0[..], text.as_bytes()].concat()).0
         };
+        let draws = source.draws(seed);
+        let random_of = |item: usize, v: usize| {
+            let start = digest_of(&[&source.cells[item].digest.0[..], format!("{draws} {v}").as_bytes()].concat());
+            (v > 0).then(|| Rng::with_seed(u64::from_le_bytes(start.0[..8].try_into().unwrap_or_default())))
+        };
         let all: Vec<(usize, usize)> =
             views.iter().enumerate().flat_map(|(i, &n)| (0..n).map(move |v| (i, v))).collect();
         progress.set_total(progress.total() + all.len());
@@ -146,8 +181,7 @@ impl Activations {
                 use rayon::prelude::*;
                 inputs.par_chunks_mut(one).zip(&missing).try_for_each(|(out, &k)| {
                     let (item, v) = part[k];
-                    let mut random = Rng::with_seed(u64::from_le_bytes(keys[k][..8].try_into().unwrap_or_default()));
-                    source.fill(item, (v > 0).then_some(&mut random), out)
+                    source.fill(item, random_of(item, v).as_mut(), out)
                 })
             })?;
             let computed = engine.prefix(values, first, &inputs);
@@ -174,5 +208,41 @@ impl TensorSource for Activations {
         self.pack.read(views[view], &mut bytes).map_err(|e| CacheError::Read(ACTIVATIONS, e))?;
         out.iter_mut().zip(bytes.chunks_exact(4)).for_each(|(o, b)| *o = f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::InputView;
+    use crate::domain::{CellPreprocessing, WholePreprocessing};
+
+    #[test]
+    fn one_seed_draws_what_it_drew_in_the_first_version() {
+        let draws = |preprocessing, size| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let cache = CellCache::open(InputView { preprocessing, size }, Some(folder.path())).expect("a cache");
+            let spec =
+                TensorSpec { size, channels_first: true, bgr: false, mean: [127.5, 0.0, 1.25], std: [127.5, 1.0, 0.5] };
+            let augmentation = Augmentation { geometry: 1.0, colour: 0.5 };
+            AugmentedCells { cache: &cache, cells: &[], scaling: InputScaling::new(&spec), augmentation }.draws(7)
+        };
+        let rest = "Augmentation { geometry: 1.0, colour: 0.5 } Scaling { mean: [127.5, 0.0, 1.25], inverse: \
+                    [0.007843138, 1.0, 2.0], bgr: false } 7";
+        assert_eq!(
+            draws(Preprocessing::CellSquare(CellPreprocessing::OURS), 128),
+            format!(
+                "View {{ preprocessing: CellSquare(CellPreprocessing {{ side_factor: 2.6, white: 235.0, \
+                 white_percentile: 95.0, balanced: true }}), size: 128 }} {rest}"
+            )
+        );
+        let whole = WholePreprocessing { crop: Some(0.875), filter: ResizeFilter::Bicubic };
+        assert_eq!(
+            draws(Preprocessing::WholeImage(whole), 224),
+            format!(
+                "View {{ preprocessing: WholeImage(WholePreprocessing {{ crop: Some(0.875), filter: Bicubic }}), \
+                 size: 224 }} {rest}"
+            )
+        );
     }
 }
