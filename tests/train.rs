@@ -53,7 +53,7 @@ fn a_model_comes_out_that_carries_everything_and_classifies() {
     let printed = text(&ended.stdout);
     for word in [
         "validation part",
-        "test part, looked at once",
+        "test set (used once)",
         "the present model",
         "agrees with ONNX Runtime",
         "Research use only",

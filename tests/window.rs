@@ -228,7 +228,7 @@ fn a_person_trains_from_the_window_and_uses_the_model() {
     let view = &harness.state().state().train;
     assert_eq!((view.history.len(), view.error.as_deref()), (3, None));
     assert!(harness.query_by_label_contains("Loss: training").is_some(), "the curve says its last values");
-    assert!(harness.query_by_label_contains("Test part, looked at once").is_some());
+    assert!(harness.query_by_label_contains("Test set (used once)").is_some());
     harness.get_by_label("Use This Model").click();
     until(&mut harness, "the new model", |w| w.state().model.card.name == "mine");
     harness.get_by_label("Back to the Model Before").click();

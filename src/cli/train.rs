@@ -81,7 +81,7 @@ fn finish(outcome: &TrainOutcome, excluded: &[(String, String)]) -> Result<Exit,
         t.push_str(&format!("validation part, epoch {}\n{}\n", outcome.best_epoch, scores_text(v, &outcome.labels)));
     }
     if let Some(h) = &outcome.held_out {
-        t.push_str(&format!("test part, looked at once\n{}\n", scores_text(&h.scores, &outcome.labels)));
+        t.push_str(&format!("test set (used once)\n{}\n", scores_text(&h.scores, &outcome.labels)));
         if let Some(c) = &h.current {
             t.push_str(&format!(
                 "the present model, {}, on the same {} images: {:.2} % (95 % interval {:.2}–{:.2})\n",

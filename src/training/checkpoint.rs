@@ -26,6 +26,11 @@ pub enum CheckpointError {
     /// Of another run.
     #[error("the checkpoint belongs to another run: {0}. Delete it, or name another --out, to start anew")]
     Other(String),
+    /// Of version 0.1.0, which described its runs in words that are not written any more.
+    #[error(
+        "the checkpoint is of an earlier version, which cannot be gone on with. Delete it, or name another --out, to start anew"
+    )]
+    Earlier,
 }
 
 impl Checkpoint {
@@ -71,6 +76,9 @@ impl Checkpoint {
         let read = parse(bytes).ok_or(CheckpointError::Damaged)?;
         if read.identity == identity {
             return Ok(read);
+        }
+        if read.identity.lines().any(|line| line.starts_with("picture ")) {
+            return Err(CheckpointError::Earlier);
         }
         let differs = read.identity.lines().zip(identity.lines()).find(|(a, b)| a != b);
         let what = differs.map_or("something".to_owned(), |(a, b)| format!("there \"{a}\", here \"{b}\""));
@@ -157,6 +165,15 @@ mod tests {
             history: vec![row],
         };
         Checkpoint { identity: "data abc\nrecipe head".into(), state }
+    }
+
+    #[test]
+    fn one_of_the_first_version_is_named_as_such() {
+        let earlier = Checkpoint { identity: "data abc\npicture View { size: 128 }".into(), ..checkpoint() };
+        assert_eq!(
+            Checkpoint::from_bytes(&earlier.to_bytes(), "data abc\nimage cell-128"),
+            Err(CheckpointError::Earlier)
+        );
     }
 
     #[test]

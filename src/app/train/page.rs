@@ -577,7 +577,7 @@ fn outcome(ui: &mut Ui, cx: &Cx<'_>, state: &State, outcome: &TrainOutcome, aske
             ui.end_row();
         }
         if let Some(h) = &outcome.held_out {
-            ui.label(tr!("Test part, looked at once"));
+            ui.label(tr!("Test set (used once)"));
             ui.label(RichText::new(percent(h.scores.accuracy.0)).strong());
             ui.label(range(h.scores.accuracy.1));
             ui.label(h.scores.n.to_string());
