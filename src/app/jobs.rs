@@ -240,7 +240,8 @@ fn answered<T>(dialog: impl FnOnce() -> Option<T>) -> Answered<T> {
 
 /// A name in the current folder that nothing has yet.
 fn free_name(name: &str) -> Result<PathBuf, UserError> {
-    let here = std::env::current_dir()?;
+    let here = std::env::current_dir()
+        .map_err(|e| UserError::new(format!("no file dialog answered, and the current folder cannot be used: {e}")))?;
     let (stem, ending) = name.split_once('.').map_or((name, String::new()), |(s, e)| (s, format!(".{e}")));
     let numbered = (2..1000).map(|i| here.join(format!("{stem}-{i}{ending}")));
     std::iter::once(here.join(name)).chain(numbered).find(|p: &PathBuf| !Path::exists(p)).ok_or_else(|| {

@@ -21,7 +21,6 @@ impl Keymap {
         own.into_iter().chain(also).collect()
     }
 
-    /// The command of some keys.
     pub fn command(&self, keys: KeyboardShortcut) -> Option<Command> {
         let find = |has: &dyn Fn(Command) -> bool| Command::all().iter().copied().find(|c| has(*c));
         find(&|c| self.get(c) == Some(keys)).or_else(|| find(&|c| self.all_of(c).contains(&keys)))

@@ -45,7 +45,6 @@ const TAKEN: usize = 256;
 /// How often the window draws itself while something goes on.
 const BUSY: Duration = Duration::from_millis(250);
 
-/// What the session of a generation says.
 type OfSession = (Generation, SessionEvent);
 
 /// The work of each page outside the window's thread.

@@ -368,7 +368,7 @@ pub(super) enum SessionCommand {
 
 impl ValueEnum for Export {
     fn value_variants<'a>() -> &'a [Self] {
-        static ALL: LazyLock<Vec<Export>> = LazyLock::new(|| Export::all().collect());
+        static ALL: LazyLock<Vec<Export>> = LazyLock::new(|| Export::all().filter(|e| e.format().is_some()).collect());
         &ALL
     }
 
@@ -576,6 +576,29 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// A choice that clap cannot name would be a panic in the middle of its refusal.
+    #[test]
+    fn a_word_that_is_no_choice_is_refused_everywhere() {
+        fn refuse(command: &clap::Command, path: &[String], tried: &mut usize) {
+            for arg in command
+                .get_arguments()
+                .filter(|a| a.get_action().takes_values() && !a.get_possible_values().is_empty() && !a.is_positional())
+            {
+                let option = arg.get_long().map_or_else(String::new, |l| format!("--{l}"));
+                let typed = [path, &[option.clone(), "no-such-word".to_owned()]].concat();
+                let refused = Cli::try_parse_from(&typed).map(|_| ()).expect_err(&option);
+                assert_eq!(refused.kind(), clap::error::ErrorKind::InvalidValue, "{typed:?}");
+                *tried += 1;
+            }
+            for under in command.get_subcommands() {
+                refuse(under, &[path, &[under.get_name().to_owned()]].concat(), tried);
+            }
+        }
+        let mut tried = 0;
+        refuse(&Cli::command(), &["leukoscope".to_owned()], &mut tried);
+        assert!(tried > 10, "{tried}");
     }
 
     #[test]

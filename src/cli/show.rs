@@ -9,7 +9,6 @@ use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// The cells of one image as a table.
 pub(super) fn cell_table(row: &ImageResult, classes: &ClassSet) -> String {
     let mut t = String::new();
     match &row.outcome {

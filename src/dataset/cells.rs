@@ -109,7 +109,6 @@ pub enum CellState {
 }
 
 impl CellState {
-    /// The cell, where one was cut.
     pub fn cell(&self) -> Option<CutCell> {
         if let Self::Cell(cell) = self { Some(*cell) } else { None }
     }

@@ -57,13 +57,16 @@ pub enum DatasetError {
     Csv(String, String),
 }
 
-/// Lists a dataset.
+/// Lists a dataset. What was stopped lists nothing.
 ///
 /// # Errors
 /// [`DatasetError`], in words for the user.
 pub fn scan(path: &Path, stop: &dyn Fn() -> bool) -> Result<Scanned, DatasetError> {
     let shown = display_path(path);
     let listing = walk(&[path.to_owned()], stop);
+    if stop() {
+        return Ok(Scanned::default());
+    }
     let rows = match &listing.entries[..] {
         [one] if one.named && one.error.is_some() => return Err(DatasetError::Missing(shown)),
         [one] if one.named => from_csv(path, &shown)?,
@@ -251,6 +254,7 @@ mod tests {
         assert!(matches!(csv("path,label\n"), Err(DatasetError::Empty(_))));
         let dir = tempfile::tempdir().expect("temp");
         assert!(matches!(scan(&dir.path().join("x"), &|| false), Err(DatasetError::Missing(_))));
+        assert_eq!(scan(dir.path(), &|| true), Ok(Scanned::default()), "stopped is not empty");
         assert!(matches!(scan(dir.path(), &|| false), Err(DatasetError::Empty(_))));
         std::fs::write(dir.path().join("1.png"), b"x").expect("write");
         assert!(matches!(scan(dir.path(), &|| false), Err(DatasetError::NoClasses(..))));

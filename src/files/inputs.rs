@@ -42,7 +42,6 @@ pub(super) fn identity(path: &Path, _: &Metadata) -> Option<Identity> {
     std::fs::canonicalize(path).ok()
 }
 
-/// Remembers that a file is read.
 pub(super) fn remember_read(path: &Path, meta: &Metadata) {
     let Some(id) = identity(path, meta) else { return };
     let mut known = known().lock().unwrap_or_else(PoisonError::into_inner);

@@ -66,7 +66,6 @@ impl Measurements {
         write_atomic(&place, &serde_json::to_vec_pretty(self)?)
     }
 
-    /// What was measured of a provider.
     pub fn get(&self, provider: Provider) -> Option<&Measured> {
         self.all.iter().find(|m| m.provider == provider)
     }

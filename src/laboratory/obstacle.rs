@@ -5,7 +5,6 @@ use super::text::{listed, number_of};
 /// Something that is not complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
-    /// Nothing is counted.
     NothingCounted,
     /// Fewer cells than were to be counted: this many of so many.
     TargetNotReached(usize, usize),

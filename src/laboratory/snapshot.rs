@@ -122,7 +122,6 @@ pub struct SlideReport {
     pub table: DifferentialTable,
     /// What it was made of.
     pub snapshot: Snapshot,
-    /// How far it is.
     pub status: ReportStatus,
     /// The version that was signed last; 0 before the first signature.
     pub version: u32,

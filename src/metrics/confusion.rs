@@ -16,7 +16,6 @@ pub struct ClassScores {
     pub recall: f64,
     /// Harmonic mean of both.
     pub f1: f64,
-    /// How many are so.
     pub support: usize,
 }
 

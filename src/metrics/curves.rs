@@ -113,7 +113,6 @@ pub(super) fn bins(sample: &Sample, how: Binning) -> Vec<usize> {
     }
 }
 
-/// The bins of a reliability diagram.
 pub fn reliability(sample: &Sample, how: Binning) -> Vec<ReliabilityBin> {
     let mut sums = vec![(0usize, 0.0, 0usize); BINS];
     for (row, bin) in bins(sample, how).into_iter().enumerate() {

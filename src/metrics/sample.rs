@@ -84,7 +84,6 @@ impl Sample {
         self.row(row)[self.predicted[row]]
     }
 
-    /// Whether a row is right.
     pub fn right(&self, row: usize) -> bool {
         self.references[row] == self.predicted[row]
     }

@@ -63,7 +63,6 @@ impl Store {
         StoreError::Sqlite(display_path(&self.path), e.to_string())
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }

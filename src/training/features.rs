@@ -52,7 +52,6 @@ impl InputScaling {
 /// Cut cells as the network's input.
 #[derive(Debug)]
 pub struct AugmentedCells<'a> {
-    /// Where they are.
     pub cache: &'a CellCache,
     /// Each item's cell.
     pub cells: &'a [CutCell],
@@ -215,34 +214,25 @@ impl TensorSource for Activations {
 mod tests {
     use super::*;
     use crate::dataset::InputView;
-    use crate::domain::{CellPreprocessing, WholePreprocessing};
+    use crate::domain::WholePreprocessing;
 
     #[test]
     fn one_seed_draws_what_it_drew_in_the_first_version() {
-        let draws = |preprocessing, size| {
+        let draws = |preprocessing| {
             let folder = tempfile::tempdir().expect("a folder");
-            let cache = CellCache::open(InputView { preprocessing, size }, Some(folder.path())).expect("a cache");
-            let spec =
-                TensorSpec { size, channels_first: true, bgr: false, mean: [127.5, 0.0, 1.25], std: [127.5, 1.0, 0.5] };
+            let cache = CellCache::open(InputView { preprocessing, size: 96 }, Some(folder.path())).expect("a cache");
+            let scaling = InputScaling { mean: [127.5, 0.0, 1.25], inverse: [0.007843138, 1.0, 2.0], bgr: false };
             let augmentation = Augmentation { geometry: 1.0, colour: 0.5 };
-            AugmentedCells { cache: &cache, cells: &[], scaling: InputScaling::new(&spec), augmentation }.draws(7)
+            AugmentedCells { cache: &cache, cells: &[], scaling, augmentation }.draws(7)
         };
-        let rest = "Augmentation { geometry: 1.0, colour: 0.5 } Scaling { mean: [127.5, 0.0, 1.25], inverse: \
+        let rest = ", size: 96 } Augmentation { geometry: 1.0, colour: 0.5 } Scaling { mean: [127.5, 0.0, 1.25], inverse: \
                     [0.007843138, 1.0, 2.0], bgr: false } 7";
-        assert_eq!(
-            draws(Preprocessing::CellSquare(CellPreprocessing::OURS), 128),
-            format!(
-                "View {{ preprocessing: CellSquare(CellPreprocessing {{ side_factor: 2.6, white: 235.0, \
-                 white_percentile: 95.0, balanced: true }}), size: 128 }} {rest}"
-            )
-        );
+        let cell =
+            "CellSquare(CellPreprocessing { side_factor: 2.6, white: 235.0, white_percentile: 95.0, balanced: true })";
+        let ours = Preprocessing::CellSquare(crate::domain::CellPreprocessing::OURS);
+        assert_eq!(draws(ours), format!("View {{ preprocessing: {cell}{rest}"));
         let whole = WholePreprocessing { crop: Some(0.875), filter: ResizeFilter::Bicubic };
-        assert_eq!(
-            draws(Preprocessing::WholeImage(whole), 224),
-            format!(
-                "View {{ preprocessing: WholeImage(WholePreprocessing {{ crop: Some(0.875), filter: Bicubic }}), \
-                 size: 224 }} {rest}"
-            )
-        );
+        let cropped = "WholeImage(WholePreprocessing { crop: Some(0.875), filter: Bicubic })";
+        assert_eq!(draws(Preprocessing::WholeImage(whole)), format!("View {{ preprocessing: {cropped}{rest}"));
     }
 }

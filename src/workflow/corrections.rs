@@ -147,7 +147,6 @@ impl Corrections {
         Ok(())
     }
 
-    /// The correction of a cell, by its digest.
     pub fn get(&self, digest: &Digest) -> Option<&Correction> {
         self.kept.get(digest)
     }

@@ -4,12 +4,10 @@
 
 use super::UserError;
 use super::laboratory::slide_of;
-use super::output::write_own;
+use super::output::{unwritten, write_output, write_own};
 use super::sessions::{RESEARCH, look};
 use crate::domain::{CellResult, Digest, Outcome, Role, Square, role};
-use crate::files::{
-    MAX_IMAGE_BYTES, create_folder, data_file, digest_of, display_name, display_path, read_bounded, write_atomic,
-};
+use crate::files::{MAX_IMAGE_BYTES, create_folder, data_file, digest_of, display_name, display_path, read_bounded};
 use crate::imaging::{self, Limits};
 use crate::inference::decode_file;
 use crate::report::csv_text;
@@ -159,12 +157,10 @@ pub fn export_images(
     if cells.is_empty() {
         return Err(UserError::new("no white cell of this session is reviewed yet; label some in Review first"));
     }
-    let write_error =
-        |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
     if crate::files::holds_something(out) {
         return Err(UserError::new(format!("{} is not empty; name a new folder", display_path(out))));
     }
-    create_folder(out).map_err(|e| write_error(&e))?;
+    create_folder(out).map_err(|e| unwritten(out, &e))?;
     progress.set_total(cells.len());
     let (mut rows, mut failed) = (Vec::new(), Vec::new());
     let mut last: Option<(PathBuf, imaging::RgbImage)> = None;
@@ -180,7 +176,7 @@ pub fn export_images(
     }
     let done: Vec<Reviewed> = rows.iter().map(|(_, c, _)| (*c).clone()).collect();
     let (counts, by_slide) = counts(&done);
-    write_atomic(&out.join("labels.csv"), &table(&rows, by_slide)).map_err(|e| write_error(&e))?;
+    write_output(&out.join("labels.csv"), &table(&rows, by_slide))?;
     Ok(ExportedImages { counts, failed, cancelled: cancel.is_cancelled() })
 }
 
@@ -196,7 +192,8 @@ fn copy(
         kept.trim().chars().take(80).collect()
     };
     let folder = plain(&cell.label);
-    create_folder(&out.join(&folder))?;
+    let folder_of_class = out.join(&folder);
+    create_folder(&folder_of_class).map_err(|e| unwritten(&folder_of_class, &e))?;
     let stem = plain(&cell.path.file_stem().map_or_else(String::new, |s| display_name(Path::new(s))));
     let name = |ending: &str| format!("{folder}/{stem}-{}-{}.{ending}", cell.image.short(), cell.number);
     if cell.alone {
@@ -208,7 +205,7 @@ fn copy(
         imaging::decode(&snapshot.bytes, Limits::default())?;
         let ending = cell.path.extension().and_then(|e| e.to_str()).unwrap_or("img").to_lowercase();
         let name = name(&ending);
-        write_atomic(&out.join(&name), &snapshot.bytes)?;
+        write_output(&out.join(&name), &snapshot.bytes)?;
         return Ok((name, cell.square));
     }
     if last.as_ref().is_none_or(|(path, _)| *path != cell.path) {
@@ -222,7 +219,7 @@ fn copy(
     let (cut, left, top) = imaging::cut_around(image, cell.square, AROUND);
     let name = name("png");
     let bytes = imaging::encode_png(&cut)?;
-    write_atomic(&out.join(&name), &bytes)?;
+    write_output(&out.join(&name), &bytes)?;
     let square = Square { x: cell.square.x - left as f32, y: cell.square.y - top as f32, side: cell.square.side };
     Ok((name, square))
 }

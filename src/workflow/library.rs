@@ -17,7 +17,6 @@ use std::sync::Arc;
 /// What became of a model's own test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SelfTested {
-    /// It was not run yet.
     NotYet,
     /// The model runs, and carries no test.
     Carries(bool),

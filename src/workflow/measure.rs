@@ -89,6 +89,7 @@ fn answer_of<T: serde::de::DeserializeOwned>(mut command: Command, cancel: &Canc
             ))));
         }
     };
+    let unheard = |e: &std::io::Error| UserError::new(format!("its answer cannot be read: {e}"));
     let since = Instant::now();
     // Its answer is a few hundred bytes: the pipes hold it.
     loop {
@@ -103,12 +104,12 @@ fn answer_of<T: serde::de::DeserializeOwned>(mut command: Command, cancel: &Canc
                 return Some(Err(UserError::new(format!("no answer within {} s", TIMEOUT.as_secs()))));
             }
             Ok(None) => std::thread::sleep(Duration::from_millis(50)),
-            Err(e) => return Some(Err(e.into())),
+            Err(e) => return Some(Err(unheard(&e))),
         }
     }
     let out = match child.wait_with_output() {
         Ok(out) => out,
-        Err(e) => return Some(Err(e.into())),
+        Err(e) => return Some(Err(unheard(&e))),
     };
     Some(serde_json::from_slice(&out.stdout).map_err(|_| {
         let said = String::from_utf8_lossy(&out.stderr);

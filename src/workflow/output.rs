@@ -9,7 +9,12 @@ use std::path::Path;
 /// # Errors
 /// That it cannot be written, and why.
 pub fn write_output(out: &Path, bytes: &[u8]) -> Result<(), UserError> {
-    write_atomic(out, bytes).map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))
+    write_atomic(out, bytes).map_err(|e| unwritten(out, &e))
+}
+
+/// What a person is told of a file that cannot be written.
+pub(super) fn unwritten(out: &Path, why: &std::io::Error) -> UserError {
+    UserError::new(format!("{} cannot be written: {why}", display_path(out)))
 }
 
 /// Writes a file of the program's own; its folder is made where it is missing.
@@ -17,6 +22,6 @@ pub fn write_output(out: &Path, bytes: &[u8]) -> Result<(), UserError> {
 /// # Errors
 /// As [`write_output`].
 pub(super) fn write_own(out: &Path, bytes: &[u8]) -> Result<(), UserError> {
-    out.parent().map_or(Ok(()), create_folder)?;
+    out.parent().map_or(Ok(()), create_folder).map_err(|e| unwritten(out, &e))?;
     write_output(out, bytes)
 }

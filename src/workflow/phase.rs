@@ -13,7 +13,6 @@ pub enum Phase {
     Fitting,
     /// ONNX Runtime answers for the new model.
     Verifying,
-    /// Ranges of activations are measured.
     MeasuringRanges,
     /// The 8-bit copy is compared with its original.
     ComparingCopy,
@@ -24,7 +23,6 @@ pub enum Phase {
     },
     /// Training on a graphics card of this name.
     TrainingOn(String),
-    /// The test set is scored.
     TestSet,
     /// The record of the training images is made.
     TrainingRecord,

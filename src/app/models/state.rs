@@ -188,7 +188,6 @@ pub enum ModelsInput {
     Output(String),
     /// Says what a class counts as.
     Map(String, String),
-    /// Asks for an image to look at.
     AskImage,
     /// Asks for labelled images.
     AskData,
@@ -209,7 +208,6 @@ pub enum ModelsInput {
 /// What happened outside.
 #[derive(Debug)]
 pub enum ModelsEvent {
-    /// The installed models, and the one to begin with.
     Listed(Vec<InstalledModel>),
     /// A model's own test.
     Tested(Option<PathBuf>, SelfTested),

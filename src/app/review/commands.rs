@@ -107,7 +107,6 @@ fn label_command(state: &mut State, shell: &mut shell::State, command: Command, 
     }
 }
 
-/// A command about the case.
 fn case_command(state: &mut State, shell: &mut shell::State, command: Command, now: f64) -> Vec<Effect> {
     match command {
         Command::ToggleDifferential => {

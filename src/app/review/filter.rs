@@ -53,7 +53,6 @@ struct CountRow<'a> {
     text: &'a str,
     /// Cells that are here now.
     n: usize,
-    /// The row of the differential, where it has one.
     counted: Option<&'a DifferentialRow>,
     /// What tiles that are dropped here are labelled.
     label: Option<&'a str>,

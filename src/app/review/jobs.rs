@@ -213,7 +213,6 @@ impl Jobs {
         });
     }
 
-    /// Makes the map of cells.
     fn map(&mut self, generation: Generation, rows: Vec<(CellId, Vec<f32>)>) {
         let cancel = self.mapping.renew();
         self.events.spawn("map", move |events| {

@@ -36,7 +36,6 @@ pub enum Input {
     Drop(CellId, String),
     /// Moved or sized the square of a cell.
     MoveSquare(CellId, Square),
-    /// Drew a square on an image.
     AddSquare(ImageId, Square),
     /// Said what the cells chosen together, else this one, else the chosen one are, in any spelling.
     SetLabel(Option<CellId>, String),
@@ -126,10 +125,8 @@ pub enum Event {
 pub enum Effect {
     /// Classify these, passing over what is known.
     Classify(Generation, Vec<PathBuf>),
-    /// Open the session of these paths.
     OpenSession(Generation, Vec<PathBuf>),
     KeepLabels(Edit),
-    /// Change the case, durably.
     ChangeCase(CaseChange),
     /// Classify an image again: its squares changed, for the n-th time.
     Again(Generation, u64, PathBuf),
@@ -146,7 +143,6 @@ pub enum Effect {
     KeepRanges(Vec<ReferenceRange>, bool),
     /// Look whether the files are what they were, and which images look like the same field.
     LookAtFiles(Generation),
-    /// Ask for a folder to watch.
     AskWatch,
     AskFolder,
     AskImages,

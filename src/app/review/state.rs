@@ -87,7 +87,6 @@ pub struct Job {
     pub since: f64,
     /// Whether it was asked to stop.
     pub stopping: bool,
-    /// How far it is.
     pub step: JobStep,
 }
 

@@ -78,7 +78,6 @@ impl Jobs {
         });
     }
 
-    /// Trains as the form says.
     fn train(&mut self, generation: Generation, form: TrainForm, current: VettedModel) {
         let (control, slot) = (self.begin(), self.prepared.clone());
         self.events.spawn("train-job", move |events| {

@@ -143,7 +143,6 @@ pub struct State {
     pub run: RunState,
     /// The job's number; answers with another are dropped.
     pub generation: Generation,
-    /// The plan and the request that it is of.
     pub plan: Option<(TrainRequest, TrainPlan)>,
     /// What happens now, in words.
     pub doing: String,
@@ -160,7 +159,6 @@ pub struct State {
     /// The smoothed values now.
     smoothed: Option<(f64, f64)>,
     pub history: Vec<EpochRow>,
-    /// Curves of earlier runs.
     pub earlier: Vec<EarlierRun>,
     /// Runs left unfinished by a crash or a closed lid.
     pub unfinished: Vec<UnfinishedRun>,

@@ -8,7 +8,6 @@ use crate::laboratory::number_of;
 /// What helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
-    /// To leave these classes out.
     LeaveOut(Vec<String>),
     /// To split into training and validation alone.
     TwoParts,

@@ -99,7 +99,6 @@ pub struct TrainPlan {
     pub excluded: Vec<(String, String)>,
     /// The starting model, in words.
     pub start: String,
-    /// Whether the split is the classic random one.
     pub random_split: bool,
 }
 
