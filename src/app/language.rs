@@ -114,7 +114,6 @@ pub fn as_written(text: &str) -> String {
     text.replace('.', &Language::current().conventions().point.to_string())
 }
 
-/// A share as percent.
 pub fn percent(share: f64, decimals: usize) -> String {
     format!("{} %", decimal(crate::laboratory::Rounded::new(share * 100.0, decimals).value(), decimals))
 }

@@ -167,7 +167,6 @@ pub fn find_file(below: &std::path::Path, name: &str) -> Option<std::path::PathB
         .map(walkdir::DirEntry::into_path)
 }
 
-/// Whether two paths are one file.
 pub fn same_file(a: &std::path::Path, b: &std::path::Path) -> bool {
     a == b || real_path(a).is_some_and(|a| real_path(b).is_some_and(|b| a == b))
 }

@@ -78,7 +78,6 @@ pub struct DifferentialTable {
     pub unidentified: usize,
     /// Cells and squares that nobody has looked at.
     pub unreviewed: usize,
-    /// Of how many.
     pub squares: usize,
     /// The white cell count that absolute counts were made from, corrected for nucleated red cells.
     pub wbc: Option<f64>,

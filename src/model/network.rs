@@ -365,7 +365,6 @@ pub const INPUT: &str = "input";
 /// The output before softmax.
 pub const LOGITS: &str = "logits";
 pub const FEATURES: &str = "features";
-/// The last feature map.
 pub const FEATURE_MAP: &str = "feature_map";
 
 /// Writes a network with a head as an ONNX file (operator set 13, IR 8, as the backbone's): one input `[N, 3, side,

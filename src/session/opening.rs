@@ -134,7 +134,6 @@ pub(super) enum OpenFailure {
     Damaged(String),
     /// A newer program wrote it.
     Newer(i64),
-    /// It may only be read.
     ReadOnly(String),
     /// Anything else.
     Other(rusqlite::Error),

@@ -1,6 +1,5 @@
 //! What the user is told when something cannot be done: what, why, and what to do, in one or two sentences.
 
-use super::evaluate::EvaluateError;
 use crate::dataset::{CacheError, DatasetError, RatioError, TableError};
 use crate::files::ReadError;
 use crate::imaging::{DecodeError, EncodeError};
@@ -40,5 +39,5 @@ macro_rules! said_as_it_is {
 
 said_as_it_is! {
     CacheError, DatasetError, RatioError, TableError, ReadError, DecodeError, EncodeError, EngineError, PipelineError, ProviderError,
-    UnknownProvider, ManifestFileError, StoreError, DeviceError, TrainError, EvaluateError, serde_json::Error,
+    UnknownProvider, ManifestFileError, StoreError, DeviceError, TrainError, serde_json::Error,
 }

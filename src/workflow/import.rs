@@ -331,7 +331,6 @@ fn kept_place(digest: Digest) -> Result<PathBuf, UserError> {
         .ok_or_else(|| UserError::new("this system has no place for a program's own data"))
 }
 
-/// What was answered of a file with this digest.
 fn kept_answer(digest: Digest) -> Option<Manifest> {
     let snapshot = read_bounded(&kept_place(digest).ok()?, MAX_SIDECAR).ok()?;
     serde_json::from_slice(&snapshot.bytes).ok()

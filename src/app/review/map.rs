@@ -124,7 +124,6 @@ struct Series {
     ringed: Vec<[f64; 2]>,
 }
 
-/// Every `step`-th point.
 fn series(state: &State, points: &CellPlaces, labels: &[&str], step: usize) -> Series {
     let mut by_label: Vec<Vec<[f64; 2]>> = vec![Vec::new(); labels.len() + 1];
     let mut ringed = Vec::new();

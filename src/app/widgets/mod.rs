@@ -80,7 +80,6 @@ pub(crate) fn command_button<I>(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<I>, 
     response
 }
 
-/// The keys that give a label.
 pub(crate) fn label_key(keys: &Keymap, label: &str) -> Option<KeyboardShortcut> {
     if label == NOT_A_WHITE_CELL {
         return keys.get(Command::NoWhiteCell);

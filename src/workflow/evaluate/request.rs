@@ -53,6 +53,12 @@ pub enum EvaluateError {
     Other(UserError),
 }
 
+impl From<EvaluateError> for UserError {
+    fn from(error: EvaluateError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
 impl From<UserError> for EvaluateError {
     fn from(error: UserError) -> Self {
         Self::Other(error)
