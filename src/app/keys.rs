@@ -26,11 +26,11 @@ impl Keymap {
         find(&|c| self.get(c) == Some(keys)).or_else(|| find(&|c| self.all_of(c).contains(&keys)))
     }
 
-    /// Gives a command other keys; the command that had them loses them, and is returned.
+    /// Gives a command other keys; the command that had them loses them, and is returned. It keeps its own where its second ones went.
     pub fn bind(&mut self, command: Command, keys: KeyboardShortcut) -> Option<Command> {
         let other = self.command(keys).filter(|o| *o != command);
         if let Some(other) = other {
-            self.0.insert(other, None);
+            self.0.insert(other, self.get(other).filter(|own| *own != keys));
         }
         self.0.insert(command, Some(keys));
         other
@@ -102,7 +102,8 @@ mod tests {
         let mut map = Keymap::default();
         let second = Command::Redo.other_shortcut().expect("has them");
         assert_eq!(map.bind(Command::FitImage, second), Some(Command::Redo));
-        assert_eq!((map.command(second), map.all_of(Command::Redo)), (Some(Command::FitImage), Vec::new()));
+        let own = Command::Redo.shortcut().expect("has keys");
+        assert_eq!((map.command(second), map.all_of(Command::Redo)), (Some(Command::FitImage), vec![own]));
         // As version 0.1.0 wrote it.
         let before = BTreeMap::from([
             ("UseProvider(DirectMl)".to_owned(), "F9".to_owned()),

@@ -12,7 +12,7 @@ use crate::domain::{
     CellPreprocessing, ClassSet, Digest, EpochRow, Preprocessing, ResizeFilter, TensorSpec, WholePreprocessing,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 /// The key of the manifest in `metadata_props`.
 pub const MANIFEST_KEY: &str = "leukoscope.manifest";
@@ -208,8 +208,8 @@ pub struct ManifestOutputs {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ManifestHistory {
     pub columns: Vec<String>,
-    /// A row an epoch: numbers, the epoch's own a whole one.
-    pub rows: Vec<Vec<Number>>,
+    /// A row an epoch: numbers, or null for what is none (an infinite loss).
+    pub rows: Vec<Vec<Value>>,
     #[serde(flatten)]
     pub rest: serde_json::Map<String, Value>,
 }
@@ -273,7 +273,7 @@ impl ManifestHistory {
         if self.columns != Self::COLUMNS {
             return Vec::new();
         }
-        let row = |r: &Vec<Number>| match r.iter().filter_map(Number::as_f64).collect::<Vec<_>>()[..] {
+        let row = |r: &Vec<Value>| match r.iter().filter_map(Value::as_f64).collect::<Vec<_>>()[..] {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of epochs")]
             [epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds] if epoch >= 1.0 => {
                 Some(EpochRow { epoch: epoch as usize, train_loss, train_accuracy, val_loss, val_accuracy, seconds })

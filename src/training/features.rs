@@ -152,14 +152,13 @@ impl Activations {
         let plain = format!("{} {}", source.cache.view().name(), source.scaling.name());
         let Augmentation { geometry, colour } = source.augmentation;
         let changed = format!("{plain} geometry {geometry} colour {colour} seed {seed}");
-        let key = |cell: &CutCell, v: usize| {
-            let text = if v == 0 { plain.clone() } else { format!("{changed} {v}") };
-            digest_of(&[&cell.digest.0[..], text.as_bytes()].concat()).0
-        };
+        let of = |cell: &CutCell, text: &str| digest_of(&[&cell.digest.0[..], text.as_bytes()].concat()).0;
+        let key =
+            |cell: &CutCell, v: usize| if v == 0 { of(cell, &plain) } else { of(cell, &format!("{changed} {v}")) };
         let draws = source.draws(seed);
-        let random_of = |item: usize, v: usize| {
-            let start = digest_of(&[&source.cells[item].digest.0[..], format!("{draws} {v}").as_bytes()].concat());
-            (v > 0).then(|| Rng::with_seed(u64::from_le_bytes(start.0[..8].try_into().unwrap_or_default())))
+        let random = |cell: &CutCell, v: usize| {
+            let start = of(cell, &format!("{draws} {v}"));
+            Rng::with_seed(u64::from_le_bytes(start[..8].try_into().unwrap_or_default()))
         };
         let all: Vec<(usize, usize)> =
             views.iter().enumerate().flat_map(|(i, &n)| (0..n).map(move |v| (i, v))).collect();
@@ -180,7 +179,7 @@ impl Activations {
                 use rayon::prelude::*;
                 inputs.par_chunks_mut(one).zip(&missing).try_for_each(|(out, &k)| {
                     let (item, v) = part[k];
-                    source.fill(item, random_of(item, v).as_mut(), out)
+                    source.fill(item, (v > 0).then(|| random(&source.cells[item], v)).as_mut(), out)
                 })
             })?;
             let computed = engine.prefix(values, first, &inputs);

@@ -5,11 +5,12 @@
 #![expect(clippy::cast_possible_truncation, reason = "counts of cells")]
 
 use super::evaluate::{EvaluateError, EvaluateMonitor, EvaluateProgress, EvaluateRequest, answer};
+use super::output::{unwritten, write_output};
 use super::rewrite::rewritten;
 use super::{Phase, UserError};
 use crate::domain::{Digest, logarithms};
 use crate::evaluation::Evaluated;
-use crate::files::{Content, display_path, probe_output, write_atomic};
+use crate::files::{Content, display_path, probe_output};
 use crate::inference::{CellFeatures, Engine, Provider};
 use crate::metrics::{
     Abstention, Calibrator, Estimate, Evaluation, LEAST_FOR_VECTOR, Sample, Scored, abstention, fit_temperature,
@@ -78,9 +79,7 @@ pub fn calibrate(
     monitor: &mut EvaluateMonitor<'_>,
 ) -> Result<Option<Calibrated>, EvaluateError> {
     let CalibrateOptions { target_risk, out } = *options;
-    let unwritable =
-        |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
-    probe_output(out, Content::Model).map_err(|e| unwritable(&e))?;
+    probe_output(out, Content::Model).map_err(|e| unwritten(out, &e))?;
     let mut manifest = Manifest::read(model.bytes())
         .map_err(UserError::from)?
         .ok_or_else(|| UserError::new("the model has no manifest to write into"))?;
@@ -114,7 +113,7 @@ pub fn calibrate(
     monitor.event(EvaluateProgress::Phase(Phase::Verifying));
     // Loading runs the self-test, which the new calibration must not break.
     Engine::load(&new, Provider::Cpu, 1).map_err(|e| UserError::new(format!("the calibrated model: {e}")))?;
-    write_atomic(out, new.bytes()).map_err(|e| unwritable(&e))?;
+    write_output(out, new.bytes())?;
     let (same, alike) = found.overlap();
     Ok(Some(Calibrated {
         path: out.to_owned(),

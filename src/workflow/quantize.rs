@@ -2,11 +2,12 @@
 //! neither saw, and refused where it loses more than the user allows.
 
 use super::evaluate::{EvaluateError, EvaluateMonitor, EvaluateProgress, EvaluateRequest, answer};
+use super::output::{unwritten, write_output};
 use super::rewrite::rewritten;
 use super::{Phase, UserError};
 use crate::domain::Digest;
 use crate::evaluation::{Evaluated, EvaluatedCell, TrainOverlap};
-use crate::files::{Content, Entry, display_path, probe_output, write_atomic};
+use crate::files::{Content, Entry, probe_output};
 use crate::imaging::Cells;
 use crate::inference::{CellFeatures, Engine, OwnSquares, Provider, prepare, self_test_tensor, value_ranges};
 use crate::metrics::{Interval, ROUNDS, bootstrap, share, wilson};
@@ -146,10 +147,8 @@ pub fn quantize(
     monitor: &mut EvaluateMonitor<'_>,
 ) -> Result<Option<Quantized>, EvaluateError> {
     let QuantizeOptions { allowed, out } = *options;
-    let unwritable =
-        |e: &dyn std::fmt::Display| UserError::new(format!("{} cannot be written: {e}", display_path(out)));
     let of_model = |e: &dyn std::fmt::Display| UserError::new(format!("{}: {e}", model.card().name));
-    probe_output(out, Content::Model).map_err(|e| unwritable(&e))?;
+    probe_output(out, Content::Model).map_err(|e| unwritten(out, &e))?;
     let mut manifest = Manifest::read(model.bytes()).map_err(|e| of_model(&e))?.ok_or_else(|| {
         UserError::new("the model has no manifest of its own; write a copy that has one first (leukoscope adopt --out)")
     })?;
@@ -206,7 +205,7 @@ pub fn quantize(
     (found.digest, found.bytes.1) = (new.card().digest, new.bytes().len());
     // The bound is what is measured: a copy that lost as much as allowed and a hair more is refused.
     if found.change.0 >= -allowed {
-        write_atomic(out, new.bytes()).map_err(|e| unwritable(&e))?;
+        write_output(out, new.bytes())?;
         found.path = Some(out.to_owned());
     }
     Ok(Some(found))

@@ -8,6 +8,7 @@ use crate::model::VettedModel;
 use crate::report::{RowFormat, RowWriter, Stamp};
 use crate::task::Monitor;
 use crate::workflow::UserError;
+use crate::workflow::output::unwritten;
 use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
@@ -88,10 +89,10 @@ impl<'a> TableWriter<'a> {
 }
 
 fn unwritable(out: Option<&Path>, e: &std::io::Error) -> UserError {
-    UserError::new(match out {
-        Some(path) => format!("{} cannot be written: {e}", files::display_path(path)),
-        None => format!("the standard output cannot be written: {e}"),
-    })
+    match out {
+        Some(path) => unwritten(path, e),
+        None => UserError::new(format!("the standard output cannot be written: {e}")),
+    }
 }
 
 /// Before anything is read: no table takes the place of an image or of anything else that was named.

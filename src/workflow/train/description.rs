@@ -13,7 +13,7 @@ use crate::model::{
 use crate::report::scores_json;
 use crate::training::Stop;
 use crate::workflow::UserError;
-use serde_json::{Number, Value, json};
+use serde_json::{Value, json};
 
 /// Everything that is said of a run.
 pub(super) struct RunDescription<'a> {
@@ -40,11 +40,10 @@ impl RunDescription<'_> {
     }
 
     fn history(&self) -> ManifestHistory {
-        // What is no number in JSON, as an infinite loss, is 0: training ends before it gets here.
-        let round = |v: f64| Number::from_f64((v * 1e6).round() / 1e6).unwrap_or_else(|| Number::from(0));
+        let round = |v: f64| Value::from((v * 1e6).round() / 1e6);
         let row = |h: &EpochRow| {
             let figures = [h.train_loss, h.train_accuracy, h.val_loss, h.val_accuracy, h.seconds];
-            std::iter::once(Number::from(h.epoch)).chain(figures.into_iter().map(round)).collect()
+            std::iter::once(Value::from(h.epoch)).chain(figures.into_iter().map(round)).collect()
         };
         ManifestHistory {
             columns: ManifestHistory::COLUMNS.map(str::to_owned).to_vec(),

@@ -14,6 +14,7 @@ use crate::files::{
 };
 use crate::task::{Cancel, Pause};
 use crate::training::{Checkpoint, Control, CpuEngine, Observer, StepMetrics, Stop, TensorSource, TrainState, Trainer};
+use crate::workflow::output::unwritten;
 use crate::workflow::{Phase, UserError};
 use std::path::Path;
 use std::time::Instant;
@@ -100,7 +101,7 @@ fn check_outputs(out: &Path) -> Result<(), UserError> {
         .and_then(|()| may_replace(&side_file(out, "history.csv"), Content::sniff(b"epoch,train_loss,")))
         .and_then(|()| may_replace(&side_file(out, "report.json"), Content::Json))
         .and_then(|()| probe_output(out, Content::Model))
-        .map_err(|e| UserError::new(format!("{} cannot be written: {e}", display_path(out))))
+        .map_err(|e| unwritten(out, &e))
 }
 
 /// Takes away a checkpoint; whatever else lies under that name is not ours to remove.
