@@ -158,7 +158,7 @@ fn doctor_inspect_and_demo_tell_what_they_should() {
     assert_eq!(doctor.status.code(), Some(0), "{}", text(&doctor.stdout));
     let value: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
     assert_eq!(value["healthy"], true);
-    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/leukoscope-wbc5-128-starter.onnx");
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/leukoscope-wbc5-128.onnx");
     let card = leukoscope().args(["inspect", model]).output().unwrap();
     assert!(text(&card.stdout).contains("basophil, eosinophil, lymphocyte, monocyte, neutrophil"));
     let json = leukoscope().args(["inspect", model, "--json"]).output().unwrap();
@@ -309,7 +309,7 @@ fn explain_draws_where_the_model_looked() {
     assert!(text(&done.stdout).contains("class activation map"), "{}", text(&done.stdout));
     assert_eq!(image::open(&out).unwrap().to_rgb8().dimensions(), (896, 448));
     for (more, word) in [
-        (&["--cell", "99"][..], "30, counted from 1"),
+        (&["--cell", "9999"][..], "no place 9999"),
         (&["--class", "blast"], "does not know"),
         (&["--model", "none.onnx"], "none.onnx"),
     ] {
@@ -364,7 +364,7 @@ fn a_model_repository_for_triton_is_written_once() {
     let folder = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
     assert_eq!(std::fs::read(folder.join("1/model.onnx")).unwrap(), std::fs::read(&model).unwrap());
     assert!(std::fs::read_to_string(folder.join("config.pbtxt")).unwrap().contains("max_batch_size: 32"));
-    assert_eq!(std::fs::read_to_string(folder.join("labels.txt")).unwrap().lines().count(), 5);
+    assert_eq!(std::fs::read_to_string(folder.join("labels.txt")).unwrap().lines().count(), 6);
     let again = export();
     assert!(again.status.code() == Some(2) && text(&again.stderr).contains("there already"));
 }

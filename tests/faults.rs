@@ -316,8 +316,7 @@ fn a_file_rewritten_all_the_time_is_read_whole_or_not_at_all() {
 #[test]
 fn hostile_models_are_refused_with_their_reason() {
     let dir = tempfile::tempdir().unwrap();
-    let model =
-        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/leukoscope-wbc5-128-starter.onnx")).unwrap();
+    let model = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/leukoscope-wbc5-128.onnx")).unwrap();
     let labels = br#"["basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"]"#;
     let three = br#"["basophil", "eosinophil", "lymphocyte"                          ]"#;
     let at = model.windows(labels.len()).position(|w| w == labels).unwrap();

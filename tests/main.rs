@@ -14,6 +14,7 @@ mod common;
 mod data;
 mod evaluate;
 mod faults;
+mod finder;
 #[cfg(feature = "app")]
 mod hand;
 mod house;

@@ -4,7 +4,7 @@ use crate::common::{labelled_folder, leukoscope, text};
 use std::path::Path;
 
 fn quantize(data: &Path, out: &Path, more: &[&str]) -> (i32, String, String) {
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/leukoscope-wbc5-128-starter.onnx");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/leukoscope-wbc5-128.onnx");
     let done = leukoscope()
         .arg("quantize")
         .arg(&model)

@@ -126,6 +126,7 @@ fn classified(path: &Path, content: u8, own: &OwnSquares) -> ImageResult {
             accepted: true,
             ood_score: None,
             features: Vec::new(),
+            doubt: None,
         }
     };
     let mut cells: Vec<CellResult> =
@@ -144,6 +145,7 @@ fn classified(path: &Path, content: u8, own: &OwnSquares) -> ImageResult {
         outcome: if content == 8 { Outcome::Failed(Failure::Image("cut off".into())) } else { Outcome::Cells(cells) },
         warnings: vec![],
         provider: Some("cpu".into()),
+        rejected: Vec::new(),
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Command {
     ToggleMap,
     ToggleHeat,
     NoWhiteCell,
+    ToggleRejected,
+    TakeBack,
     ToggleDifferential,
     SignOff,
     Amend,
@@ -253,6 +255,20 @@ impl Command {
                     .keys(Modifiers::NONE, Key::Delete)
                     .also("reject artefact delete")
             }
+            Self::ToggleRejected => row(
+                REVIEW,
+                "Show Rejected Places",
+                "On the image: the places that were looked at and show no white cell, dashed; click one to take it back",
+            )
+            .keys(Modifiers::NONE, Key::R)
+            .also("candidates finder missed"),
+            Self::TakeBack => row(
+                REVIEW,
+                "Take a Place Back",
+                "The least doubtful of the rejected places is a white cell after all: it becomes a cell that you can label",
+            )
+            .keys(Modifiers::NONE, Key::T)
+            .also("restore rejected missed cell"),
             Self::ToggleDifferential => row(REVIEW, "Differential", "Show the differential below the gallery, or not")
                 .keys(CTRL, Key::B)
                 .also("count percent table"),

@@ -392,6 +392,7 @@ fn draw_window(
         trouble: state.review.trouble.as_deref(),
         engine: state.review.engine.as_ref(),
         saved: state.review.labels.saved(),
+        no_cell: state.review.slides.counts(None).no_cell,
         job: state.review.job_status(now),
         training: state.train.status(now),
     };

@@ -162,6 +162,11 @@ fn dispatch_input(state: &mut State, input: Input, now: f64) -> Vec<Effect> {
         Input::Shell(shell::Input::Watch(path)) => {
             effects(review::input(review, shell, review::Input::Watch(path), now))
         }
+        Input::Shell(shell::Input::ShowNoCell) => {
+            shell.page = Page::Review;
+            let filter = review::Filter { kind: review::Kind::NoCell, ..review::Filter::default() };
+            effects(review::input(review, shell, review::Input::LookAt(filter), now))
+        }
         Input::Shell(shell::Input::SetLabel(label)) => {
             effects(review::input(review, shell, review::Input::SetLabel(None, label), now))
         }

@@ -189,11 +189,15 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Measure this machine
+    /// Measure this machine, or how well cells are found
     Bench {
         /// The model file [default: the embedded model]
         #[arg(long)]
         model: Option<PathBuf>,
+        /// How well white cells are found in images of FOLDER around whose cells BOXES.csv has boxes (path,xmin,ymin,xmax,ymax, pixels;
+        /// a path alone is an image without a cell)
+        #[arg(long, num_args = 2, value_names = ["FOLDER", "BOXES.csv"])]
+        finder: Option<Vec<PathBuf>>,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -295,9 +299,9 @@ pub(super) struct Explain {
     /// The model file [default: the embedded model]
     #[arg(long)]
     pub(super) model: Option<PathBuf>,
-    /// Which cell of the image, as in the table of `classify --cells all`
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) cell: u32,
+    /// Which cell of the image, as in the table of `classify --cells all` [default: the one that `classify` takes]
+    #[arg(long, value_name = "N")]
+    pub(super) cell: Option<u32>,
     /// For which class [default: the one that the model gives]
     #[arg(long, value_name = "LABEL")]
     pub(super) class: Option<String>,
@@ -531,6 +535,9 @@ pub(super) struct Classify {
     /// The most evident cell of each image, or every one of a field
     #[arg(long, value_enum, default_value_t = CellsArg::One)]
     pub(super) cells: CellsArg,
+    /// How cells are found: proposed and judged by a network, by the usual colour of nuclei alone, or not at all: the whole image is one
+    #[arg(long, value_enum, default_value_t = FinderArg::Judged)]
+    pub(super) finder: FinderArg,
     /// Output format
     #[arg(long, value_enum, default_value_t = FormatArg::Csv)]
     pub(super) format: FormatArg,
@@ -552,6 +559,13 @@ pub(super) struct Classify {
 pub(super) enum CellsArg {
     One,
     All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FinderArg {
+    Judged,
+    Plain,
+    Whole,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -7,10 +7,13 @@ use crate::task::{Cancel, Progress};
 use crate::workflow::{self, UserError};
 
 pub(super) fn explain(a: &Explain) -> Result<Exit, UserError> {
-    let request = a.request()?;
+    let mut request = a.request()?;
     let model = super::open_model(a.model.as_deref())?;
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
+    if a.cell.is_none() {
+        request.cell = workflow::evident_cell(&a.image, &model, a.provider, &cancel)?;
+    }
     let Some(found) = workflow::explain(&request, &model, &cancel, &Progress::default())? else {
         eprint_line("interrupted; nothing was written");
         return Ok(Exit::Interrupted);
@@ -21,7 +24,7 @@ pub(super) fn explain(a: &Explain) -> Result<Exit, UserError> {
     eprint_line(&format!("written: {}", display_path(&a.out)));
     say(&format!(
         "cell {} is called {} ({:.1} %); {} for {}, {:.0} % of it in the middle half of the square\n",
-        a.cell,
+        request.cell,
         label(top),
         p * 100.0,
         found.map.how,

@@ -89,7 +89,8 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         }
         Some(Command::Inspect { model, json }) => open_model(Some(&model))
             .and_then(|m| say(&if json { show::card_json(m.card()) } else { m.card().to_text() })),
-        Some(Command::Bench { model, json }) => open_model(model.as_deref())
+        Some(Command::Bench { model, finder: Some(paths), json }) => bench_finder(model.as_deref(), &paths, json),
+        Some(Command::Bench { model, finder: None, json }) => open_model(model.as_deref())
             .and_then(|m| workflow::bench(&m))
             .and_then(|r| say(&if json { format!("{:#}\n", r.to_json()) } else { r.to_text() })),
         Some(Command::Doctor { json }) => {
@@ -102,6 +103,14 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         eprint_line(&e.to_string());
         Exit::Failure
     }))
+}
+
+fn bench_finder(model: Option<&std::path::Path>, paths: &[PathBuf], json: bool) -> Result<Exit, UserError> {
+    let [folder, boxes] = paths else { return Err(UserError::new("--finder takes a folder and a table of boxes")) };
+    let cancel = Cancel::new();
+    cancel_on_interrupt(&cancel);
+    let scores = workflow::bench_finder(&open_model(model)?, folder, boxes, &cancel)?;
+    say(&if json { format!("{:#}\n", workflow::finder_json(&scores)) } else { workflow::finder_text(&scores) })
 }
 
 /// The demo without a window: the table, and where the image is.

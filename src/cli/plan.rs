@@ -2,13 +2,13 @@
 //! done here.
 
 use super::args::{
-    Calibrate, CellsArg, Classify, DeviceArg, Explain, FormatArg, GroupArg, InputKindArg, KeepArg, Labelled, Labels,
-    Quantize, RecipeArg, Train,
+    Calibrate, CellsArg, Classify, DeviceArg, Explain, FinderArg, FormatArg, GroupArg, InputKindArg, KeepArg, Labelled,
+    Labels, Quantize, RecipeArg, Train,
 };
 use crate::dataset::Grouping;
 use crate::files::{display_path, same_file};
 use crate::imaging::Cells;
-use crate::inference::Provider;
+use crate::inference::{Finder, Provider};
 use crate::report::RowFormat;
 use crate::training::{RecipeKind, TrainingDevice};
 use crate::workflow::{
@@ -22,6 +22,16 @@ impl From<CellsArg> for Cells {
         match arg {
             CellsArg::One => Self::One,
             CellsArg::All => Self::All,
+        }
+    }
+}
+
+impl From<FinderArg> for Finder {
+    fn from(arg: FinderArg) -> Self {
+        match arg {
+            FinderArg::Judged => Self::Judged,
+            FinderArg::Plain => Self::Plain,
+            FinderArg::Whole => Self::Whole,
         }
     }
 }
@@ -70,6 +80,7 @@ impl Classify {
             paths: self.paths.clone(),
             provider: self.provider,
             cells: self.cells.into(),
+            finder: self.finder.into(),
             batch: self.batch.map(|b| b as usize),
             shard: self.shard,
             watch: self.watch,
@@ -128,7 +139,7 @@ impl Explain {
         }
         Ok(ExplainRequest {
             path: self.image.clone(),
-            cell: self.cell,
+            cell: self.cell.unwrap_or(1),
             class: self.class.clone(),
             provider: self.provider,
             own: Default::default(),

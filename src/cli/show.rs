@@ -15,6 +15,9 @@ pub(super) fn cell_table(row: &ImageResult, classes: &ClassSet) -> String {
         Outcome::Failed(failure) => {
             let _ = writeln!(t, "failed: {}", failure.reason());
         }
+        Outcome::Cells(cells) if cells.is_empty() => {
+            let _ = writeln!(t, "no white cell; places looked at: {}", row.rejected.len());
+        }
         Outcome::Cells(cells) => {
             let _ = writeln!(t, "{:>4}  {:<14}{:>11}{:>8}{:>8}{:>7}", "cell", "label", "confidence", "x", "y", "side");
             for c in cells {
@@ -55,6 +58,7 @@ pub(super) fn card_json(card: &ModelCard) -> String {
         "sha256": card.digest.to_string(),
         "bytes": card.bytes,
         "labels": card.classes.labels(),
+        "judges_cells": card.judges(),
         "input": {"name": card.input_name, "layout": if t.channels_first { "NCHW" } else { "NHWC" },
             "channels": if t.bgr { "BGR" } else { "RGB" }, "size": t.size, "mean": t.mean, "std": t.std},
         "preprocessing": card.preprocessing.to_line(),

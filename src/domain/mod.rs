@@ -24,5 +24,6 @@ pub use ids::{CellId, ImageId, SlideId};
 pub use input::{CellPreprocessing, Preprocessing, ResizeFilter, TensorSpec, WholePreprocessing};
 pub use learning::EpochRow;
 pub use prediction::{
-    ADDED, CellResult, Failure, ImageResult, Outcome, Probabilities, Square, Status, is_unfamiliar, logarithms,
+    ADDED, CellResult, Failure, ImageResult, Outcome, Probabilities, RejectedPlace, Square, Status, is_unfamiliar,
+    logarithms,
 };

@@ -114,8 +114,8 @@ pub const ADDED: u32 = 100_001;
 /// One cell and what the model makes of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellResult {
-    /// Its number in the image: from 1 in the order of the finder, most evident first; from [`ADDED`] for squares that a
-    /// person has drawn.
+    /// Its number among the places of the image that were looked at: from 1 in the order of the finder, most evident first, the same
+    /// whatever judged them; from [`ADDED`] for squares that a person has drawn.
     pub number: u32,
     /// The square that the model saw.
     pub square: Square,
@@ -128,6 +128,19 @@ pub struct CellResult {
     pub ood_score: Option<f32>,
     /// The pooled features, where they were asked for; else empty.
     pub features: Vec<f32>,
+    /// How probable it is that the square shows no white cell; `None` where nothing judged it.
+    pub doubt: Option<f32>,
+}
+
+/// A place that was looked at and judged to show no white cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RejectedPlace {
+    /// Its number among the places of the image; a cell of the same image never has it.
+    pub number: u32,
+    /// The square that was looked at.
+    pub square: Square,
+    /// How probable it is that it shows no white cell.
+    pub doubt: f32,
 }
 
 impl CellResult {
@@ -162,7 +175,7 @@ pub fn is_unfamiliar(ood_score: &f32) -> bool {
 /// What became of one image.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// Its cells, most evident first; empty means that nothing looked like a white cell.
+    /// Its cells, in the order of their numbers; empty means that nothing looked like a white cell.
     Cells(Vec<CellResult>),
     /// Why it could not be read or classified.
     Failed(Failure),
@@ -181,6 +194,8 @@ pub struct ImageResult {
     pub size: Option<(u32, u32)>,
     /// Cells or the reason why there are none.
     pub outcome: Outcome,
+    /// Places that show no white cell, least doubtful first.
+    pub rejected: Vec<RejectedPlace>,
     /// What the user should know although the image was read ("first of 3 pages").
     pub warnings: Vec<String>,
     /// The execution provider that ran, where one did.

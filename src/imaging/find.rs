@@ -7,15 +7,18 @@
 
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixel positions and counts of one image")]
 
+use super::dye::Absorbances;
 use super::light::{Light, illumination, percentile, white_level};
 use super::mask::{Part, parts_above};
+use super::plane::Plane;
 use super::resample::fit_within;
 use super::threshold::{Channels, nuclear_score, soften, two_thresholds};
+use super::touching::pieces;
 use crate::domain::Square;
 use image::RgbImage;
 
 /// Counted up whenever the same image may give another square than before: cut cells are cached under it.
-pub const FINDER_VERSION: u32 = 1;
+pub const FINDER_VERSION: u32 = 2;
 
 /// The search runs on a copy whose longer side is at most this.
 const WORK_SIDE: u32 = 512;
@@ -57,6 +60,16 @@ pub struct FoundCell {
     pub white: [f32; 3],
 }
 
+/// A sprawling nucleus (band, lobes) is measured by its extent; this much of it equals a disc's diameter.
+const EXTENT_SHARE: f64 = 0.72;
+
+impl FoundCell {
+    /// The nucleus' measure, pixels: its disc's diameter, or what equals it where it sprawls.
+    pub fn measure(&self) -> f64 {
+        self.diameter.max(EXTENT_SHARE * self.extent)
+    }
+}
+
 /// What kind of image it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scene {
@@ -73,9 +86,15 @@ pub struct Finding {
     pub scene: Scene,
     /// Nuclei, most evident first.
     pub cells: Vec<FoundCell>,
+    /// Pieces of nuclei that may be several which touch, largest first.
+    pub pieces: Vec<FoundCell>,
 }
 
 impl Finding {
+    pub(super) fn nothing() -> Self {
+        Self { scene: Scene::SingleCell, cells: Vec::new(), pieces: Vec::new() }
+    }
+
     /// All that count as white cells in a field: compact, stained nearly as much as the most evident one, and at least
     /// a fifth of the largest one's area. The most evident one is always among them.
     pub fn field_cells(&self) -> impl Iterator<Item = &FoundCell> {
@@ -88,51 +107,127 @@ impl Finding {
     }
 }
 
-/// Finds the cells of an upright image. `white_percentile` is the share of the image, in percent, that is darker
-/// than its background (95 where no model says otherwise).
+/// Finds the cells of an upright image by the colour that nuclei usually have. `white_percentile` is the share of the image, in percent,
+/// that is darker than its background (95 where no model says otherwise).
 pub fn find_cells(image: &RgbImage, white_percentile: f64) -> Finding {
-    let (width, height) = (f64::from(image.width()), f64::from(image.height()));
-    if image.width() < 8 || image.height() < 8 {
-        return Finding { scene: Scene::SingleCell, cells: Vec::new() };
-    }
-    let (work, scale) = fit_within(image, WORK_SIDE);
-    let soft = soften(&work);
-    let white = white_level(image, white_percentile);
-    let cells = search(&soft, scale, (width, height), &Light::Even(white));
-    if let Some(first) = cells.first()
-        && first.diameter > (FIELD_BELOW * width.min(height)).max(0.6 * first.extent)
-    {
-        return Finding { scene: Scene::SingleCell, cells };
-    }
-    let light = illumination(&work, (width, height), white);
-    Finding { scene: Scene::Field, cells: search(&soft, scale, (width, height), &light) }
+    Search::new(image, white_percentile).map_or_else(Finding::nothing, |search| search.find(Criterion::Nuclear))
 }
 
-fn search(soft: &Channels, scale: f64, size: (f64, f64), light: &Light) -> Vec<FoundCell> {
-    let score = nuclear_score(soft, light);
+/// What makes a pixel look like a nucleus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Criterion {
+    /// Magenta, absorbing green, bluer than red: what the usual stains make of nuclei under the usual light.
+    Nuclear,
+    /// The dye that is left once the image's own red cells are unmixed.
+    Dye,
+    /// Whatever absorbs light.
+    Absorbance,
+}
+
+/// An image made ready to be searched.
+pub(super) struct Search {
+    work: RgbImage,
+    soft: Channels,
+    /// Pixels of the working copy a pixel of the image.
+    scale: f64,
+    /// Width and height of the image.
+    pub(super) size: (f64, f64),
+    white: [f32; 3],
+}
+
+impl Search {
+    /// `None` where an image is too small to hold anything.
+    pub(super) fn new(image: &RgbImage, white_percentile: f64) -> Option<Self> {
+        Self::on(image, white_percentile, WORK_SIDE)
+    }
+
+    /// On half of the usual copy: enough to see where the most evident thing is, at a quarter of the cost.
+    pub(super) fn coarse(image: &RgbImage, white_percentile: f64) -> Option<Self> {
+        Self::on(image, white_percentile, WORK_SIDE / 2)
+    }
+
+    fn on(image: &RgbImage, white_percentile: f64, work_side: u32) -> Option<Self> {
+        if image.width() < 8 || image.height() < 8 {
+            return None;
+        }
+        let (work, scale) = fit_within(image, work_side);
+        let soft = soften(&work);
+        let white = white_level(image, white_percentile);
+        Some(Self { work, soft, scale, size: (f64::from(image.width()), f64::from(image.height())), white })
+    }
+
+    /// The cells by one criterion: under one white, and where that shows no single large nucleus, under the illumination surface.
+    pub(super) fn find(&self, by: Criterion) -> Finding {
+        let even = Light::Even(self.white);
+        let found = self.nuclei(by, &even, Scene::SingleCell);
+        if let Some(first) = found.cells.first()
+            && first.diameter > (FIELD_BELOW * self.size.0.min(self.size.1)).max(0.6 * first.extent)
+        {
+            return found;
+        }
+        self.nuclei(by, &illumination(&self.work, self.size, self.white), Scene::Field)
+    }
+
+    fn plane(&self, by: Criterion, light: &Light) -> Option<Plane<u8>> {
+        match by {
+            Criterion::Nuclear => Some(nuclear_score(&self.soft, light)),
+            Criterion::Dye => Absorbances::new(&self.soft, light).nuclear_dye(),
+            Criterion::Absorbance => Some(Absorbances::new(&self.soft, light).total()),
+        }
+    }
+
+    fn nuclei(&self, by: Criterion, light: &Light, scene: Scene) -> Finding {
+        let parts = self.plane(by, light).map_or_else(Vec::new, |score| plausible_parts(&score));
+        let (mut cells, mut pieces) = (Vec::new(), Vec::new());
+        for ids in nuclei(&parts) {
+            let whole = cell(&parts, &ids, self.scale, light);
+            if scene == Scene::Field {
+                let own: Vec<&Part> = ids.iter().map(|&i| &parts[i]).collect();
+                pieces.extend(self.taken_apart(&own, &whole, light));
+            }
+            cells.push(whole);
+        }
+        let rank = |c: &FoundCell| evidence(c, self.size);
+        cells.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
+        pieces.sort_by(|a, b| b.area.total_cmp(&a.area));
+        Finding { scene, cells, pieces }
+    }
+
+    /// The pieces of a nucleus that may be several which touch.
+    fn taken_apart<'s>(
+        &'s self,
+        parts: &[&Part],
+        whole: &'s FoundCell,
+        light: &'s Light,
+    ) -> impl Iterator<Item = FoundCell> + 's {
+        let found = pieces(parts, whole.extent * self.scale, whole.diameter * self.scale);
+        found.into_iter().map(|p| {
+            let (x, y, diameter) = (p.x / self.scale, p.y / self.scale, p.diameter / self.scale);
+            let area = std::f64::consts::PI * diameter * diameter / 4.0;
+            let white = light.at(x as f32, y as f32);
+            FoundCell { x, y, diameter, extent: diameter, area, strength: whole.strength, white }
+        })
+    }
+}
+
+/// The connected parts that may be nuclei, by their score.
+fn plausible_parts(score: &Plane<u8>) -> Vec<Part> {
     let mut histogram = [0u32; 256];
     for &v in &score.data {
         histogram[usize::from(v)] += 1;
     }
     let least = LEAST_STRENGTH.max(f64::from(percentile(&histogram, 50.0)) + LEAST_CONTRAST);
-    let parts = nucleus_parts(&score, &histogram);
+    let parts = nucleus_parts(score, &histogram);
     // A nucleus that fills nearly the whole image leaves no background: it is not one.
     let whole = 0.9 * score.data.len() as f64;
     let plausible = |p: &Part| p.strength() >= least && f64::from(p.area) < whole;
     let largest = parts.iter().filter(|p| plausible(p)).map(|p| p.area).max().unwrap_or(0);
-    let parts: Vec<Part> = parts
-        .into_iter()
-        .filter(plausible)
-        .filter(|p| p.area >= 12 && f64::from(p.area) >= DUST * f64::from(largest))
-        .collect();
-    let mut cells: Vec<FoundCell> = nuclei(&parts).iter().map(|ids| cell(&parts, ids, scale, light)).collect();
-    let rank = |c: &FoundCell| evidence(c, size);
-    cells.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
-    cells
+    let large = |p: &Part| p.area >= 12 && f64::from(p.area) >= DUST * f64::from(largest);
+    parts.into_iter().filter(plausible).filter(large).collect()
 }
 
 /// Starts at the upper cut; where red cells pass it, raises it until a few compact, strong things remain.
-fn nucleus_parts(score: &super::plane::Plane<u8>, histogram: &[u32; 256]) -> Vec<Part> {
+fn nucleus_parts(score: &Plane<u8>, histogram: &[u32; 256]) -> Vec<Part> {
     let mut cut = two_thresholds(histogram).1;
     let high = percentile(histogram, 99.7) as usize;
     loop {

@@ -4,18 +4,21 @@
 //! The only place that names an image codec. It reads no file: bytes come in, images go out.
 
 mod decode;
+mod dye;
 mod find;
 mod light;
 mod mask;
 mod overlap;
 mod overlay;
 mod plane;
+mod propose;
 mod resample;
 mod sniff;
 mod source;
 mod square;
 mod synthetic;
 mod threshold;
+mod touching;
 
 pub use decode::{DECODER_VERSION, DecodeError, Decoded, Limits, decode};
 pub use find::{FINDER_VERSION, Finding, FoundCell, Scene, find_cells};

@@ -2,7 +2,7 @@
 //!
 //! Fixed order of operations throughout, so that the same image gives the same numbers on every machine.
 //! Area averaging is OpenCV's `INTER_AREA`: each output pixel is the mean over the source rectangle it covers,
-//! border pixels by their covered part. The starter model was trained through it, so it is part of its contract.
+//! border pixels by their covered part. The bundled model was trained through it, so it is part of its contract.
 
 #![expect(
     clippy::cast_possible_truncation,

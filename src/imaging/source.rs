@@ -1,9 +1,10 @@
 //! From an image to what a model sees of it: which squares, and each of them cut. The one way for classifying, training and evaluating;
 //! nothing is read from the disk here.
 
-use super::find::{Finding, FoundCell, Scene, find_cells, white_near};
+use super::find::{Criterion, Finding, FoundCell, Scene, Search, white_near};
+use super::propose::{further, near, seconded};
 use super::square::{cut_square, square_of, whole, whole_part};
-use crate::domain::{ADDED, Preprocessing, Square};
+use crate::domain::{ADDED, CellPreprocessing, Preprocessing, Square};
 use image::RgbImage;
 
 /// Which cells of an image are meant.
@@ -34,47 +35,125 @@ pub struct CellSource<'a> {
     image: &'a RgbImage,
     preprocessing: &'a Preprocessing,
     /// Nothing is looked for where the model sees whole images.
-    finding: Option<Finding>,
+    looked: Option<Looked>,
+}
+
+/// What was looked for in an image, and what the first look found.
+struct Looked {
+    /// Nothing where the image is too small to hold anything.
+    search: Option<Search>,
+    finding: Finding,
 }
 
 impl<'a> CellSource<'a> {
     /// Looks for the cells of an upright image.
     pub fn new(image: &'a RgbImage, preprocessing: &'a Preprocessing) -> Self {
-        let finding = match preprocessing {
-            Preprocessing::CellSquare(how) => Some(find_cells(image, how.white_percentile)),
+        let looked = match preprocessing {
+            Preprocessing::CellSquare(how) => {
+                let search = Search::new(image, how.white_percentile);
+                let finding = search.as_ref().map_or_else(Finding::nothing, |s| s.find(Criterion::Nuclear));
+                Some(Looked { search, finding })
+            }
             Preprocessing::WholeImage(_) => None,
         };
-        Self { image, preprocessing, finding }
+        Self { image, preprocessing, looked }
     }
 
-    /// Numbers and squares of the cells, most evident first; for a model of whole images the one part that it sees. `given` is where a
-    /// dataset says that the cell is; `own` are squares that the user moved (of a number that is found) or added (from [`ADDED`] on).
+    /// Numbers and squares of the cells by the first look alone, most evident first; for a model of whole images the one part that it
+    /// sees. `given` is where a dataset says that the cell is; `own` are squares that the user moved (of a number that is found) or added
+    /// (from [`ADDED`] on).
     pub fn squares(&self, cells: Cells, given: Option<Square>, own: &[(u32, Square)]) -> Vec<(u32, Square)> {
-        let (finding, how) = match (&self.finding, self.preprocessing) {
-            (Some(finding), Preprocessing::CellSquare(how)) => (finding, how),
-            (_, Preprocessing::WholeImage(how)) => return vec![(1, whole_part(self.image, *how))],
-            (None, Preprocessing::CellSquare(_)) => return Vec::new(),
-        };
+        if let Preprocessing::WholeImage(how) = self.preprocessing {
+            return vec![(1, whole_part(self.image, *how))];
+        }
         if let Some(square) = given {
             return vec![(1, square)];
         }
-        let found = (1..).zip(chosen(finding, cells)).map(|(number, cell)| {
+        let most = if self.wants_all(cells) { usize::MAX } else { 1 };
+        let found = self.first_look().into_iter().take(most).map(|(number, square)| {
             let moved = own.iter().find(|(n, _)| *n == number).map(|(_, square)| *square);
-            (number, moved.unwrap_or_else(|| square_of(cell, how)))
+            (number, moved.unwrap_or(square))
         });
         found.chain(own.iter().filter(|(n, _)| *n >= ADDED).copied()).collect()
+    }
+
+    /// Whether cells are looked for at all: a model of whole images wants none.
+    pub fn looks_for_cells(&self) -> bool {
+        self.looked.is_some()
+    }
+
+    /// Whether every cell of this image is meant.
+    pub fn wants_all(&self, cells: Cells) -> bool {
+        match cells {
+            Cells::One => false,
+            Cells::All => true,
+            Cells::ByScene => self.looked.as_ref().is_some_and(|l| l.finding.scene == Scene::Field),
+        }
+    }
+
+    /// Places by the colour that nuclei usually have, most evident first, numbered from 1. Empty for a model of whole images.
+    pub fn first_look(&self) -> Vec<(u32, Square)> {
+        let (Some(looked), Preprocessing::CellSquare(how)) = (&self.looked, self.preprocessing) else {
+            return Vec::new();
+        };
+        (1..).zip(looked.finding.field_cells().map(|cell| square_of(cell, how))).collect()
+    }
+
+    /// Weaker and smaller things, and nuclei taken apart that may touch; their numbers follow those of the first look. The same for every
+    /// model of one kind of square.
+    pub fn near_look(&self) -> Vec<(u32, Square)> {
+        self.numbered(|looked, _| (looked.finding.field_cells().count(), near(&looked.finding)))
+    }
+
+    /// Which place of the first look, by position, is also the most evident one by the dye that red cells lack.
+    pub fn seconded(&self) -> Option<usize> {
+        let (Some(looked), Preprocessing::CellSquare(how)) = (&self.looked, self.preprocessing) else { return None };
+        let search = Search::coarse(self.image, how.white_percentile)?;
+        seconded(&looked.finding, &search.find(Criterion::Dye))
+    }
+
+    /// Places by other criteria, for where the looks before were not enough; their numbers follow.
+    pub fn further_look(&self) -> Vec<(u32, Square)> {
+        self.numbered(|looked, search| {
+            let near = near(&looked.finding);
+            let more = further(search, &looked.finding, &near);
+            (looked.finding.field_cells().count() + near.len(), more)
+        })
+    }
+
+    /// The squares of places that follow a number of others.
+    fn numbered(&self, places: impl FnOnce(&Looked, &Search) -> (usize, Vec<FoundCell>)) -> Vec<(u32, Square)> {
+        let (Some(looked), Preprocessing::CellSquare(how)) = (&self.looked, self.preprocessing) else {
+            return Vec::new();
+        };
+        let Some(search) = &looked.search else { return Vec::new() };
+        let (before, cells) = places(looked, search);
+        (1..).skip(before).zip(cells.iter().map(|cell| square_of(cell, how))).collect()
     }
 
     /// What the model sees of a square, `side` pixels a side.
     pub fn cut(&self, square: Square, side: usize) -> RgbImage {
         match self.preprocessing {
             Preprocessing::WholeImage(how) => whole(self.image, *how, side),
-            Preprocessing::CellSquare(how) => {
-                let near = |f| white_near(self.image, f, square, how.white_percentile);
-                let white = self.finding.as_ref().map_or([how.white; 3], near);
-                cut_square(self.image, square, white, how, side)
-            }
+            Preprocessing::CellSquare(how) => self.cut_as(square, how, side),
         }
+    }
+
+    /// What a model of cell squares sees of a square, `side` pixels a side.
+    pub fn cut_as(&self, square: Square, how: &CellPreprocessing, side: usize) -> RgbImage {
+        let near = |l: &Looked| white_near(self.image, &l.finding, square, how.white_percentile);
+        let white = self.looked.as_ref().map_or([how.white; 3], near);
+        cut_square(self.image, square, white, how, side)
+    }
+
+    /// The square that is the whole image.
+    pub fn whole_square(&self) -> Square {
+        let (w, h) = (f64::from(self.image.width()), f64::from(self.image.height()));
+        let side = w.max(h);
+        #[expect(clippy::cast_possible_truncation, reason = "half of an image's side")]
+        let start = |length: f64| ((length - side) / 2.0) as f32;
+        #[expect(clippy::cast_possible_truncation, reason = "an image's side")]
+        Square { x: start(w), y: start(h), side: side as f32 }
     }
 
     /// The one cell that an image stands for, as the model sees it; `None` where nothing looks like a white cell.
@@ -85,7 +164,7 @@ impl<'a> CellSource<'a> {
     /// Whether the cell leaves hardly any background to balance its colours by: the white level is then a guess.
     pub fn lacks_background(&self) -> bool {
         let shorter = f64::from(self.image.width().min(self.image.height()));
-        self.finding.as_ref().is_some_and(|f| {
+        self.looked.as_ref().map(|l| &l.finding).is_some_and(|f| {
             f.scene == Scene::SingleCell && f.cells.first().is_some_and(|c| c.extent > FILLS * shorter)
         })
     }
@@ -93,12 +172,3 @@ impl<'a> CellSource<'a> {
 
 /// A nucleus that takes more than this share of the shorter side fills the image.
 const FILLS: f64 = 0.8;
-
-fn chosen(finding: &Finding, cells: Cells) -> Vec<&FoundCell> {
-    let all = match cells {
-        Cells::One => false,
-        Cells::All => true,
-        Cells::ByScene => finding.scene == Scene::Field,
-    };
-    if all { finding.field_cells().collect() } else { finding.cells.iter().take(1).collect() }
-}

@@ -14,12 +14,9 @@ use super::resample::{read_square, resize_area};
 use crate::domain::{CellPreprocessing, ResizeFilter, Square, TensorSpec, WholePreprocessing};
 use image::RgbImage;
 
-/// A sprawling nucleus (band, lobes) is measured by its extent; this much of it equals a disc's diameter.
-const EXTENT_SHARE: f64 = 0.72;
-
 /// The square around a nucleus.
 pub fn square_of(cell: &FoundCell, how: &CellPreprocessing) -> Square {
-    let side = how.side_factor * cell.diameter.max(EXTENT_SHARE * cell.extent);
+    let side = how.side_factor * cell.measure();
     Square { x: (cell.x - side / 2.0) as f32, y: (cell.y - side / 2.0) as f32, side: side as f32 }
 }
 

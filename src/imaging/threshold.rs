@@ -17,7 +17,7 @@ use image::RgbImage;
 pub(super) const WHITE: f32 = 235.0;
 
 /// A pixel whose brightest channel is below this, balanced, was never lit.
-const BLACK: i16 = 28;
+pub(super) const BLACK: i16 = 28;
 
 /// Gaussian of sigma 1.2, nine taps of 1/256 (OpenCV's own size for 8-bit images and that sigma).
 const KERNEL: [u16; 9] = [0, 4, 21, 61, 84, 61, 21, 4, 0];
@@ -78,6 +78,27 @@ pub(super) fn soften(image: &RgbImage) -> Channels {
 pub(super) fn nuclear_score(soft: &Channels, light: &Light) -> Plane<u8> {
     let (w, h) = (soft.width, soft.height);
     let mut out = Plane::filled(w, h, 0u8);
+    each_row(soft, light, |y, [r, g, b], [gr, gg, gb]| {
+        let scores = &mut out.data[y * w..(y + 1) * w];
+        for i in 0..w {
+            scores[i] = score_of([r[i], g[i], b[i]], [gr[i], gg[i], gb[i]]);
+        }
+    });
+    out
+}
+
+/// The balanced values of each pixel, 0..=255, row by row.
+pub(super) fn each_level(soft: &Channels, light: &Light, mut each: impl FnMut([i16; 3])) {
+    each_row(soft, light, |_, rows, gains| {
+        for i in 0..soft.width {
+            each(std::array::from_fn(|c| level(rows[c][i], gains[c][i])));
+        }
+    });
+}
+
+/// Hands out each row's three channels with their gains, 4.12 fixed point.
+fn each_row(soft: &Channels, light: &Light, mut each: impl FnMut(usize, [&[u8]; 3], [&[u16]; 3])) {
+    let (w, h) = (soft.width, soft.height);
     let even = matches!(light, Light::Even(_));
     let mut gains: [Vec<u16>; 3] = std::array::from_fn(|_| vec![0; w]);
     light.gains(WHITE, w, h, |y, factors| {
@@ -91,21 +112,20 @@ pub(super) fn nuclear_score(soft: &Channels, light: &Light) -> Plane<u8> {
             }
         }
         let row = y * w..(y + 1) * w;
-        let scores = &mut out.data[row.clone()];
-        let [r, g, b] = std::array::from_fn(|c| &soft.planes[c][row.clone()]);
-        let [gr, gg, gb] = std::array::from_fn(|c| &gains[c][..w]);
-        for i in 0..w {
-            scores[i] = score_of([r[i], g[i], b[i]], [gr[i], gg[i], gb[i]]);
-        }
+        each(y, std::array::from_fn(|c| &soft.planes[c][row.clone()]), std::array::from_fn(|c| &gains[c][..w]));
     });
-    out
+}
+
+/// A channel's value, balanced.
+#[inline]
+fn level(v: u8, gain: u16) -> i16 {
+    ((((u32::from(v) << 4) * u32::from(gain)) >> 16) as u16).min(255) as i16
 }
 
 /// `1.6·clip((r+b)/2−g, 0, 120) + 0.6·(255−g) + 0.4·clip(b−r, −60, 60)` of the balanced values, 400 → 255, in 16-bit
 /// integers so that eight or sixteen pixels fit a vector.
 #[inline]
 fn score_of(rgb: [u8; 3], gains: [u16; 3]) -> u8 {
-    let level = |v: u8, gain: u16| ((((u32::from(v) << 4) * u32::from(gain)) >> 16) as u16).min(255) as i16;
     let (r, g, b) = (level(rgb[0], gains[0]), level(rgb[1], gains[1]), level(rgb[2], gains[2]));
     // Black is not a stain but no light: a turned image's corners, the edge of the field of view.
     if r.max(g).max(b) < BLACK {

@@ -8,7 +8,7 @@ use super::provider::{Provider, ProviderError};
 use super::runtime::{Runtime, RuntimeError, first_line};
 use crate::domain::{Probabilities, TensorSpec};
 use crate::imaging::RgbImage;
-use crate::model::{OutputKind, VettedModel, self_test_image};
+use crate::model::{ModelCard, OutputKind, VettedModel, self_test_image};
 use ort::ep::{self, ExecutionProviderDispatch};
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
@@ -219,16 +219,18 @@ impl Engine {
     fn self_test(&mut self, provider: Provider) -> Result<(), EngineError> {
         let card = self.model.card().clone();
         let Some(test) = &card.self_test else { return Ok(()) };
-        // 8-bit copies of the first version carry logits made for a calibration that was applied to raw ones.
+        // 8-bit copies of the first version carry logits made for a calibration that was applied to raw ones. Where the model also says
+        // "not a white cell", that is an answer among the others here: the network is tested, not what is made of it.
         let answered = |logits: &[f32]| match &card.calibration {
             Some(c) if !c.says_its_input() => Probabilities::from_logits(&c.scaled(logits)),
-            Some(c) => c.apply(&Probabilities::from_logits(logits)?),
-            None => Probabilities::from_logits(logits),
+            Some(c) if !card.judges() => c.apply(&Probabilities::from_logits(logits)?),
+            _ => Probabilities::from_logits(logits),
         };
+        let logits = matches!(self.model.output(), OutputKind::Logits(_)) && !card.merges();
+        let wide = if logits { card.outputs_wide() } else { card.classes.len() };
         let expected = answered(&test.logits)
-            .filter(|p| p.values().len() == card.classes.len())
+            .filter(|p| p.values().len() == wide)
             .ok_or_else(|| EngineError::Load("the model's self-test is damaged".into()))?;
-        let logits = matches!(self.model.output(), OutputKind::Logits(_)) && card.merge.is_empty();
         let got = self.predict(self_test_tensor(&card.tensor), 1)?.into_iter().next();
         let got = got.and_then(|a| if logits { answered(&a.output) } else { Some(a.probabilities) });
         let values = got.as_ref().map_or(&[][..], Probabilities::values);
@@ -314,8 +316,7 @@ impl Engine {
 
     fn run_once(&mut self, tensors: Vec<f32>, n: usize) -> Result<Vec<Prediction>, EngineError> {
         let card = self.model.card();
-        let (side, width) =
-            (card.tensor.size, if card.merge.is_empty() { card.classes.len() } else { card.merge.len() });
+        let (side, width) = (card.tensor.size, card.outputs_wide());
         let shape = if card.tensor.channels_first { [n, 3, side, side] } else { [n, side, side, 3] };
         let input = ort::value::Tensor::from_array((shape, tensors)).map_err(|e| EngineError::Run(e.to_string()))?;
         let (OutputKind::Logits(name) | OutputKind::Probabilities(name)) = self.model.output();
@@ -339,18 +340,14 @@ impl Engine {
             .chunks_exact(width)
             .enumerate()
             .map(|(i, row)| {
-                let own = match self.model.output() {
-                    OutputKind::Logits(_) => Probabilities::from_logits(row),
-                    OutputKind::Probabilities(_) => Probabilities::new(row.to_vec()),
-                }?;
-                let own = merged(own, &card.merge, card.classes.len())?;
+                let (own, doubt) = read_outputs(row, self.model.output(), card)?;
                 let probabilities = match &card.calibration {
                     None => own,
                     Some(calibration) => calibration.apply(&own)?,
                 };
                 let features = features[i * wide..][..wide].to_vec();
                 let ood_score = card.ood.as_ref().and_then(|f| f.score(&features));
-                Some(Prediction { probabilities, output: row.to_vec(), ood_score, features })
+                Some(Prediction { probabilities, doubt, output: row.to_vec(), ood_score, features })
             })
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| {
@@ -359,14 +356,54 @@ impl Engine {
     }
 }
 
-/// The probabilities of classes, where several outputs count as one.
-fn merged(own: Probabilities, merge: &[usize], classes: usize) -> Option<Probabilities> {
-    if merge.is_empty() {
-        return Some(own);
+/// The probabilities of the classes as one row of outputs has them, before calibration, and that of "not a white cell" where the model
+/// says it. Outputs that count as one class are added; what is left without "not a white cell" is brought to a sum of one.
+fn read_outputs(row: &[f32], kind: &OutputKind, card: &ModelCard) -> Option<(Probabilities, Option<f32>)> {
+    let own = match kind {
+        OutputKind::Logits(_) => Probabilities::from_logits(row),
+        OutputKind::Probabilities(_) => Probabilities::new(row.to_vec()),
+    }?;
+    if card.output_classes.is_empty() {
+        return Some((own, None));
     }
-    let mut sums = vec![0.0; classes];
-    for (p, class) in own.values().iter().zip(merge) {
-        *sums.get_mut(*class)? += p;
+    if !card.judges() {
+        return Some((merged(own.values(), card)?, None));
+    }
+    let outputs = own.values().iter().zip(&card.output_classes);
+    let doubt = outputs.filter(|(_, class)| class.is_none()).map(|(p, _)| p).sum::<f32>().min(1.0);
+    // Taken from the logits themselves, so that a square that is certainly no cell still says which class it would be.
+    let cells: Vec<f32> = row
+        .iter()
+        .zip(&card.output_classes)
+        .map(|(v, class)| match (class, kind) {
+            (None, OutputKind::Logits(_)) => f32::MIN,
+            (None, OutputKind::Probabilities(_)) => 0.0,
+            (Some(_), _) => *v,
+        })
+        .collect();
+    let rest = match kind {
+        OutputKind::Logits(_) => Probabilities::from_logits(&cells)?,
+        OutputKind::Probabilities(_) => {
+            let sum: f32 = cells.iter().sum();
+            let even = 1.0 / card.output_classes.iter().flatten().count() as f32;
+            let share = |(v, class): (&f32, &Option<usize>)| match class {
+                None => 0.0,
+                Some(_) if sum > 0.0 => v / sum,
+                Some(_) => even,
+            };
+            Probabilities::new(cells.iter().zip(&card.output_classes).map(share).collect())?
+        }
+    };
+    Some((merged(rest.values(), card)?, Some(doubt)))
+}
+
+/// The probabilities of classes, where outputs are not simply the classes.
+fn merged(own: &[f32], card: &ModelCard) -> Option<Probabilities> {
+    let mut sums = vec![0.0; card.classes.len()];
+    for (p, class) in own.iter().zip(&card.output_classes) {
+        if let Some(class) = class {
+            *sums.get_mut(*class)? += p;
+        }
     }
     Probabilities::new(sums)
 }
@@ -374,8 +411,10 @@ fn merged(own: Probabilities, merge: &[usize], classes: usize) -> Option<Probabi
 /// What a model says of one tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// Calibrated, where the model is.
+    /// Of the classes, as if the square did show a white cell. Calibrated, where the model is.
     pub probabilities: Probabilities,
+    /// How probable it is that the square shows no white cell, or that it sits badly on one; `None` where the model does not say it.
+    pub doubt: Option<f32>,
     /// What the network itself gave.
     pub output: Vec<f32>,
     /// How unlike the training images it is, as a share of the model's threshold; `None` where the model cannot tell.
@@ -478,4 +517,46 @@ fn assigned_nodes(session: &Session) -> Vec<(String, usize)> {
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ClassSet;
+
+    /// The bundled model's card with other outputs: the classes "neutrophil" and "lymphocyte", and what each output counts as.
+    fn card(output_classes: &[Option<usize>]) -> ModelCard {
+        let model = crate::workflow::default_model().expect("model");
+        let classes = ClassSet::new(vec!["neutrophil".into(), "lymphocyte".into()]).expect("two");
+        ModelCard { classes, output_classes: output_classes.to_vec(), ..(**model.card()).clone() }
+    }
+
+    #[test]
+    fn the_doubt_is_apart_and_the_classes_share_the_rest() {
+        let card = card(&[Some(0), None, Some(1)]);
+        let logits = OutputKind::Logits("logits".into());
+        let (p, doubt) = read_outputs(&[2.0, 3.0, 1.0], &logits, &card).expect("finite");
+        // scipy.special.softmax([2, 3, 1]) = 0.24472847, 0.66524096, 0.09003057; of [2, 1] = 0.73105858, 0.26894142 (SciPy 1.14)
+        assert!((doubt.expect("judged") - 0.665_241).abs() < 1e-6);
+        assert!((p.values()[0] - 0.731_058_6).abs() < 1e-6 && p.values().len() == 2);
+        let again = card.over_outputs(&p, doubt).expect("one output each");
+        for (a, b) in again.values().iter().zip([0.244_728_5, 0.665_241, 0.090_030_6]) {
+            assert!((a - b).abs() < 1e-6, "{again:?}");
+        }
+        let given = OutputKind::Probabilities("p".into());
+        let (p, doubt) = read_outputs(&[0.2, 0.6, 0.2], &given, &card).expect("sums to one");
+        assert!((doubt.expect("judged") - 0.6).abs() < 1e-6 && (p.values()[0] - 0.5).abs() < 1e-6);
+        let (p, _) = read_outputs(&[0.0, 1.0, 0.0], &given, &card).expect("certainly no cell");
+        assert!((p.values()[1] - 0.5).abs() < 1e-6, "nothing is said of the classes");
+    }
+
+    #[test]
+    fn outputs_that_count_as_one_class_are_added_and_cannot_be_told_apart() {
+        let card = card(&[Some(0), Some(0), Some(1), None]);
+        assert!(card.merges() && card.judges() && card.output_of(1) == Some(2) && card.output_of(0).is_none());
+        let given = OutputKind::Probabilities("p".into());
+        let (p, doubt) = read_outputs(&[0.2, 0.3, 0.25, 0.25], &given, &card).expect("sums to one");
+        assert!((p.values()[0] - 2.0 / 3.0).abs() < 1e-6 && doubt == Some(0.25));
+        assert!(card.over_outputs(&p, doubt).is_none());
+    }
 }

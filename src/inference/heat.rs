@@ -40,7 +40,7 @@ impl HeatMap {
     }
 }
 
-/// The class activation map of one tensor, without any further run; `None` where the model gives no feature map or its head is
+/// The class activation map of one tensor for one of the network's outputs, without any further run; `None` where the model gives no feature map or its head is
 /// not known.
 ///
 /// # Errors
@@ -49,7 +49,7 @@ pub fn activation_map(
     engine: &mut Engine,
     head: &Head,
     tensor: &[f32],
-    class: usize,
+    output: usize,
 ) -> Result<Option<HeatMap>, EngineError> {
     let Some((map, channels_first)) = engine.feature_map(tensor.to_vec())? else { return Ok(None) };
     let channels = head.features();
@@ -66,7 +66,7 @@ pub fn activation_map(
     };
     let pooled: Vec<f32> =
         (0..channels).map(|c| (0..places).map(|p| value(c, p)).sum::<f32>() / places as f32).collect();
-    let slope = head.slope(&pooled, class);
+    let slope = head.slope(&pooled, output);
     let raw: Vec<f32> = (0..places).map(|p| slope.iter().enumerate().map(|(c, s)| s * value(c, p)).sum()).collect();
     Ok(Some(HeatMap::new(side, &raw, "class activation map")))
 }

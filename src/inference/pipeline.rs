@@ -8,12 +8,14 @@
 //! out, so that one slow file cannot make finished rows pile up without end.
 
 use super::engine::{Engine, EngineError, EngineReport, Prediction};
-use super::prepare::{OwnSquares, PreparedImage, Skip, prepare};
+use super::judge::{Finder, Judge};
+use super::look::{Found, Places, Wanted, find_judged, unjudged};
+use super::prepare::{OwnSquares, ReadImage, Skip, own_of, read_entry, warn_of_background};
 use super::provider::Provider;
 use super::sketch::sketch;
-use crate::domain::{CellResult, Failure, ImageResult, Outcome};
+use crate::domain::{CellResult, Digest, Failure, ImageResult, Outcome, RejectedPlace, Square};
 use crate::files::Entry;
-use crate::imaging::Cells;
+use crate::imaging::{self, CellSource, Cells};
 use crate::model::VettedModel;
 use crate::task::{Cancel, Monitor, cores};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -50,6 +52,8 @@ pub struct Options {
     pub provider: Provider,
     /// Which cells of an image.
     pub cells: Cells,
+    /// How they are found.
+    pub finder: Finder,
     /// Cells per run at most; `None` is 4 on a processor and 32 on a GPU.
     pub batch: Option<usize>,
     /// Worker threads; `None` is one per core.
@@ -69,6 +73,7 @@ impl Default for Options {
         Self {
             provider: Provider::Auto,
             cells: Cells::One,
+            finder: Finder::Judged,
             batch: None,
             workers: None,
             features: CellFeatures::None,
@@ -166,6 +171,7 @@ pub fn run(
         model,
         fails_after: options.fails_after.map(|(runs, _)| runs),
         cells: options.cells,
+        finder: options.finder,
         cancel: monitor.cancel,
         broken_off: Cancel::new(),
         actual: report.actual,
@@ -189,11 +195,62 @@ pub fn run(
     })
 }
 
+/// A cell and what the model says of it.
+type Classified = (u32, Square, Prediction);
+
+/// The cells of an image and the places that are none, or why there is no answer.
+type ImageAnswers = Result<(Vec<Classified>, Vec<RejectedPlace>), Failure>;
+
+/// What is known of a file besides its cells.
+#[derive(Debug, Default)]
+struct Facts {
+    digest: Option<Digest>,
+    size: Option<(u32, u32)>,
+    warnings: Vec<String>,
+}
+
+/// An image that waits for the network, with everything that is asked of it.
+struct Handed {
+    facts: Facts,
+    /// What is to be classified; nothing where the places are judged by the answers themselves.
+    found: Found,
+    /// Every place, where the model itself judges.
+    places: Option<Places>,
+    /// What a person drew, answered after the places.
+    own: Vec<(u32, Square)>,
+    /// How many squares are asked about.
+    squares: usize,
+    tensors: Vec<f32>,
+    /// Why nothing is.
+    error: Option<Failure>,
+}
+
+impl Handed {
+    /// With the network's answers, in the order in which it was asked.
+    fn answered(self, answers: Result<Vec<Prediction>, Failure>) -> (Facts, ImageAnswers) {
+        let answers = match answers {
+            Ok(answers) => answers,
+            Err(why) => return (self.facts, Err(why)),
+        };
+        let Some(places) = self.places else {
+            let cells = self.found.cells.into_iter().zip(answers).map(|((n, square, _), answer)| (n, square, answer));
+            return (self.facts, Ok((cells.collect(), self.found.rejected)));
+        };
+        let mut answers = answers.into_iter();
+        let judged = places.places.iter().map(|_| answers.next()).collect();
+        let found = places.chosen_of_all(judged, &self.own).with_own(&self.own);
+        let cells = found.cells.into_iter();
+        let cells = cells.filter_map(|(n, square, known)| Some((n, square, known.or_else(|| answers.next())?)));
+        (self.facts, Ok((cells.collect(), found.rejected)))
+    }
+}
+
 struct Context<'a> {
     entries: &'a [Entry],
     model: &'a VettedModel,
     fails_after: Option<usize>,
     cells: Cells,
+    finder: Finder,
     cancel: &'a Cancel,
     /// Set where the listener broke off: workers end, and their rows are dropped.
     broken_off: Cancel,
@@ -222,7 +279,7 @@ impl Context<'_> {
                 }
             }
             Schedule::Batched => {
-                let (hand, receive) = bounded::<(usize, PreparedImage)>(2 * self.batch);
+                let (hand, receive) = bounded::<(usize, Handed)>(2 * self.batch);
                 for _ in 0..workers {
                     let (take, give, hand) = (take.clone(), give.clone(), hand.clone());
                     scope.spawn(move |_| self.prepare_only(&take, &give, &hand));
@@ -278,13 +335,15 @@ impl Context<'_> {
     fn per_core(&self, own: Option<Engine>, take: &Receiver<usize>, give: &Sender<Done>) {
         // The first worker has the engine that was probed; the others load their own, on the same provider.
         let mut engine = own.map_or_else(|| Engine::load(self.model, self.actual, 1), Ok);
+        let mut judge = self.judge();
         for index in take {
             if self.stopped() {
                 break;
             }
-            let row = self.isolated(index, |prepared| match &mut engine {
-                Ok(engine) => self.classify(engine, &std::mem::take(&mut prepared.tensors)),
-                Err(e) => Err(failure(e)),
+            let row = self.isolated(index, |read, image| {
+                let engine = engine.as_mut().map_err(|e| failure(e))?;
+                let judge = judge.as_mut().map(|j| j.as_mut().map_err(|e| failure(e))).transpose()?;
+                self.find_and_classify(index, read, image, engine, judge)
             });
             if give.send(Done::Row(index, row)).is_err() {
                 break;
@@ -292,27 +351,99 @@ impl Context<'_> {
         }
     }
 
+    /// The bundled model, where cells are judged and the model itself does not say what is none.
+    fn judge(&self) -> Option<Result<Judge, EngineError>> {
+        let wanted = self.finder == Finder::Judged && self.model.card().looks_at_squares();
+        (wanted && !self.model.card().judges()).then(Judge::load)
+    }
+
+    fn wanted(&self, index: usize, digest: Option<Digest>) -> Wanted<'_> {
+        Wanted {
+            cells: self.cells,
+            finder: self.finder,
+            given: self.entries[index].square,
+            own: own_of(self.own, digest),
+        }
+    }
+
+    /// Finds the cells of an image and classifies them.
+    fn find_and_classify(
+        &self,
+        index: usize,
+        read: &mut ReadImage,
+        image: &imaging::RgbImage,
+        engine: &mut Engine,
+        judge: Option<&mut Judge>,
+    ) -> ImageAnswers {
+        let source = CellSource::new(image, &self.model.card().preprocessing);
+        warn_of_background(&source, &mut read.warnings);
+        let found = self.find(&self.wanted(index, read.digest), &source, engine, judge).map_err(|e| failure(&e))?;
+        let unknown: Vec<Square> = found.cells.iter().filter(|c| c.2.is_none()).map(|c| c.1).collect();
+        let mut answers = self.classify(engine, &self.tensors(&source, &unknown))?.into_iter();
+        let cells = found.cells.into_iter();
+        let cells =
+            cells.filter_map(|(number, square, known)| Some((number, square, known.or_else(|| answers.next())?)));
+        Ok((cells.collect(), found.rejected))
+    }
+
+    fn find(
+        &self,
+        wanted: &Wanted<'_>,
+        source: &CellSource<'_>,
+        engine: &mut Engine,
+        judge: Option<&mut Judge>,
+    ) -> Result<Found, EngineError> {
+        if let Some(squares) = unjudged(source, wanted) {
+            return Ok(Found { cells: squares.into_iter().map(|(n, s)| (n, s, None)).collect(), rejected: Vec::new() });
+        }
+        let found = match judge {
+            Some(judge) => {
+                let mut found = find_judged(source, wanted, |squares| judge.answers(source, squares))?;
+                // What the judge would call them is not this model's answer.
+                found.cells.iter_mut().for_each(|cell| cell.2 = None);
+                found
+            }
+            None => find_judged(source, wanted, |squares| self.predict(engine, &self.tensors(source, squares)))?,
+        };
+        Ok(found.with_own(wanted.own))
+    }
+
+    fn tensors(&self, source: &CellSource<'_>, squares: &[Square]) -> Vec<f32> {
+        let spec = &self.model.card().tensor;
+        let mut tensors = Vec::new();
+        squares.iter().for_each(|s| imaging::tensor(&source.cut(*s, spec.size), spec, &mut tensors));
+        tensors
+    }
+
     /// Runs any number of cells, at most a batch at a time.
-    fn classify(&self, engine: &mut Engine, tensors: &[f32]) -> Result<Vec<Prediction>, Failure> {
+    fn predict(&self, engine: &mut Engine, tensors: &[f32]) -> Result<Vec<Prediction>, EngineError> {
         let per_cell = 3 * self.model.card().tensor.size * self.model.card().tensor.size;
         let mut out = Vec::with_capacity(tensors.len() / per_cell);
         for chunk in tensors.chunks(per_cell * self.batch) {
-            out.extend(engine.predict(chunk.to_vec(), chunk.len() / per_cell).map_err(|e| failure(&e))?);
+            out.extend(engine.predict(chunk.to_vec(), chunk.len() / per_cell)?);
         }
         Ok(out)
     }
 
-    /// Prepares and finishes one file; a panic in a decoder costs this file alone.
+    fn classify(&self, engine: &mut Engine, tensors: &[f32]) -> Result<Vec<Prediction>, Failure> {
+        self.predict(engine, tensors).map_err(|e| failure(&e))
+    }
+
+    /// Reads and finishes one file; a panic in a decoder costs this file alone.
     fn isolated(
         &self,
         index: usize,
-        finish: impl FnOnce(&mut PreparedImage) -> Result<Vec<Prediction>, Failure>,
+        finish: impl FnOnce(&mut ReadImage, &imaging::RgbImage) -> ImageAnswers,
     ) -> Result<ImageResult, Skip> {
         let entry = &self.entries[index];
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            let mut prepared = prepare(entry, self.model.card(), self.cells, self.own)?;
-            let answers = if prepared.squares.is_empty() { Ok(Vec::new()) } else { finish(&mut prepared) };
-            Ok(self.row(index, prepared, answers, self.actual))
+            let mut read = read_entry(entry)?;
+            let size = read.size();
+            let answers = match std::mem::replace(&mut read.image, Err(String::new())) {
+                Ok(image) => finish(&mut read, &image),
+                Err(why) => Err(Failure::Image(why)),
+            };
+            Ok(self.row(index, Facts { digest: read.digest, size, warnings: read.warnings }, answers, self.actual))
         }));
         outcome.unwrap_or_else(|_| Ok(self.internal_error(index)))
     }
@@ -320,67 +451,61 @@ impl Context<'_> {
     /// The row of a file over which a decoder panicked.
     fn internal_error(&self, index: usize) -> ImageResult {
         let reason = "internal error on this file; the others are not affected. Please report it";
-        self.row(index, PreparedImage::failed(None, reason.into()), Ok(Vec::new()), self.actual)
+        self.row(index, Facts::default(), Err(Failure::Image(reason.into())), self.actual)
     }
 
     /// `by` is the provider that really ran.
-    fn row(
-        &self,
-        index: usize,
-        prepared: PreparedImage,
-        answers: Result<Vec<Prediction>, Failure>,
-        by: Provider,
-    ) -> ImageResult {
-        let ran = !prepared.squares.is_empty();
+    fn row(&self, index: usize, facts: Facts, answers: ImageAnswers, by: Provider) -> ImageResult {
         let threshold = self.model.card().calibration.as_ref().and_then(|c| c.abstain_threshold).unwrap_or(0.0);
-        let outcome = match (prepared.error, answers) {
-            (Some(error), _) => Outcome::Failed(Failure::Image(error)),
-            (None, Err(failure)) => Outcome::Failed(failure),
-            (None, Ok(all)) => Outcome::Cells(
-                prepared
-                    .squares
-                    .into_iter()
-                    .zip(all)
-                    .map(|((number, square), answer)| CellResult {
-                        number,
-                        square,
-                        accepted: answer.probabilities.top().1 >= threshold,
-                        probabilities: answer.probabilities,
-                        ood_score: answer.ood_score,
-                        features: match self.features {
-                            CellFeatures::None => Vec::new(),
-                            CellFeatures::Sketch => sketch(&answer.features),
-                            CellFeatures::All => answer.features,
-                        },
-                    })
-                    .collect(),
-            ),
+        let (outcome, rejected) = match answers {
+            Err(failure) => (Outcome::Failed(failure), Vec::new()),
+            Ok((all, rejected)) => {
+                let cells = all.into_iter().map(|(number, square, answer)| CellResult {
+                    number,
+                    square,
+                    accepted: answer.probabilities.top().1 >= threshold,
+                    probabilities: answer.probabilities,
+                    ood_score: answer.ood_score,
+                    features: match self.features {
+                        CellFeatures::None => Vec::new(),
+                        CellFeatures::Sketch => sketch(&answer.features),
+                        CellFeatures::All => answer.features,
+                    },
+                    doubt: answer.doubt,
+                });
+                (Outcome::Cells(cells.collect()), rejected)
+            }
+        };
+        let ran = match &outcome {
+            Outcome::Cells(cells) => !cells.is_empty() || !rejected.is_empty(),
+            Outcome::Failed(failure) => matches!(failure, Failure::Model(_)),
         };
         ImageResult {
             index,
             path: self.entries[index].path.clone(),
-            digest: prepared.digest,
-            size: prepared.size,
+            digest: facts.digest,
+            size: facts.size,
             outcome,
-            warnings: prepared.warnings,
+            rejected,
+            warnings: facts.warnings,
             provider: ran.then(|| by.as_str().into()),
         }
     }
 
-    fn prepare_only(&self, take: &Receiver<usize>, give: &Sender<Done>, hand: &Sender<(usize, PreparedImage)>) {
+    fn prepare_only(&self, take: &Receiver<usize>, give: &Sender<Done>, hand: &Sender<(usize, Handed)>) {
+        let mut judge = self.judge();
         for index in take {
             if self.stopped() {
                 break;
             }
-            let ready = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                prepare(&self.entries[index], self.model.card(), self.cells, self.own)
-            }));
+            let ready = std::panic::catch_unwind(AssertUnwindSafe(|| self.handed(index, judge.as_mut())));
             let sent = match ready {
                 Ok(Err(Skip)) => give.send(Done::Row(index, Err(Skip))).is_ok(),
-                Ok(Ok(prepared)) if prepared.squares.is_empty() => {
-                    give.send(Done::Row(index, Ok(self.row(index, prepared, Ok(Vec::new()), self.actual)))).is_ok()
+                Ok(Ok(handed)) if handed.squares == 0 => {
+                    let answers = handed.error.map_or_else(|| Ok((Vec::new(), handed.found.rejected)), Err);
+                    give.send(Done::Row(index, Ok(self.row(index, handed.facts, answers, self.actual)))).is_ok()
                 }
-                Ok(Ok(prepared)) => hand.send((index, prepared)).is_ok(),
+                Ok(Ok(handed)) => hand.send((index, handed)).is_ok(),
                 Err(_) => give.send(Done::Row(index, Ok(self.internal_error(index)))).is_ok(),
             };
             if !sent {
@@ -389,16 +514,81 @@ impl Context<'_> {
         }
     }
 
+    /// An image with everything that the network is asked about it, in one go.
+    fn handed(&self, index: usize, judge: Option<&mut Result<Judge, EngineError>>) -> Result<Handed, Skip> {
+        let mut read = read_entry(&self.entries[index])?;
+        let size = read.size();
+        let image = std::mem::replace(&mut read.image, Err(String::new()));
+        let mut handed = Handed {
+            facts: Facts { digest: read.digest, size, warnings: Vec::new() },
+            found: Found::default(),
+            places: None,
+            own: own_of(self.own, read.digest).to_vec(),
+            squares: 0,
+            tensors: Vec::new(),
+            error: None,
+        };
+        match image {
+            Err(why) => handed.error = Some(Failure::Image(why)),
+            Ok(image) => {
+                let source = CellSource::new(&image, &self.model.card().preprocessing);
+                warn_of_background(&source, &mut read.warnings);
+                let squares = self.asked(index, &source, &mut handed, judge);
+                handed.tensors = self.tensors(&source, &squares);
+                handed.squares = squares.len();
+            }
+        }
+        handed.facts.warnings = read.warnings;
+        Ok(handed)
+    }
+
+    /// The squares that the network is asked about, in the order of its answers.
+    fn asked(
+        &self,
+        index: usize,
+        source: &CellSource<'_>,
+        handed: &mut Handed,
+        judge: Option<&mut Result<Judge, EngineError>>,
+    ) -> Vec<Square> {
+        let wanted = self.wanted(index, handed.facts.digest);
+        if let Some(squares) = unjudged(source, &wanted) {
+            handed.found.cells = squares.into_iter().map(|(n, s)| (n, s, None)).collect();
+            handed.own = Vec::new();
+        } else if let Some(judge) = judge {
+            let found = match judge {
+                Ok(judge) => find_judged(source, &wanted, |squares| judge.answers(source, squares)),
+                Err(e) => Err(e.clone()),
+            };
+            match found {
+                Ok(mut found) => {
+                    found.cells.iter_mut().for_each(|cell| cell.2 = None);
+                    handed.found = found.with_own(&handed.own);
+                    handed.own = Vec::new();
+                }
+                Err(e) => {
+                    handed.error = Some(failure(&e));
+                    return Vec::new();
+                }
+            }
+        } else {
+            let places = Places::everywhere(source, self.cells);
+            let squares = places.places.iter().chain(&handed.own).map(|(_, square)| *square).collect();
+            handed.places = Some(places);
+            return squares;
+        }
+        handed.found.cells.iter().map(|c| c.1).collect()
+    }
+
     /// Takes what is ready, up to a batch, and runs it in one go.
-    fn batched(&self, mut engine: Engine, receive: &Receiver<(usize, PreparedImage)>, give: &Sender<Done>) {
+    fn batched(&self, mut engine: Engine, receive: &Receiver<(usize, Handed)>, give: &Sender<Done>) {
         let mut by = self.actual;
         let (mut runs, mut done, mut switched) = (0, 0, false);
         while let Ok(first) = receive.recv() {
             let mut group = vec![first];
-            let mut cells = group[0].1.squares.len();
+            let mut cells = group[0].1.squares;
             while cells < self.batch {
                 let Ok(more) = receive.try_recv() else { break };
-                cells += more.1.squares.len();
+                cells += more.1.squares;
                 group.push(more);
             }
             let all: Vec<f32> = group.iter_mut().flat_map(|(_, p)| std::mem::take(&mut p.tensors)).collect();
@@ -425,13 +615,13 @@ impl Context<'_> {
             }
             done += group.len();
             let mut results = results.map(Vec::into_iter);
-            for (index, prepared) in group {
-                let n = prepared.squares.len();
-                let own = match &mut results {
-                    Ok(all) => Ok(all.by_ref().take(n).collect()),
+            for (index, handed) in group {
+                let answers = match &mut results {
+                    Ok(all) => Ok(all.by_ref().take(handed.squares).collect()),
                     Err(e) => Err(e.clone()),
                 };
-                if give.send(Done::Row(index, Ok(self.row(index, prepared, own, by)))).is_err() {
+                let (facts, answers) = handed.answered(answers);
+                if give.send(Done::Row(index, Ok(self.row(index, facts, answers, by)))).is_err() {
                     return;
                 }
             }
@@ -452,8 +642,8 @@ mod tests {
     fn a_panic_over_one_file_is_that_files_row() {
         let dir = tempfile::tempdir().expect("temp");
         let path = dir.path().join("a.png");
-        let image = crate::imaging::draw_slide(240, 200, 1, 1).image;
-        std::fs::write(&path, crate::imaging::encode_png(&image).expect("PNG")).expect("write");
+        let image = imaging::draw_slide(240, 200, 1, 1).image;
+        std::fs::write(&path, imaging::encode_png(&image).expect("PNG")).expect("write");
         let model = crate::workflow::default_model().expect("model");
         let entries = [Entry { path, named: true, error: None, square: None }];
         let cancel = Cancel::new();
@@ -462,6 +652,7 @@ mod tests {
             model: &model,
             fails_after: None,
             cells: Cells::One,
+            finder: Finder::Judged,
             cancel: &cancel,
             broken_off: Cancel::new(),
             actual: Provider::Cpu,
@@ -469,7 +660,7 @@ mod tests {
             features: CellFeatures::None,
             own: &OwnSquares::new(),
         };
-        let row = context.isolated(0, |_| panic!("a decoder stumbles")).expect("a row");
+        let row = context.isolated(0, |_, _| panic!("a decoder stumbles")).expect("a row");
         assert!(matches!(row.outcome, Outcome::Failed(why) if why.reason().contains("others are not affected")));
     }
 }

@@ -16,6 +16,26 @@ pub type OwnSquares = HashMap<Digest, Vec<(u32, Square)>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skip;
 
+/// An image that was read, or why it could not be.
+#[derive(Debug)]
+pub struct ReadImage {
+    pub digest: Option<Digest>,
+    pub warnings: Vec<String>,
+    /// The upright image, or the reason in words.
+    pub image: Result<imaging::RgbImage, String>,
+}
+
+impl ReadImage {
+    fn failed(digest: Option<Digest>, error: String) -> Self {
+        Self { digest, warnings: Vec::new(), image: Err(error) }
+    }
+
+    /// Width and height of the upright image.
+    pub fn size(&self) -> Option<(u32, u32)> {
+        self.image.as_ref().ok().map(imaging::RgbImage::dimensions)
+    }
+}
+
 /// An image ready for the network.
 #[derive(Debug)]
 pub struct PreparedImage {
@@ -32,12 +52,6 @@ pub struct PreparedImage {
     pub error: Option<String>,
 }
 
-impl PreparedImage {
-    pub fn failed(digest: Option<Digest>, error: String) -> Self {
-        Self { digest, size: None, squares: Vec::new(), tensors: Vec::new(), warnings: Vec::new(), error: Some(error) }
-    }
-}
-
 /// Reads and decodes one image within the usual bounds; the digest is that of the file's bytes.
 ///
 /// # Errors
@@ -49,41 +63,94 @@ pub fn decode_file(path: &Path) -> Result<(Decoded, Digest), (Option<Digest>, St
     Ok((decoded, snapshot.digest))
 }
 
-/// Prepares one entry of a listing for a model. Where the user moved or added squares (`own`), or the listing says where
-/// the cell is, that is what the model sees.
+/// Reads one entry of a listing.
 ///
 /// # Errors
 /// [`Skip`] for a file found in a folder whose content is not an image.
-pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells, own: &OwnSquares) -> Result<PreparedImage, Skip> {
+pub fn read_entry(entry: &Entry) -> Result<ReadImage, Skip> {
     if let Some(error) = &entry.error {
-        return Ok(PreparedImage::failed(None, error.clone()));
+        return Ok(ReadImage::failed(None, error.clone()));
     }
     let snapshot = match read_bounded(&entry.path, MAX_IMAGE_BYTES) {
         Ok(s) => s,
         // An empty file called like an image failed; an empty marker file is nobody's image.
         Err(ReadError::Empty) if !entry.named && !named_like_image(&entry.path) => return Err(Skip),
-        Err(e) => return Ok(PreparedImage::failed(None, e.to_string())),
+        Err(e) => return Ok(ReadImage::failed(None, e.to_string())),
     };
     let digest = Some(snapshot.digest);
-    let Decoded { image, mut warnings } = match imaging::decode(&snapshot.bytes, Limits::default()) {
-        Ok(decoded) => decoded,
+    match imaging::decode(&snapshot.bytes, Limits::default()) {
+        Ok(Decoded { image, warnings }) => Ok(ReadImage { digest, warnings, image: Ok(image) }),
         Err(DecodeError::NotAnImage) if !entry.named && !named_like_image(&entry.path) => {
             not_an_input(&entry.path);
-            return Err(Skip);
+            Err(Skip)
         }
-        Err(e) => return Ok(PreparedImage::failed(digest, e.to_string())),
-    };
-    drop(snapshot);
-    let size = Some(image.dimensions());
-    let source = CellSource::new(&image, &card.preprocessing);
-    let own = digest.and_then(|d| own.get(&d)).map_or(&[][..], Vec::as_slice);
-    let squares = source.squares(cells, entry.square, own);
-    let mut tensors = Vec::new();
-    for (_, square) in &squares {
-        imaging::tensor(&source.cut(*square, card.tensor.size), &card.tensor, &mut tensors);
+        Err(e) => Ok(ReadImage::failed(digest, e.to_string())),
     }
+}
+
+/// What a person should know of how the squares of an image were cut.
+pub(super) fn warn_of_background(source: &CellSource<'_>, warnings: &mut Vec<String>) {
     if source.lacks_background() {
         warnings.push("the cell fills the image: there is hardly any background to balance its colours by".into());
     }
-    Ok(PreparedImage { digest, size, squares, tensors, warnings, error: None })
+}
+
+/// Prepares one entry of a listing for a model, by the first look alone: nothing is judged. Where the user moved or added squares
+/// (`own`), or the listing says where the cell is, that is what the model sees.
+///
+/// # Errors
+/// As [`read_entry`].
+pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells, own: &OwnSquares) -> Result<PreparedImage, Skip> {
+    let read = read_entry(entry)?;
+    let (digest, size) = (read.digest, read.size());
+    let mut prepared =
+        PreparedImage { digest, size, squares: Vec::new(), tensors: Vec::new(), warnings: read.warnings, error: None };
+    match read.image {
+        Err(error) => prepared.error = Some(error),
+        Ok(image) => {
+            let source = CellSource::new(&image, &card.preprocessing);
+            prepared.squares = source.squares(cells, entry.square, own_of(own, digest));
+            for (_, square) in &prepared.squares {
+                imaging::tensor(&source.cut(*square, card.tensor.size), &card.tensor, &mut prepared.tensors);
+            }
+            warn_of_background(&source, &mut prepared.warnings);
+        }
+    }
+    Ok(prepared)
+}
+
+/// Prepares the place of an image with a number, whether it was judged to be a cell or not; no square where there is none. A square that
+/// the user drew, moved or took back (`own`) is that.
+///
+/// # Errors
+/// As [`read_entry`].
+pub fn prepare_cell(entry: &Entry, card: &ModelCard, number: u32, own: &OwnSquares) -> Result<PreparedImage, Skip> {
+    let read = read_entry(entry)?;
+    let (digest, size) = (read.digest, read.size());
+    let mut prepared =
+        PreparedImage { digest, size, squares: Vec::new(), tensors: Vec::new(), warnings: read.warnings, error: None };
+    match read.image {
+        Err(error) => prepared.error = Some(error),
+        Ok(image) => {
+            let source = CellSource::new(&image, &card.preprocessing);
+            let own = own_of(own, digest);
+            let looks: [&dyn Fn() -> Vec<(u32, Square)>; 4] = [
+                &|| own.to_vec(),
+                &|| if source.looks_for_cells() { source.first_look() } else { source.squares(Cells::One, None, &[]) },
+                &|| source.near_look(),
+                &|| source.further_look(),
+            ];
+            prepared.squares =
+                looks.iter().find_map(|look| look().into_iter().find(|(n, _)| *n == number)).into_iter().collect();
+            for (_, square) in &prepared.squares {
+                imaging::tensor(&source.cut(*square, card.tensor.size), &card.tensor, &mut prepared.tensors);
+            }
+        }
+    }
+    Ok(prepared)
+}
+
+/// The squares that the user drew or moved in an image.
+pub(super) fn own_of(own: &OwnSquares, digest: Option<Digest>) -> &[(u32, Square)] {
+    digest.and_then(|d| own.get(&d)).map_or(&[][..], Vec::as_slice)
 }

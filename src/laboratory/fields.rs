@@ -137,6 +137,7 @@ mod tests {
             accepted: true,
             ood_score: None,
             features: sketch(seed),
+            doubt: None,
         };
         ImageResult {
             index: 0,
@@ -144,6 +145,7 @@ mod tests {
             digest: Some(crate::files::digest_of(name.as_bytes())),
             size: Some((640, 480)),
             outcome: Outcome::Cells((1..).zip(cells).map(|(n, c)| cell(n, *c)).collect()),
+            rejected: Vec::new(),
             warnings: Vec::new(),
             provider: None,
         }

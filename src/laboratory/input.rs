@@ -310,6 +310,7 @@ mod tests {
             accepted: class < 2,
             ood_score: None,
             features: Vec::new(),
+            doubt: None,
         };
         ImageResult {
             index: 0,
@@ -317,6 +318,7 @@ mod tests {
             digest: Some(Digest([digest; 32])),
             size: Some((64, 64)),
             outcome: Outcome::Cells((1..).zip(classes).map(|(n, c)| cell(n, *c)).collect()),
+            rejected: Vec::new(),
             warnings: Vec::new(),
             provider: None,
         }

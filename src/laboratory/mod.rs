@@ -14,6 +14,7 @@ mod run;
 mod snapshot;
 mod table;
 mod text;
+mod unusual;
 
 pub use case::{CaseFacts, CaseField, Sex, TARGETS};
 pub use confirmation::Confirmed;
@@ -27,3 +28,4 @@ pub use run::{RunEnd, RunRecord};
 pub use snapshot::{HeatMapExample, ReportStatus, SlideReport, Snapshot};
 pub use table::{DifferentialRow, DifferentialTable, LeftOut, count_of};
 pub use text::{listed, number_of, plain_text};
+pub use unusual::{FolderLook, Unusual};

@@ -9,7 +9,8 @@ use super::manifest_error::ManifestError;
 use super::ood::{OodDetector, TrainingRecord};
 use super::selftest::SelfTest;
 use crate::domain::{
-    CellPreprocessing, ClassSet, Digest, EpochRow, Preprocessing, ResizeFilter, TensorSpec, WholePreprocessing,
+    CellPreprocessing, ClassSet, Digest, EpochRow, NOT_A_WHITE_CELL, Preprocessing, Probabilities, ResizeFilter,
+    TensorSpec, WholePreprocessing,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -223,8 +224,9 @@ pub struct ModelCard {
     pub bytes: usize,
     /// Labels in output order.
     pub classes: ClassSet,
-    /// The class of each output, where several labels of the model count as one; empty where outputs are classes.
-    pub merge: Vec<usize>,
+    /// The class of each output, where outputs are not simply the classes: several may count as one, and `None` is one that says "not a
+    /// white cell", which is no class. Empty where outputs are classes.
+    pub output_classes: Vec<Option<usize>>,
     /// The model's own labels, where they are others than its classes.
     pub own_labels: Vec<String>,
     /// What the manifest rests on, where it was put together for somebody else's model.
@@ -441,6 +443,52 @@ impl ModelCard {
         self.operators.iter().any(|(op, _)| is_quantizing(op))
     }
 
+    /// How many outputs the network has.
+    pub fn outputs_wide(&self) -> usize {
+        if self.output_classes.is_empty() { self.classes.len() } else { self.output_classes.len() }
+    }
+
+    /// Whether several outputs count as one class, so that a class is not one output.
+    pub fn merges(&self) -> bool {
+        self.output_classes.iter().flatten().count() > self.classes.len()
+    }
+
+    /// Whether the model also says of a square that it is not a white cell.
+    pub fn judges(&self) -> bool {
+        self.output_classes.contains(&None)
+    }
+
+    /// Whether "not a white cell" is one output and every class another, so that all of them can be told together.
+    pub fn says_not_a_cell(&self) -> bool {
+        !self.merges() && self.output_classes.iter().filter(|c| c.is_none()).count() == 1
+    }
+
+    /// Probabilities in the order of the outputs, "not a white cell" among them, from those of the classes and the doubt (its
+    /// probability). `None` where the outputs cannot be told apart ([`Self::says_not_a_cell`]).
+    pub fn over_outputs(&self, classes: &Probabilities, doubt: Option<f32>) -> Option<Probabilities> {
+        let doubt = doubt.filter(|_| self.says_not_a_cell())?;
+        let p = classes.values();
+        let of = |class: &Option<usize>| match class {
+            Some(class) => p.get(*class).map(|p| p * (1.0 - doubt)),
+            None => Some(doubt),
+        };
+        Probabilities::new(self.output_classes.iter().map(of).collect::<Option<Vec<f32>>>()?)
+    }
+
+    /// Labels in the order of the outputs, in the model's own spelling.
+    pub fn output_labels(&self) -> &[String] {
+        if self.own_labels.is_empty() { self.classes.labels() } else { &self.own_labels }
+    }
+
+    /// The output of a class; `None` where several outputs count as it.
+    pub fn output_of(&self, class: usize) -> Option<usize> {
+        if self.output_classes.is_empty() {
+            return Some(class);
+        }
+        let mut own = self.output_classes.iter().enumerate().filter(|(_, c)| **c == Some(class)).map(|(at, _)| at);
+        own.next().filter(|_| own.next().is_none())
+    }
+
     /// The card as text, for `inspect`.
     pub fn to_text(&self) -> String {
         self.facts().iter().map(|(key, value)| format!("{key:<15}{value}\n")).collect()
@@ -454,11 +502,16 @@ impl ModelCard {
         line("sha256", &self.digest.to_string());
         line("size", &format!("{:.1} MB, {} weights", self.bytes as f64 / 1e6, self.parameters));
         line("classes", &self.classes.labels().join(", "));
-        if !self.merge.is_empty() {
-            let outputs = self.own_labels.iter().zip(&self.merge);
-            let line_of = |(own, class): (&String, &usize)| format!("{own} as {}", self.classes.labels()[*class]);
+        if self.merges() {
+            let outputs = self.own_labels.iter().zip(&self.output_classes);
+            let class_of = |class: Option<usize>| class.and_then(|c| self.classes.label(c)).unwrap_or(NOT_A_WHITE_CELL);
+            let line_of = |(own, class): (&String, &Option<usize>)| format!("{own} as {}", class_of(*class));
             line("counts as", &outputs.map(line_of).collect::<Vec<_>>().join(", "));
         }
+        line(
+            "finds cells",
+            if self.judges() { "yes: it also says \"not a white cell\"" } else { "no: the bundled model does" },
+        );
         for (i, e) in self.evidence.iter().enumerate() {
             line(if i == 0 { "evidence" } else { "" }, &e.text);
         }

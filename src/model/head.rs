@@ -15,9 +15,10 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of a model of our own family; `None` for others, and where several outputs count as one class.
+    /// The head of a model of our own family; `None` for others, and where several outputs count as one class. Its classes are the
+    /// network's outputs ([`super::ModelCard::output_of`]).
     pub fn find(model: &VettedModel) -> Option<Self> {
-        if !model.card().merge.is_empty() {
+        if model.card().merges() {
             return None;
         }
         let read = read_network(&model.graph()).ok()?;
@@ -109,7 +110,7 @@ mod tests {
         let bytes = super::super::embedded_bytes();
         let model = super::super::vet(bytes, crate::files::digest_of(bytes)).expect("vetted");
         let head = Head::find(&model).expect("our own family");
-        assert_eq!((head.features(), head.logits(&vec![0.0; head.features()]).len()), (1280, 5));
+        assert_eq!((head.features(), head.logits(&vec![0.0; head.features()]).len()), (1280, 6));
         assert_ne!(head.shuffled(1), head);
     }
 }

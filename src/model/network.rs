@@ -531,7 +531,7 @@ mod tests {
     fn the_embedded_model_is_read_and_written_back_with_the_same_numbers() {
         let read_once = read(embedded_bytes()).expect("MobileNetV2");
         let n = &read_once.network;
-        assert_eq!((n.layers.len(), n.features(), n.hidden, n.classes), (52, 1280, 128, 5));
+        assert_eq!((n.layers.len(), n.features(), n.hidden, n.classes), (52, 1280, 128, 6));
         assert_eq!(n.block_starts().len(), 18, "17 inverted residuals and the last convolution");
         assert_eq!(n.layers.iter().filter(|l| l.skip.is_some()).count(), 10);
         assert_eq!(read_once.side, Some(128));

@@ -51,8 +51,7 @@ pub fn triton_files(model: &VettedModel) -> Result<TritonModel, TritonError> {
     let name = if name.is_empty() { "model".to_owned() } else { name };
     let (OutputKind::Logits(scores) | OutputKind::Probabilities(scores)) = model.output();
     // The server gives the outputs as they are: by the model's own names, where several count as one here.
-    let own = if card.own_labels.is_empty() { card.classes.labels() } else { &card.own_labels };
-    let mut labels = own.join("\n");
+    let mut labels = card.output_labels().join("\n");
     labels.push('\n');
     let config = config(graph, &name, &card.input_name, scores)?;
     let files = vec![
@@ -135,13 +134,13 @@ mod tests {
             "backend: \"onnxruntime\"",
             "max_batch_size: 32",
             "    name: \"input\"\n    data_type: TYPE_FP32\n    dims: [ 3, 128, 128 ]",
-            "    name: \"logits\"\n    data_type: TYPE_FP32\n    dims: [ 5 ]\n    label_filename: \"labels.txt\"",
+            "    name: \"logits\"\n    data_type: TYPE_FP32\n    dims: [ 6 ]\n    label_filename: \"labels.txt\"",
             "    name: \"features\"\n    data_type: TYPE_FP32\n    dims: [ 1280 ]",
             "dynamic_batching { }",
         ] {
             assert!(config.contains(line), "{line}\n{config}");
         }
         assert_eq!(config.matches(['{', '[']).count(), config.matches(['}', ']']).count());
-        assert_eq!((text(1).lines().count(), files[2].1.as_slice()), (5, bytes));
+        assert_eq!((text(1).lines().count(), files[2].1.as_slice()), (6, bytes));
     }
 }

@@ -4,14 +4,12 @@
 //! folder; here such files are refused, and the very bytes that were vetted are handed on from memory.
 
 use super::card::{MANIFEST_KEY, Manifest, ModelCard, NEWEST_SCHEMA};
-use super::embedded::embedded_self_test;
 use super::limits::{Constants, exceeded_limit, shape};
 use super::manifest_error::ManifestError;
 use super::onnx::{ModelProto, TensorProto, tensor_proto, type_proto};
 use super::ood::{OodDetector, TrainingRecord};
 use super::scan::{ScanError, scan};
-use super::selftest::SelfTest;
-use crate::domain::{ClassSet, Digest};
+use crate::domain::{ClassSet, Digest, NOT_A_WHITE_CELL, canonical_label};
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -141,7 +139,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
     };
     let (OutputKind::Logits(output_name) | OutputKind::Probabilities(output_name)) = &output;
     check_output(model, output_name, manifest.labels.len())?;
-    let (classes, merge) = classes_of(manifest)?;
+    let (classes, output_classes) = classes_of(manifest)?;
     let input = graph
         .input
         .iter()
@@ -171,7 +169,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
         bytes: bytes.len(),
         own_labels: if manifest.labels == classes.labels() { Vec::new() } else { manifest.labels.clone() },
         classes,
-        merge,
+        output_classes,
         evidence: manifest.evidence.clone(),
         input_name: manifest.input.name.clone(),
         fixed_batch,
@@ -183,7 +181,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
         trained_on: manifest.training_record.clone(),
         made: manifest.made(),
         history: manifest.epochs(),
-        self_test: self_test_of(manifest, bytes.len()),
+        self_test: manifest.self_test.clone().filter(|t| t.image == 1),
         outputs: named.into_iter().filter_map(|(m, n)| n.clone().map(|n| (m, n))).collect(),
         licence: if manifest.licence.is_empty() {
             property("model_license").unwrap_or_default()
@@ -202,28 +200,33 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
     Ok(VettedModel { bytes: bytes.into(), card: Arc::new(card), output })
 }
 
-/// The classes that the labels count as, and the class of each label where that is not simply its own.
-fn classes_of(manifest: &Manifest) -> Result<(ClassSet, Vec<usize>), ManifestError> {
+/// The classes that the labels count as, and the class of each label where that is not simply its own: labels that count as the same are
+/// one class, and "not a white cell" is none. Two classes at least must be left, or it is a class like another.
+fn classes_of(manifest: &Manifest) -> Result<(ClassSet, Vec<Option<usize>>), ManifestError> {
     // The model's own labels must be a set, too.
     let own = ClassSet::new(manifest.labels.clone())?;
-    if manifest.counts_as.is_empty() {
-        return Ok((own, Vec::new()));
-    }
-    if manifest.counts_as.len() != own.len() {
+    if !manifest.counts_as.is_empty() && manifest.counts_as.len() != own.len() {
         return Err(ManifestError::CountsAs(own.len(), manifest.counts_as.len()));
     }
+    let counted = if manifest.counts_as.is_empty() { &manifest.labels } else { &manifest.counts_as };
+    let is_cell = |label: &str| canonical_label(label) != NOT_A_WHITE_CELL;
+    let cells: BTreeSet<&str> = counted.iter().map(|c| c.trim()).filter(|c| is_cell(c)).collect();
     let mut classes: Vec<String> = Vec::new();
-    let mut merge = Vec::new();
-    for class in manifest.counts_as.iter().map(|c| c.trim()) {
+    let mut output_classes = Vec::new();
+    for class in counted.iter().map(|c| c.trim()) {
+        if cells.len() > 1 && !is_cell(class) {
+            output_classes.push(None);
+            continue;
+        }
         let at = classes.iter().position(|c| c == class).unwrap_or_else(|| {
             classes.push(class.to_owned());
             classes.len() - 1
         });
-        merge.push(at);
+        output_classes.push(Some(at));
     }
-    let plain = merge.iter().enumerate().all(|(i, m)| i == *m);
-    let classes = ClassSet::new(classes)?;
-    Ok((classes, if plain { Vec::new() } else { merge }))
+    let plain = output_classes.iter().enumerate().all(|(i, m)| Some(i) == *m);
+    let classes = if manifest.counts_as.is_empty() && plain { own } else { ClassSet::new(classes)? };
+    Ok((classes, if plain { Vec::new() } else { output_classes }))
 }
 
 pub(super) struct Looked {
@@ -441,14 +444,6 @@ fn check_output(model: &ModelProto, name: &str, labels: usize) -> Result<(), Vet
     }
 }
 
-/// The self-test that a manifest carries, or the one that is known of its file.
-fn self_test_of(manifest: &Manifest, length: usize) -> Option<SelfTest> {
-    match &manifest.self_test {
-        Some(test) => Some(test.clone()).filter(|t| t.image == 1),
-        None => embedded_self_test(&manifest.name, length),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -524,7 +519,7 @@ mod tests {
     fn labels_are_never_guessed() {
         assert_eq!(
             with_manifest(|m| m["labels"] = serde_json::json!(["a", "b", "c"])).err(),
-            Some(VetError::LabelCount { labels: 3, outputs: 5 })
+            Some(VetError::LabelCount { labels: 3, outputs: 6 })
         );
         assert_eq!(changed(|m| m.metadata_props.retain(|p| p.key() != MANIFEST_KEY)).err(), Some(VetError::NoManifest));
         assert_eq!(with_manifest(|m| m["schema"] = 99.into()).err(), Some(VetError::NewerSchema(99)));
@@ -534,5 +529,23 @@ mod tests {
             with_manifest(|m| m["input"]["std"] = serde_json::json!([0, 1, 1])),
             Err(VetError::Manifest(_))
         ));
+    }
+
+    #[test]
+    fn not_a_white_cell_is_an_output_and_no_class() {
+        let bytes = embedded_bytes();
+        let like = |labels: &[&str], counts_as: &[&str]| {
+            let owned = |all: &[&str]| all.iter().map(|l| (*l).to_owned()).collect::<Vec<String>>();
+            let mut manifest = manifest_of(&look(bytes).expect("ONNX").model).expect("a manifest");
+            (manifest.labels, manifest.counts_as) = (owned(labels), owned(counts_as));
+            classes_of(&manifest).map(|(classes, outputs)| (classes.labels().join(","), outputs))
+        };
+        let (classes, outputs) = like(&["neutrophil", "Not a white cell", "monocyte"], &[]).expect("fits");
+        assert_eq!((classes.as_str(), outputs), ("neutrophil,monocyte", vec![Some(0), None, Some(1)]));
+        let (classes, outputs) =
+            like(&["a", "b", "c"], &["x", "not a white cell", "x"]).expect("one class is a class like another");
+        assert_eq!((classes.as_str(), outputs), ("x,not a white cell", vec![Some(0), Some(1), Some(0)]));
+        let (classes, outputs) = like(&["white cell", "not a white cell"], &[]).expect("fits");
+        assert_eq!((classes.as_str(), outputs.len()), ("white cell,not a white cell", 0));
     }
 }

@@ -173,6 +173,7 @@ mod tests {
             outcome,
             warnings: vec![],
             provider: Some("cpu".into()),
+            rejected: Vec::new(),
         }
     }
 
@@ -190,6 +191,7 @@ mod tests {
             accepted: true,
             ood_score: None,
             features: Vec::new(),
+            doubt: None,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::places::{resolved, see};
 use super::store::{Store, StoreError};
-use crate::domain::{CellResult, Digest, Failure, ImageResult, Outcome, Probabilities, Square};
+use crate::domain::{CellResult, Digest, Failure, ImageResult, Outcome, Probabilities, RejectedPlace, Square};
 use crate::files::{FileFacts, absolute};
 use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
@@ -46,9 +46,12 @@ impl Store {
             // One text for each provider, not one for each image.
             let mut providers: HashMap<String, Arc<str>> = HashMap::new();
             let rows = all.query_map([], |r| {
-                let outcome = match (r.get::<_, Option<String>>(7)?, r.get::<_, Option<Vec<u8>>>(6)?) {
-                    (Some(error), _) => Some(Outcome::Failed(Failure::Image(error))),
-                    (None, cells) => read_cells(&cells.unwrap_or_default()).map(Outcome::Cells),
+                let (outcome, rejected) = match (r.get::<_, Option<String>>(7)?, r.get::<_, Option<Vec<u8>>>(6)?) {
+                    (Some(error), _) => (Some(Outcome::Failed(Failure::Image(error))), Vec::new()),
+                    (None, cells) => match read_cells(&cells.unwrap_or_default()) {
+                        Some((cells, rejected)) => (Some(Outcome::Cells(cells)), rejected),
+                        None => (None, Vec::new()),
+                    },
                 };
                 let provider = r
                     .get::<_, Option<String>>(9)?
@@ -62,6 +65,7 @@ impl Store {
                     outcome: outcome.clone().unwrap_or(Outcome::Cells(Vec::new())),
                     warnings: warnings.lines().map(str::to_owned).collect(),
                     provider,
+                    rejected,
                 };
                 let facts =
                     FileFacts { bytes: r.get::<_, i64>(1)?.unsigned_abs(), modified: r.get(2)?, changed: r.get(10)? };
@@ -102,7 +106,7 @@ impl Store {
             for (KeptResult { result: r, facts }, path) in results.iter().zip(&paths) {
                 let Some(path) = path.to_str() else { continue };
                 let (cells, error) = match &r.outcome {
-                    Outcome::Cells(cells) => (Some(write_cells(cells)), None),
+                    Outcome::Cells(cells) => (Some(write_cells(cells, &r.rejected)), None),
                     Outcome::Failed(failure) => (None, Some(failure.reason())),
                 };
                 put.execute(params![
@@ -152,8 +156,9 @@ impl Store {
 }
 
 /// Little-endian, cell after cell: number, square, whether it is accepted, unlikeness (NaN for none), probabilities and
-/// features with their counts. Features are unit vectors and kept as signed bytes.
-fn write_cells(cells: &[CellResult]) -> Vec<u8> {
+/// features with their counts. Features are unit vectors and kept as signed bytes. What was judged follows a number that no cell has
+/// ([`JUDGED`]): number, square and doubt of each cell that was kept, and of each place that was not.
+fn write_cells(cells: &[CellResult], rejected: &[RejectedPlace]) -> Vec<u8> {
     let mut out = Vec::new();
     for c in cells {
         out.extend(c.number.to_le_bytes());
@@ -168,22 +173,50 @@ fn write_cells(cells: &[CellResult]) -> Vec<u8> {
         #[expect(clippy::cast_possible_truncation, reason = "a component of a unit vector is within ±1")]
         out.extend(c.features.iter().map(|f| ((f * 127.0).round() as i8).cast_unsigned()));
     }
+    let kept = cells.iter().filter_map(|c| Some((c.number, c.square, c.doubt?)));
+    let judged: Vec<_> = kept.chain(rejected.iter().map(|r| (r.number, r.square, r.doubt))).collect();
+    if !judged.is_empty() {
+        out.extend(JUDGED.to_le_bytes());
+    }
+    for (number, square, doubt) in judged {
+        out.extend(number.to_le_bytes());
+        [square.x, square.y, square.side, doubt].iter().for_each(|v| out.extend(v.to_le_bytes()));
+    }
     out
 }
 
-fn read_cells(mut bytes: &[u8]) -> Option<Vec<CellResult>> {
+/// Stands where a cell's number would, before what was judged.
+const JUDGED: u32 = u32::MAX;
+
+fn read_cells(mut bytes: &[u8]) -> Option<(Vec<CellResult>, Vec<RejectedPlace>)> {
     fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
         let (head, rest) = bytes.split_first_chunk::<N>()?;
         *bytes = rest;
         Some(*head)
     }
-    let mut out = Vec::new();
-    while !bytes.is_empty() {
-        let number = u32::from_le_bytes(take(&mut bytes)?);
+    fn four(bytes: &mut &[u8]) -> Option<[f32; 4]> {
         let mut four = [0.0; 4];
         for v in &mut four {
-            *v = f32::from_le_bytes(take(&mut bytes)?);
+            *v = f32::from_le_bytes(take(bytes)?);
         }
+        Some(four)
+    }
+    let mut out: Vec<CellResult> = Vec::new();
+    let mut rejected = Vec::new();
+    while !bytes.is_empty() {
+        let number = u32::from_le_bytes(take(&mut bytes)?);
+        if number == JUDGED {
+            while !bytes.is_empty() {
+                let number = u32::from_le_bytes(take(&mut bytes)?);
+                let [x, y, side, doubt] = four(&mut bytes)?;
+                match out.iter_mut().find(|c| c.number == number) {
+                    Some(cell) => cell.doubt = Some(doubt),
+                    None => rejected.push(RejectedPlace { number, square: Square { x, y, side }, doubt }),
+                }
+            }
+            break;
+        }
+        let four = four(&mut bytes)?;
         let accepted = take::<1>(&mut bytes)? == [1];
         let classes = u32::from_le_bytes(take(&mut bytes)?) as usize;
         let mut values = Vec::with_capacity(classes.min(bytes.len() / 4));
@@ -200,9 +233,10 @@ fn read_cells(mut bytes: &[u8]) -> Option<Vec<CellResult>> {
             accepted,
             ood_score: (!four[3].is_nan()).then_some(four[3]),
             features: own.iter().map(|f| f32::from(f.cast_signed()) / 127.0).collect(),
+            doubt: None,
         });
     }
-    Some(out)
+    Some((out, rejected))
 }
 
 #[cfg(test)]
@@ -210,6 +244,9 @@ mod tests {
     use super::*;
 
     fn kept(name: &str, outcome: Outcome) -> KeptResult {
+        // Where no cell was kept, two places were rejected.
+        let place = |number| RejectedPlace { number, square: Square { x: 1.5, y: -2.0, side: 60.0 }, doubt: 0.75 };
+        let none = matches!(&outcome, Outcome::Cells(cells) if cells.is_empty());
         let result = ImageResult {
             index: 0,
             path: name.into(),
@@ -218,6 +255,7 @@ mod tests {
             outcome,
             warnings: vec!["a note".into(), "another".into()],
             provider: Some("cpu".into()),
+            rejected: if none { vec![place(1), place(4)] } else { Vec::new() },
         };
         KeptResult { result: Arc::new(result), facts: FileFacts { bytes: 9, modified: 12_345, changed: -7 } }
     }
@@ -233,6 +271,7 @@ mod tests {
             accepted: number == 1,
             ood_score,
             features: vec![1.0, -1.0, 0.0],
+            doubt: (number == 1).then_some(0.25),
         };
         let rows = [
             kept("/a/1.png", Outcome::Cells(vec![cell(1, None), cell(2, Some(1.5))])),

@@ -1,13 +1,16 @@
 //! Where the model looked: the heat map of one cell, and an image of it.
 
 use super::UserError;
-use crate::domain::{Digest, Probabilities, Square};
+use crate::domain::{Digest, Outcome, Probabilities, Square};
 use crate::files::{Entry, display_path};
-use crate::imaging::Cells;
 use crate::imaging::{RgbImage, encode_png, heat_overlay};
-use crate::inference::{Engine, HeatMap, OwnSquares, Provider, activation_map, decode_file, occlusion_map, prepare};
+use crate::inference::{
+    self, Engine, HeatMap, Options, OwnSquares, PipelineEvent, PipelineMonitor, Provider, activation_map, decode_file,
+    occlusion_map, prepare_cell,
+};
 use crate::model::{Head, ModelCard, VettedModel};
 use crate::task::{Cancel, Progress};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Pixels a side of the image that is written.
@@ -83,7 +86,7 @@ impl Explainer {
             ),
         };
         let entry = Entry { path: request.path.clone(), named: true, error: None, square: None };
-        let prepared = prepare(&entry, card, Cells::All, &request.own)
+        let prepared = prepare_cell(&entry, card, request.cell, &request.own)
             .map_err(|_| UserError::new(format!("{shown} is no image that can be read")))?;
         if let Some(error) = prepared.error {
             return Err(UserError::new(format!("{shown}: {error}")));
@@ -91,27 +94,53 @@ impl Explainer {
         if request.digest.is_some() && prepared.digest != request.digest {
             return Err(UserError::new(format!("{shown} was changed since it was classified; classify it again")));
         }
-        let found = prepared.squares.len();
-        let at = prepared.squares.iter().position(|(number, _)| *number == request.cell).ok_or_else(|| {
-            UserError::new(match found {
-                0 => format!("{shown}: nothing in it looks like a white cell"),
-                n => format!("{shown} has no cell {}; it has {n}, counted from 1", request.cell),
-            })
-        })?;
-        let one = 3 * card.tensor.size * card.tensor.size;
-        let tensor = &prepared.tensors[at * one..][..one];
+        let Some((_, square)) = prepared.squares.first() else {
+            return Err(UserError::new(match request.cell {
+                1 => format!("{shown}: nothing in it looks like a white cell"),
+                n => format!("{shown} has no place {n}; classify --cells all gives the numbers, in the column cell"),
+            }));
+        };
+        let tensor = &prepared.tensors[..];
         let answers = engine.run(tensor.to_vec(), 1)?;
         let probabilities = answers.into_iter().next().ok_or_else(|| UserError::new("no answer"))?;
         let class = class.unwrap_or_else(|| probabilities.top().0);
-        let exact = match head {
-            Some(head) => activation_map(engine, head, tensor, class)?,
-            None => None,
+        let exact = match (head, card.output_of(class)) {
+            (Some(head), Some(output)) => activation_map(engine, head, tensor, output)?,
+            _ => None,
         };
         let map = match exact {
             Some(map) => Some(map),
             None => occlusion_map(engine, card, tensor, class, cancel, progress)?,
         };
-        Ok(map.map(|map| Explained { map, square: prepared.squares[at].1, probabilities, class }))
+        Ok(map.map(|map| Explained { map, square: *square, probabilities, class }))
+    }
+}
+
+/// The number of the one cell that classifying takes of an image.
+///
+/// # Errors
+/// When the image cannot be read or holds none, or the model cannot be run.
+pub fn evident_cell(path: &Path, model: &VettedModel, provider: Provider, cancel: &Cancel) -> Result<u32, UserError> {
+    let shown = display_path(path);
+    let entry = Entry { path: path.to_owned(), named: true, error: None, square: None };
+    let mut row = None;
+    let mut on_event = |event| {
+        if let PipelineEvent::Row(result) = event {
+            row = Some(result);
+        }
+        ControlFlow::Continue(())
+    };
+    let options = Options { provider, ..Options::default() };
+    let progress = Progress::default();
+    inference::run(&[entry], model, &options, &mut PipelineMonitor::new(cancel, &progress, &mut on_event))?;
+    match row.map(|r| (r.outcome, r.rejected.len())) {
+        Some((Outcome::Failed(why), _)) => Err(UserError::new(format!("{shown}: {}", why.reason()))),
+        Some((Outcome::Cells(cells), looked_at)) => cells.first().map(|c| c.number).ok_or_else(|| {
+            UserError::new(format!(
+                "{shown}: no white cell; places looked at: {looked_at}. --cell takes the number of one of them"
+            ))
+        }),
+        None => Err(UserError::new(format!("{shown} is no image that can be read"))),
     }
 }
 

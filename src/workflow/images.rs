@@ -6,7 +6,7 @@ use super::UserError;
 use super::laboratory::slide_of;
 use super::output::{unwritten, write_output, write_own};
 use super::sessions::{RESEARCH, look};
-use crate::domain::{CellResult, Digest, Outcome, Role, Square, role};
+use crate::domain::{CellResult, Digest, NOT_A_WHITE_CELL, Outcome, Role, Square, role};
 use crate::files::{MAX_IMAGE_BYTES, create_folder, data_file, digest_of, display_name, display_path, read_bounded};
 use crate::imaging::{self, Limits};
 use crate::inference::decode_file;
@@ -44,6 +44,9 @@ pub struct ReviewedCells {
     pub grouped_by_slide: bool,
 }
 
+/// Fewer squares labelled "not a white cell" than this are not trained on.
+const LEAST_NO_CELLS: usize = 10;
+
 fn reviewed(session: &Path) -> Result<Vec<Reviewed>, UserError> {
     let store = look(session)?;
     let labels = store.labels()?;
@@ -56,7 +59,7 @@ fn reviewed(session: &Path) -> Result<Vec<Reviewed>, UserError> {
     }
     let mut out: Vec<Reviewed> = labels
         .iter()
-        .filter(|(_, v)| v.named() && role(&v.label) == Role::Counted)
+        .filter(|(_, v)| v.named() && (role(&v.label) == Role::Counted || v.label == NOT_A_WHITE_CELL))
         .filter_map(|(key, v)| {
             let (path, all) = cells.get(&key.image)?;
             let found = all.iter().find(|c| c.number == key.cell).map(|c| c.square);
@@ -70,6 +73,11 @@ fn reviewed(session: &Path) -> Result<Vec<Reviewed>, UserError> {
             })
         })
         .collect();
+    // A handful of squares teaches nobody what is no cell; it would only be a class that is too small to be split.
+    let no_cells = out.iter().filter(|c| c.label == NOT_A_WHITE_CELL).count();
+    if no_cells < LEAST_NO_CELLS {
+        out.retain(|c| c.label != NOT_A_WHITE_CELL);
+    }
     out.sort_by(|a, b| a.path.cmp(&b.path).then(a.number.cmp(&b.number)));
     Ok(out)
 }

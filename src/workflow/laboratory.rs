@@ -9,11 +9,12 @@ use crate::files::{
     write_atomic,
 };
 use crate::imaging::Cells;
+use crate::inference::Finder;
 use crate::laboratory::{
     CaseFacts, CaseField, CaseImage, CaseInput, Counted, OnDisk, Ranges, ReferenceRange, ReportStatus, RunRecord, Sex,
     SlideReport, Snapshot, plain_text,
 };
-use crate::model::ModelCard;
+use crate::model::{ModelCard, embedded_bytes};
 use crate::report::{slide_fhir, slide_html};
 use crate::session::{CaseRecord, CellKey, KeptResult, Store, StoreError};
 use crate::task::{Cancel, Progress};
@@ -38,15 +39,20 @@ pub struct ResultProvenance {
     /// Which cells of an image.
     cells: String,
     finder: u32,
+    /// How cells are found, and the model that judged them where that is another; empty in sessions of version 0.1.
+    #[serde(default)]
+    found_by: String,
     /// Of the decoder; 0 in sessions of version 0.1.
     #[serde(default)]
     decoder: u32,
 }
 
 impl ResultProvenance {
-    /// With a model, taking these cells.
-    pub fn new(card: &ModelCard, cells: Cells) -> Self {
+    /// With a model, taking these cells, which are found in this way.
+    pub fn new(card: &ModelCard, cells: Cells, finder: Finder) -> Self {
+        let judge = (finder == Finder::Judged && !card.judges()).then(|| digest_of(embedded_bytes()).short());
         Self {
+            found_by: judge.map_or_else(|| finder.as_str().to_owned(), |j| format!("{}, {j}", finder.as_str())),
             model: card.digest.to_string(),
             name: card.name.clone(),
             classes: card.classes.names().to_vec(),

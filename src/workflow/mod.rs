@@ -3,6 +3,7 @@
 //! Everything is headless, cancellable, and tells its troubles as a [`UserError`] or as rows.
 
 mod bench;
+mod bench_finder;
 mod calibrate;
 mod classify;
 mod corrections;
@@ -36,6 +37,7 @@ mod thumbnails;
 mod train;
 
 pub use bench::{BenchReport, bench};
+pub use bench_finder::{FinderScore, bench_finder, finder_json, finder_text};
 pub use calibrate::{CalibrateOptions, Calibrated, calibrate};
 pub use classify::{ClassifyEvent, ClassifyMonitor, ClassifyRequest, ClassifySummary, classify, classify_to, watch};
 pub use corrections::{ChangedReference, Correction, Corrections, CorrectionsWriter};
@@ -46,7 +48,7 @@ pub use evaluate::{
     EvaluateError, EvaluateMonitor, EvaluateProgress, EvaluateRequest, KEPT_NEAR, can_write_into, compare,
     compare_with, evaluate, write_comparison, write_evaluation,
 };
-pub use explain::{ExplainRequest, Explained, Explainer, explain, explained_png};
+pub use explain::{ExplainRequest, Explained, Explainer, evident_cell, explain, explained_png};
 pub use export::{Export, report_bytes, results_csv, session_bytes};
 pub use heat_maps::{CellPick, heat_map_examples, pick_cells, session_report_with_heat_maps};
 pub use images::{ExportedImages, ReviewedCells, export_images, reviewed_cells};

@@ -340,7 +340,7 @@ fn self_test(copy: &VettedModel) -> Result<[Vec<f32>; 2], crate::inference::Engi
     let answer = engine.predict(self_test_tensor(&copy.card().tensor), 1)?.into_iter().next();
     let probabilities = answer.as_ref().map_or_else(Vec::new, |a| a.probabilities.values().to_vec());
     let logits = match copy.output() {
-        OutputKind::Logits(_) if copy.card().merge.is_empty() => answer.map(|a| a.output).unwrap_or_default(),
+        OutputKind::Logits(_) if !copy.card().merges() => answer.map(|a| a.output).unwrap_or_default(),
         // Without a calibration, ln p are logits of the same probabilities; with one, it is taken back.
         _ => {
             let ln: Vec<f32> = probabilities.iter().map(|p| p.max(1e-12).ln()).collect();

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$here/../..
 python=${PYTHON:-python3}
 finder=${FINDER:-$root/../shared/reference/cell_finding.py}
-model=$root/models/leukoscope-wbc5-128-starter.onnx
+model=$root/models/leukoscope-wbc5-128.onnx
 ours=${LEUKOSCOPE:-$root/target/release/leukoscope}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT

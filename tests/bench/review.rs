@@ -24,7 +24,12 @@ fn main() {
     let (slides, sessions) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let made_with = {
         let model = leukoscope::workflow::default_model().unwrap();
-        leukoscope::workflow::ResultProvenance::new(model.card(), Cells::ByScene).to_text()
+        leukoscope::workflow::ResultProvenance::new(
+            model.card(),
+            Cells::ByScene,
+            leukoscope::inference::Finder::default(),
+        )
+        .to_text()
     };
     fill(n, slides.path(), sessions.path(), &made_with);
     let ctx = egui::Context::default();
@@ -99,6 +104,7 @@ fn fill(n: usize, slides: &Path, sessions: &Path, made_with: &str) {
             accepted: true,
             ood_score: Some(0.5),
             features: vec![0.125; 64],
+            doubt: None,
         };
         let result = ImageResult {
             index: i,
@@ -108,6 +114,7 @@ fn fill(n: usize, slides: &Path, sessions: &Path, made_with: &str) {
             outcome: Outcome::Cells(vec![cell]),
             warnings: vec![],
             provider: Some("cpu".into()),
+            rejected: Vec::new(),
         };
         batch.push(KeptResult { facts: facts(&path).unwrap(), result: Arc::new(result) });
         if batch.len() == 5000 || i + 1 == n {

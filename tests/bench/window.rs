@@ -43,6 +43,7 @@ fn main() {
             accepted: true,
             ood_score: None,
             features: Vec::new(),
+            doubt: None,
         };
         let result = ImageResult {
             index: i,
@@ -52,6 +53,7 @@ fn main() {
             outcome: Outcome::Cells(vec![cell]),
             warnings: vec![],
             provider: None,
+            rejected: Vec::new(),
         };
         window.on_event(Event::Classify(generation, ClassifyEvent::Row(std::sync::Arc::new(result))), 0.0);
     }

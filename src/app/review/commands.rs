@@ -1,7 +1,7 @@
 //! The commands of the Review page: what each does, whether it makes sense now, and why not. No egui, no disk, no thread, no clock.
 
 use super::case::RangeDraft;
-use super::edits::{apply_edit, confirm};
+use super::edits::{apply_edit, confirm, take_back};
 use super::message::{Effect, Input, ReviewedFor};
 use super::state::{Dialog, Filter, GalleryState, State};
 use super::update::{input, keep_drafts, reopen, set_label};
@@ -137,6 +137,14 @@ fn view_command(state: &mut State, command: Command) -> Vec<Effect> {
         }
         Command::ToggleHeat => state.heat.shown = !state.heat.shown,
         Command::DrawSquares => state.drawing = !state.drawing,
+        Command::ToggleRejected => state.show_rejected = !state.show_rejected,
+        Command::TakeBack => {
+            if let Some((tile, place)) =
+                state.rejected_here().and_then(|(image, all)| Some((image, all.first()?.clone())))
+            {
+                return take_back(state, CellId { image: tile, number: place.number }, place.square);
+            }
+        }
         Command::LargerTiles => state.tile_size = (state.tile_size * 1.25).min(320.0),
         Command::SmallerTiles => state.tile_size = (state.tile_size / 1.25).max(64.0),
         Command::Sort(s) => {
@@ -184,6 +192,11 @@ pub fn enabled(state: &State, command: Command, open: bool) -> bool {
         Command::ToggleMap => open && !state.tiles.is_empty(),
         Command::ToggleHeat => open && state.selected.is_some(),
         Command::DrawSquares => state.model.looks_at_squares() && open && state.selected.is_some(),
+        Command::ToggleRejected => open && !state.tiles.is_empty(),
+        Command::TakeBack => {
+            let any = state.rejected_here().is_some_and(|(_, places)| !places.is_empty());
+            open && any && state.label_obstacle().is_none()
+        }
         Command::SignOff => open && state.label_obstacle().is_none() && !state.images.is_empty() && state.job.is_none(),
         Command::Amend => state.case.record.locked() && state.labels.open && state.labels.read_only.is_none(),
         Command::Classify => !state.opened.is_empty() && state.job.is_none(),
@@ -208,6 +221,7 @@ pub fn checked(state: &State, command: Command) -> Option<bool> {
         Command::ToggleCells => Some(state.all_cells),
         Command::ToggleDifferential => Some(state.case.shown),
         Command::DrawSquares => Some(state.drawing),
+        Command::ToggleRejected => Some(state.show_rejected),
         Command::ToggleMap => Some(state.map.shown),
         Command::ToggleHeat => Some(state.heat.shown),
         Command::WatchFolder => Some(state.watching),

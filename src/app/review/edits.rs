@@ -87,6 +87,15 @@ pub(in crate::app) fn add_square(state: &mut State, image: ImageId, square: Squa
     square_edit(state, key, None, after, EditAction::AddSquare)
 }
 
+/// Makes a place that was rejected a cell of its image, which nobody judges any more.
+pub(in crate::app) fn take_back(state: &mut State, place: CellId, square: Square) -> Vec<Effect> {
+    let Some(digest) = state.images.get(place.image).and_then(|i| i.digest) else { return Vec::new() };
+    let key = CellKey { image: digest, cell: place.number };
+    let before = state.labels.verdicts.get(&key).cloned();
+    let after = Verdict { square: Some(square), ..before.clone().unwrap_or_default() };
+    square_edit(state, key, before, after, EditAction::AddSquare)
+}
+
 fn square_edit(
     state: &mut State,
     key: CellKey,

@@ -6,7 +6,7 @@ use super::state::{Dialog, Job, JobStep, State};
 use super::update::{open, reopen};
 use crate::app::language::{tr, whole};
 use crate::app::shell::{self, LOG_LINES};
-use crate::domain::{ADDED, CellId, History, ImageResult, Outcome};
+use crate::domain::{CellId, History, ImageResult, Outcome};
 use crate::files::{display_name, display_path};
 use crate::laboratory::Snapshot;
 use crate::session::CaseChange;
@@ -158,8 +158,8 @@ fn again(state: &mut State, asked: u64, result: Arc<ImageResult>) {
     state.unkept |= state.case.record.locked();
     let image = state.add(result);
     state.rebuild();
-    // A cell that was drawn just now is the one that is looked at.
-    if let Some(new) = now.into_iter().find(|n| *n >= ADDED && !before.contains(n)) {
+    // A cell that was drawn or taken back just now is the one that is looked at.
+    if let Some(new) = now.into_iter().find(|n| !before.contains(n) && state.is_own(image, *n)) {
         state.selected = Some(CellId { image, number: new });
     }
 }
@@ -174,6 +174,7 @@ fn finished(state: &mut State, shell: &mut shell::State, skipped: usize, stopped
     state.unfinished = (stopped && left > 0).then(|| (state.images.len(), state.images.len() + left));
     (state.job, state.watching) = (None, false);
     state.skipped = skipped;
+    state.unusual = state.look_at_folder();
     let d = state.slides.counts(None);
     let images = if d.images == 1 { tr!("1 image") } else { tr!("%{n} images", n = whole(d.images)) };
     let mut text = tr!("%{n} cells in %{images}", n = whole(d.squares().all), images = images);
@@ -328,6 +329,7 @@ mod tests {
             outcome,
             warnings: vec![],
             provider: None,
+            rejected: Vec::new(),
         })
     }
 
@@ -342,6 +344,7 @@ mod tests {
                     accepted: true,
                     ood_score: None,
                     features: Vec::new(),
+                    doubt: None,
                 })
                 .collect(),
         )

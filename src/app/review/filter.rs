@@ -12,7 +12,7 @@ use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button, label_key};
 use crate::domain::UNIDENTIFIED;
 use crate::files::{display_name, display_path};
-use crate::laboratory::DifferentialRow;
+use crate::laboratory::{DifferentialRow, Unusual};
 use egui::{RichText, Role, Sense, Ui, WidgetInfo};
 use egui_plot::{Bar, BarChart, Plot};
 use strum::IntoEnumIterator as _;
@@ -169,6 +169,38 @@ pub(super) fn hint(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<In
         command_button(ui, cx, asked, Command::TrainOnReviewed);
         if ui.button(tr!("Not Now")).clicked() {
             asked.input(Input::PutHintAway);
+        }
+    });
+}
+
+/// What is unusual about the folder, and a way to look at it.
+pub(super) fn unusual(ui: &mut Ui, state: &State, asked: &mut Asked<Input>) {
+    let Some(unusual) = state.unusual else { return };
+    let (text, filter) = match unusual {
+        Unusual::NoCells { n, of } => (
+            tr!(
+                "In %{n} of %{of} images no white cell was found. The colours or the magnification may be new to the program.",
+                n = whole(n),
+                of = whole(of)
+            ),
+            Filter { kind: Kind::NoCell, ..Filter::default() },
+        ),
+        Unusual::Sizes { from, to } => (
+            tr!(
+                "Cells were found of very different sizes (%{from} to %{to} pixels). The colours or the magnification may be new to the program.",
+                from = format!("{from:.0}"),
+                to = format!("{to:.0}")
+            ),
+            Filter::default(),
+        ),
+    };
+    ui.horizontal_wrapped(|ui| {
+        ui.label(text);
+        if ui.button(tr!("Look at Them")).clicked() {
+            asked.input(Input::LookAt(filter));
+        }
+        if ui.button(tr!("Not Now")).clicked() {
+            asked.input(Input::PutUnusualAway);
         }
     });
 }

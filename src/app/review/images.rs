@@ -138,6 +138,7 @@ mod tests {
             outcome: Outcome::Cells(Vec::new()),
             warnings: Vec::new(),
             provider: None,
+            rejected: Vec::new(),
         })
     }
 

@@ -70,7 +70,14 @@ pub(super) fn pane(
             }
             (Outcome::Cells(_), Some(cell)) => bars(ui, state, cell),
             _ => {
-                ui.label(tr!("Nothing in this image looks like the nucleus of a white cell."));
+                ui.label(match image.rejected.len() {
+                    0 => tr!("Nothing in this image looks like the nucleus of a white cell."),
+                    1 => tr!("1 place was looked at: it is no white cell."),
+                    n => tr!("%{n} places were looked at: none is a white cell.", n = n),
+                });
+                if !image.rejected.is_empty() {
+                    command_button(ui, cx, asked, Command::TakeBack);
+                }
             }
         }
         for w in &image.warnings {
@@ -134,6 +141,11 @@ fn image_pane(
         let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
         painter.image(texture, placed.rect(cell.square), whole, theme::untinted());
     }
+    if state.show_rejected || cells.is_empty() {
+        for place in &image.rejected {
+            paint_rejected(&painter, placed.rect(place.square));
+        }
+    }
     for cell in cells {
         let dragged = memory.drag.filter(|d| d.cell == Some(cell.number)).map(|d| d.square);
         let square = placed.rect(dragged.unwrap_or(cell.square));
@@ -151,6 +163,13 @@ fn image_pane(
         && let Some(cell) = cells.iter().find(|c| placed.rect(c.square).contains(pointer))
     {
         asked.input(Input::Select(CellId { image: tile.image, number: cell.number }));
+    } else if response.clicked()
+        && (state.show_rejected || cells.is_empty())
+        && state.label_obstacle().is_none()
+        && let Some(pointer) = response.interact_pointer_pos()
+        && let Some(place) = image.rejected.iter().find(|p| placed.rect(p.square).contains(pointer))
+    {
+        asked.input(Input::TakeBack(CellId { image: tile.image, number: place.number }, place.square));
     }
 }
 
@@ -223,6 +242,15 @@ fn paint_pixels(
 }
 
 /// A cell's square, with its label where there is room for it.
+/// A place that shows no white cell: dashed, and without a word.
+fn paint_rejected(painter: &egui::Painter, square: Rect) {
+    let corners =
+        [square.left_top(), square.right_top(), square.right_bottom(), square.left_bottom(), square.left_top()];
+    for stroke in [Stroke::new(3.0, theme::overlay()), Stroke::new(1.4, theme::on_overlay())] {
+        painter.extend(egui::Shape::dashed_line(&corners, stroke, 6.0, 4.0));
+    }
+}
+
 fn paint_square(painter: &egui::Painter, pane: Rect, square: Rect, label: &str, chosen: bool) {
     // On an image, whose ground is bright.
     let colour = theme::label_colour(label, true);

@@ -8,7 +8,7 @@ use crate::app::jobs::{EventSender, JobContext, Notice};
 use crate::app::language::tr;
 use crate::domain::CellId;
 use crate::imaging::Cells;
-use crate::inference::{CellFeatures, OwnSquares};
+use crate::inference::{CellFeatures, Finder, OwnSquares};
 use crate::laboratory::{Ranges, ReferenceRange, RunEnd, SlideReport};
 use crate::model::VettedModel;
 use crate::task::{Cancel, Generation, Monitor, Progress};
@@ -124,7 +124,7 @@ impl Jobs {
         let cancel = self.cancel.renew();
         let commands = self.session.as_ref().map(SessionWriter::commands);
         self.events.spawn("classify-job", move |events| {
-            let made_with = workflow::ResultProvenance::new(model.card(), request.cells).to_text();
+            let made_with = workflow::ResultProvenance::new(model.card(), request.cells, request.finder).to_text();
             let mut batch = ResultBatch::new(commands, generation, made_with);
             events.send(Event::Run(generation, batch.begin(request.known.is_empty())));
             let mut on_event = |event| {
@@ -160,7 +160,7 @@ impl Jobs {
         let newest = self.newest.clone();
         newest.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), asked);
         self.events.spawn("classify-again", move |events| {
-            let made_with = workflow::ResultProvenance::new(model.card(), request.cells).to_text();
+            let made_with = workflow::ResultProvenance::new(model.card(), request.cells, request.finder).to_text();
             let mut batch = ResultBatch::new(commands, generation, made_with);
             let (cancel, progress) = (Cancel::new(), Progress::default());
             let mut on_event = |told| {
@@ -255,7 +255,7 @@ impl Jobs {
         }
         match place {
             Ok(place) => {
-                let made_with = workflow::ResultProvenance::new(cx.model.card(), cells).to_text();
+                let made_with = workflow::ResultProvenance::new(cx.model.card(), cells, Finder::default()).to_text();
                 self.tell_session(SessionCommand::Open { generation, place, folders: paths, made_with });
             }
             Err(e) => {

@@ -37,6 +37,12 @@ pub enum Input {
     /// Moved or sized the square of a cell.
     MoveSquare(CellId, Square),
     AddSquare(ImageId, Square),
+    /// Took a rejected place back: it is a cell.
+    TakeBack(CellId, Square),
+    /// Looks at what is shown by this filter, with the places that were rejected.
+    LookAt(Filter),
+    /// Does not want to hear any more what is unusual about the folder.
+    PutUnusualAway,
     /// Said what the cells chosen together, else this one, else the chosen one are, in any spelling.
     SetLabel(Option<CellId>, String),
     /// Confirmed all cells that are chosen together, having been asked.

@@ -45,6 +45,7 @@ pub(crate) fn page(
         .show(ui, |ui| inspector::pane(ui, cx, state, memory, textures, asked));
     CentralPanel::default().show(ui, |ui| {
         filter::bar(ui, cx, state, asked);
+        filter::unusual(ui, state, asked);
         filter::hint(ui, cx, state, asked);
         ui.separator();
         if state.map.shown {

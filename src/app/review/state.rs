@@ -10,10 +10,11 @@ use crate::app::choice::GallerySort;
 use crate::app::language::{decimal, tr, whole};
 use crate::app::shell::JobStatus;
 use crate::app::widgets::duration;
-use crate::domain::{CellId, CellResult, ImageId, ImageResult, Outcome, SlideId, Status, one_spelling};
+use crate::domain::{CellId, CellResult, ImageId, ImageResult, Outcome, RejectedPlace, SlideId, Status, one_spelling};
 use crate::files::FileFacts;
 use crate::imaging::Cells;
 use crate::inference::EngineReport;
+use crate::laboratory::{FolderLook, Unusual};
 use crate::model::ModelCard;
 use crate::session::{CellKey, Edit, KeptResult};
 use crate::task::{Generation, seconds_left};
@@ -210,6 +211,10 @@ pub struct State {
     pub heat: HeatView,
     /// Squares can be drawn, moved and sized.
     pub drawing: bool,
+    /// Places that show no white cell are drawn on the image.
+    pub show_rejected: bool,
+    /// What is unusual about what is open, until it is put away.
+    pub unusual: Option<Unusual>,
     /// Corrections after which the hint to adapt the model was put away.
     pub hint_seen: usize,
     /// The cursor should go into the filter.
@@ -262,6 +267,8 @@ impl State {
             case: CaseView::default(),
             heat: HeatView::default(),
             drawing: false,
+            show_rejected: false,
+            unusual: None,
             hint_seen: 0,
             focus_filter: false,
             fit: true,
@@ -432,6 +439,25 @@ impl State {
             ),
         };
         Some(JobStatus { text, share, stopping: job.stopping })
+    }
+
+    /// Whether a person drew, moved or took back the square of a cell.
+    pub fn is_own(&self, image: ImageId, number: u32) -> bool {
+        let key = self.images.get(image).and_then(|i| i.digest).map(|image| CellKey { image, cell: number });
+        key.and_then(|key| self.labels.verdicts.get(&key)).is_some_and(|v| v.square.is_some())
+    }
+
+    /// What is unusual about what is open.
+    pub fn look_at_folder(&self) -> Option<Unusual> {
+        let mut look = FolderLook::default();
+        self.images.iter().for_each(|(_, result)| look.add(result));
+        look.unusual()
+    }
+
+    /// The image that is looked at, and its places that show no white cell, least doubtful first.
+    pub fn rejected_here(&self) -> Option<(ImageId, &[RejectedPlace])> {
+        let image = self.selected?.image;
+        Some((image, &self.images.get(image)?.rejected))
     }
 
     /// Which cells the pipeline should take.

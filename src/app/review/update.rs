@@ -1,7 +1,7 @@
 //! How the Review page answers the user: inputs in, effects out. No egui, no disk, no thread, no clock.
 
 use super::case::{Draft, RangeDraft, Signing, is_reason};
-use super::edits::{add_square, confirm, label_tiles, move_square};
+use super::edits::{add_square, confirm, label_tiles, move_square, take_back};
 use super::labels::LabelView;
 use super::map_state::MapView;
 use super::message::{Effect, Input};
@@ -31,6 +31,8 @@ pub fn input(state: &mut State, shell: &mut shell::State, input: Input, now: f64
         Input::Drop(..) | Input::SetLabel(..) | Input::AcceptAll => return label_input(state, shell, input, now),
         Input::MoveSquare(tile, square) => return move_square(state, tile, square),
         Input::AddSquare(image, square) => return add_square(state, image, square),
+        Input::TakeBack(place, square) => return take_back(state, place, square),
+        Input::PutUnusualAway => state.unusual = None,
         Input::Leave => return keep_drafts(state, shell, now),
         Input::MakeMap => return state.ask_map(),
         Input::StopMap => return vec![Effect::StopMap],
@@ -42,6 +44,10 @@ pub fn input(state: &mut State, shell: &mut shell::State, input: Input, now: f64
         Input::HeatOpacity(share) => state.heat.opacity = share,
         Input::PutHintAway => state.hint_seen = state.labels.corrections,
         Input::Filter(filter) => (state.filter, state.gallery) = (filter, GalleryState::Stale),
+        Input::LookAt(filter) => {
+            (state.filter, state.gallery) = (filter, GalleryState::Stale);
+            state.show_rejected = true;
+        }
         Input::Watch(path) => return vec![Effect::OpenIfThere(vec![path], true)],
         Input::Open(paths) if paths.is_empty() => {}
         Input::Open(paths) => return vec![Effect::OpenIfThere(paths, false)],
@@ -216,6 +222,7 @@ pub fn reopen(state: &mut State, shell: &mut shell::State, fresh: bool, now: f64
     state.similar_to = None;
     (state.heat.map, state.heat.asked, state.heat.failed) = (None, None, None);
     state.skipped = 0;
+    state.unusual = None;
     state.engine = None;
     state.job = Some(Job {
         generation: state.generation,

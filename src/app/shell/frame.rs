@@ -4,7 +4,7 @@ use super::state::State;
 use super::update::Input;
 use crate::app::choice::{GallerySort, Page, ThemeChoice};
 use crate::app::command::Command;
-use crate::app::language::{Language, look_up, tr};
+use crate::app::language::{Language, look_up, tr, whole};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, label_key};
 use crate::domain::UNIDENTIFIED;
@@ -99,7 +99,7 @@ fn edit_menu(ui: &mut Ui, cx: &Cx<'_>, offered: &[&str], asked: &mut Asked<Input
             entry(ui, cx, asked, Command::OtherLabel);
         });
     });
-    for command in [Command::Accept, Command::NoWhiteCell, Command::DrawSquares] {
+    for command in [Command::Accept, Command::NoWhiteCell, Command::TakeBack, Command::DrawSquares] {
         entry(ui, cx, asked, command);
     }
     ui.separator();
@@ -152,6 +152,7 @@ fn view_menu(ui: &mut Ui, cx: &Cx<'_>, asked: &mut Asked<Input>) {
         }
     });
     entry(ui, cx, asked, Command::FitImage);
+    entry(ui, cx, asked, Command::ToggleRejected);
     ui.menu_button(tr!("Theme"), |ui| {
         for t in ThemeChoice::iter() {
             entry_as(ui, cx, asked, Command::Theme(t), &tr!(t.text()));
@@ -215,6 +216,8 @@ pub(crate) struct Status<'a> {
     pub(crate) engine: Option<&'a EngineReport>,
     /// Whether labels are on the disk, and a sentence about it.
     pub(crate) saved: (String, String),
+    /// Images in which no white cell was found.
+    pub(crate) no_cell: usize,
     pub(crate) job: Option<JobStatus>,
     /// Training goes on whatever page is shown: a word about it.
     pub(crate) training: Option<String>,
@@ -231,6 +234,16 @@ pub(crate) fn status_bar(ui: &mut Ui, cx: &Cx<'_>, status: &Status<'_>, asked: &
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.weak(&status.saved.0).on_hover_text(&status.saved.1);
                 ui.separator();
+                if status.no_cell > 0 {
+                    let text = match status.no_cell {
+                        1 => tr!("1 image without a cell"),
+                        n => tr!("%{n} images without a cell", n = whole(n)),
+                    };
+                    if ui.link(text).on_hover_text(tr!("Show the images in which no white cell was found")).clicked() {
+                        asked.input(Input::ShowNoCell);
+                    }
+                    ui.separator();
+                }
                 if let Some(training) = &status.training {
                     if ui.link(training).on_hover_text(tr!("Go to Train")).clicked() {
                         asked.command(Command::Go(Page::Train));

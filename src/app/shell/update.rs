@@ -25,6 +25,8 @@ pub enum Input {
     Watch(PathBuf),
     /// Chose a label in the menu: for the Review page.
     SetLabel(String),
+    /// Shows the images in which no white cell was found.
+    ShowNoCell,
 }
 
 /// Something that happened outside.
@@ -87,7 +89,7 @@ pub fn input(state: &mut State, input: Input, now: f64) {
             }
         }
         Input::ResetKeys => state.keys = Keymap::default(),
-        Input::Open(_) | Input::Watch(_) | Input::SetLabel(_) => {}
+        Input::Open(_) | Input::Watch(_) | Input::SetLabel(_) | Input::ShowNoCell => {}
     }
 }
 

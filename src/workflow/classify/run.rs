@@ -4,8 +4,9 @@ use crate::domain::{Differential, ImageResult, Status};
 use crate::files::{self, Entry, FileFacts, Listing, walk};
 use crate::imaging::Cells;
 use crate::inference::{
-    self, CellFeatures, EngineReport, Options, OwnSquares, PipelineEvent, PipelineMonitor, Provider,
+    self, CellFeatures, EngineReport, Finder, Options, OwnSquares, PipelineEvent, PipelineMonitor, Provider,
 };
+use crate::laboratory::{FolderLook, Unusual};
 use crate::model::VettedModel;
 use crate::task::Monitor;
 use crate::workflow::UserError;
@@ -21,6 +22,8 @@ pub struct ClassifyRequest {
     pub provider: Provider,
     /// Which cells of an image.
     pub cells: Cells,
+    /// How they are found.
+    pub finder: Finder,
     /// Cells per run at most.
     pub batch: Option<usize>,
     /// Part `.0` (from 1) of `.1`.
@@ -61,6 +64,8 @@ pub enum ClassifyEvent {
 pub struct ClassifySummary {
     /// Counts by class and of what could not be counted.
     pub differential: Differential,
+    /// What is known of the images together.
+    pub look: FolderLook,
     /// Files found in folders that are no images.
     pub skipped: usize,
     /// Whether it was stopped early.
@@ -139,12 +144,13 @@ pub(super) fn round(
     let options = Options {
         provider: request.provider,
         cells: request.cells,
+        finder: request.finder,
         batch: request.batch,
         features: request.features,
         own: request.own.clone(),
         ..Options::default()
     };
-    let mut differential = Differential::default();
+    let (mut differential, mut look) = (Differential::default(), FolderLook::default());
     let mut refused = None;
     let mut on_event = |event| {
         let told = match keep(event) {
@@ -153,6 +159,7 @@ pub(super) fn round(
             Some(PipelineEvent::Switched(report)) => ClassifyEvent::Switched(report),
             Some(PipelineEvent::Row(row)) => {
                 differential.add(&row, &model.card().classes);
+                look.add(&row);
                 ClassifyEvent::Row(Arc::new(row))
             }
         };
@@ -176,6 +183,7 @@ pub(super) fn round(
     let summary = ended?;
     Ok(ClassifySummary {
         differential,
+        look,
         skipped: summary.skipped,
         cancelled: summary.cancelled,
         engine: summary.engine,
@@ -187,7 +195,8 @@ impl ClassifySummary {
     /// Together with what came after it.
     pub(super) fn and(mut self, after: Self) -> Self {
         self.differential.merge(&after.differential);
-        Self { differential: self.differential, skipped: self.skipped + after.skipped, ..after }
+        self.look.merge(&after.look);
+        Self { differential: self.differential, look: self.look, skipped: self.skipped + after.skipped, ..after }
     }
 
     /// Whether nothing at all could be classified or looked at.
@@ -215,6 +224,14 @@ impl ClassifySummary {
         add(d.no_cell, "without a white cell");
         add(d.failed, "failed");
         add(self.skipped, "other files skipped");
-        line
+        match self.look.unusual() {
+            None => line,
+            Some(Unusual::NoCells { n, of }) => format!(
+                "{line}\nin {n} of {of} images no white cell was found: the colours or the magnification may be new to the program; look at them"
+            ),
+            Some(Unusual::Sizes { from, to }) => format!(
+                "{line}\ncells were found of very different sizes ({from:.0} to {to:.0} pixels): the colours or the magnification may be new to the program; look at them"
+            ),
+        }
     }
 }

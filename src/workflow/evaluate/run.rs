@@ -3,13 +3,15 @@
 use super::overlap::{copies_together, mark_overlap};
 use super::request::{EvaluateError, EvaluateRequest, mapped, match_labels};
 use crate::dataset::{Item, Similarity, cell_digest, group, scan};
-use crate::domain::{Failure, ImageResult, Outcome, Probabilities};
+use crate::domain::{
+    CellResult, Failure, ImageResult, NOT_A_WHITE_CELL, Outcome, Probabilities, canonical_label, same_label,
+};
 use crate::evaluation::{Compared, Evaluated, EvaluatedCell, TrainOverlap, Unscored};
 use crate::files::{Entry, display_path};
 use crate::imaging::Cells;
 use crate::inference::{self, CellFeatures, EngineReport, Options, PipelineError, PipelineEvent, PipelineMonitor};
 use crate::metrics::{Evaluation, Sample};
-use crate::model::VettedModel;
+use crate::model::{ModelCard, VettedModel};
 use crate::task::Monitor;
 use crate::workflow::corrections::Corrections;
 use crate::workflow::train::digest_of_lines;
@@ -106,10 +108,15 @@ struct Answers {
 }
 
 impl Answers {
-    /// Takes the answer to a labelled image of class `reference`.
-    fn take(&mut self, row: ImageResult, item: &Item, reference: usize) -> ControlFlow<()> {
+    /// Takes the answer to a labelled image of class `reference`. `judged` is the model where "not a white cell" is a label among the
+    /// others: an image in which it finds no cell is an answer then.
+    fn take(&mut self, row: ImageResult, item: &Item, reference: usize, judged: Option<&ModelCard>) -> ControlFlow<()> {
         let path = display_path(&row.path);
         let given = item.square;
+        let row = match judged {
+            Some(card) => over_outputs(row, card),
+            None => row,
+        };
         let mut unscored = |file_digest, path, error| {
             self.unscored.push(Unscored { path, file_digest, given, reference, error });
         };
@@ -143,12 +150,38 @@ impl Answers {
     }
 }
 
+/// An answer with "not a white cell" among the classes. Where no place passed, the least doubted one is the answer: which class it would
+/// be was not asked, so its classes share what is left.
+fn over_outputs(mut row: ImageResult, card: &ModelCard) -> ImageResult {
+    let Outcome::Cells(cells) = &mut row.outcome else { return row };
+    if let (true, Some(place)) = (cells.is_empty(), row.rejected.first()) {
+        let n = card.classes.len();
+        let even = Probabilities::from_logits(&vec![0.0; n]);
+        cells.extend(even.map(|probabilities| CellResult {
+            number: place.number,
+            square: place.square,
+            probabilities,
+            accepted: true,
+            ood_score: None,
+            features: Vec::new(),
+            doubt: Some(place.doubt),
+        }));
+    }
+    for cell in cells {
+        if let Some(all) = card.over_outputs(&cell.probabilities, cell.doubt) {
+            cell.probabilities = all;
+        }
+    }
+    row
+}
+
 /// Classifies labelled images; `classes` are their references. `None` when cancelled.
 fn classify_labelled(
     items: &[Item],
     classes: &[usize],
     model: &VettedModel,
     options: &Options,
+    judged: bool,
     monitor: &mut EvaluateMonitor<'_>,
 ) -> Result<Option<Answers>, UserError> {
     // A listed file that turns out to be no image failed: somebody labelled it.
@@ -164,7 +197,7 @@ fn classify_labelled(
         }
         PipelineEvent::Row(row) => {
             let at = row.index;
-            answers.take(row, &items[at], classes[at])
+            answers.take(row, &items[at], classes[at], judged.then(|| model.card().as_ref()))
         }
     };
     let mut own = PipelineMonitor::new(monitor.cancel, monitor.progress, &mut on_event);
@@ -208,7 +241,9 @@ pub(in crate::workflow) fn answer(
     if monitor.is_cancelled() {
         return Ok(None);
     }
-    let labels = model.card().classes.labels().to_vec();
+    // "Not a white cell" is a class where the dataset has it and the model says it; else a model is judged by its classes alone.
+    let judged = model.card().says_not_a_cell() && scanned.labels.iter().any(|l| is_no_cell(l, request));
+    let labels = if judged { model.card().output_labels() } else { model.card().classes.labels() }.to_vec();
     let matched = match_labels(request, &scanned, &labels)?;
     let mut notes = scanned.notes;
     let (items, classes): (Vec<Item>, Vec<usize>) =
@@ -219,7 +254,7 @@ pub(in crate::workflow) fn answer(
     let groups = group(&items, request.grouping, Similarity::default());
     monitor.event(EvaluateProgress::Phase(Phase::Classifying));
     let options = Options { provider: request.provider, cells: Cells::One, features, ..Options::default() };
-    let Some(answers) = classify_labelled(&items, &classes, model, &options, monitor)? else { return Ok(None) };
+    let Some(answers) = classify_labelled(&items, &classes, model, &options, judged, monitor)? else { return Ok(None) };
     let rows: Vec<usize> = answers.answered.iter().map(|a| a.row).collect();
     let references: Vec<usize> = rows.iter().map(|&r| classes[r]).collect();
     let unlabelled = labels.iter().enumerate().filter(|(c, _)| !references.contains(c));
@@ -271,6 +306,12 @@ pub(in crate::workflow) fn answer(
         take_corrections(&mut evaluated);
     }
     Ok(Some((evaluated, kept_features.concat())))
+}
+
+/// Whether a label of the dataset, or what it is said to be, is "not a white cell".
+fn is_no_cell(label: &str, request: &EvaluateRequest) -> bool {
+    let said = request.map.iter().find(|(from, _)| same_label(from, label)).map_or(label, |(_, to)| to);
+    canonical_label(said) == NOT_A_WHITE_CELL && !request.leave_out.iter().any(|l| same_label(l, label))
 }
 
 /// Takes references as this user corrected them; that some were, or that it is not known, is a note.

@@ -83,7 +83,7 @@ pub fn load_initial_model(
     let record = card.as_ref().map_or_else(|| Some(TrainingRecord::default()), |c| c.trained_on.clone());
     let (mut spec, mut preprocessing, labels, name, licence) = match card {
         Some(card) => {
-            let labels = (read.network.classes == card.classes.len()).then(|| card.classes.clone());
+            let labels = ClassSet::new(card.output_labels().to_vec()).ok().filter(|l| l.len() == read.network.classes);
             (card.tensor.clone(), card.preprocessing.clone(), labels, card.name.clone(), card.licence.clone())
         }
         None => {

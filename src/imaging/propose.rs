@@ -1,0 +1,140 @@
+//! Further places where a white cell may be, for images in which the first look found none that is one: by two more criteria, with
+//! touching nuclei taken apart, each of a plausible size. Whether a place is a cell is not decided here.
+
+use super::find::{Criterion, Finding, FoundCell, Search};
+
+/// Further places in one image at most.
+const MOST: usize = 64;
+/// Things stained less than this share of the most evident nucleus are not looked at without need.
+const NEAR_STRENGTH: f64 = 0.5;
+/// Things smaller than this share of the largest nucleus are not looked at without need.
+const NEAR_AREA: f64 = 0.12;
+/// Places whose centres are nearer than this share of a nucleus' measure, and whose sizes are nearer than [`SAME_SIZE`], are one.
+const SAME_PLACE: f64 = 0.39;
+/// See [`SAME_PLACE`].
+const SAME_SIZE: f64 = 1.25;
+/// Two nuclei whose centres are nearer than this many diameters of the smaller one are one.
+const ONE_NUCLEUS: f64 = 0.5;
+/// Diameters of a nucleus in diameters of a red cell of the same image.
+const NUCLEUS: (f64, f64) = (0.5, 3.2);
+/// Fewer red cells than this are no yardstick.
+const LEAST_RED_CELLS: usize = 5;
+
+/// Places by the criterion of the first look that it left out: weaker and smaller things, and the pieces of what may be several nuclei
+/// that touch. Cheap: nothing is computed again.
+pub(super) fn near(first: &Finding) -> Vec<FoundCell> {
+    let strongest = first.cells.first().map_or(0.0, |c| c.strength);
+    let largest = first.field_cells().map(|c| c.area).fold(0.0, f64::max);
+    let like = |c: &&FoundCell| c.strength >= NEAR_STRENGTH * strongest && c.area >= NEAR_AREA * largest;
+    let mut out: Vec<FoundCell> = Vec::new();
+    for cell in first.cells.iter().chain(&first.pieces).filter(like).take(MOST) {
+        if !first.field_cells().chain(&out).any(|c| same(c, cell)) {
+            out.push(cell.clone());
+        }
+    }
+    out
+}
+
+/// Which place of the first look the dye that red cells lack shows, too, as its most evident one: the usual colour is right here.
+pub(super) fn seconded(first: &Finding, by_dye: &Finding) -> Option<usize> {
+    let top = by_dye.cells.first()?;
+    let on = |c: &FoundCell| (c.x - top.x).hypot(c.y - top.y) < ONE_NUCLEUS * c.measure().min(top.measure());
+    first.field_cells().position(on)
+}
+
+/// Places that the looks before did not propose, by two more criteria in turn, most evident first. `near` are those of [`near`].
+pub(super) fn further(search: &Search, first: &Finding, near: &[FoundCell]) -> Vec<FoundCell> {
+    let by_dye = search.find(Criterion::Dye);
+    let absorbance = search.find(Criterion::Absorbance);
+    let yardstick = red_cell_diameter(&absorbance);
+    let lists: [&[FoundCell]; 4] = [&by_dye.cells, &first.cells, &absorbance.cells, &by_dye.pieces];
+    let longest = lists.iter().map(|l| l.len()).max().unwrap_or(0);
+    let mut out: Vec<FoundCell> = Vec::new();
+    for cell in (0..longest).flat_map(|rank| lists.iter().filter_map(move |list| list.get(rank))) {
+        if out.len() == MOST {
+            break;
+        }
+        let there = first.field_cells().chain(near).chain(&out).any(|c| same(c, cell));
+        if !there && plausible(cell, yardstick, search.size) {
+            out.push(cell.clone());
+        }
+    }
+    out
+}
+
+/// Whether two places are one.
+fn same(a: &FoundCell, b: &FoundCell) -> bool {
+    let (m, n) = (a.measure(), b.measure());
+    let near = SAME_PLACE * m.max(n);
+    (a.x - b.x).abs() < near && (a.y - b.y).abs() < near && m.max(n) < SAME_SIZE * m.min(n)
+}
+
+/// Whether a place has the size of a nucleus: as the red cells have it, and no larger than a field. A crop of one cell has no red cells
+/// to say, and its square may be larger than it.
+fn plausible(cell: &FoundCell, red_cell: Option<f64>, (width, height): (f64, f64)) -> bool {
+    let size = cell.measure();
+    match red_cell {
+        Some(red) => size > NUCLEUS.0 * red && size < NUCLEUS.1 * red,
+        None => size < 0.9 * width.max(height),
+    }
+}
+
+/// Diameter of the image's red cells, pixels: the middle one of the round things of a size that absorb light; `None` where there are too
+/// few.
+fn red_cell_diameter(absorbance: &Finding) -> Option<f64> {
+    let mut round: Vec<f64> =
+        absorbance.cells.iter().filter(|c| c.extent < 1.25 * c.diameter).map(|c| c.diameter).collect();
+    if round.len() < LEAST_RED_CELLS {
+        return None;
+    }
+    round.sort_by(f64::total_cmp);
+    let middle = round[round.len() / 2];
+    let alike = round.iter().filter(|d| **d > 0.75 * middle && **d < 1.33 * middle).count();
+    (2 * alike > round.len() && alike >= LEAST_RED_CELLS).then_some(middle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::RgbImage;
+
+    /// Red cells in a grid under a green filter, and nuclei of `radius` pixels.
+    fn field(nuclei: &[(f64, f64)], radius: f64) -> RgbImage {
+        RgbImage::from_fn(400, 300, |x, y| {
+            let (fx, fy) = (f64::from(x), f64::from(y));
+            let red = (fx % 48.0 - 24.0).hypot(fy % 48.0 - 24.0) < 13.0;
+            let nucleus = nuclei.iter().any(|c| (fx - c.0).hypot(fy - c.1) < radius);
+            image::Rgb(match (nucleus, red) {
+                (true, _) => [95, 95, 157],
+                (_, true) => [128, 94, 110],
+                _ => [138, 154, 127],
+            })
+        })
+    }
+
+    #[test]
+    fn a_nucleus_that_is_not_the_most_magenta_thing_is_among_the_places() {
+        let search = Search::new(&field(&[(210.0, 140.0)], 24.0), 95.0).expect("large enough");
+        let first = search.find(Criterion::Nuclear);
+        let on = |c: &FoundCell| (c.x - 210.0).hypot(c.y - 140.0) < 6.0 && (c.diameter - 48.0).abs() < 8.0;
+        let by_dye = search.find(Criterion::Dye);
+        let found = further(&search, &first, &near(&first));
+        let at = |c: &FoundCell| (c.x - 210.0).hypot(c.y - 140.0) < 14.0;
+        assert!(at(&by_dye.cells[0]), "{:?}", by_dye.cells[0]);
+        assert_eq!(seconded(&first, &by_dye), first.field_cells().position(at));
+        assert!(first.field_cells().chain(&found).any(on), "{first:?} {found:?}");
+    }
+
+    #[test]
+    fn places_are_not_proposed_twice() {
+        let search = Search::new(&field(&[(120.0, 140.0), (300.0, 90.0)], 24.0), 95.0).expect("large enough");
+        let first = search.find(Criterion::Nuclear);
+        let known = first.field_cells().count();
+        let beside = near(&first);
+        let more = further(&search, &first, &beside);
+        let all: Vec<FoundCell> = first.field_cells().cloned().chain(beside).chain(more).collect();
+        for (i, a) in all.iter().enumerate().skip(known) {
+            assert!(all[..i].iter().all(|b| !same(a, b)), "{a:?}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Which of the places that the finder proposes show a white cell. The network says how much it doubts each square; a square that lies
+//! beside a cell, holds two, or is far too large is doubted, too. The finder proposes and knows no network; nothing is proposed here.
+
+use super::engine::{Engine, EngineError, Prediction};
+use super::provider::Provider;
+use crate::domain::{Preprocessing, Square};
+use crate::files::digest_of;
+use crate::imaging::{CellSource, tensor};
+use crate::model::{VettedModel, embedded_bytes, vet};
+
+/// Below this doubt a place of the first look is believed where another criterion shows it, too: no further one is looked for.
+const CERTAIN: f32 = 0.2;
+/// Below this doubt a place of the first look is believed by itself.
+const SURE: f32 = 0.05;
+/// Above this doubt a place of a field shows no white cell.
+pub(super) const REJECTED: f32 = 0.5;
+/// The same in an image of one cell, which somebody has cut out: it takes more to say that there is none.
+pub(super) const REJECTED_CROP: f32 = 0.9;
+/// How much less another place must be doubted than the first one to be taken in its stead.
+const CLEARLY_LESS: f32 = 0.02;
+/// Of the first look, where one cell is wanted.
+const FIRST_FOR_ONE: usize = 4;
+/// Of what the first look left out, where one cell is wanted.
+const NEAR_FOR_ONE: usize = 2;
+/// Of all looks, where one cell is wanted.
+const MOST_FOR_ONE: usize = 12;
+/// Two squares whose centres are nearer than this share of the smaller side show one cell.
+const ONE_CELL: f32 = 0.35;
+
+/// How the cells of an image are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, strum::EnumIter)]
+pub enum Finder {
+    /// Proposed by several criteria, and judged by a network.
+    #[default]
+    Judged,
+    /// By the colour that nuclei usually have alone; nothing is rejected.
+    Plain,
+    /// Nothing is looked for: the whole image is the square.
+    Whole,
+}
+
+impl Finder {
+    /// Its word on the command line and in a session.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Judged => "judged",
+            Self::Plain => "plain",
+            Self::Whole => "whole",
+        }
+    }
+}
+
+/// What became of places.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Selection {
+    /// Positions of those that are cells, in the order of the places.
+    pub(super) kept: Vec<usize>,
+    /// Positions of those that are none, least doubted first.
+    pub(super) rejected: Vec<usize>,
+}
+
+/// How many places there are by each look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Looks {
+    pub(super) first: usize,
+    pub(super) near: usize,
+    pub(super) further: usize,
+}
+
+impl Looks {
+    /// How many places are judged before any further one is looked for; they are the first ones.
+    pub(super) fn before(self, all: bool) -> usize {
+        if all { self.first + self.near } else { self.first.min(1) }
+    }
+
+    /// Positions of the places that are judged where those do not settle it.
+    pub(super) fn everywhere(self, all: bool) -> Vec<usize> {
+        let n = self.first + self.near + self.further;
+        if all {
+            return (0..n).collect();
+        }
+        let near = self.first..(self.first + self.near.min(NEAR_FOR_ONE));
+        (0..self.first.min(FIRST_FOR_ONE)).chain(near).chain(self.first + self.near..n).take(MOST_FOR_ONE).collect()
+    }
+}
+
+/// Whether the doubts about places of the first look are enough to go by: then nothing further is looked for. `seconded` says which of
+/// them another criterion shows, too. In an image of one cell (`crop`) the first look stays unless it would be rejected in a field.
+pub(super) fn settled(crop: bool, doubts: &[f32], seconded: impl FnOnce() -> Option<usize>) -> bool {
+    let sure = if crop { REJECTED } else { SURE };
+    if doubts.iter().any(|d| *d <= sure) {
+        return true;
+    }
+    doubts.iter().any(|d| *d <= CERTAIN) && seconded().and_then(|at| doubts.get(at)).is_some_and(|d| *d <= CERTAIN)
+}
+
+/// Chooses among judged places: squares and doubts in the order of their numbers. `all` is whether every cell is wanted; what is doubted
+/// more than `limit` is none.
+pub(super) fn select(all: bool, places: &[(Square, f32)], limit: f32) -> Selection {
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by(|&a, &b| places[a].1.total_cmp(&places[b].1).then(a.cmp(&b)));
+    let doubt = |i: usize| places[i].1;
+    let mut selection = Selection::default();
+    if all {
+        for &i in &order {
+            let taken = selection.kept.iter().any(|&k| one_cell(places[k].0, places[i].0));
+            match (doubt(i) > limit, taken) {
+                (_, true) => {}
+                (true, false) => selection.rejected.push(i),
+                (false, false) => selection.kept.push(i),
+            }
+        }
+        selection.kept.sort_unstable();
+        return selection;
+    }
+    let Some(&least) = order.first() else { return selection };
+    let first_stays = doubt(0) <= limit && doubt(0) < doubt(least) + CLEARLY_LESS;
+    match (first_stays, doubt(least) <= limit) {
+        (true, _) => selection.kept.push(0),
+        (false, true) => selection.kept.push(least),
+        (false, false) => selection.rejected = order,
+    }
+    selection
+}
+
+/// Whether two squares show one cell.
+fn one_cell(a: Square, b: Square) -> bool {
+    let ((ax, ay), (bx, by)) = (a.centre(), b.centre());
+    (ax - bx).hypot(ay - by) < ONE_CELL * a.side.min(b.side).max(0.5 * a.side.max(b.side))
+}
+
+/// The bundled model in the judge's chair, for models that name classes and nothing else.
+#[derive(Debug)]
+pub(super) struct Judge {
+    engine: Engine,
+    model: VettedModel,
+}
+
+impl Judge {
+    /// Loads the bundled model.
+    pub(super) fn load() -> Result<Self, EngineError> {
+        let bytes = embedded_bytes();
+        let model = vet(bytes, digest_of(bytes)).map_err(|e| EngineError::Load(e.to_string()))?;
+        Ok(Self { engine: Engine::load(&model, Provider::Cpu, 1)?, model })
+    }
+
+    /// How much it doubts squares of an image: it sees them as it was trained to.
+    pub(super) fn answers(
+        &mut self,
+        source: &CellSource<'_>,
+        squares: &[Square],
+    ) -> Result<Vec<Prediction>, EngineError> {
+        let card = self.model.card();
+        let Preprocessing::CellSquare(how) = &card.preprocessing else { return Ok(Vec::new()) };
+        let mut tensors = Vec::new();
+        for square in squares {
+            tensor(&source.cut_as(*square, how, card.tensor.size), &card.tensor, &mut tensors);
+        }
+        self.engine.predict(tensors, squares.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(x: f32, side: f32) -> Square {
+        Square { x, y: 0.0, side }
+    }
+
+    #[test]
+    fn the_first_place_stays_unless_it_is_rejected_or_clearly_worse() {
+        let one = |doubts: &[f32]| {
+            select(false, &doubts.iter().map(|d| (at(0.0, 50.0), *d)).collect::<Vec<_>>(), REJECTED).kept
+        };
+        assert_eq!(one(&[0.3, 0.29]), [0], "hardly worse");
+        assert_eq!(one(&[0.4, 0.05]), [1], "clearly worse");
+        assert_eq!(one(&[0.9, 0.45]), [1], "rejected");
+        let none = select(false, &[(at(0.0, 50.0), 0.9), (at(0.0, 50.0), 0.6)], REJECTED);
+        assert_eq!(select(false, &[(at(0.0, 50.0), 0.6)], REJECTED_CROP).kept, [0], "a crop that somebody made");
+        assert_eq!((none.kept.len(), none.rejected), (0, vec![1, 0]));
+        assert_eq!(select(false, &[], REJECTED), Selection::default());
+    }
+
+    #[test]
+    fn the_first_look_settles_it_where_it_is_sure_or_seconded() {
+        let nobody = || panic!("nobody is asked");
+        assert!(settled(false, &[0.02], nobody) && !settled(false, &[0.4], nobody) && settled(true, &[0.4], nobody));
+        assert!(settled(false, &[0.1, 0.9], || Some(0)) && !settled(false, &[0.1, 0.9], || Some(1)));
+        assert!(!settled(false, &[0.1], || None) && !settled(true, &[0.9], nobody));
+    }
+
+    #[test]
+    fn of_a_field_every_cell_is_taken_once_and_the_least_doubted_square_of_it() {
+        let places = [(at(0.0, 50.0), 0.4), (at(5.0, 52.0), 0.1), (at(200.0, 50.0), 0.2), (at(400.0, 50.0), 0.8)];
+        let found = select(true, &places, REJECTED);
+        assert_eq!((found.kept, found.rejected), (vec![1, 2], vec![3]));
+    }
+
+    #[test]
+    fn one_image_costs_twelve_places_at_most() {
+        let looks = |first, near, further| Looks { first, near, further };
+        assert_eq!(looks(2, 1, 2).everywhere(false), [0, 1, 2, 3, 4]);
+        assert_eq!(looks(40, 9, 41).everywhere(false)[3..7], [3, 40, 41, 49]);
+        assert_eq!((looks(40, 9, 41).everywhere(false).len(), looks(40, 9, 41).everywhere(true).len()), (12, 90));
+        assert_eq!(
+            (looks(40, 9, 41).before(false), looks(40, 9, 41).before(true), looks(0, 0, 3).before(false)),
+            (1, 49, 0)
+        );
+    }
+}

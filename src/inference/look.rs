@@ -1,0 +1,163 @@
+//! Which cells of one image are shown to the model: what was given, what a person drew, what the finder proposes and the judge keeps.
+//!
+//! The same image gives the same cells whatever runs the network, and in whatever order: where all places are judged at once, those that
+//! would not have been looked at are left out again.
+
+use super::engine::{EngineError, Prediction};
+use super::judge::{Finder, Looks, REJECTED, REJECTED_CROP, select, settled};
+use crate::domain::{RejectedPlace, Square};
+use crate::imaging::{CellSource, Cells};
+
+/// Numbers and squares of places.
+pub(super) type Numbered = Vec<(u32, Square)>;
+
+/// A cell to classify; with the model's answer where it has answered already.
+pub(super) type FoundSquare = (u32, Square, Option<Prediction>);
+
+/// The squares of an image that are classified.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// In the order of their numbers.
+    pub(super) cells: Vec<FoundSquare>,
+    /// Places that show no white cell.
+    pub(super) rejected: Vec<RejectedPlace>,
+}
+
+/// What is asked of an image.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) cells: Cells,
+    pub(super) finder: Finder,
+    /// Where the listing says that the cell is.
+    pub(super) given: Option<Square>,
+    /// Squares that a person moved (of a number that is found), took back or added.
+    pub(super) own: &'a [(u32, Square)],
+}
+
+/// Squares that are classified whatever a judge would say, where there is nothing to judge; `None` where there is.
+pub(super) fn unjudged(source: &CellSource<'_>, wanted: &Wanted<'_>) -> Option<Numbered> {
+    let whole = || {
+        let own = wanted.own.iter().copied().filter(|(n, _)| *n != 1);
+        let moved = wanted.own.iter().find(|(n, _)| *n == 1).map(|(_, square)| *square);
+        std::iter::once((1, moved.unwrap_or_else(|| source.whole_square()))).chain(own).collect()
+    };
+    match wanted.finder {
+        _ if wanted.given.is_some() || !source.looks_for_cells() => {
+            Some(source.squares(wanted.cells, wanted.given, wanted.own))
+        }
+        Finder::Plain => Some(source.squares(wanted.cells, None, wanted.own)),
+        Finder::Whole => Some(whole()),
+        Finder::Judged => None,
+    }
+}
+
+/// The places of an image where a white cell may be.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Whether every cell is wanted.
+    all: bool,
+    looks: Looks,
+    /// Whether it is an image of one cell.
+    crop: bool,
+    /// The place of the first look that another criterion shows, too; known where every place was looked at.
+    seconded: Option<usize>,
+    /// By number, from 1.
+    pub(super) places: Numbered,
+}
+
+impl Places {
+    /// Looks by the usual colour alone.
+    fn usual(source: &CellSource<'_>, cells: Cells) -> Self {
+        let mut places = source.first_look();
+        let first = places.len();
+        places.extend(source.near_look());
+        let looks = Looks { first, near: places.len() - first, further: 0 };
+        let crop = !source.wants_all(Cells::ByScene);
+        Self { all: source.wants_all(cells), looks, crop, seconded: None, places }
+    }
+
+    /// Looks everywhere.
+    pub(super) fn everywhere(source: &CellSource<'_>, cells: Cells) -> Self {
+        Self { seconded: source.seconded(), ..Self::usual(source, cells).further(source) }
+    }
+
+    fn further(mut self, source: &CellSource<'_>) -> Self {
+        let more = source.further_look();
+        self.looks.further = more.len();
+        self.places.extend(more);
+        self
+    }
+
+    fn settled(&self, doubts: &[f32], seconded: impl FnOnce() -> Option<usize>) -> bool {
+        settled(self.crop, &doubts[..doubts.len().min(self.looks.first)], seconded)
+    }
+
+    /// The cells among the places, by what the judge says of some of them (by position, ascending), without those that a person drew.
+    fn chosen(&self, answers: &[(usize, Prediction)], own: &[(u32, Square)]) -> Found {
+        let doubts: Vec<(Square, f32)> = answers.iter().map(|(i, p)| (self.places[*i].1, doubt_of(p))).collect();
+        let selection = select(self.all, &doubts, if self.crop { REJECTED_CROP } else { REJECTED });
+        let place = |k: &usize| (&answers[*k].1, self.places[answers[*k].0]);
+        let drawn = |number: u32| own.iter().any(|(n, _)| *n == number);
+        let kept = selection.kept.iter().map(place).filter(|(_, (number, _))| !drawn(*number));
+        let rejected = selection.rejected.iter().map(place).filter(|(_, (number, _))| !drawn(*number));
+        Found {
+            cells: kept.map(|(p, (number, square))| (number, square, Some(p.clone()))).collect(),
+            rejected: rejected
+                .map(|(p, (number, square))| RejectedPlace { number, square, doubt: doubt_of(p) })
+                .collect(),
+        }
+    }
+
+    /// The cells among the places where the judge was asked about every one of them.
+    pub(super) fn chosen_of_all(&self, mut answers: Vec<Option<Prediction>>, own: &[(u32, Square)]) -> Found {
+        let before = self.looks.before(self.all);
+        let doubts: Vec<f32> = answers.iter().take(before).map(|a| a.as_ref().map_or(1.0, doubt_of)).collect();
+        let looked_at = if self.settled(&doubts, || self.seconded) {
+            (0..before).collect()
+        } else {
+            self.looks.everywhere(self.all)
+        };
+        let own_answers: Vec<(usize, Prediction)> =
+            looked_at.into_iter().filter_map(|i| Some((i, answers.get_mut(i)?.take()?))).collect();
+        self.chosen(&own_answers, own)
+    }
+}
+
+fn doubt_of(answer: &Prediction) -> f32 {
+    answer.doubt.unwrap_or(0.0)
+}
+
+/// Finds the cells of an image with a judge at hand: other criteria are tried only where the usual colour does not settle it.
+///
+/// # Errors
+/// Those of the judge.
+pub(super) fn find_judged(
+    source: &CellSource<'_>,
+    wanted: &Wanted<'_>,
+    mut judge: impl FnMut(&[Square]) -> Result<Vec<Prediction>, EngineError>,
+) -> Result<Found, EngineError> {
+    let mut ask = |places: &Places, which: Vec<usize>| -> Result<Vec<(usize, Prediction)>, EngineError> {
+        let squares: Vec<Square> = which.iter().map(|&i| places.places[i].1).collect();
+        let answers = if squares.is_empty() { Vec::new() } else { judge(&squares)? };
+        Ok(which.into_iter().zip(answers).collect())
+    };
+    let mut places = Places::usual(source, wanted.cells);
+    let before = places.looks.before(places.all);
+    let mut answers = ask(&places, (0..before).collect())?;
+    let doubts: Vec<f32> = answers.iter().map(|(_, p)| doubt_of(p)).collect();
+    if !places.settled(&doubts, || source.seconded()) {
+        places = places.further(source);
+        let more = places.looks.everywhere(places.all).into_iter().filter(|i| *i >= before).collect();
+        answers.extend(ask(&places, more)?);
+    }
+    Ok(places.chosen(&answers, wanted.own))
+}
+
+impl Found {
+    /// With the squares that a person drew, which nobody judges; in the order of their numbers.
+    pub(super) fn with_own(mut self, own: &[(u32, Square)]) -> Self {
+        self.cells.extend(own.iter().map(|(number, square)| (*number, *square, None)));
+        self.cells.sort_by_key(|(number, _, _)| *number);
+        self
+    }
+}
