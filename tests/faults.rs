@@ -317,15 +317,15 @@ fn a_file_rewritten_all_the_time_is_read_whole_or_not_at_all() {
 fn hostile_models_are_refused_with_their_reason() {
     let dir = tempfile::tempdir().unwrap();
     let model = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/leukoscope-wbc5-128.onnx")).unwrap();
-    let labels = br#"["basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"]"#;
-    let three = br#"["basophil", "eosinophil", "lymphocyte"                          ]"#;
+    let labels = br#"["basophil","eosinophil","lymphocyte","monocyte","neutrophil","not a white cell"]"#;
+    let three = br#"["basophil","eosinophil","lymphocyte"                                           ]"#;
     let at = model.windows(labels.len()).position(|w| w == labels).unwrap();
     let mut fewer = model.clone();
     fewer[at..at + labels.len()].copy_from_slice(three);
     for (name, bytes, word) in [
         ("cut.onnx", &model[..model.len() / 3], "cut off"),
         ("text.onnx", &b"not a model at all"[..], "not an ONNX file"),
-        ("three.onnx", &fewer[..], "3 labels for 5 outputs"),
+        ("three.onnx", &fewer[..], "3 labels for 6 outputs"),
         ("empty.onnx", &b""[..], "empty"),
     ] {
         let path = dir.path().join(name);

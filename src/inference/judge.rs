@@ -28,7 +28,7 @@ const MOST_FOR_ONE: usize = 12;
 const ONE_CELL: f32 = 0.35;
 
 /// How the cells of an image are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, strum::EnumIter)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Finder {
     /// Proposed by several criteria, and judged by a network.
     #[default]

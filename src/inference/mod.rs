@@ -6,6 +6,7 @@
 mod availability;
 mod choice;
 mod engine;
+mod handed;
 mod heat;
 mod judge;
 mod look;

@@ -8,12 +8,13 @@
 //! out, so that one slow file cannot make finished rows pile up without end.
 
 use super::engine::{Engine, EngineError, EngineReport, Prediction};
+use super::handed::{Facts, Handed, ImageAnswers};
 use super::judge::{Finder, Judge};
 use super::look::{Found, Places, Wanted, find_judged, unjudged};
 use super::prepare::{OwnSquares, ReadImage, Skip, own_of, read_entry, warn_of_background};
 use super::provider::Provider;
 use super::sketch::sketch;
-use crate::domain::{CellResult, Digest, Failure, ImageResult, Outcome, RejectedPlace, Square};
+use crate::domain::{CellResult, Digest, Failure, ImageResult, Outcome, Square};
 use crate::files::Entry;
 use crate::imaging::{self, CellSource, Cells};
 use crate::model::VettedModel;
@@ -193,56 +194,6 @@ pub fn run(
         skipped: collected.skipped,
         cancelled: monitor.is_cancelled(),
     })
-}
-
-/// A cell and what the model says of it.
-type Classified = (u32, Square, Prediction);
-
-/// The cells of an image and the places that are none, or why there is no answer.
-type ImageAnswers = Result<(Vec<Classified>, Vec<RejectedPlace>), Failure>;
-
-/// What is known of a file besides its cells.
-#[derive(Debug, Default)]
-struct Facts {
-    digest: Option<Digest>,
-    size: Option<(u32, u32)>,
-    warnings: Vec<String>,
-}
-
-/// An image that waits for the network, with everything that is asked of it.
-struct Handed {
-    facts: Facts,
-    /// What is to be classified; nothing where the places are judged by the answers themselves.
-    found: Found,
-    /// Every place, where the model itself judges.
-    places: Option<Places>,
-    /// What a person drew, answered after the places.
-    own: Vec<(u32, Square)>,
-    /// How many squares are asked about.
-    squares: usize,
-    tensors: Vec<f32>,
-    /// Why nothing is.
-    error: Option<Failure>,
-}
-
-impl Handed {
-    /// With the network's answers, in the order in which it was asked.
-    fn answered(self, answers: Result<Vec<Prediction>, Failure>) -> (Facts, ImageAnswers) {
-        let answers = match answers {
-            Ok(answers) => answers,
-            Err(why) => return (self.facts, Err(why)),
-        };
-        let Some(places) = self.places else {
-            let cells = self.found.cells.into_iter().zip(answers).map(|((n, square, _), answer)| (n, square, answer));
-            return (self.facts, Ok((cells.collect(), self.found.rejected)));
-        };
-        let mut answers = answers.into_iter();
-        let judged = places.places.iter().map(|_| answers.next()).collect();
-        let found = places.chosen_of_all(judged, &self.own).with_own(&self.own);
-        let cells = found.cells.into_iter();
-        let cells = cells.filter_map(|(n, square, known)| Some((n, square, known.or_else(|| answers.next())?)));
-        (self.facts, Ok((cells.collect(), found.rejected)))
-    }
 }
 
 struct Context<'a> {
