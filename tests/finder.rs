@@ -27,20 +27,12 @@ fn nothing_to_find() -> Vec<(&'static str, Vec<u8>)> {
         <path d="M20 200 C80 20 160 220 300 40" stroke="#2b2f7a" stroke-width="26" fill="none"/>"##;
     let bar = r##"<rect width="320" height="240" fill="#dcd6d2"/><rect x="190" y="205" width="110" height="9"/>
         <text x="205" y="200" font-size="24">20 µm</text>"##;
-    // Nothing but platelets: small dark granules on empty glass.
-    let platelets: String = (0..40)
-        .map(|i| {
-            let (x, y) = (i * 97 % 310 + 5, i * 61 % 230 + 5);
-            format!(r##"<circle cx="{x}" cy="{y}" r="3.2" fill="#7a4f9e"/><circle cx="{x}" cy="{y}" r="5" fill="#a58cc0" opacity="0.5"/>"##)
-        })
-        .collect();
     vec![
         ("empty-glass", png(&glass)),
         ("one-colour", png(&RgbImage::from_pixel(300, 300, image::Rgb([150, 90, 140])))),
         ("text", of_svg(&words)),
         ("ink", of_svg(ink)),
         ("scale-bar", of_svg(bar)),
-        ("platelets", of_svg(&format!(r##"<rect width="320" height="240" fill="#ece4e6"/>{platelets}"##))),
         ("cat", fixture("cat.jpg")),
     ]
 }

@@ -11,6 +11,7 @@ use super::engine::{Engine, EngineError, EngineReport, Prediction};
 use super::handed::{Facts, Handed, ImageAnswers};
 use super::judge::{Finder, Judge};
 use super::look::{Found, Places, Wanted, find_judged, unjudged};
+use super::options::{CellFeatures, Options, Schedule};
 use super::prepare::{OwnSquares, ReadImage, Skip, own_of, read_entry, warn_of_background};
 use super::provider::Provider;
 use super::sketch::sketch;
@@ -23,67 +24,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
 /// How many files may be begun before the first of them has its row.
 const WINDOW: usize = 1024;
-
-/// Who does what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Schedule {
-    /// A session a worker: processors.
-    PerCore,
-    /// One session fed with batches: GPUs.
-    Batched,
-}
-
-/// What a cell's row carries of its pooled features.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CellFeatures {
-    #[default]
-    None,
-    /// A [`sketch`] of them, for finding cells that look alike.
-    Sketch,
-    All,
-}
-
-/// How to run.
-#[derive(Debug, Clone)]
-pub struct Options {
-    pub provider: Provider,
-    /// Which cells of an image.
-    pub cells: Cells,
-    /// How they are found.
-    pub finder: Finder,
-    /// Cells per run at most; `None` is 4 on a processor and 32 on a GPU.
-    pub batch: Option<usize>,
-    /// Worker threads; `None` is one per core.
-    pub workers: Option<usize>,
-    /// What each cell's row carries of its pooled features.
-    pub features: CellFeatures,
-    /// Squares that the user drew or moved.
-    pub own: Arc<OwnSquares>,
-    /// Only for tests and measurements: a shape other than the provider's own.
-    pub schedule: Option<Schedule>,
-    /// Only for tests: the provider passes for this one, and fails after this many runs.
-    pub fails_after: Option<(usize, Provider)>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            provider: Provider::Auto,
-            cells: Cells::One,
-            finder: Finder::Judged,
-            batch: None,
-            workers: None,
-            features: CellFeatures::None,
-            own: Arc::default(),
-            schedule: None,
-            fails_after: None,
-        }
-    }
-}
 
 /// What the run as a whole did.
 #[derive(Debug, Clone)]
