@@ -180,8 +180,10 @@ fn cells_are_found_in_other_colours_and_none_in_empty_pieces() {
         if row["set"] == "empty" {
             assert!(share("empty_without_cell", "empty_images") >= 0.95, "{row}");
         } else {
-            assert!(share("one_right", "images") >= 0.88 && share("found", "boxes") >= 0.9, "{row}");
-            assert!(share("false_squares", "images") <= 0.5, "{row}");
+            // Red cells under a green filter are still taken for white ones too often.
+            let (right, wrong) = if row["set"] == "green" { (0.88, 0.5) } else { (0.92, 0.12) };
+            assert!(share("one_right", "images") >= right && share("found", "boxes") >= 0.9, "{row}");
+            assert!(share("false_squares", "images") <= wrong, "{row}");
         }
     }
     assert_eq!(seen, 4, "three colours and the empty pieces");

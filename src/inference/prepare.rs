@@ -101,22 +101,10 @@ pub(super) fn warn_of_background(source: &CellSource<'_>, warnings: &mut Vec<Str
 /// # Errors
 /// As [`read_entry`].
 pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells, own: &OwnSquares) -> Result<PreparedImage, Skip> {
-    let read = read_entry(entry)?;
-    let (digest, size) = (read.digest, read.size());
-    let mut prepared =
-        PreparedImage { digest, size, squares: Vec::new(), tensors: Vec::new(), warnings: read.warnings, error: None };
-    match read.image {
-        Err(error) => prepared.error = Some(error),
-        Ok(image) => {
-            let source = CellSource::new(&image, &card.preprocessing);
-            prepared.squares = source.squares(cells, entry.square, own_of(own, digest));
-            for (_, square) in &prepared.squares {
-                imaging::tensor(&source.cut(*square, card.tensor.size), &card.tensor, &mut prepared.tensors);
-            }
-            warn_of_background(&source, &mut prepared.warnings);
-        }
-    }
-    Ok(prepared)
+    prepared(entry, card, own, |source, own, warnings| {
+        warn_of_background(source, warnings);
+        source.squares(cells, entry.square, own)
+    })
 }
 
 /// Prepares the place of an image with a number, whether it was judged to be a cell or not; no square where there is none. A square that
@@ -125,6 +113,24 @@ pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells, own: &OwnSquares) 
 /// # Errors
 /// As [`read_entry`].
 pub fn prepare_cell(entry: &Entry, card: &ModelCard, number: u32, own: &OwnSquares) -> Result<PreparedImage, Skip> {
+    prepared(entry, card, own, |source, own, _| {
+        let looks: [&dyn Fn() -> Vec<(u32, Square)>; 4] = [
+            &|| own.to_vec(),
+            &|| if source.looks_for_cells() { source.first_look() } else { source.squares(Cells::One, None, &[]) },
+            &|| source.near_look(),
+            &|| source.further_look(),
+        ];
+        looks.iter().find_map(|look| look().into_iter().find(|(n, _)| *n == number)).into_iter().collect()
+    })
+}
+
+/// Reads an entry and cuts the squares that `choose` takes of it, given those that the user drew, and the warnings to add to.
+fn prepared(
+    entry: &Entry,
+    card: &ModelCard,
+    own: &OwnSquares,
+    choose: impl FnOnce(&CellSource<'_>, &[(u32, Square)], &mut Vec<String>) -> Vec<(u32, Square)>,
+) -> Result<PreparedImage, Skip> {
     let read = read_entry(entry)?;
     let (digest, size) = (read.digest, read.size());
     let mut prepared =
@@ -133,15 +139,7 @@ pub fn prepare_cell(entry: &Entry, card: &ModelCard, number: u32, own: &OwnSquar
         Err(error) => prepared.error = Some(error),
         Ok(image) => {
             let source = CellSource::new(&image, &card.preprocessing);
-            let own = own_of(own, digest);
-            let looks: [&dyn Fn() -> Vec<(u32, Square)>; 4] = [
-                &|| own.to_vec(),
-                &|| if source.looks_for_cells() { source.first_look() } else { source.squares(Cells::One, None, &[]) },
-                &|| source.near_look(),
-                &|| source.further_look(),
-            ];
-            prepared.squares =
-                looks.iter().find_map(|look| look().into_iter().find(|(n, _)| *n == number)).into_iter().collect();
+            prepared.squares = choose(&source, own_of(own, digest), &mut prepared.warnings);
             for (_, square) in &prepared.squares {
                 imaging::tensor(&source.cut(*square, card.tensor.size), &card.tensor, &mut prepared.tensors);
             }

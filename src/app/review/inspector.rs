@@ -241,7 +241,6 @@ fn paint_pixels(
     }
 }
 
-/// A cell's square, with its label where there is room for it.
 /// A place that shows no white cell: dashed, and without a word.
 fn paint_rejected(painter: &egui::Painter, square: Rect) {
     let corners =
@@ -251,6 +250,7 @@ fn paint_rejected(painter: &egui::Painter, square: Rect) {
     }
 }
 
+/// A cell's square, with its label where there is room for it.
 fn paint_square(painter: &egui::Painter, pane: Rect, square: Rect, label: &str, chosen: bool) {
     // On an image, whose ground is bright.
     let colour = theme::label_colour(label, true);
