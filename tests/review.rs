@@ -13,6 +13,7 @@ use leukoscope::app::review::{Dialog, Filter, Kind};
 use leukoscope::app::review::{Event, Input};
 use leukoscope::domain::{ADDED, CellClass, CellId, Square};
 use leukoscope::imaging::{draw_slide, encode_png};
+use leukoscope::inference::similarity;
 use std::path::{Path, PathBuf};
 
 /// A window on some paths, with a session in a folder of its own.
@@ -438,7 +439,11 @@ fn orders_find_what_wants_eyes_and_what_looks_alike() {
     h.state_mut().act(Input::Select(at), 1.0);
     let alike = order(&mut h, GallerySort::Similar);
     assert_eq!(alike[0], at, "nothing is more like it than itself");
-    assert!((1..4).any(|i| label(&h, alike[i]) == "eosinophil"), "another eosinophil comes soon");
+    let features = |h: &Harness<'_, Window>, t: CellId| h.state().state().review.cell_of(t).unwrap().features.clone();
+    let reference = features(&h, at);
+    let likeness: Vec<f32> = alike.iter().map(|t| similarity(&reference, &features(&h, *t))).collect();
+    assert!(likeness.windows(2).all(|w| w[0] >= w[1]), "the most alike first: {likeness:?}");
+    assert!(likeness[0] > likeness[29] + 0.1, "and they differ: {likeness:?}");
     let wrong = order(&mut h, GallerySort::MostLikelyWrong);
     let risk = |h: &Harness<'_, Window>, t: CellId| h.state().state().review.risk(t);
     assert!(wrong.windows(2).all(|w| risk(&h, w[0]) >= risk(&h, w[1])));

@@ -120,9 +120,11 @@ fn a_damaged_copy_of_the_bundled_model_fails_its_test() {
     let image = dir.path().join("a.png");
     std::fs::write(&image, drawn(1)).unwrap();
     let whole = leukoscope::model::embedded_bytes();
-    for (from, byte, fails) in [(0, 0, false), (4_700_000, 0x3f, true), (8_500_000, 0xbf, true)] {
+    // Two blocks amid weights, wherever this model's file has them: damage to the file's structure is refused before its test.
+    let blocks = [4, 7].map(|tenths| weights_after(whole, whole.len() / 10 * tenths));
+    for (from, byte, fails) in [(None, 0, false), (Some(blocks[0]), 0x3f, true), (Some(blocks[1]), 0x3e, true)] {
         let mut bytes = whole.to_vec();
-        if from > 0 {
+        if let Some(from) = from {
             // A block of the disk that came back as something else: numbers of 0.75 or so.
             bytes[from..from + 4096].fill(byte);
         }
@@ -130,9 +132,52 @@ fn a_damaged_copy_of_the_bundled_model_fails_its_test() {
         std::fs::write(&out, bytes).unwrap();
         let ended = classify(&[image.to_str().unwrap(), "--model", out.to_str().unwrap()]);
         let said = text(&ended.stderr);
-        assert_eq!(ended.status.code(), Some(if fails { 2 } else { 0 }), "{from}: {said}");
-        assert_eq!(said.contains("self-test"), fails, "{from}: {said}");
+        assert_eq!(ended.status.code(), Some(if fails { 2 } else { 0 }), "{from:?}: {said}");
+        assert_eq!(said.contains("self-test"), fails, "{from:?}: {said}");
     }
+}
+
+#[test]
+fn each_laboratory_is_left_out_in_turn_and_the_model_is_calibrated_by_that() {
+    let data = labelled_folder(3, 40);
+    let mut table = String::from("path,label,source\n");
+    for class in ["neutrophil", "lymphocyte", "eosinophil"] {
+        let mut names: Vec<_> =
+            std::fs::read_dir(data.path().join(class)).unwrap().map(|f| f.unwrap().path()).collect();
+        names.sort();
+        for (i, path) in names.iter().enumerate() {
+            let source = if i % 2 == 0 { "north" } else { "south" };
+            table.push_str(&format!("{},{class},{source}\n", path.strip_prefix(data.path()).unwrap().display()));
+        }
+    }
+    let csv = data.path().join("all.csv");
+    std::fs::write(&csv, &table).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let model = out.path().join("new.onnx");
+    let ended = run(&csv, &model, &["--recipe", "head", "--epochs", "2", "--leave-one-source-out"]);
+    let (said, told) = (text(&ended.stdout), text(&ended.stderr));
+    assert_eq!(ended.status.code(), Some(0), "{told}");
+    for source in ["north", "south"] {
+        let row = said.lines().find(|l| l.starts_with(source)).unwrap_or_else(|| panic!("{said}"));
+        assert!(row.split_whitespace().nth(2) == Some("60"), "all of it, and nothing else, is the test: {row}");
+        assert!(out.path().join(format!("new.without-{source}.onnx")).exists());
+    }
+    let bytes = std::fs::read(&model).unwrap();
+    let card = leukoscope::model::vet(&bytes, leukoscope::files::digest_of(&bytes)).unwrap().card().clone();
+    let calibration = card.calibration.clone().expect("fitted to the two that were left out");
+    assert!(calibration.n == 120 && calibration.abstain_threshold.is_none(), "{calibration:?}");
+    // Without the column there is nothing to leave out.
+    std::fs::write(&csv, table.replace(",source\n", ",x\n")).unwrap();
+    let ended = run(&csv, &model, &["--recipe", "head", "--epochs", "1", "--leave-one-source-out"]);
+    assert!(ended.status.code() == Some(2) && text(&ended.stderr).contains("column \"source\""));
+}
+
+/// The first place from `from` on at which 4,096 bytes are nothing but weights: little-endian numbers of a common size, with as many
+/// beside them, so that no field of the file begins within.
+fn weights_after(file: &[u8], from: usize) -> usize {
+    let weight = |b: &[u8]| (1e-12..4.0).contains(&f32::from_le_bytes(b.try_into().unwrap()).abs());
+    let amid = |at: usize| file[at - 4096..at + 8192].chunks_exact(4).all(weight);
+    (from..file.len() - 8192).find(|&at| amid(at)).expect("a model has weights")
 }
 
 #[test]

@@ -198,6 +198,9 @@ pub(super) enum Command {
         /// a path alone is an image without a cell)
         #[arg(long, num_args = 2, value_names = ["FOLDER", "BOXES.csv"])]
         finder: Option<Vec<PathBuf>>,
+        /// With --finder: no measuring, but a table of every place that was looked at and how much the model doubts it
+        #[arg(long, value_name = "CSV", requires = "finder", conflicts_with = "json")]
+        places: Option<PathBuf>,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -383,7 +386,7 @@ impl ValueEnum for Export {
 
 #[derive(Debug, Args)]
 pub(super) struct Train {
-    /// A folder with a folder per class, or a CSV with the columns path,label[,group][,split]
+    /// A folder with a folder per class, or a CSV with the columns path,label[,group][,split][,source]
     #[arg(value_name = "DATASET")]
     pub(super) dataset: PathBuf,
     /// The model to write; NAME.history.csv and NAME.report.json come beside it
@@ -419,6 +422,10 @@ pub(super) struct Train {
     /// A class to leave out (may be repeated)
     #[arg(long, value_name = "LABEL")]
     pub(super) leave_out: Vec<String>,
+    /// Before the model itself: leave each laboratory of the CSV's column "source" out in turn, train on the others and test on it; the
+    /// model's confidence is calibrated by that
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) leave_one_source_out: bool,
     /// Show the network the cell's square or the whole image [default: as the starting model has it]
     #[arg(long = "picture", value_enum)]
     pub(super) input: Option<InputKindArg>,

@@ -89,8 +89,10 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
         }
         Some(Command::Inspect { model, json }) => open_model(Some(&model))
             .and_then(|m| say(&if json { show::card_json(m.card()) } else { m.card().to_text() })),
-        Some(Command::Bench { model, finder: Some(paths), json }) => bench_finder(model.as_deref(), &paths, json),
-        Some(Command::Bench { model, finder: None, json }) => open_model(model.as_deref())
+        Some(Command::Bench { model, finder: Some(paths), places, json }) => {
+            bench_finder(model.as_deref(), &paths, places.as_deref(), json)
+        }
+        Some(Command::Bench { model, finder: None, json, .. }) => open_model(model.as_deref())
             .and_then(|m| workflow::bench(&m))
             .and_then(|r| say(&if json { format!("{:#}\n", r.to_json()) } else { r.to_text() })),
         Some(Command::Doctor { json }) => {
@@ -105,11 +107,21 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
     }))
 }
 
-fn bench_finder(model: Option<&std::path::Path>, paths: &[PathBuf], json: bool) -> Result<Exit, UserError> {
+fn bench_finder(
+    model: Option<&std::path::Path>,
+    paths: &[PathBuf],
+    places: Option<&std::path::Path>,
+    json: bool,
+) -> Result<Exit, UserError> {
     let [folder, boxes] = paths else { return Err(UserError::new("--finder takes a folder and a table of boxes")) };
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
-    let scores = workflow::bench_finder(&open_model(model)?, folder, boxes, &cancel)?;
+    let model = open_model(model)?;
+    if let Some(out) = places {
+        let table = workflow::places(&model, folder, boxes, &cancel)?;
+        return workflow::write_output(out, &table).map(|()| Exit::Fine);
+    }
+    let scores = workflow::bench_finder(&model, folder, boxes, &cancel)?;
     say(&if json { format!("{:#}\n", workflow::finder_json(&scores)) } else { workflow::finder_text(&scores) })
 }
 

@@ -190,6 +190,7 @@ impl Train {
             device: self.device.into(),
             fresh: self.fresh,
             current: default_model().ok(),
+            sources: None,
         }
     }
 }

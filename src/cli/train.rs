@@ -9,7 +9,8 @@ use crate::report::scores_text;
 use crate::task::Progress;
 use crate::training::Stop;
 use crate::workflow::{
-    TrainControl, TrainMonitor, TrainOutcome, TrainProgress, UserError, prepare_training, train as run,
+    TrainControl, TrainMonitor, TrainOutcome, TrainProgress, UserError, leave_one_source_out, prepare_training,
+    train as run,
 };
 
 pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
@@ -25,17 +26,40 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
     if a.dry_run {
         return Ok(if prepared.plan().excluded.is_empty() { Exit::Fine } else { Exit::SomeFailed });
     }
-    let options = a.options(prepared.count(SplitPart::Train));
+    let mut options = a.options(prepared.count(SplitPart::Train));
+    if a.leave_one_source_out {
+        let Some(table) =
+            shown(&control, |m| leave_one_source_out(&request, &|images| a.options(images), &control.pause, m))?
+        else {
+            eprint_line(
+                "interrupted; the same command trains without each laboratory anew, from the checkpoint of the one it was at",
+            );
+            return Ok(Exit::Interrupted);
+        };
+        say(&table.to_text())?;
+        options.sources = Some(table);
+    }
+    let outcome = shown(&control, |m| run(&prepared, &options, &control.pause, m))?;
+    finish(&outcome, &prepared.plan().excluded)
+}
+
+/// Runs something that trains, and shows on the terminal how it goes.
+fn shown<T>(
+    control: &TrainControl,
+    work: impl FnOnce(&mut TrainMonitor<'_>) -> Result<T, UserError>,
+) -> Result<T, UserError> {
     let mut bar = Bar::new();
-    let progress = Progress::default();
+    let mut progress = Progress::default();
     let mut begun = false;
     let mut on_event = |told| match told {
         TrainProgress::Phase(phase) => bar.line(&format!("{} …", phase.text())),
         TrainProgress::Note(what) => bar.line(&format!("note: {what}")),
         TrainProgress::Resumed(rows) => rows.iter().for_each(|r| bar.line(&line(r, false))),
         TrainProgress::Step(news) => {
-            if !begun {
+            // Of several runs after each other each has its own bar.
+            if !begun || news.step < progress.done() {
                 begun = true;
+                progress = Progress::default();
                 bar.begin(news.steps);
                 progress.set_total(news.steps);
             }
@@ -46,10 +70,9 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
         }
         TrainProgress::Epoch(row, best) => bar.line(&line(&row, best)),
     };
-    let mut monitor = TrainMonitor::new(&control.cancel, &control.progress, &mut on_event);
-    let outcome = run(&prepared, &options, &control.pause, &mut monitor);
+    let done = work(&mut TrainMonitor::new(&control.cancel, &control.progress, &mut on_event));
     bar.end();
-    finish(&outcome?, &prepared.plan().excluded)
+    done
 }
 
 fn line(r: &crate::domain::EpochRow, best: bool) -> String {

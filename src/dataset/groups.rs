@@ -347,6 +347,7 @@ mod tests {
         names
             .iter()
             .map(|n| Item {
+                source: None,
                 path: n.into(),
                 name: (*n).into(),
                 class: 0,

@@ -1,4 +1,4 @@
-//! From a folder per class, or a CSV with `path,label[,group][,split]`, to a list of labelled files.
+//! From a folder per class, or a CSV with `path,label[,group][,split][,source]`, to a list of labelled files.
 //!
 //! Labels that are one class by the catalogue (case, plural, hyphen, synonym) are one, and that is said. No image is
 //! opened here.
@@ -21,6 +21,8 @@ pub struct Item {
     pub class: usize,
     /// The CSV's group, where it has that column.
     pub group: Option<String>,
+    /// The laboratory that it comes from: the CSV's source, where it has that column.
+    pub source: Option<String>,
     /// The CSV's part, where it has that column.
     pub part: Option<SplitPart>,
     /// Why it cannot be read, where the listing knows already.
@@ -85,6 +87,7 @@ pub fn scan(path: &Path, stop: &dyn Fn() -> bool) -> Result<Scanned, DatasetErro
             path: r.path,
             name: r.name,
             group: r.group,
+            source: r.source,
             part: r.part,
             error: r.error,
             square: r.square,
@@ -98,6 +101,7 @@ struct Row {
     name: String,
     label: String,
     group: Option<String>,
+    source: Option<String>,
     part: Option<SplitPart>,
     error: Option<String>,
     square: Option<Square>,
@@ -119,6 +123,7 @@ fn from_folder(root: &Path, shown: &str, entries: &[Entry]) -> Result<Vec<Row>, 
                 name: parts.join("/"),
                 label: label.clone(),
                 group: None,
+                source: None,
                 part: None,
                 error: entry.error.clone(),
                 square: None,
@@ -141,7 +146,7 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
     let (Some(at_path), Some(at_label)) = (table.column("path"), table.column("label")) else {
         return Err(bad(format!("the first line must name the columns path and label; it names {}", table.named())));
     };
-    let (at_group, at_split) = (table.column("group"), table.column("split"));
+    let (at_group, at_split, at_source) = (table.column("group"), table.column("split"), table.column("source"));
     let base = path.parent().unwrap_or(Path::new("."));
     let mut rows = Vec::new();
     let mut line = 1;
@@ -167,6 +172,7 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
             name: name.replace('\\', "/"),
             label: label.to_owned(),
             group: field(at_group).map(ToOwned::to_owned),
+            source: field(at_source).map(ToOwned::to_owned),
             part,
             error: None,
             square,
@@ -213,14 +219,15 @@ mod tests {
 
     #[test]
     fn a_csv_keeps_its_groups_and_parts() {
-        let s =
-            csv("\u{feff}path,label,group,split\na/1.png,Neutrophil,g1,train\nb.png,basophil,,test\n").expect("reads");
+        let s = csv("\u{feff}path,label,group,split,source\na/1.png,Neutrophil,g1,train,north\nb.png,basophil,,test\n")
+            .expect("reads");
         assert_eq!(s.labels, ["basophil", "neutrophil"]);
         assert_eq!(
             (s.items[0].group.as_deref(), s.items[0].part, s.items[0].class),
             (Some("g1"), Some(SplitPart::Train), 1)
         );
         assert_eq!((s.items[1].group.as_deref(), s.items[1].part), (None, Some(SplitPart::Test)));
+        assert_eq!((s.items[0].source.as_deref(), &s.items[1].source), (Some("north"), &None));
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Handed {
         };
         let mut answers = answers.into_iter();
         let judged = places.places.iter().map(|_| answers.next()).collect();
-        let found = places.chosen_of_all(judged, &self.own).with_own(&self.own);
+        let found = places.chosen_of_all(judged, &self.own);
         let cells = found.cells.into_iter();
         let cells = cells.filter_map(|(n, square, known)| Some((n, square, known.or_else(|| answers.next())?)));
         (self.facts, Ok((cells.collect(), found.rejected)))

@@ -4,7 +4,7 @@
 //! would not have been looked at are left out again.
 
 use super::engine::{EngineError, Prediction};
-use super::judge::{Finder, Looks, REJECTED, REJECTED_CROP, select, settled};
+use super::judge::{Finder, Judge, Looks, REJECTED, REJECTED_CROP, select, settled};
 use crate::domain::{RejectedPlace, Square};
 use crate::imaging::{CellSource, Cells};
 
@@ -119,12 +119,27 @@ impl Places {
         };
         let own_answers: Vec<(usize, Prediction)> =
             looked_at.into_iter().filter_map(|i| Some((i, answers.get_mut(i)?.take()?))).collect();
-        self.chosen(&own_answers, own)
+        self.chosen(&own_answers, own).with_own(own)
     }
 }
 
 fn doubt_of(answer: &Prediction) -> f32 {
     answer.doubt.unwrap_or(0.0)
+}
+
+/// Finds the cells of an image for a model that names classes and nothing else: the bundled one judges. What it would call them is not
+/// that model's answer, and is left out.
+///
+/// # Errors
+/// Those of the judge.
+pub(super) fn find_for_another(
+    source: &CellSource<'_>,
+    wanted: &Wanted<'_>,
+    judge: &mut Judge,
+) -> Result<Found, EngineError> {
+    let mut found = find_judged(source, wanted, |squares| judge.answers(source, squares))?;
+    found.cells.iter_mut().for_each(|cell| cell.2 = None);
+    Ok(found)
 }
 
 /// Finds the cells of an image with a judge at hand: other criteria are tried only where the usual colour does not settle it.
@@ -150,12 +165,12 @@ pub(super) fn find_judged(
         let more = places.looks.everywhere(places.all).into_iter().filter(|i| *i >= before).collect();
         answers.extend(ask(&places, more)?);
     }
-    Ok(places.chosen(&answers, wanted.own))
+    Ok(places.chosen(&answers, wanted.own).with_own(wanted.own))
 }
 
 impl Found {
     /// With the squares that a person drew, which nobody judges; in the order of their numbers.
-    pub(super) fn with_own(mut self, own: &[(u32, Square)]) -> Self {
+    fn with_own(mut self, own: &[(u32, Square)]) -> Self {
         self.cells.extend(own.iter().map(|(number, square)| (*number, *square, None)));
         self.cells.sort_by_key(|(number, _, _)| *number);
         self

@@ -28,7 +28,9 @@ pub use judge::Finder;
 pub use options::{CellFeatures, Options, Schedule};
 pub use pipeline::{PipelineError, PipelineEvent, PipelineMonitor, Summary, run};
 pub use plugins::{Plugin, try_plugin};
-pub use prepare::{OwnSquares, PreparedImage, ReadImage, Skip, decode_file, prepare, prepare_cell, read_entry};
+pub use prepare::{
+    OwnSquares, PreparedImage, ReadImage, Skip, decode_file, prepare, prepare_cell, prepare_places, read_entry,
+};
 pub use probe::run_graph;
 pub use provider::{Provider, ProviderError, UnknownProvider};
 pub use ranges::{ValueRanges, value_ranges};

@@ -10,7 +10,7 @@
 use super::engine::{Engine, EngineError, EngineReport, Prediction};
 use super::handed::{Facts, Handed, ImageAnswers};
 use super::judge::{Finder, Judge};
-use super::look::{Found, Places, Wanted, find_judged, unjudged};
+use super::look::{Found, Places, Wanted, find_for_another, find_judged, unjudged};
 use super::options::{CellFeatures, Options, Schedule};
 use super::prepare::{OwnSquares, ReadImage, Skip, own_of, read_entry, warn_of_background};
 use super::provider::Provider;
@@ -290,16 +290,10 @@ impl Context<'_> {
         if let Some(squares) = unjudged(source, wanted) {
             return Ok(Found { cells: squares.into_iter().map(|(n, s)| (n, s, None)).collect(), rejected: Vec::new() });
         }
-        let found = match judge {
-            Some(judge) => {
-                let mut found = find_judged(source, wanted, |squares| judge.answers(source, squares))?;
-                // What the judge would call them is not this model's answer.
-                found.cells.iter_mut().for_each(|cell| cell.2 = None);
-                found
-            }
-            None => find_judged(source, wanted, |squares| self.predict(engine, &self.tensors(source, squares)))?,
-        };
-        Ok(found.with_own(wanted.own))
+        match judge {
+            Some(judge) => find_for_another(source, wanted, judge),
+            None => find_judged(source, wanted, |squares| self.predict(engine, &self.tensors(source, squares))),
+        }
     }
 
     fn tensors(&self, source: &CellSource<'_>, squares: &[Square]) -> Vec<f32> {
@@ -449,14 +443,10 @@ impl Context<'_> {
             handed.found.cells = squares.into_iter().map(|(n, s)| (n, s, None)).collect();
             handed.own = Vec::new();
         } else if let Some(judge) = judge {
-            let found = match judge {
-                Ok(judge) => find_judged(source, &wanted, |squares| judge.answers(source, squares)),
-                Err(e) => Err(e.clone()),
-            };
-            match found {
-                Ok(mut found) => {
-                    found.cells.iter_mut().for_each(|cell| cell.2 = None);
-                    handed.found = found.with_own(&handed.own);
+            let found = judge.as_mut().map_err(|e| e.clone());
+            match found.and_then(|judge| find_for_another(source, &wanted, judge)) {
+                Ok(found) => {
+                    handed.found = found;
                     handed.own = Vec::new();
                 }
                 Err(e) => {

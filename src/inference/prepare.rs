@@ -124,6 +124,16 @@ pub fn prepare_cell(entry: &Entry, card: &ModelCard, number: u32, own: &OwnSquar
     })
 }
 
+/// Prepares every place of an image where a white cell may be, by all looks, whatever the first one would settle.
+///
+/// # Errors
+/// As [`read_entry`].
+pub fn prepare_places(entry: &Entry, card: &ModelCard) -> Result<PreparedImage, Skip> {
+    prepared(entry, card, &OwnSquares::new(), |source, _, _| {
+        [source.first_look(), source.near_look(), source.further_look()].concat()
+    })
+}
+
 /// Reads an entry and cuts the squares that `choose` takes of it, given those that the user drew, and the warnings to add to.
 fn prepared(
     entry: &Entry,

@@ -20,6 +20,9 @@ use std::time::Instant;
 /// A box around a white cell, pixels: left, top, right, bottom.
 type CellBox = [f32; 4];
 
+/// Images by path below a folder, each with its boxes.
+pub(super) type FinderImages = [(String, Vec<CellBox>)];
+
 /// How one finder did on one set of images.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FinderScore {
@@ -67,7 +70,7 @@ impl FinderScore {
 }
 
 /// Images by path below the folder, in the order of the table, each with its boxes.
-fn read_boxes(path: &Path) -> Result<Vec<(String, Vec<CellBox>)>, UserError> {
+pub(super) fn read_boxes(path: &Path) -> Result<Vec<(String, Vec<CellBox>)>, UserError> {
     let shown = display_path(path);
     let refuse = |why: &dyn std::fmt::Display| UserError::new(format!("{shown}: {why}"));
     let bytes = read_bounded(path, MAX_TABLE).map_err(|e| refuse(&e))?.bytes;
@@ -188,14 +191,14 @@ impl FinderScore {
                 (false, first) => {
                     self.images += 1;
                     self.missed += usize::from(first.is_none());
-                    self.first += usize::from(first.is_some_and(|c| boxes.iter().any(|b| is_in(c.square, b))));
+                    self.first += usize::from(first.is_some_and(|c| box_of(c.square, boxes).is_some()));
                 }
             }
             return Ok(());
         }
         let mut taken = vec![false; boxes.len()];
         for square in squares {
-            match boxes.iter().position(|b| is_in(square, b)) {
+            match box_of(square, boxes) {
                 Some(i) if !taken[i] => {
                     taken[i] = true;
                     self.found += 1;
@@ -209,9 +212,10 @@ impl FinderScore {
     }
 }
 
-fn is_in(square: Square, [left, top, right, bottom]: &CellBox) -> bool {
+/// The first box in which the square's centre lies.
+pub(super) fn box_of(square: Square, boxes: &[CellBox]) -> Option<usize> {
     let (x, y) = square.centre();
-    (*left..=*right).contains(&x) && (*top..=*bottom).contains(&y)
+    boxes.iter().position(|[left, top, right, bottom]| (*left..=*right).contains(&x) && (*top..=*bottom).contains(&y))
 }
 
 fn intersection_over_union(s: Square, [left, top, right, bottom]: &CellBox) -> f64 {

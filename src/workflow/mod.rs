@@ -26,6 +26,7 @@ mod models;
 mod openable;
 mod output;
 mod phase;
+mod places;
 mod probe;
 mod quantize;
 mod recent;
@@ -68,6 +69,7 @@ pub use models::{default_model, export_triton, open_model};
 pub use openable::openable;
 pub use output::write_output;
 pub use phase::Phase;
+pub use places::places;
 pub use probe::{LEAST, Probed, probe};
 pub use quantize::{QuantizeOptions, Quantized, USUAL_LOSS, quantize};
 pub use recent::{Settings, load_settings, remember_recent, save_settings};
@@ -79,8 +81,8 @@ pub use sessions::{
 pub use thumbnails::{ImageKey, ThumbnailReader};
 pub use train::{
     ClassCount, CurrentModelResult, EarlierRun, HeldOutResult, InitialModel, InputKind, LearningRate, Lookalike,
-    LookalikeCell, Lookalikes, NoLearningRate, Obstacle, PreparedDataset, RecipeSettings, Remedy, Short, TrainControl,
-    TrainMonitor, TrainOptions, TrainOutcome, TrainPlan, TrainProgress, TrainRequest, UnfinishedRun, Why, earlier_runs,
-    forget_run, load_initial_model, model_name, new_model_file, new_model_path, prepare_training, train,
-    train_remembered, unfinished_runs,
+    LookalikeCell, Lookalikes, NoLearningRate, Obstacle, PreparedDataset, RecipeSettings, Remedy, Short, SourceResult,
+    SourceTable, TrainControl, TrainMonitor, TrainOptions, TrainOutcome, TrainPlan, TrainProgress, TrainRequest,
+    UnfinishedRun, Why, earlier_runs, forget_run, leave_one_source_out, load_initial_model, model_name, new_model_file,
+    new_model_path, prepare_training, train, train_remembered, unfinished_runs,
 };

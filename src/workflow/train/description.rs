@@ -3,12 +3,13 @@
 use super::outcome::TrainOutcome;
 use super::plan::PreparedDataset;
 use super::request::TrainOptions;
+use super::sources::SourceTable;
 use crate::dataset::SplitPart;
 use crate::domain::EpochRow;
 use crate::metrics::Scores;
 use crate::model::{
-    self, Manifest, ManifestHistory, ManifestInput, ManifestOutputs, ManifestPreprocessing, OodDetector, SelfTest,
-    TrainingRecord,
+    self, Calibration, Manifest, ManifestHistory, ManifestInput, ManifestOutputs, ManifestPreprocessing, OodDetector,
+    SelfTest, TrainingRecord,
 };
 use crate::report::scores_json;
 use crate::training::Stop;
@@ -26,6 +27,8 @@ pub(super) struct RunDescription<'a> {
     pub(super) self_test: SelfTest,
     pub(super) ood: Option<OodDetector>,
     pub(super) record: Option<TrainingRecord>,
+    /// Fitted to laboratories that were left out.
+    pub(super) calibration: Option<Calibration>,
 }
 
 impl RunDescription<'_> {
@@ -109,6 +112,7 @@ impl RunDescription<'_> {
                 feature_map: Some(model::FEATURE_MAP.into()),
                 ..ManifestOutputs::default()
             },
+            calibration: self.calibration.clone(),
             ood: self.ood.clone(),
             training_record: self.record.clone(),
             self_test: Some(self.self_test.clone()),
@@ -117,6 +121,7 @@ impl RunDescription<'_> {
             metrics: json!({
                 "validation": scores(self.outcome.validation.as_ref()),
                 "test": scores(self.outcome.held_out.as_ref().map(|h| &h.scores)),
+                "left_out_sources": self.options.sources.as_ref().map(SourceTable::to_json),
             }),
             licence: self.licence(),
             ..Manifest::new(&self.options.name, labels.to_vec(), input, preprocessing)

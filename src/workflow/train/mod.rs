@@ -12,6 +12,7 @@ mod run;
 mod runs;
 mod settings;
 mod setup;
+mod sources;
 mod verify;
 
 pub use initial::{InitialModel, InputKind, load_initial_model};
@@ -26,3 +27,4 @@ pub use runs::{
     unfinished_runs,
 };
 pub use settings::{LearningRate, NoLearningRate, RecipeSettings};
+pub use sources::{SourceResult, SourceTable, leave_one_source_out};

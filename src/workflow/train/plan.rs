@@ -151,7 +151,10 @@ pub fn prepare_training(
     let mut plan = new_plan(request, &start, &classes, &labels);
     plan.notes = notes;
     plan.notes.extend(matched.notes);
-    let images = take_cells(&mut plan, items, states, &matched.places)?;
+    let mut images = take_cells(&mut plan, items, states, &matched.places)?;
+    if let Some(source) = &request.held_out_source {
+        hold_out(&mut images.items, source);
+    }
     plan.notes.extend(contradiction(&images, &classes));
     let alike = if request.grouping == Grouping::Auto {
         let hashes = perceptual_hashes(request, &cache, &images.items, &images.cuts, cancel, progress)?;
@@ -252,6 +255,17 @@ fn take_cells(
         return Err(UserError::new(format!("none of the {} images can be used.{why}", plan.excluded.len())));
     }
     Ok(images)
+}
+
+/// All of one source to the test part; nothing else is left there.
+fn hold_out(items: &mut [Item], source: &str) {
+    for item in items {
+        item.part = match item.part {
+            _ if item.source.as_deref() == Some(source) => Some(SplitPart::Test),
+            Some(SplitPart::Test) => Some(SplitPart::Train),
+            part => part,
+        };
+    }
 }
 
 /// Counts groups, and says which classes are too small to be split.

@@ -1,8 +1,9 @@
 //! What a training run is asked for, and what it gives beside the model.
 
 use super::initial::InputKind;
+use super::sources::SourceTable;
 use crate::dataset::{Grouping, Ratio};
-use crate::domain::same_label;
+use crate::domain::{Probabilities, same_label};
 use crate::metrics::{Interval, Scores};
 use crate::model::VettedModel;
 use crate::task::{Cancel, Pause, Progress};
@@ -28,6 +29,9 @@ pub struct TrainRequest {
     pub ratio: Ratio,
     pub grouping: Grouping,
     pub leave_out: Vec<String>,
+    /// The source (laboratory) whose images are all kept for the test, whatever the split says; none without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_source: Option<String>,
     /// Of everything drawn by chance.
     pub seed: u64,
     /// Where cut cells and activations are cached; the user's cache folder without.
@@ -46,6 +50,7 @@ impl TrainRequest {
             ratio: Ratio::default(),
             grouping: Grouping::Auto,
             leave_out: Vec::new(),
+            held_out_source: None,
             seed: defaults::SEED,
             cache: None,
         }
@@ -103,6 +108,8 @@ pub struct TrainOptions {
     pub fresh: bool,
     /// The model to compare with on the test part.
     pub current: Option<VettedModel>,
+    /// How laboratories that were left out in turn were answered, and the calibration that follows from it.
+    pub sources: Option<SourceTable>,
 }
 
 /// The other model on the test part.
@@ -124,4 +131,6 @@ pub struct HeldOutResult {
     pub scores: Scores,
     /// The current model's share right on the same images.
     pub current: Option<CurrentModelResult>,
+    /// Class and probabilities of each image of the test part, over the network's outputs.
+    pub answers: Vec<(usize, Probabilities)>,
 }

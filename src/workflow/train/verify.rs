@@ -6,6 +6,7 @@ use super::outcome::{TrainMonitor, TrainOutcome, TrainProgress, checkpoint_of, s
 use super::plan::{PreparedDataset, perceptual_hashes};
 use super::request::{CurrentModelResult, HeldOutResult};
 use super::setup::Run;
+use super::sources::SourceTable;
 use crate::dataset::{CellCache, CellState, CutCell, InputView, Item, PerceptualHash, SplitPart};
 use crate::domain::{Probabilities, TensorSpec, same_label};
 use crate::files::{digest_of, display_path, write_atomic};
@@ -49,6 +50,7 @@ pub(super) fn verify_and_write(
         self_test: self_test(run, weights)?,
         ood: None,
         record: None,
+        calibration: None,
     };
     // A first file for ONNX Runtime to answer with; the final one differs in its metadata alone.
     let file = |description: &RunDescription<'_>| -> Result<Vec<u8>, UserError> {
@@ -69,7 +71,9 @@ pub(super) fn verify_and_write(
         let answers = runtime_answers(&draft, &prepared.cache, &cuts_of(&test), monitor)?;
         let current = options.current.as_ref();
         let current = current.map(|model| current_model(prepared, model, &test, monitor)).transpose()?;
-        outcome.held_out = Some(HeldOutResult { scores: scores(prepared, &test, &answers), current });
+        let of_cells = test.iter().zip(&answers).map(|((_, class), a)| (*class, a.probabilities.clone()));
+        outcome.held_out =
+            Some(HeldOutResult { scores: scores(prepared, &test, &answers), current, answers: of_cells.collect() });
     }
     monitor.event(TrainProgress::Phase(Phase::TrainingRecord));
     description.ood = fit_ood(prepared, &draft, &run.examples(SplitPart::Train), &answers, monitor)?;
@@ -77,6 +81,7 @@ pub(super) fn verify_and_write(
         monitor.event(TrainProgress::Note("too few cells to learn what is unlike the training images".into()));
     }
     description.record = Some(record(prepared, monitor)?);
+    description.calibration = options.sources.as_ref().and_then(SourceTable::calibration);
     description.outcome = outcome.clone();
     let mut bytes = file(&description)?;
     if vet(&bytes, digest_of(&bytes)).is_err() {
