@@ -163,6 +163,41 @@ def alone(rgb, square, rng):
     return (rgb * mask + ground * (1 - mask)).astype(np.uint8), square
 
 
+def cut_by_edge(rgb, square, rng):
+    """The image with an edge through the cell: its own, or a black border as a turned or stitched image has. Returns the image, the square
+    that the finder would cut, and whether enough of the nucleus is left to name it."""
+    x, y, side = square
+    d = side / SQUARE
+    enough = rng.random() < 0.85
+    gone = rng.uniform(-0.1, 0.42) if enough else rng.uniform(0.68, 0.9)
+    angle = rng.choice([0, 90, 180, 270]) + (rng.uniform(-30, 30) if rng.random() < 0.5 else 0)
+    ux, uy = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    cx, cy = x + side / 2, y + side / 2
+    # The edge is a line at this distance from the centre, towards (ux, uy).
+    at = d * (0.5 - gone)
+    h, w = rgb.shape[:2]
+    yy, xx = np.mgrid[0:h, 0:w]
+    beyond = (xx - cx) * ux + (yy - cy) * uy > at
+    if beyond.mean() > 0.7:
+        return None
+    left = max(gone, 0.0)
+    # What is left of the nucleus lies that much further from the edge, and is a little smaller.
+    nx, ny, new_side = cx - ux * left * d / 2, cy - uy * left * d / 2, side * (1 - 0.35 * left)
+    out = rgb.copy()
+    if angle in (0, 90, 180, 270) and rng.random() < 0.75:
+        keep = np.argwhere(~beyond)
+        (y0, x0), (y1, x1) = keep.min(0), keep.max(0) + 1
+        out, nx, ny = out[y0:y1, x0:x1].copy(), nx - x0, ny - y0
+        if min(out.shape[:2]) < 16:
+            return None
+    else:
+        out[beyond] = 255 if rng.random() < 0.15 else rng.randint(0, 12)
+        if rng.random() < 0.5:
+            # As saved by a program that compresses.
+            out = cv2.cvtColor(cv2.imdecode(cv2.imencode('.jpg', cv2.cvtColor(out, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, rng.randint(60, 95)])[1], 1), cv2.COLOR_BGR2RGB)
+    return out, (nx - new_side / 2, ny - new_side / 2, new_side), enough
+
+
 def no_image(rng, side=160):
     """Things that are no smear: text, bars, lines, edges, noise, one colour, shapes."""
     ground = np.array([rng.randint(0, 255) for _ in range(3)]) if rng.random() < 0.5 else np.array([rng.randint(190, 255)] * 3)
@@ -279,6 +314,10 @@ def made_of_cells(squares, rng, cells, places, repeat):
                     made = alone(new if new is not None and rng.random() < 0.4 else rgb, square, rng)
                     if made:
                         squares.draw(*made, label, group, source)
+                if rng.random() < 0.22:
+                    made = cut_by_edge(new if new is not None and rng.random() < 0.4 else rgb, square, rng)
+                    if made:
+                        squares.draw(*made[:2], label if made[2] else NOT, group, source)
                 wrong = wrong_squares(square, at, (w, h), rng)
                 for bad in rng.sample(wrong, min(len(wrong), 1)):
                     if new is not None and rng.random() < 0.5:

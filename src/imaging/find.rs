@@ -168,6 +168,12 @@ impl Search {
         self.nuclei(by, &illumination(&self.work, self.size, self.white), Scene::Field)
     }
 
+    /// How much of the dye that red cells lack each pixel of the working copy of a field holds, and its pixels a pixel of the image; `None`
+    /// where no two dyes can be told apart.
+    pub(super) fn dye(&self) -> Option<(Plane<u8>, f64)> {
+        Some((self.plane(Criterion::Dye, &illumination(&self.work, self.size, self.white))?, self.scale))
+    }
+
     fn plane(&self, by: Criterion, light: &Light) -> Option<Plane<u8>> {
         match by {
             Criterion::Nuclear => Some(nuclear_score(&self.soft, light)),

@@ -25,6 +25,7 @@ pub use find::{FINDER_VERSION, Finding, FoundCell, Scene, find_cells};
 pub use image::RgbImage;
 pub use overlap::FieldCopy;
 pub use overlay::{HEAT_OPACITY, heat_at, heat_colour, heat_overlay};
+pub use propose::DyeLook;
 pub use resample::{fit_within, thumbnail_of_square};
 pub use sniff::{Sniffed, sniff};
 pub use source::{CellSource, Cells};

@@ -2,6 +2,8 @@
 //! touching nuclei taken apart, each of a plausible size. Whether a place is a cell is not decided here.
 
 use super::find::{Criterion, Finding, FoundCell, Search};
+use super::plane::Plane;
+use crate::domain::Square;
 
 /// Further places in one image at most.
 const MOST: usize = 64;
@@ -17,6 +19,8 @@ const SAME_SIZE: f64 = 1.25;
 const ONE_NUCLEUS: f64 = 0.5;
 /// Diameters of a nucleus in diameters of a red cell of the same image.
 const NUCLEUS: (f64, f64) = (0.5, 3.2);
+/// What holds less of the dye than this share of the most evident nucleus holds none.
+const DYED: f64 = 0.4;
 /// Fewer red cells than this are no yardstick.
 const LEAST_RED_CELLS: usize = 5;
 
@@ -35,11 +39,54 @@ pub(super) fn near(first: &Finding) -> Vec<FoundCell> {
     out
 }
 
-/// Which place of the first look the dye that red cells lack shows, too, as its most evident one: the usual colour is right here.
-pub(super) fn seconded(first: &Finding, by_dye: &Finding) -> Option<usize> {
-    let top = by_dye.cells.first()?;
-    let on = |c: &FoundCell| (c.x - top.x).hypot(c.y - top.y) < ONE_NUCLEUS * c.measure().min(top.measure());
-    first.field_cells().position(on)
+/// What of an image holds the dye that red cells lack, most evident first: nuclei do, whatever their colour is there.
+#[derive(Debug)]
+pub struct DyeLook {
+    /// The most evident thing.
+    most: FoundCell,
+    plane: Plane<u8>,
+    /// Pixels of the plane a pixel of the image.
+    scale: f64,
+    /// Nuclei in the side of a square.
+    side_factor: f64,
+}
+
+impl DyeLook {
+    /// `None` where no two dyes can be told apart.
+    pub(super) fn new(search: &Search, side_factor: f64) -> Option<Self> {
+        let most = search.find(Criterion::Dye).cells.into_iter().next()?;
+        let (plane, scale) = search.dye()?;
+        Some(Self { most, plane, scale, side_factor })
+    }
+
+    /// Whether the most evident of it lies in the middle of a place.
+    pub fn most_evident_in(&self, place: Square) -> bool {
+        let (x, y) = place.centre();
+        let nucleus = f64::from(place.side) / self.side_factor;
+        (f64::from(x) - self.most.x).hypot(f64::from(y) - self.most.y) < ONE_NUCLEUS * nucleus.min(self.most.measure())
+    }
+
+    /// Whether a place holds about as much of it as the most evident one of the image.
+    pub fn shows(&self, place: Square) -> bool {
+        let (x, y) = place.centre();
+        let most = self.amount(self.most.x, self.most.y, self.most.measure());
+        let here = self.amount(f64::from(x), f64::from(y), f64::from(place.side) / self.side_factor);
+        here >= DYED * most
+    }
+
+    /// Mean amount in the disc of a nucleus that lies in the image.
+    fn amount(&self, x: f64, y: f64, diameter: f64) -> f64 {
+        let [x, y, radius] = [x, y, diameter / 2.0].map(|v| v * self.scale);
+        let (mut sum, mut n) = (0.0, 0.0);
+        for (at, value) in self.plane.data.iter().enumerate() {
+            let (px, py) = ((at % self.plane.width) as f64 + 0.5, (at / self.plane.width) as f64 + 0.5);
+            if (px - x).powi(2) + (py - y).powi(2) <= radius * radius {
+                sum += f64::from(*value);
+                n += 1.0;
+            }
+        }
+        if n > 0.0 { sum / n } else { 0.0 }
+    }
 }
 
 /// Places that the looks before did not propose, by two more criteria in turn, most evident first. `near` are those of [`near`].
@@ -121,7 +168,10 @@ mod tests {
         let found = further(&search, &first, &near(&first));
         let at = |c: &FoundCell| (c.x - 210.0).hypot(c.y - 140.0) < 14.0;
         assert!(at(&by_dye.cells[0]), "{:?}", by_dye.cells[0]);
-        assert_eq!(seconded(&first, &by_dye), first.field_cells().position(at));
+        let place = |x: f32| Square { x: x - 62.0, y: 78.0, side: 124.0 };
+        let dye = DyeLook::new(&search, 2.6).expect("two dyes");
+        assert!(dye.most_evident_in(place(210.0)) && dye.shows(place(210.0)));
+        assert!(!dye.shows(place(120.0)) && !dye.most_evident_in(place(120.0)), "red cells hold none of it");
         assert!(first.field_cells().chain(&found).any(on), "{first:?} {found:?}");
     }
 

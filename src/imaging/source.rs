@@ -2,7 +2,7 @@
 //! nothing is read from the disk here.
 
 use super::find::{Criterion, Finding, FoundCell, Scene, Search, white_near};
-use super::propose::{further, near, seconded};
+use super::propose::{DyeLook, further, near};
 use super::square::{cut_square, square_of, whole, whole_part};
 use crate::domain::{ADDED, CellPreprocessing, Preprocessing, Square};
 use image::RgbImage;
@@ -105,11 +105,11 @@ impl<'a> CellSource<'a> {
         self.numbered(|looked, _| (looked.finding.field_cells().count(), near(&looked.finding)))
     }
 
-    /// Which place of the first look, by position, is also the most evident one by the dye that red cells lack.
-    pub fn seconded(&self) -> Option<usize> {
-        let (Some(looked), Preprocessing::CellSquare(how)) = (&self.looked, self.preprocessing) else { return None };
+    /// What holds the dye that the image's red cells lack; `None` for a model of whole images, and where the image is too small.
+    pub fn dye_look(&self) -> Option<DyeLook> {
+        let Preprocessing::CellSquare(how) = self.preprocessing else { return None };
         let search = Search::coarse(self.image, how.white_percentile)?;
-        seconded(&looked.finding, &search.find(Criterion::Dye))
+        DyeLook::new(&search, how.side_factor)
     }
 
     /// Places by other criteria, for where the looks before were not enough; their numbers follow.

@@ -5,7 +5,7 @@ use super::engine::{Engine, EngineError, Prediction};
 use super::provider::Provider;
 use crate::domain::{Preprocessing, Square};
 use crate::files::digest_of;
-use crate::imaging::{CellSource, tensor};
+use crate::imaging::{CellSource, DyeLook, tensor};
 use crate::model::{VettedModel, embedded_bytes, vet};
 
 /// Below this doubt a place of the first look is believed where another criterion shows it, too: no further one is looked for.
@@ -24,8 +24,10 @@ const FIRST_FOR_ONE: usize = 4;
 const NEAR_FOR_ONE: usize = 2;
 /// Of all looks, where one cell is wanted.
 const MOST_FOR_ONE: usize = 12;
-/// Two squares whose centres are nearer than this share of the smaller side show one cell.
-const ONE_CELL: f32 = 0.35;
+/// Two squares whose centres are nearer than this share of the smaller side show one cell: two that touch are 0.42 apart or more.
+const ONE_CELL: f32 = 0.4;
+/// A square smaller than this share of the other, on a lobe of its nucleus, counts as that large.
+const LOBE: f32 = 0.65;
 
 /// How the cells of an image are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -94,6 +96,15 @@ pub(super) fn settled(crop: bool, doubts: &[f32], seconded: impl FnOnce() -> Opt
     doubts.iter().any(|d| *d <= CERTAIN) && seconded().and_then(|at| doubts.get(at)).is_some_and(|d| *d <= CERTAIN)
 }
 
+/// The places with their doubts, where a certain one holds most of the dye that red cells lack: then nuclei are what holds it, and the
+/// other places are doubted altogether. Where no certain one does, the dye says nothing.
+pub(super) fn dyed(places: &[(Square, f32)], dye: &DyeLook) -> Vec<(Square, f32)> {
+    let certain = places.iter().any(|(square, doubt)| *doubt <= CERTAIN && dye.most_evident_in(*square));
+    let doubted =
+        |(square, doubt): &(Square, f32)| (*square, if !certain || dye.shows(*square) { *doubt } else { 1.0 });
+    places.iter().map(doubted).collect()
+}
+
 /// Chooses among judged places: squares and doubts in the order of their numbers. `all` is whether every cell is wanted; what is doubted
 /// more than `limit` is none.
 pub(super) fn select(all: bool, places: &[(Square, f32)], limit: f32) -> Selection {
@@ -126,7 +137,7 @@ pub(super) fn select(all: bool, places: &[(Square, f32)], limit: f32) -> Selecti
 /// Whether two squares show one cell.
 fn one_cell(a: Square, b: Square) -> bool {
     let ((ax, ay), (bx, by)) = (a.centre(), b.centre());
-    (ax - bx).hypot(ay - by) < ONE_CELL * a.side.min(b.side).max(0.5 * a.side.max(b.side))
+    (ax - bx).hypot(ay - by) < ONE_CELL * a.side.min(b.side).max(LOBE * a.side.max(b.side))
 }
 
 /// The bundled model in the judge's chair, for models that name classes and nothing else.

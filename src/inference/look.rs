@@ -4,9 +4,10 @@
 //! would not have been looked at are left out again.
 
 use super::engine::{EngineError, Prediction};
-use super::judge::{Finder, Judge, Looks, REJECTED, REJECTED_CROP, select, settled};
+use super::judge::{Finder, Judge, Looks, REJECTED, REJECTED_CROP, dyed, select, settled};
 use crate::domain::{RejectedPlace, Square};
-use crate::imaging::{CellSource, Cells};
+use crate::imaging::{CellSource, Cells, DyeLook};
+use std::cell::OnceCell;
 
 /// Numbers and squares of places.
 pub(super) type Numbered = Vec<(u32, Square)>;
@@ -59,8 +60,8 @@ pub(super) struct Places {
     looks: Looks,
     /// Whether it is an image of one cell.
     crop: bool,
-    /// The place of the first look that another criterion shows, too; known where every place was looked at.
-    seconded: Option<usize>,
+    /// What holds the dye that red cells lack; looked for where it is asked for.
+    dye: OnceCell<Option<DyeLook>>,
     /// By number, from 1.
     pub(super) places: Numbered,
 }
@@ -73,12 +74,12 @@ impl Places {
         places.extend(source.near_look());
         let looks = Looks { first, near: places.len() - first, further: 0 };
         let crop = !source.wants_all(Cells::ByScene);
-        Self { all: source.wants_all(cells), looks, crop, seconded: None, places }
+        Self { all: source.wants_all(cells), looks, crop, dye: OnceCell::new(), places }
     }
 
     /// Looks everywhere.
     pub(super) fn everywhere(source: &CellSource<'_>, cells: Cells) -> Self {
-        Self { seconded: source.seconded(), ..Self::usual(source, cells).further(source) }
+        Self { dye: OnceCell::from(source.dye_look()), ..Self::usual(source, cells).further(source) }
     }
 
     fn further(mut self, source: &CellSource<'_>) -> Self {
@@ -88,14 +89,27 @@ impl Places {
         self
     }
 
-    fn settled(&self, doubts: &[f32], seconded: impl FnOnce() -> Option<usize>) -> bool {
-        settled(self.crop, &doubts[..doubts.len().min(self.looks.first)], seconded)
+    /// Whether what is known of places of the first look is enough to go by. `look` looks for the dye.
+    fn settled(&self, doubts: &[f32], look: impl FnOnce() -> Option<DyeLook>) -> bool {
+        let doubts = &doubts[..doubts.len().min(self.looks.first)];
+        settled(self.crop, doubts, || {
+            let dye = self.dye.get_or_init(look).as_ref()?;
+            self.places[..doubts.len()].iter().position(|(_, square)| dye.most_evident_in(*square))
+        })
     }
 
     /// The cells among the places, by what the judge says of some of them (by position, ascending), without those that a person drew.
-    fn chosen(&self, answers: &[(usize, Prediction)], own: &[(u32, Square)]) -> Found {
+    fn chosen(
+        &self,
+        answers: &[(usize, Prediction)],
+        own: &[(u32, Square)],
+        look: impl FnOnce() -> Option<DyeLook>,
+    ) -> Found {
         let doubts: Vec<(Square, f32)> = answers.iter().map(|(i, p)| (self.places[*i].1, doubt_of(p))).collect();
-        let selection = select(self.all, &doubts, if self.crop { REJECTED_CROP } else { REJECTED });
+        let limit = if self.crop { REJECTED_CROP } else { REJECTED };
+        let several = !self.crop && doubts.iter().filter(|(_, doubt)| *doubt <= limit).count() > 1;
+        let dye = if several { self.dye.get_or_init(look).as_ref() } else { None };
+        let selection = select(self.all, &dye.map_or_else(|| doubts.clone(), |dye| dyed(&doubts, dye)), limit);
         let place = |k: &usize| (&answers[*k].1, self.places[answers[*k].0]);
         let drawn = |number: u32| own.iter().any(|(n, _)| *n == number);
         let kept = selection.kept.iter().map(place).filter(|(_, (number, _))| !drawn(*number));
@@ -112,14 +126,11 @@ impl Places {
     pub(super) fn chosen_of_all(&self, mut answers: Vec<Option<Prediction>>, own: &[(u32, Square)]) -> Found {
         let before = self.looks.before(self.all);
         let doubts: Vec<f32> = answers.iter().take(before).map(|a| a.as_ref().map_or(1.0, doubt_of)).collect();
-        let looked_at = if self.settled(&doubts, || self.seconded) {
-            (0..before).collect()
-        } else {
-            self.looks.everywhere(self.all)
-        };
+        let looked_at =
+            if self.settled(&doubts, || None) { (0..before).collect() } else { self.looks.everywhere(self.all) };
         let own_answers: Vec<(usize, Prediction)> =
             looked_at.into_iter().filter_map(|i| Some((i, answers.get_mut(i)?.take()?))).collect();
-        self.chosen(&own_answers, own).with_own(own)
+        self.chosen(&own_answers, own, || None).with_own(own)
     }
 }
 
@@ -160,12 +171,12 @@ pub(super) fn find_judged(
     let before = places.looks.before(places.all);
     let mut answers = ask(&places, (0..before).collect())?;
     let doubts: Vec<f32> = answers.iter().map(|(_, p)| doubt_of(p)).collect();
-    if !places.settled(&doubts, || source.seconded()) {
+    if !places.settled(&doubts, || source.dye_look()) {
         places = places.further(source);
         let more = places.looks.everywhere(places.all).into_iter().filter(|i| *i >= before).collect();
         answers.extend(ask(&places, more)?);
     }
-    Ok(places.chosen(&answers, wanted.own).with_own(wanted.own))
+    Ok(places.chosen(&answers, wanted.own, || source.dye_look()).with_own(wanted.own))
 }
 
 impl Found {
