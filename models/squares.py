@@ -3,7 +3,9 @@
 
     squares.py list DATA OUT      writes OUT/boxes.csv: every image that is looked at, for `leukoscope bench --finder ... --places`
     squares.py make DATA OUT      reads OUT/places.csv, writes OUT/img and OUT/squares.csv, a dataset for `leukoscope train`
-    squares.py mine DATA OUT      the same with OUT/places.csv of a newer model: adds what it took wrongly for cells, twice
+    squares.py mine DATA OUT      the same, with what a model took wrongly for cells (OUT/mined-places.csv) twice
+    squares.py recolour DATA OUT  writes OUT/re and OUT/recoloured.csv: images in drawn colours, for `--places` again
+    squares.py rest DATA OUT      reads OUT/recoloured-places.csv, writes OUT/rest.csv: what a model took wrongly for cells there, among cells
 
 DATA has train/train.csv (path,label,group,source) and more/more.csv (the same and x,y,side). Whatever a class or "not a white cell" is made
 of is made of each laboratory alike, or the network would learn the laboratory instead. Images of other laboratories are never read.
@@ -350,7 +352,8 @@ def given_negatives(squares, rng, rows):
         image = no_image(rng)
         side = 160 * rng.uniform(0.4, 1.3)
         square = (80 - side / 2 + rng.uniform(-30, 30), 80 - side / 2 + rng.uniform(-30, 30), side)
-        squares.draw(image, square, NOT, f'drawn-{i % 40}', ['pbc', 'raabin', 'chula'][i % 3])
+        source = ['pbc', 'raabin', 'chula'][i % 3]
+        squares.draw(image, square, NOT, f'{source}-drawn-{i % 14}', source)
 
 
 def chosen(rows, rng):
@@ -400,9 +403,65 @@ def mine(squares, cells):
                         squares.take(path, square, NOT, group[path][1], group[path][0])
 
 
+def recolour(data, out, seed):
+    """Images in other colours, with the boxes of their cells: fields twice, one image of one cell in eight."""
+    rng = random.Random(seed)
+    rows, places = images_of(data), places_of(out)
+    validation = {r['group'] for r in read(os.path.join(out, 'mined.csv')) if r['split'] == 'validation'}
+    cells = cells_of(chosen(rows, rng), places, lambda path: min(load(data, path).shape[:2]))
+    os.makedirs(os.path.join(out, 're'), exist_ok=True)
+    n = 0
+    with open(os.path.join(out, 'recoloured.csv'), 'w', newline='') as f:
+        table = csv.writer(f)
+        table.writerow(['path', 'xmin', 'ymin', 'xmax', 'ymax', 'source', 'group', 'x', 'y', 'side'])
+        for path, source, group, own in cells:
+            if group in validation or (source != 'chula' and rng.random() > 0.24):
+                continue
+            rgb = load(data, path)
+            for _ in range(4 if source == 'chula' else 1):
+                new = recoloured(rgb, [square for square, _ in own], rng)
+                if new is None:
+                    continue
+                name = f're/{n:05d}.jpg'
+                n += 1
+                cv2.imwrite(os.path.join(out, name), cv2.cvtColor(new, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 94])
+                for (x, y, side), _ in own:
+                    r = side / SQUARE * 0.75
+                    cx, cy = x + side / 2, y + side / 2
+                    table.writerow([name, cx - r, cy - r, cx + r, cy + r, source, group, x, y, side])
+
+
+def rest(out, seed):
+    """At most six squares an image that a model took wrongly for cells, among a share of the squares that it has learnt."""
+    rng = random.Random(seed)
+    cells, found, wrong = {}, {}, []
+    for r in read(os.path.join(out, 'recoloured.csv')):
+        cells.setdefault(r['path'], []).append((tuple(float(r[k]) for k in ('x', 'y', 'side')), r['source'], r['group']))
+    for path, places in places_of(out, 'recoloured-places.csv').items():
+        own = cells[path]
+        for square, doubt, _ in places:
+            # One of an image of one cell that is not doubted at all may be a second cell.
+            if doubt < 0.6 and all(distance(c, square) > 0.45 for c, _, _ in own) and (own[0][1] == 'chula' or doubt > 0.03):
+                found.setdefault(path, []).append((doubt, square))
+    for path, places in found.items():
+        _, source, group = cells[path][0]
+        for _, square in sorted(places)[:6]:
+            wrong.append([path, NOT, group, source, 'train', *(f'{v:.1f}' for v in square)])
+    old = [list(r.values()) for r in read(os.path.join(out, 'mined.csv'))]
+    kept = [r for r in old if r[4] == 'validation']
+    for of_cells, most in ((True, 7000), (False, 3500)):
+        some = [r for r in old if r[4] == 'train' and (r[1] != NOT) == of_cells]
+        kept += rng.sample(some, min(most, len(some)))
+    with open(os.path.join(out, 'rest.csv'), 'w', newline='') as f:
+        table = csv.writer(f)
+        table.writerow(['path', 'label', 'group', 'source', 'split', 'x', 'y', 'side'])
+        table.writerows(kept + wrong)
+    print(len(wrong), 'of', len(kept) + len(wrong))
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    p.add_argument('what', choices=['list', 'make', 'mine'])
+    p.add_argument('what', choices=['list', 'make', 'mine', 'recolour', 'rest'])
     p.add_argument('data')
     p.add_argument('out')
     p.add_argument('--seed', type=int, default=1)
@@ -410,6 +469,10 @@ def main():
     os.makedirs(a.out, exist_ok=True)
     if a.what == 'list':
         list_images(a.data, a.out)
+    elif a.what == 'recolour':
+        recolour(a.data, a.out, a.seed)
+    elif a.what == 'rest':
+        rest(a.out, a.seed)
     else:
         make(a.data, a.out, a.seed, a.what == 'mine')
 

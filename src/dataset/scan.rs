@@ -219,8 +219,9 @@ mod tests {
 
     #[test]
     fn a_csv_keeps_its_groups_and_parts() {
-        let s = csv("\u{feff}path,label,group,split,source\na/1.png,Neutrophil,g1,train,north\nb.png,basophil,,test\n")
-            .expect("reads");
+        let s =
+            csv("\u{feff}path,label,group,split,source\na/1.png,Neutrophil,g1,train,north\nb.png,basophil,,test,\n")
+                .expect("reads");
         assert_eq!(s.labels, ["basophil", "neutrophil"]);
         assert_eq!(
             (s.items[0].group.as_deref(), s.items[0].part, s.items[0].class),

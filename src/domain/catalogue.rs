@@ -385,7 +385,8 @@ const EMPTY_WORDS: [&str; 6] = ["cell", "cells", "sel", "a", "the", "of"];
 
 /// The words of a text in small letters, plurals taken off; with `digits`, numbers are words too.
 fn words(text: &str, digits: bool) -> Vec<String> {
-    let lower = text.to_lowercase();
+    // A mark without a width parts no word.
+    let lower = text.chars().filter(|c| c.is_control() || !invisible(*c)).collect::<String>().to_lowercase();
     lower
         .split(|c: char| !(c.is_alphabetic() || (digits && c.is_numeric())))
         .filter(|w| !w.is_empty())
@@ -631,6 +632,12 @@ mod tests {
                 class.label
             );
         }
+    }
+
+    #[test]
+    fn a_mark_without_a_width_parts_no_word() {
+        assert!(same_label("Aa\u{e0100}S ", "AaS") && same_label("neutro\u{200b}phils", "neutrophil"));
+        assert!(same_label("band\tcell", "band cell"), "a control character does");
     }
 
     proptest::proptest! {

@@ -139,11 +139,30 @@ impl RowWriter {
                 put("warnings", json!(result.warnings));
                 // How unlike the training images it is; above 1 is unlike them. Null where the model cannot tell.
                 put("unlike", cell.and_then(|c| c.ood_score).map_or(Value::Null, |u| rounded(u, 4)));
+                put("doubt", cell.and_then(|c| c.doubt).map_or(Value::Null, |d| rounded(d, 4)));
+                put("rejected", if is_first(result, cell) { rejected(result) } else { json!([]) });
                 let comma = if self.rows > 1 { "," } else { "" };
                 format!("{comma}\n{}", Value::Object(o)).into_bytes()
             }
         }
     }
+}
+
+/// Whether a row is the first one of its image.
+fn is_first(result: &ImageResult, cell: Option<&CellResult>) -> bool {
+    match (&result.outcome, cell) {
+        (Outcome::Cells(cells), Some(cell)) => cells.first().is_some_and(|c| c.number == cell.number),
+        _ => true,
+    }
+}
+
+/// Places of an image that were looked at and are no white cell.
+fn rejected(result: &ImageResult) -> Value {
+    let place = |r: &crate::domain::RejectedPlace| {
+        let [x, y, side] = [r.square.x, r.square.y, r.square.side].map(|v| rounded(v, 1));
+        json!({"number": r.number, "x": x, "y": y, "side": side, "doubt": rounded(r.doubt, 4)})
+    };
+    json!(result.rejected.iter().map(place).collect::<Vec<_>>())
 }
 
 fn rounded(v: f32, decimals: i32) -> Value {
@@ -161,8 +180,7 @@ fn csv_line(fields: &[String]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Failure;
-    use crate::domain::{Digest, Probabilities, Square};
+    use crate::domain::{Digest, Failure, Probabilities, RejectedPlace, Square};
 
     fn result(path: &str, outcome: Outcome) -> ImageResult {
         ImageResult {
@@ -224,5 +242,22 @@ mod tests {
             let value: Value = serde_json::from_slice(&bytes).expect("JSON");
             assert_eq!(value.as_array().map(Vec::len), Some(2 * n));
         }
+    }
+
+    #[test]
+    fn json_says_once_an_image_which_places_were_rejected() {
+        let square = Square { x: 1.0, y: -2.0, side: 30.0 };
+        let place = RejectedPlace { number: 2, square, doubt: 0.75 };
+        let second = CellResult { number: 3, ..cell() };
+        let rows = |cells: Vec<CellResult>| {
+            let mut w = writer(RowFormat::Json);
+            let image = ImageResult { rejected: vec![place.clone()], ..result("p", Outcome::Cells(cells)) };
+            let bytes = [w.head(), w.image(&image), w.tail()].concat();
+            serde_json::from_slice::<Value>(&bytes).expect("JSON")
+        };
+        let both = rows(vec![cell(), second]);
+        assert_eq!(both[0]["rejected"][0], json!({"number": 2, "x": 1.0, "y": -2.0, "side": 30.0, "doubt": 0.75}));
+        assert_eq!(both[1]["rejected"], json!([]));
+        assert_eq!(rows(Vec::new())[0]["rejected"].as_array().map(Vec::len), Some(1));
     }
 }
