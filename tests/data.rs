@@ -37,7 +37,7 @@ fn accuracy(folder: &Path) -> (usize, f64) {
 
 #[test]
 fn other_laboratories_are_named_as_well_as_by_the_reference() {
-    for (part, images, reference) in [("check/tecom300", 300, 0.76), ("check/cellavision100", 100, 0.62)] {
+    for (part, images, reference) in [("check/tecom300", 300, 0.76), ("check/cellavision100", 100, 0.60)] {
         let Some(folder) = real_images(part) else { return };
         let (n, accuracy) = accuracy(&folder);
         eprintln!("{part}: n = {n}, accuracy {accuracy:.3}, reference {reference}");

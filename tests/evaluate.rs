@@ -35,20 +35,22 @@ fn five_files_say_the_same_and_the_answers_are_classifys() {
     let ended = evaluate(data.path(), out.path(), &[]);
     assert_eq!(ended.status.code(), Some(1), "one image failed: {}", text(&ended.stderr));
     let report = json(&out.path().join("report.json"));
-    assert_eq!((report["n"].as_u64(), report["schema"].as_u64()), (Some(30), Some(1)));
-    assert_eq!((report["unanswered"]["failed"].as_u64(), report["unanswered"]["no_cell"].as_u64()), (Some(1), Some(1)));
+    let (n, no_cell) = (report["n"].as_u64().unwrap(), report["unanswered"]["no_cell"].as_u64().unwrap());
+    // A drawn cell may be doubted so much that it is none; it is then said, and every image is somewhere.
+    assert!(n >= 28 && n + no_cell == 31 && report["schema"] == 1, "{n} {no_cell}");
+    assert_eq!(report["unanswered"]["failed"], 1);
     let accuracy = report["accuracy"].as_f64().unwrap();
     let interval = report["accuracy_interval"].as_array().unwrap();
     assert!(interval[0].as_f64().unwrap() <= accuracy && accuracy <= interval[1].as_f64().unwrap());
-    for label in ["basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"] {
-        assert_eq!(report["per_class"][label]["support"], 6, "{label}");
-    }
+    let classes = ["basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"];
+    let support = classes.map(|label| report["per_class"][label]["support"].as_u64().unwrap());
+    assert!(support.iter().sum::<u64>() == n && support.iter().all(|s| (4..=6).contains(s)), "{support:?}");
     assert!(text(&ended.stdout).contains("weighted avg"));
     assert_eq!(text(&ended.stdout), std::fs::read_to_string(out.path().join("report.txt")).unwrap());
     let rows = table(&std::fs::read(out.path().join("predictions.csv")).unwrap());
     assert_eq!(rows.len(), 32);
     let right = rows.iter().filter(|r| r["right"] == "yes").count();
-    assert!((right as f64 / 30.0 - accuracy).abs() < 1e-5);
+    assert!((right as f64 / n as f64 - accuracy).abs() < 1e-5);
     assert!(rows.iter().any(|r| r["status"] == "failed" && r["error"].contains("PNG")));
     // The very answers of `classify`.
     let classified = table(&classify(&[data.path().to_str().unwrap()]).stdout);
@@ -196,7 +198,8 @@ fn calibration_writes_a_new_model_that_abstains() {
     assert!(said.contains("expected calibration error"), "{said}");
     assert_eq!(std::fs::read(&old).unwrap(), std::fs::read(&starter).unwrap(), "the old model stays as it was");
     let card = text(&run("inspect", &[new.to_str().unwrap()]).stdout);
-    assert!(card.contains("(fitted on 120 cells)") && card.contains("components of 1280 features"), "{card}");
+    let fitted = card.split("(fitted on ").nth(1).and_then(|t| t.split(' ').next()?.parse::<usize>().ok());
+    assert!(fitted.is_some_and(|n| (115..=120).contains(&n)) && card.contains("components of 1280 features"), "{card}");
     // The calibrated model classifies; a photograph of nothing like a cell is said to be unlike.
     let strange = dir.path().join("strange.png");
     let mut random = fastrand::Rng::with_seed(3);
@@ -287,8 +290,13 @@ fn a_calibrated_model_answers_what_was_fitted() {
         let (before, after) = (rows(&own), rows(&new));
         assert_eq!((before.len(), after.len()), (5 * n, 5 * n));
         let mut kept = 0;
+        let mut answered = 0;
         for (b, a) in before.iter().zip(&after) {
-            assert_eq!(b["path"], a["path"]);
+            assert_eq!((&b["path"], &b["status"] == "no-cell"), (&a["path"], &a["status"] == "no-cell"));
+            if b["status"] == "no-cell" {
+                continue;
+            }
+            answered += 1;
             let z: Vec<f64> = p(b)
                 .iter()
                 .zip(&order)
@@ -307,7 +315,7 @@ fn a_calibrated_model_answers_what_was_fitted() {
         }
         // The promise is of what the written model keeps.
         assert!(
-            threshold == 0.0 || said.contains(&format!("({kept} of {})", 5 * n)),
+            threshold == 0.0 || said.contains(&format!("({kept} of {answered})")),
             "{name}: {kept} kept at {threshold}: {said}"
         );
         // And `classify` says the same of an image as `evaluate`.

@@ -5,7 +5,7 @@
 
 use super::split::SplitPart;
 use super::table::{MAX_TABLE, Table, table_text};
-use crate::domain::{Square, canonical_label, label_fault, label_key};
+use crate::domain::{Square, canonical_label, label_fault, label_key, same_label};
 use crate::files::{Entry, ReadError, display_path, named_like_image, read_bounded, walk};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,13 @@ pub struct Item {
     pub error: Option<String>,
     /// Where the cell is, where the CSV has the columns `x,y,side`; else it is searched for.
     pub square: Option<Square>,
+}
+
+impl Item {
+    /// Whether it comes from a laboratory, however that is spelt.
+    pub fn is_of(&self, source: &str) -> bool {
+        self.source.as_deref().is_some_and(|own| same_label(own, source))
+    }
 }
 
 /// What a dataset holds.
@@ -166,13 +173,17 @@ fn from_csv(path: &Path, shown: &str) -> Result<Vec<Row>, DatasetError> {
                     .ok_or_else(|| bad(format!("line {line}: \"{word}\" is no part; use train, validation or test")))?,
             ),
         };
+        let source = field(at_source);
+        if let Some(fault) = source.and_then(label_fault) {
+            return Err(bad(format!("line {line}: its source cannot be read: {fault}")));
+        }
         let square = table.square(&record).map_err(|e| bad(format!("line {line}: {e}")))?;
         rows.push(Row {
             path: base.join(name),
             name: name.replace('\\', "/"),
             label: label.to_owned(),
             group: field(at_group).map(ToOwned::to_owned),
-            source: field(at_source).map(ToOwned::to_owned),
+            source: source.map(ToOwned::to_owned),
             part,
             error: None,
             square,

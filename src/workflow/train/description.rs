@@ -171,6 +171,8 @@ impl RunDescription<'_> {
             json!({"name": c.name, "sha256": c.digest, "n": c.n, "accuracy": c.accuracy, "accuracy_interval": [c.interval.low, c.interval.high],
                 "note": "on the same images; whether it was trained on some of them is not known here"})
         });
+        report["left_out_sources"] = self.options.sources.as_ref().map_or(Value::Null, SourceTable::to_json);
+        report["calibration"] = json!(self.calibration);
         report["model"] = json!({"name": self.options.name, "sha256": model_digest});
         report["onnx_runtime_difference"] = (*difference).into();
         report["provenance"] = self.provenance();

@@ -128,6 +128,20 @@ struct CutImages {
     cuts: Vec<CutCell>,
 }
 
+impl CutImages {
+    /// All of one source to the test part. What the dataset itself keeps for its test takes no part: the model that is trained on all
+    /// sources is tested on it, once.
+    fn hold_out(&mut self, source: &str) {
+        let tested = |item: &Item| item.part == Some(SplitPart::Test);
+        let items = std::mem::take(&mut self.items).into_iter();
+        let kept = items.zip(std::mem::take(&mut self.cuts)).filter(|(item, _)| !tested(item));
+        (self.items, self.cuts) = kept.unzip();
+        for item in self.items.iter_mut().filter(|item| item.is_of(source)) {
+            item.part = Some(SplitPart::Test);
+        }
+    }
+}
+
 /// Reads a dataset, cuts its cells, groups and splits them. `None` when cancelled.
 ///
 /// # Errors
@@ -153,7 +167,7 @@ pub fn prepare_training(
     plan.notes.extend(matched.notes);
     let mut images = take_cells(&mut plan, items, states, &matched.places)?;
     if let Some(source) = &request.held_out_source {
-        hold_out(&mut images.items, source);
+        images.hold_out(source);
     }
     plan.notes.extend(contradiction(&images, &classes));
     let alike = if request.grouping == Grouping::Auto {
@@ -255,17 +269,6 @@ fn take_cells(
         return Err(UserError::new(format!("none of the {} images can be used.{why}", plan.excluded.len())));
     }
     Ok(images)
-}
-
-/// All of one source to the test part; nothing else is left there.
-fn hold_out(items: &mut [Item], source: &str) {
-    for item in items {
-        item.part = match item.part {
-            _ if item.source.as_deref() == Some(source) => Some(SplitPart::Test),
-            Some(SplitPart::Test) => Some(SplitPart::Train),
-            part => part,
-        };
-    }
 }
 
 /// Counts groups, and says which classes are too small to be split.

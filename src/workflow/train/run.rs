@@ -95,7 +95,7 @@ pub fn train(
 }
 
 /// Before hours of work: can the result be written at all?
-fn check_outputs(out: &Path) -> Result<(), UserError> {
+pub(super) fn check_outputs(out: &Path) -> Result<(), UserError> {
     let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_folder(folder)
         .and_then(|()| may_replace(&side_file(out, "history.csv"), Content::sniff(b"epoch,train_loss,")))

@@ -6,15 +6,16 @@
 use super::outcome::{TrainMonitor, TrainOutcome, TrainProgress};
 use super::plan::prepare_training;
 use super::request::{TrainOptions, TrainRequest};
-use super::run::train;
+use super::run::{check_outputs, train};
 use crate::dataset::{SplitPart, scan};
-use crate::domain::{NOT_A_WHITE_CELL, logarithms, same_label};
+use crate::domain::{NOT_A_WHITE_CELL, label_key, logarithms, same_label};
 use crate::metrics::{Calibrator, Estimate, Evaluation, Sample, Scored, fit_temperature, share, wilson};
 use crate::model::{Calibration, LOGARITHMS};
 use crate::task::Pause;
 use crate::workflow::{UserError, defaults};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// Cells that a calibration needs.
 const LEAST: usize = 100;
@@ -35,6 +36,8 @@ pub struct SourceResult {
     pub others: usize,
     /// Of these, taken for a white cell.
     pub taken: usize,
+    /// Images of classes that no other source has: a model without this one cannot know them, and they count nowhere else.
+    pub unknown: usize,
     /// Class of each cell, and the logarithms of its classes' probabilities as if it were a white cell.
     answers: Vec<(usize, Vec<f64>)>,
 }
@@ -46,11 +49,16 @@ pub struct SourceTable {
 }
 
 impl SourceResult {
-    fn new(source: &str, learnt: usize, outcome: &TrainOutcome) -> Self {
+    /// `known` says which classes the model learnt.
+    fn new(source: &str, learnt: usize, known: &[bool], outcome: &TrainOutcome) -> Self {
         let mut row = Self { source: source.to_owned(), learnt, ..Self::default() };
         let none = outcome.labels.iter().position(|l| same_label(l, NOT_A_WHITE_CELL));
         for (class, answer) in outcome.held_out.iter().flat_map(|h| &h.answers) {
             let predicted = answer.top().0;
+            if !known.get(*class).is_some_and(|k| *k) {
+                row.unknown += 1;
+                continue;
+            }
             if Some(*class) == none {
                 row.others += 1;
                 row.taken += usize::from(predicted != *class);
@@ -79,34 +87,65 @@ pub fn leave_one_source_out(
     monitor: &mut TrainMonitor<'_>,
 ) -> Result<Option<SourceTable>, UserError> {
     let scanned = scan(&request.dataset, &|| monitor.cancel.is_cancelled())?;
-    let sources: BTreeSet<String> = scanned.items.into_iter().filter_map(|i| i.source).collect();
+    let mut sources: BTreeMap<String, String> = BTreeMap::new();
+    for source in scanned.items.into_iter().filter(|i| i.part != Some(SplitPart::Test)).filter_map(|i| i.source) {
+        sources.entry(label_key(&source)).or_insert(source);
+    }
+    if request.ratio.0[2] > 0.0 {
+        return Err(UserError::new(
+            "each laboratory that is left out is the test here: give --split two shares, training and validation",
+        ));
+    }
     if sources.len() < 2 {
         return Err(UserError::new(
             "to leave one laboratory out, the dataset must be a CSV with a column \"source\" that names two of them at least",
         ));
     }
+    // Everything that will be written can be, before hours of work.
+    let out = options(1).out;
+    check_outputs(&out)?;
+    let places = places(&out, sources.values());
+    places.iter().try_for_each(|place| check_outputs(place))?;
     let mut table = SourceTable::default();
-    for source in sources {
+    for (source, place) in sources.into_values().zip(places) {
         let request = TrainRequest { held_out_source: Some(source.clone()), ..request.clone() };
         monitor.event(TrainProgress::Note(format!("training without {source}")));
         let Some(prepared) = prepare_training(&request, monitor.cancel, monitor.progress)? else { return Ok(None) };
         prepared.ready()?;
         let learnt = prepared.count(SplitPart::Train);
         let mut options = options(learnt);
-        let mut name = options.out.file_stem().map(ToOwned::to_owned).unwrap_or_default();
-        // Whatever a laboratory is called, it is one file name.
-        let plain: String = source.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).take(40).collect();
-        name.push(format!(".without-{plain}.onnx"));
-        options.out = options.out.with_file_name(name);
+        options.out = place;
         options.name = format!("{} without {source}", options.name);
         options.current = None;
         let outcome = train(&prepared, &options, pause, monitor)?;
         if outcome.held_out.is_none() || monitor.cancel.is_cancelled() {
             return Ok(None);
         }
-        table.rows.push(SourceResult::new(&source, learnt, &outcome));
+        let known: Vec<bool> = prepared
+            .plan()
+            .classes
+            .iter()
+            .filter(|c| !c.left_out)
+            .map(|c| c.parts[SplitPart::Train as usize] > 0)
+            .collect();
+        table.rows.push(SourceResult::new(&source, learnt, &known, &outcome));
     }
     Ok(Some(table))
+}
+
+/// A model's file for each source: whatever a laboratory is called, each has a name of its own, on a disk that tells no small letters from
+/// capitals, too.
+fn places<'a>(out: &Path, sources: impl Iterator<Item = &'a String>) -> Vec<PathBuf> {
+    let mut taken = BTreeSet::new();
+    let place = |source: &String| {
+        let plain: String = source.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).take(40).collect();
+        let free = |n: usize| if n == 1 { plain.clone() } else { format!("{plain}-{n}") };
+        let own = (1..).map(free).find(|name| taken.insert(name.to_lowercase())).unwrap_or_default();
+        let mut name = out.file_stem().map(ToOwned::to_owned).unwrap_or_default();
+        name.push(format!(".without-{own}.onnx"));
+        out.with_file_name(name)
+    };
+    sources.map(place).collect()
 }
 
 impl SourceTable {
@@ -185,6 +224,14 @@ impl SourceTable {
                 error(c.error_before),
                 error(c.error_after)
             ));
+        } else {
+            text.push_str(&format!("too few cells to calibrate the confidence by: {LEAST} are needed\n"));
+        }
+        for r in self.rows.iter().filter(|r| r.unknown > 0) {
+            text.push_str(&format!(
+                "{}: {} images are of classes that no other laboratory has; they are not counted\n",
+                r.source, r.unknown
+            ));
         }
         text
     }
@@ -199,7 +246,7 @@ impl SourceTable {
             json!({
                 "source": r.source, "learnt": r.learnt, "cells": r.cells, "right": r.right,
                 "accuracy": share(r.right, r.cells), "accuracy_interval": interval(r.right, r.cells),
-                "lost": r.lost, "others": r.others, "others_taken": r.taken,
+                "lost": r.lost, "of_unknown_classes": r.unknown, "others": r.others, "others_taken": r.taken,
             })
         };
         json!(self.rows.iter().map(row).collect::<Vec<_>>())
@@ -218,6 +265,17 @@ mod tests {
     }
 
     #[test]
+    fn every_laboratory_has_a_file_of_its_own() {
+        let sources = ["a/b", "a b", "A-B", "ü"].map(String::from);
+        let names: Vec<String> = places(Path::new("x/m.onnx"), sources.iter())
+            .iter()
+            .map(|p| p.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()))
+            .collect();
+        let expected = ["a-b", "a-b-2", "A-B-3", "ü"].map(|n| format!("m.without-{n}.onnx"));
+        assert_eq!(names, expected);
+    }
+
+    #[test]
     fn confidence_is_brought_to_what_is_right_elsewhere() {
         let table = SourceTable { rows: vec![laboratory("north", 3.0), laboratory("south", 3.0)] };
         let c = table.calibration().expect("enough cells");
@@ -227,6 +285,7 @@ mod tests {
         assert!((before - (0.952_57 - 2.0 / 3.0)).abs() < 1e-3 && after < 1e-3, "{before} {after}");
         assert!(c.abstain_threshold.is_none());
         assert!(SourceTable::default().calibration().is_none());
+        assert!(SourceTable::default().to_text().contains("too few cells"));
         assert!(table.to_text().contains("66.7 (57.8–74.5)"), "{}", table.to_text());
     }
 }

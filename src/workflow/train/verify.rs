@@ -71,7 +71,11 @@ pub(super) fn verify_and_write(
         let answers = runtime_answers(&draft, &prepared.cache, &cuts_of(&test), monitor)?;
         let current = options.current.as_ref();
         let current = current.map(|model| current_model(prepared, model, &test, monitor)).transpose()?;
-        let of_cells = test.iter().zip(&answers).map(|((_, class), a)| (*class, a.probabilities.clone()));
+        // Of a source that is held out, others may share a group and so be in the test part.
+        let source = prepared.request.held_out_source.as_deref();
+        let own = |at: usize| source.is_none_or(|source| prepared.cells[at].item.is_of(source));
+        let of_cells = test.iter().zip(&answers).filter(|((at, _), _)| own(*at));
+        let of_cells = of_cells.map(|((_, class), a)| (*class, a.probabilities.clone()));
         outcome.held_out =
             Some(HeldOutResult { scores: scores(prepared, &test, &answers), current, answers: of_cells.collect() });
     }
