@@ -3,7 +3,7 @@
 use super::outcome::TrainOutcome;
 use super::plan::PreparedDataset;
 use super::request::TrainOptions;
-use super::sources::SourceTable;
+use super::source_table::SourceTable;
 use crate::dataset::SplitPart;
 use crate::domain::EpochRow;
 use crate::metrics::Scores;

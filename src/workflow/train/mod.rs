@@ -12,6 +12,7 @@ mod run;
 mod runs;
 mod settings;
 mod setup;
+mod source_table;
 mod sources;
 mod verify;
 
@@ -27,4 +28,5 @@ pub use runs::{
     unfinished_runs,
 };
 pub use settings::{LearningRate, NoLearningRate, RecipeSettings};
-pub use sources::{SourceResult, SourceTable, leave_one_source_out};
+pub use source_table::{SourceResult, SourceTable};
+pub use sources::leave_one_source_out;

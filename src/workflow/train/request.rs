@@ -1,7 +1,7 @@
 //! What a training run is asked for, and what it gives beside the model.
 
 use super::initial::InputKind;
-use super::sources::SourceTable;
+use super::source_table::SourceTable;
 use crate::dataset::{Grouping, Ratio};
 use crate::domain::{Probabilities, same_label};
 use crate::metrics::{Interval, Scores};

@@ -6,7 +6,7 @@ use super::outcome::{TrainMonitor, TrainOutcome, TrainProgress, checkpoint_of, s
 use super::plan::{PreparedDataset, perceptual_hashes};
 use super::request::{CurrentModelResult, HeldOutResult};
 use super::setup::Run;
-use super::sources::SourceTable;
+use super::source_table::SourceTable;
 use crate::dataset::{CellCache, CellState, CutCell, InputView, Item, PerceptualHash, SplitPart};
 use crate::domain::{Probabilities, TensorSpec, same_label};
 use crate::files::{digest_of, display_path, write_atomic};
