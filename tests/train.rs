@@ -122,11 +122,11 @@ fn a_damaged_copy_of_the_bundled_model_fails_its_test() {
     let whole = leukoscope::model::embedded_bytes();
     // Two blocks amid weights, wherever this model's file has them: damage to the file's structure is refused before its test.
     let blocks = [4, 7].map(|tenths| weights_after(whole, whole.len() / 10 * tenths));
-    for (from, byte, fails) in [(None, 0, false), (Some(blocks[0]), 0x3f, true), (Some(blocks[1]), 0x3e, true)] {
+    for (from, byte, fails) in [(None, 0, false), (Some(blocks[0]), 0x3f, true), (Some(blocks[1]), 0x3f, true)] {
         let mut bytes = whole.to_vec();
         if let Some(from) = from {
-            // A block of the disk that came back as something else: numbers of 0.75 or so.
-            bytes[from..from + 4096].fill(byte);
+            // Blocks of the disk that came back as something else: numbers of 0.75 or so.
+            bytes[from..from + BLOCK].fill(byte);
         }
         let out = dir.path().join("copy.onnx");
         std::fs::write(&out, bytes).unwrap();
@@ -167,17 +167,20 @@ fn each_laboratory_is_left_out_in_turn_and_the_model_is_calibrated_by_that() {
     let calibration = card.calibration.clone().expect("fitted to the two that were left out");
     assert!(calibration.n == 120 && calibration.abstain_threshold.is_none(), "{calibration:?}");
     // Without the column there is nothing to leave out.
-    std::fs::write(&csv, table.replace(",source\n", ",x\n")).unwrap();
+    std::fs::write(&csv, table.replace(",source\n", ",ward\n")).unwrap();
     let ended = run(&csv, &model, &["--recipe", "head", "--epochs", "1", "--leave-one-source-out"]);
     assert!(ended.status.code() == Some(2) && text(&ended.stderr).contains("column \"source\""));
 }
 
-/// The first place from `from` on at which 4,096 bytes are nothing but weights: little-endian numbers of a common size, with as many
+/// Bytes that are damaged.
+const BLOCK: usize = 32 << 10;
+
+/// The first place from `from` on at which [`BLOCK`] bytes are nothing but weights: little-endian numbers of a common size, with as many
 /// beside them, so that no field of the file begins within.
 fn weights_after(file: &[u8], from: usize) -> usize {
     let weight = |b: &[u8]| (1e-12..4.0).contains(&f32::from_le_bytes(b.try_into().unwrap()).abs());
-    let amid = |at: usize| file[at - 4096..at + 8192].chunks_exact(4).all(weight);
-    (from..file.len() - 8192).find(|&at| amid(at)).expect("a model has weights")
+    let amid = |at: usize| file[at - 4096..at + BLOCK + 4096].chunks_exact(4).all(weight);
+    (from..file.len() - BLOCK - 4096).find(|&at| amid(at)).expect("a model has weights")
 }
 
 #[test]
