@@ -22,7 +22,8 @@ import numpy as np
 
 NOT = 'not a white cell'
 CLASSES = ['basophil', 'eosinophil', 'lymphocyte', 'monocyte', 'neutrophil']
-# Of each class of one laboratory at most; Chulalongkorn has a fifth of that and is taken several times, each time changed.
+# Of each class of one laboratory that are changed at most, the others are taken as they are; Chulalongkorn has a fifth of that, and is
+# changed several times.
 CELLS = 900
 # Every so many-th group is validation, of cells as they are alone.
 VALIDATION = 14
@@ -290,12 +291,16 @@ def cells_of(rows, places, size_of):
     return [(path, *fields[path]) for path in order if fields[path][2]]
 
 
-def made_of_cells(squares, rng, cells, places, repeat):
-    """A field or an image of one cell, as it is, changed, and what in it is no cell."""
+def made_of_cells(squares, rng, cells, places, repeat, changed):
+    """A field or an image of one cell, as it is, and where it is among `changed` also changed, and what in it is no cell."""
     for path, source, group, own in cells:
         if group in squares.validation:
             for square, label in own:
                 squares.take(path, square, label, group, source, 'validation')
+            continue
+        if path not in changed:
+            for square, label in own:
+                squares.take(path, square, label, group, source)
             continue
         rgb = load(squares.data, path)
         h, w = rgb.shape[:2]
@@ -378,9 +383,9 @@ def make(data, out, seed, mined):
     for source in ('pbc', 'raabin'):
         groups = sorted({r[2] for r in rows if r[3] == source and r[1] in CLASSES})
         squares.validation.update(rng.sample(groups, max(1, len(groups) // VALIDATION)))
-    rows = chosen(rows, rng)
+    changed = {path for path, *_ in chosen(rows, rng)}
     cells = cells_of(rows, places, lambda path: min(load(data, path).shape[:2]))
-    made_of_cells(squares, rng, cells, places, {'pbc': 1, 'raabin': 1, 'chula': 6})
+    made_of_cells(squares, rng, cells, places, {'pbc': 1, 'raabin': 1, 'chula': 6}, changed)
     given_negatives(squares, rng, [r for r in rows if r[2] not in squares.validation])
     if mined:
         mine(squares, cells)

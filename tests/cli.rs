@@ -3,7 +3,7 @@
 use crate::common::{classify, drawn, drawn_folder, leukoscope, table, text};
 use std::process::Stdio;
 
-const HEADER: &str = "path,cell,status,label,confidence,p_basophil,p_eosinophil,p_lymphocyte,p_monocyte,p_neutrophil,x,y,side,width,height,sha256,model,provider,error";
+const HEADER: &str = "path,cell,status,label,confidence,p_basophil,p_eosinophil,p_lymphocyte,p_monocyte,p_neutrophil,x,y,side,width,height,sha256,model,provider,error,flags,views";
 
 #[test]
 fn a_folder_becomes_rows_in_order_with_all_columns() {

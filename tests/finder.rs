@@ -56,6 +56,31 @@ fn nothing_is_named_where_there_is_nothing() {
 }
 
 #[test]
+fn a_field_with_too_little_of_its_own_is_looked_at_by_its_folder_whatever_the_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let save = |name: &str, image: &RgbImage| std::fs::write(dir.path().join(name), png(image)).unwrap();
+    for i in 0..4u8 {
+        save(&format!("{i}.png"), &draw_slide(640, 480, 3, u64::from(i) + 1).image);
+    }
+    save("glass.png", &RgbImage::from_pixel(640, 480, image::Rgb([236, 232, 235])));
+    let folder = dir.path().to_str().unwrap();
+    let whole = classify(&[folder, "--cells", "all"]);
+    let said = text(&whole.stderr);
+    assert!(said.contains("1 looked at by the colours and cell sizes of their folder"), "{said}");
+    let rows = |paths: &[&str]| -> Vec<BTreeMap<String, String>> {
+        let paths: Vec<String> = paths.iter().map(|p| dir.path().join(p).display().to_string()).collect();
+        let arguments: Vec<&str> = paths.iter().map(String::as_str).chain(["--cells", "all"]).collect();
+        let mut rows = table(&classify(&arguments).stdout);
+        rows.sort_by(|a, b| (&a["path"], &a["cell"]).cmp(&(&b["path"], &b["cell"])));
+        rows
+    };
+    let backwards = rows(&["glass.png", "3.png", "2.png", "1.png", "0.png"]);
+    assert_eq!(backwards, rows(&["0.png", "1.png", "2.png", "3.png", "glass.png"]));
+    let alone = rows(&["glass.png"]);
+    assert_eq!(alone[0], backwards.iter().find(|r| r["path"].ends_with("glass.png")).unwrap().clone());
+}
+
+#[test]
 fn black_borders_of_a_stitched_slide_are_no_cells_and_its_cells_are_found() {
     let slide = draw_slide(700, 500, 4, 3);
     let mut stitched = RgbImage::new(1000, 800);
@@ -202,6 +227,10 @@ fn a_table_of_boxes_is_read_strictly() {
     assert!(refused("path,left,top\na.png,1,2\n").contains("xmin"));
     assert!(refused("path,xmin,ymin,xmax,ymax\na.png,1,,3,4\n").contains("line 2"));
     assert!(refused("path,xmin,ymin,xmax,ymax\n").contains("no image"));
+    assert!(refused("path,xmin,ymin,xmax,ymax\na.png,9,2,3,4\n").contains("line 2: this box is empty"));
+    std::fs::write(dir.path().join("a.png"), png(&draw_slide(200, 150, 1, 1).image)).unwrap();
+    let outside = refused("path,xmin,ymin,xmax,ymax\na.png,10,20,60,70\na.png,300,20,360,70\n");
+    assert!(outside.contains("outside the image") && outside.contains("200 × 150"), "{outside}");
     assert!(refused("path,xmin,ymin,xmax,ymax\nmissing.png,1,2,3,4\n").contains("missing.png"));
 }
 

@@ -1,7 +1,7 @@
 //! The arguments as they are typed. Names are the contract's.
 
 use crate::dataset::Ratio;
-use crate::inference::Provider;
+use crate::inference::{Provider, VIEWS};
 use crate::model::{Crop, Normalization};
 use crate::workflow::{Export, LearningRate, defaults};
 use clap::builder::PossibleValue;
@@ -183,8 +183,8 @@ pub(super) enum Command {
     },
     /// Print a model's card
     Inspect {
-        /// The model file
-        model: PathBuf,
+        /// The model file [default: the embedded model]
+        model: Option<PathBuf>,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -195,7 +195,7 @@ pub(super) enum Command {
         #[arg(long)]
         model: Option<PathBuf>,
         /// How well white cells are found in images of FOLDER around whose cells BOXES.csv has boxes (path,xmin,ymin,xmax,ymax, pixels;
-        /// a path alone is an image without a cell)
+        /// an image without a cell has a row with these four empty)
         #[arg(long, num_args = 2, value_names = ["FOLDER", "BOXES.csv"])]
         finder: Option<Vec<PathBuf>>,
         /// With --finder: no measuring, but a table of every place that was looked at and how much the model doubts it
@@ -232,6 +232,15 @@ pub(super) struct Labelled {
     /// Execution provider
     #[arg(long, default_value_t = Provider::Auto)]
     pub(super) provider: Provider,
+    #[command(flatten)]
+    pub(super) views: Views,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Views {
+    /// A cell that the model is unsure of is also seen turned and mirrored, and the 8 answers are averaged; 1 for one answer alone
+    #[arg(long, value_name = "1|8", default_value_t = VIEWS, value_parser = views)]
+    pub(super) views: usize,
 }
 
 /// How labelled images are read.
@@ -545,6 +554,8 @@ pub(super) struct Classify {
     /// How cells are found: proposed and judged by a network, by the usual colour of nuclei alone, or not at all: the whole image is one
     #[arg(long, value_enum, default_value_t = FinderArg::Judged)]
     pub(super) finder: FinderArg,
+    #[command(flatten)]
+    pub(super) views: Views,
     /// Output format
     #[arg(long, value_enum, default_value_t = FormatArg::Csv)]
     pub(super) format: FormatArg,
@@ -579,6 +590,10 @@ pub(super) enum FinderArg {
 pub(super) enum FormatArg {
     Csv,
     Json,
+}
+
+fn views(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| [1, VIEWS].contains(n)).ok_or_else(|| format!("views are 1 or {VIEWS}"))
 }
 
 fn shard(text: &str) -> Result<(usize, usize), String> {

@@ -22,8 +22,11 @@ pub(super) fn explain(a: &Explain) -> Result<Exit, UserError> {
     let label = |class: usize| model.card().classes.label(class).unwrap_or("");
     let (top, p) = found.probabilities.top();
     eprint_line(&format!("written: {}", display_path(&a.out)));
+    let doubted = found.doubted().map_or(String::new(), |doubt| {
+        format!("the model doubts that this place shows a white cell ({:.1} %)\n", doubt * 100.0)
+    });
     say(&format!(
-        "cell {} is called {} ({:.1} %); {} for {}, {:.0} % of it in the middle half of the square\n",
+        "{doubted}cell {} is called {} ({:.1} %); {} for {}, {:.0} % of it in the middle half of the square\n",
         request.cell,
         label(top),
         p * 100.0,

@@ -87,7 +87,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Next {
                 Exit::Fine
             })
         }
-        Some(Command::Inspect { model, json }) => open_model(Some(&model))
+        Some(Command::Inspect { model, json }) => open_model(model.as_deref())
             .and_then(|m| say(&if json { show::card_json(m.card()) } else { m.card().to_text() })),
         Some(Command::Bench { model, finder: Some(paths), places, json }) => {
             bench_finder(model.as_deref(), &paths, places.as_deref(), json)

@@ -81,6 +81,7 @@ impl Classify {
             provider: self.provider,
             cells: self.cells.into(),
             finder: self.finder.into(),
+            views: Some(self.views.views),
             batch: self.batch.map(|b| b as usize),
             shard: self.shard,
             watch: self.watch,
@@ -104,7 +105,7 @@ fn evaluate_request(dataset: &Path, labels: &Labels, provider: Provider) -> Eval
 
 impl Labelled {
     pub(super) fn request(&self) -> EvaluateRequest {
-        evaluate_request(&self.dataset, &self.labels, self.provider)
+        EvaluateRequest { views: self.views.views, ..evaluate_request(&self.dataset, &self.labels, self.provider) }
     }
 }
 

@@ -77,6 +77,14 @@ pub enum Preprocessing {
 }
 
 impl Preprocessing {
+    /// Share of an image, in percent, that is darker than its background.
+    pub fn white_percentile(&self) -> f64 {
+        match self {
+            Self::CellSquare(how) => how.white_percentile,
+            Self::WholeImage(_) => CellPreprocessing::OURS.white_percentile,
+        }
+    }
+
     /// In words, for the card.
     pub fn to_line(&self) -> String {
         match self {

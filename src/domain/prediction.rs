@@ -130,6 +130,8 @@ pub struct CellResult {
     pub features: Vec<f32>,
     /// How probable it is that the square shows no white cell; `None` where nothing judged it.
     pub doubt: Option<f32>,
+    /// Of how many views of the square its probabilities are the mean; `None` where that is not known any more.
+    pub views: Option<u8>,
 }
 
 /// A place that was looked at and judged to show no white cell.

@@ -44,7 +44,7 @@ impl AtomicFile {
         super::inputs::refuse_read(&target)?;
         let folder = folder_of(&target);
         sweep_once(folder);
-        let file = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder)?;
+        let file = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder).map_err(without_path)?;
         keep_mode(&target, file.as_file())?;
         Ok(Self(Way::Replace { target, writer: BufWriter::with_capacity(1 << 16, file) }))
     }
@@ -130,6 +130,15 @@ pub fn write_atomic(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = AtomicFile::create(target)?;
     file.write_all(bytes)?;
     file.commit()
+}
+
+/// The reason alone: what `tempfile` says of a file that it could not make names that file, which the user never asked for.
+fn without_path(e: io::Error) -> io::Error {
+    let system = e.get_ref().and_then(std::error::Error::source).and_then(|s| s.downcast_ref::<io::Error>());
+    match system.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => e,
+    }
 }
 
 fn folder_of(target: &Path) -> &Path {

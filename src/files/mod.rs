@@ -16,7 +16,7 @@ pub use atomic::{AtomicFile, partial_of, probe_output, write_atomic};
 pub use inputs::{Content, may_replace, not_an_input, refuse_read, same_identity};
 pub use lock::{Lock, LockError, move_aside};
 pub use mounts::network_drive;
-pub use names::{display_name, display_path};
+pub use names::{display_name, display_path, file_safe};
 pub use pack::Pack;
 pub use private::{
     ScratchFolder, can_write, copy_private, create_folder, head, keep_private, make_private, write_private,

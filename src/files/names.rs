@@ -16,6 +16,12 @@ pub fn display_name(path: &Path) -> String {
     escape(path.file_name().unwrap_or(path.as_os_str()))
 }
 
+/// Text as a part of a file's name on any system: letters, digits and `kept` characters stay, everything else becomes `-`; `most`
+/// characters at most.
+pub fn file_safe(text: &str, kept: &[char], most: usize) -> String {
+    text.chars().map(|c| if c.is_alphanumeric() || kept.contains(&c) { c } else { '-' }).take(most).collect()
+}
+
 fn escape(name: &OsStr) -> String {
     let mut out = String::new();
     for chunk in name.as_encoded_bytes().utf8_chunks() {

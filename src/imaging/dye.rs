@@ -13,6 +13,15 @@ use super::threshold::{BLACK, Channels, WHITE, each_level};
 /// Absorbances of the three channels of one pixel, thousandths.
 type Absorbance = [i32; 3];
 
+/// Directions of length 1 in the space of absorbances.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Dyes {
+    /// Of what stains nuclei.
+    pub(super) nucleus: [f64; 3],
+    /// Of red cells.
+    pub(super) red_cell: [f64; 3],
+}
+
 /// What is brighter than the background by more than this does not absorb less.
 const BRIGHTEST: f64 = 1.15;
 /// Pixels that absorb less than this are background, whatever the image.
@@ -52,9 +61,10 @@ impl Absorbances {
         self.plane(&sums, 300)
     }
 
-    /// How much of the dye that red cells lack each pixel holds, brought to 0..=255; `None` where no two dyes can be told apart.
-    pub(super) fn nuclear_dye(&self) -> Option<Plane<u8>> {
-        let (nucleus, red_cell) = self.directions()?;
+    /// How much of the dye that red cells lack each pixel holds, brought to 0..=255. Where the image's own dyes cannot be told apart, those
+    /// of `others` serve; `None` where there are none either.
+    pub(super) fn nuclear_dye(&self, others: impl FnOnce() -> Option<Dyes>) -> Option<Plane<u8>> {
+        let Dyes { nucleus, red_cell } = self.dyes().or_else(others)?;
         let alike: f64 = nucleus.iter().zip(red_cell).map(|(n, r)| n * r).sum();
         // The first row of the pseudo-inverse of the two directions: what is nucleus once red cells are taken out.
         let row: [i64; 3] = std::array::from_fn(|c| {
@@ -65,9 +75,9 @@ impl Absorbances {
         Some(self.plane(&amounts, 150))
     }
 
-    /// Directions of the nuclear dye and of red cells in the space of absorbances, both of length 1. Haemoglobin and eosin absorb blue
-    /// and green; the nuclear dyes (azure B, methylene blue) absorb red as well.
-    fn directions(&self) -> Option<([f64; 3], [f64; 3])> {
+    /// The image's own dyes; `None` where no two can be told apart. Haemoglobin and eosin absorb blue and green; the nuclear dyes (azure B,
+    /// methylene blue) absorb red as well.
+    pub(super) fn dyes(&self) -> Option<Dyes> {
         let mut totals: Vec<i32> = self.pixels.iter().map(|p| sum(*p)).collect();
         let darkest = f64::from(quantile(&mut totals, 0.995)?);
         let least = LEAST_ABSORBANCE.max((BACKGROUND_SHARE * darkest) as i32);
@@ -93,7 +103,7 @@ impl Absorbances {
         let strong = quantile(&mut sums, 0.40)?;
         let nucleus = middle(blue().filter(|p| sum(*p) >= strong))?;
         let alike: f64 = nucleus.iter().zip(red_cell).map(|(n, r)| n * r).sum();
-        (alike <= ONE_DYE).then_some((nucleus, red_cell))
+        (alike <= ONE_DYE).then_some(Dyes { nucleus, red_cell })
     }
 
     /// Values brought to 0..=255: 230 is where 997 of 1000 lie below, or `least` where that is more.
@@ -147,7 +157,7 @@ mod tests {
     #[test]
     fn the_dye_of_nuclei_is_told_from_red_cells_that_are_more_magenta() {
         let all = Absorbances::new(&soften(&green_field()), &Light::Even([138.0, 154.0, 127.0]));
-        let dye = all.nuclear_dye().expect("two dyes");
+        let dye = all.nuclear_dye(|| None).expect("two dyes");
         let at = |x: usize, y: usize| dye.data[y * dye.width + x];
         assert!(at(60, 45) > 200, "{}", at(60, 45));
         assert!(at(6, 6) < 40 && at(22, 22) < 40, "{} {}", at(6, 6), at(22, 22));
@@ -161,9 +171,11 @@ mod tests {
             &soften(&RgbImage::from_pixel(64, 64, image::Rgb([150, 90, 120]))),
             &Light::Even([235.0; 3]),
         );
-        assert!(flat.nuclear_dye().is_none());
+        assert!(flat.nuclear_dye(|| None).is_none());
+        let other = Absorbances::new(&soften(&green_field()), &Light::Even([138.0, 154.0, 127.0])).dyes();
+        assert!(other.is_some() && flat.nuclear_dye(|| other).is_some(), "those of other images serve");
         let empty =
             Absorbances::new(&soften(&RgbImage::from_pixel(64, 64, image::Rgb([235; 3]))), &Light::Even([235.0; 3]));
-        assert!(empty.nuclear_dye().is_none() && empty.total().data.iter().all(|v| *v == 0));
+        assert!(empty.nuclear_dye(|| None).is_none() && empty.total().data.iter().all(|v| *v == 0));
     }
 }

@@ -7,7 +7,7 @@
 
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixel positions and counts of one image")]
 
-use super::dye::Absorbances;
+use super::dye::{Absorbances, Dyes};
 use super::light::{Light, illumination, percentile, white_level};
 use super::mask::{Part, parts_above};
 use super::plane::Plane;
@@ -114,12 +114,12 @@ pub fn find_cells(image: &RgbImage, white_percentile: f64) -> Finding {
 }
 
 /// What makes a pixel look like a nucleus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Criterion {
+#[derive(Clone, Copy)]
+pub(super) enum Criterion<'a> {
     /// Magenta, absorbing green, bluer than red: what the usual stains make of nuclei under the usual light.
     Nuclear,
-    /// The dye that is left once the image's own red cells are unmixed.
-    Dye,
+    /// The dye that is left once the image's own red cells are unmixed, or with the dyes of other images where its own cannot be told.
+    Dye(&'a dyn Fn() -> Option<Dyes>),
     /// Whatever absorbs light.
     Absorbance,
 }
@@ -157,7 +157,7 @@ impl Search {
     }
 
     /// The cells by one criterion: under one white, and where that shows no single large nucleus, under the illumination surface.
-    pub(super) fn find(&self, by: Criterion) -> Finding {
+    pub(super) fn find(&self, by: Criterion<'_>) -> Finding {
         let even = Light::Even(self.white);
         let found = self.nuclei(by, &even, Scene::SingleCell);
         if let Some(first) = found.cells.first()
@@ -170,19 +170,24 @@ impl Search {
 
     /// How much of the dye that red cells lack each pixel of the working copy of a field holds, and its pixels a pixel of the image; `None`
     /// where no two dyes can be told apart.
-    pub(super) fn dye(&self) -> Option<(Plane<u8>, f64)> {
-        Some((self.plane(Criterion::Dye, &illumination(&self.work, self.size, self.white))?, self.scale))
+    pub(super) fn dye(&self, others: &dyn Fn() -> Option<Dyes>) -> Option<(Plane<u8>, f64)> {
+        Some((self.plane(Criterion::Dye(others), &illumination(&self.work, self.size, self.white))?, self.scale))
     }
 
-    fn plane(&self, by: Criterion, light: &Light) -> Option<Plane<u8>> {
+    /// The dyes of a field; `None` where no two can be told apart.
+    pub(super) fn dyes(&self) -> Option<Dyes> {
+        Absorbances::new(&self.soft, &illumination(&self.work, self.size, self.white)).dyes()
+    }
+
+    fn plane(&self, by: Criterion<'_>, light: &Light) -> Option<Plane<u8>> {
         match by {
             Criterion::Nuclear => Some(nuclear_score(&self.soft, light)),
-            Criterion::Dye => Absorbances::new(&self.soft, light).nuclear_dye(),
+            Criterion::Dye(others) => Absorbances::new(&self.soft, light).nuclear_dye(others),
             Criterion::Absorbance => Some(Absorbances::new(&self.soft, light).total()),
         }
     }
 
-    fn nuclei(&self, by: Criterion, light: &Light, scene: Scene) -> Finding {
+    fn nuclei(&self, by: Criterion<'_>, light: &Light, scene: Scene) -> Finding {
         let parts = self.plane(by, light).map_or_else(Vec::new, |score| plausible_parts(&score));
         let (mut cells, mut pieces) = (Vec::new(), Vec::new());
         for ids in nuclei(&parts) {

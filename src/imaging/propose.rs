@@ -2,6 +2,7 @@
 //! touching nuclei taken apart, each of a plausible size. Whether a place is a cell is not decided here.
 
 use super::find::{Criterion, Finding, FoundCell, Search};
+use super::measure::OthersMeasure;
 use super::plane::Plane;
 use crate::domain::Square;
 
@@ -42,8 +43,8 @@ pub(super) fn near(first: &Finding) -> Vec<FoundCell> {
 /// What of an image holds the dye that red cells lack, most evident first: nuclei do, whatever their colour is there.
 #[derive(Debug)]
 pub struct DyeLook {
-    /// The most evident thing.
-    most: FoundCell,
+    /// The most evident thing, and how much of the dye it holds.
+    most: (FoundCell, f64),
     plane: Plane<u8>,
     /// Pixels of the plane a pixel of the image.
     scale: f64,
@@ -53,47 +54,59 @@ pub struct DyeLook {
 
 impl DyeLook {
     /// `None` where no two dyes can be told apart.
-    pub(super) fn new(search: &Search, side_factor: f64) -> Option<Self> {
-        let most = search.find(Criterion::Dye).cells.into_iter().next()?;
-        let (plane, scale) = search.dye()?;
-        Some(Self { most, plane, scale, side_factor })
+    pub(super) fn new(search: &Search, side_factor: f64, others: &OthersMeasure<'_>) -> Option<Self> {
+        let dyes = || others().dyes;
+        let most = search.find(Criterion::Dye(&dyes)).cells.into_iter().next()?;
+        let (plane, scale) = search.dye(&dyes)?;
+        let amount = amount(&plane, [most.x, most.y, most.measure() / 2.0].map(|v| v * scale));
+        Some(Self { most: (most, amount), plane, scale, side_factor })
     }
 
     /// Whether the most evident of it lies in the middle of a place.
     pub fn most_evident_in(&self, place: Square) -> bool {
         let (x, y) = place.centre();
         let nucleus = f64::from(place.side) / self.side_factor;
-        (f64::from(x) - self.most.x).hypot(f64::from(y) - self.most.y) < ONE_NUCLEUS * nucleus.min(self.most.measure())
+        let most = &self.most.0;
+        (f64::from(x) - most.x).hypot(f64::from(y) - most.y) < ONE_NUCLEUS * nucleus.min(most.measure())
     }
 
     /// Whether a place holds about as much of it as the most evident one of the image.
     pub fn shows(&self, place: Square) -> bool {
         let (x, y) = place.centre();
-        let most = self.amount(self.most.x, self.most.y, self.most.measure());
-        let here = self.amount(f64::from(x), f64::from(y), f64::from(place.side) / self.side_factor);
-        here >= DYED * most
-    }
-
-    /// Mean amount in the disc of a nucleus that lies in the image.
-    fn amount(&self, x: f64, y: f64, diameter: f64) -> f64 {
-        let [x, y, radius] = [x, y, diameter / 2.0].map(|v| v * self.scale);
-        let (mut sum, mut n) = (0.0, 0.0);
-        for (at, value) in self.plane.data.iter().enumerate() {
-            let (px, py) = ((at % self.plane.width) as f64 + 0.5, (at / self.plane.width) as f64 + 0.5);
-            if (px - x).powi(2) + (py - y).powi(2) <= radius * radius {
-                sum += f64::from(*value);
-                n += 1.0;
-            }
-        }
-        if n > 0.0 { sum / n } else { 0.0 }
+        let radius = f64::from(place.side) / self.side_factor / 2.0;
+        amount(&self.plane, [f64::from(x), f64::from(y), radius].map(|v| v * self.scale)) >= DYED * self.most.1
     }
 }
 
-/// Places that the looks before did not propose, by two more criteria in turn, most evident first. `near` are those of [`near`].
-pub(super) fn further(search: &Search, first: &Finding, near: &[FoundCell]) -> Vec<FoundCell> {
-    let by_dye = search.find(Criterion::Dye);
+/// Mean amount in a disc (centre and radius, pixels of the plane), as far as it lies in the image.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixel positions, clamped to the plane")]
+fn amount(plane: &Plane<u8>, [x, y, radius]: [f64; 3]) -> f64 {
+    let span = |middle: f64, length: usize| {
+        (middle - radius - 1.0).max(0.0) as usize..((middle + radius + 1.0).max(0.0) as usize).min(length)
+    };
+    let (mut sum, mut n) = (0.0, 0.0);
+    for row in span(y, plane.height) {
+        for column in span(x, plane.width) {
+            if (column as f64 + 0.5 - x).powi(2) + (row as f64 + 0.5 - y).powi(2) <= radius * radius {
+                sum += f64::from(plane.data[row * plane.width + column]);
+                n += 1.0;
+            }
+        }
+    }
+    if n > 0.0 { sum / n } else { 0.0 }
+}
+
+/// Places that the looks before did not propose, by two more criteria in turn, most evident first. `near` are those of [`near`]; `others`
+/// serves where the image itself says nothing of its dyes or red cells.
+pub(super) fn further(
+    search: &Search,
+    first: &Finding,
+    near: &[FoundCell],
+    others: &OthersMeasure<'_>,
+) -> Vec<FoundCell> {
+    let by_dye = search.find(Criterion::Dye(&|| others().dyes));
     let absorbance = search.find(Criterion::Absorbance);
-    let yardstick = red_cell_diameter(&absorbance);
+    let yardstick = red_cell_diameter(&absorbance).or_else(|| others().red_cell);
     let lists: [&[FoundCell]; 4] = [&by_dye.cells, &first.cells, &absorbance.cells, &by_dye.pieces];
     let longest = lists.iter().map(|l| l.len()).max().unwrap_or(0);
     let mut out: Vec<FoundCell> = Vec::new();
@@ -126,6 +139,11 @@ fn plausible(cell: &FoundCell, red_cell: Option<f64>, (width, height): (f64, f64
     }
 }
 
+/// Diameter of the red cells of an image; `None` where there are too few.
+pub(super) fn red_cells_of(search: &Search) -> Option<f64> {
+    red_cell_diameter(&search.find(Criterion::Absorbance))
+}
+
 /// Diameter of the image's red cells, pixels: the middle one of the round things of a size that absorb light; `None` where there are too
 /// few.
 fn red_cell_diameter(absorbance: &Finding) -> Option<f64> {
@@ -142,6 +160,7 @@ fn red_cell_diameter(absorbance: &Finding) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::measure::SlideMeasure;
     use super::*;
     use image::RgbImage;
 
@@ -164,12 +183,12 @@ mod tests {
         let search = Search::new(&field(&[(210.0, 140.0)], 24.0), 95.0).expect("large enough");
         let first = search.find(Criterion::Nuclear);
         let on = |c: &FoundCell| (c.x - 210.0).hypot(c.y - 140.0) < 6.0 && (c.diameter - 48.0).abs() < 8.0;
-        let by_dye = search.find(Criterion::Dye);
-        let found = further(&search, &first, &near(&first));
+        let by_dye = search.find(Criterion::Dye(&|| None));
+        let found = further(&search, &first, &near(&first), &SlideMeasure::default);
         let at = |c: &FoundCell| (c.x - 210.0).hypot(c.y - 140.0) < 14.0;
         assert!(at(&by_dye.cells[0]), "{:?}", by_dye.cells[0]);
         let place = |x: f32| Square { x: x - 62.0, y: 78.0, side: 124.0 };
-        let dye = DyeLook::new(&search, 2.6).expect("two dyes");
+        let dye = DyeLook::new(&search, 2.6, &SlideMeasure::default).expect("two dyes");
         assert!(dye.most_evident_in(place(210.0)) && dye.shows(place(210.0)));
         assert!(!dye.shows(place(120.0)) && !dye.most_evident_in(place(120.0)), "red cells hold none of it");
         assert!(first.field_cells().chain(&found).any(on), "{first:?} {found:?}");
@@ -181,7 +200,7 @@ mod tests {
         let first = search.find(Criterion::Nuclear);
         let known = first.field_cells().count();
         let beside = near(&first);
-        let more = further(&search, &first, &beside);
+        let more = further(&search, &first, &beside, &SlideMeasure::default);
         let all: Vec<FoundCell> = first.field_cells().cloned().chain(beside).chain(more).collect();
         for (i, a) in all.iter().enumerate().skip(known) {
             assert!(all[..i].iter().all(|b| !same(a, b)), "{a:?}");

@@ -2,6 +2,7 @@
 //! nothing is read from the disk here.
 
 use super::find::{Criterion, Finding, FoundCell, Scene, Search, white_near};
+use super::measure::{OthersMeasure, SlideMeasure};
 use super::propose::{DyeLook, further, near};
 use super::square::{cut_square, square_of, whole, whole_part};
 use crate::domain::{ADDED, CellPreprocessing, Preprocessing, Square};
@@ -36,6 +37,8 @@ pub struct CellSource<'a> {
     preprocessing: &'a Preprocessing,
     /// Nothing is looked for where the model sees whole images.
     looked: Option<Looked>,
+    /// What other images of the slide say, asked where this one says nothing.
+    others: &'a OthersMeasure<'a>,
 }
 
 /// What was looked for in an image, and what the first look found.
@@ -56,7 +59,12 @@ impl<'a> CellSource<'a> {
             }
             Preprocessing::WholeImage(_) => None,
         };
-        Self { image, preprocessing, looked }
+        Self { image, preprocessing, looked, others: &SlideMeasure::default }
+    }
+
+    /// Where the image says nothing of its dyes or the size of its red cells, `others` does.
+    pub fn among(self, others: &'a OthersMeasure<'a>) -> Self {
+        Self { others, ..self }
     }
 
     /// Numbers and squares of the cells by the first look alone, most evident first; for a model of whole images the one part that it
@@ -109,14 +117,14 @@ impl<'a> CellSource<'a> {
     pub fn dye_look(&self) -> Option<DyeLook> {
         let Preprocessing::CellSquare(how) = self.preprocessing else { return None };
         let search = Search::coarse(self.image, how.white_percentile)?;
-        DyeLook::new(&search, how.side_factor)
+        DyeLook::new(&search, how.side_factor, self.others)
     }
 
     /// Places by other criteria, for where the looks before were not enough; their numbers follow.
     pub fn further_look(&self) -> Vec<(u32, Square)> {
         self.numbered(|looked, search| {
             let near = near(&looked.finding);
-            let more = further(search, &looked.finding, &near);
+            let more = further(search, &looked.finding, &near, self.others);
             (looked.finding.field_cells().count() + near.len(), more)
         })
     }

@@ -28,8 +28,8 @@ pub(super) struct Handed {
     pub(super) places: Option<Places>,
     /// What a person drew, answered after the places.
     pub(super) own: Vec<(u32, Square)>,
-    /// How many squares are asked about.
-    pub(super) squares: usize,
+    /// The squares that are asked about.
+    pub(super) squares: Vec<Square>,
     pub(super) tensors: Vec<f32>,
     /// Why nothing is.
     pub(super) error: Option<Failure>,

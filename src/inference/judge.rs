@@ -13,7 +13,7 @@ const CERTAIN: f32 = 0.2;
 /// Below this doubt a place of the first look is believed by itself.
 const SURE: f32 = 0.05;
 /// Above this doubt a place of a field shows no white cell.
-pub(super) const REJECTED: f32 = 0.5;
+pub const REJECTED: f32 = 0.5;
 /// The same in an image of one cell, which somebody has cut out: it takes more to say that there is none.
 pub(super) const REJECTED_CROP: f32 = 0.9;
 /// How much less another place must be doubted than the first one to be taken in its stead.

@@ -6,6 +6,7 @@
 mod availability;
 mod choice;
 mod engine;
+mod folder;
 mod handed;
 mod heat;
 mod judge;
@@ -19,12 +20,13 @@ mod provider;
 mod ranges;
 mod runtime;
 mod sketch;
+mod views;
 
 pub use availability::{Missing, ProviderStatus, provider_status, provider_statuses};
 pub use choice::{FAITHFUL, Measured, Measurements};
 pub use engine::{Engine, EngineError, EngineNote, EngineReport, Prediction, difference, self_test_tensor};
 pub use heat::{HeatMap, activation_map, occlusion_map};
-pub use judge::Finder;
+pub use judge::{Finder, REJECTED};
 pub use options::{CellFeatures, Options, Schedule};
 pub use pipeline::{PipelineError, PipelineEvent, PipelineMonitor, Summary, run};
 pub use plugins::{Plugin, try_plugin};
@@ -36,3 +38,4 @@ pub use provider::{Provider, ProviderError, UnknownProvider};
 pub use ranges::{ValueRanges, value_ranges};
 pub use runtime::{Runtime, RuntimeError, disable_telemetry, telemetry_is_off};
 pub use sketch::{SKETCH, similarity, sketch};
+pub use views::VIEWS;

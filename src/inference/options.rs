@@ -3,6 +3,7 @@
 use super::judge::Finder;
 use super::prepare::OwnSquares;
 use super::provider::Provider;
+use super::views::VIEWS;
 use crate::imaging::Cells;
 use std::sync::Arc;
 
@@ -33,6 +34,10 @@ pub struct Options {
     pub cells: Cells,
     /// How they are found.
     pub finder: Finder,
+    /// Whether the other images of an image's folder help where it says nothing of its colours and sizes.
+    pub by_folder: bool,
+    /// Views of a cell that the model is unsure of: 1 or [`VIEWS`]. Of a model of whole images always 1.
+    pub views: usize,
     /// Cells per run at most; `None` is 4 on a processor and 32 on a GPU.
     pub batch: Option<usize>,
     /// Worker threads; `None` is one per core.
@@ -53,6 +58,8 @@ impl Default for Options {
             provider: Provider::Auto,
             cells: Cells::One,
             finder: Finder::Judged,
+            by_folder: true,
+            views: VIEWS,
             batch: None,
             workers: None,
             features: CellFeatures::None,

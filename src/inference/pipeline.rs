@@ -8,16 +8,18 @@
 //! out, so that one slow file cannot make finished rows pile up without end.
 
 use super::engine::{Engine, EngineError, EngineReport, Prediction};
-use super::handed::{Facts, Handed, ImageAnswers};
+use super::folder::Folders;
+use super::handed::{Classified, Facts, Handed, ImageAnswers};
 use super::judge::{Finder, Judge};
 use super::look::{Found, Places, Wanted, find_for_another, find_judged, unjudged};
 use super::options::{CellFeatures, Options, Schedule};
 use super::prepare::{OwnSquares, ReadImage, Skip, own_of, read_entry, warn_of_background};
 use super::provider::Provider;
 use super::sketch::sketch;
+use super::views::{UNSURE, VIEWS, other_views};
 use crate::domain::{CellResult, Digest, Failure, ImageResult, Outcome, Square};
 use crate::files::Entry;
-use crate::imaging::{self, CellSource, Cells};
+use crate::imaging::{self, CellSource, Cells, SlideMeasure};
 use crate::model::VettedModel;
 use crate::task::{Cancel, Monitor, cores};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -34,6 +36,8 @@ pub struct Summary {
     pub engine: EngineReport,
     /// Files found in folders that are no images.
     pub skipped: usize,
+    /// Images looked at by the colours and sizes of the others of their folder.
+    pub by_folder: usize,
     /// Whether it was stopped early.
     pub cancelled: bool,
 }
@@ -122,6 +126,8 @@ pub fn run(
         batch,
         features: options.features,
         own: &options.own,
+        views: if model.card().looks_at_squares() { options.views } else { 1 },
+        folders: Folders::new(model.card().preprocessing.white_percentile(), options.by_folder),
     };
     let collected = pool.in_place_scope(|scope| {
         let (tickets, take) = bounded::<usize>(WINDOW);
@@ -135,6 +141,7 @@ pub fn run(
     Ok(Summary {
         engine: collected.switched.unwrap_or(report),
         skipped: collected.skipped,
+        by_folder: context.folders.helped(),
         cancelled: monitor.is_cancelled(),
     })
 }
@@ -152,6 +159,8 @@ struct Context<'a> {
     batch: usize,
     features: CellFeatures,
     own: &'a OwnSquares,
+    views: usize,
+    folders: Folders,
 }
 
 impl Context<'_> {
@@ -251,6 +260,11 @@ impl Context<'_> {
         (wanted && !self.model.card().judges()).then(Judge::load)
     }
 
+    /// What the other images of a file's folder say.
+    fn others(&self, index: usize, image: &imaging::RgbImage) -> SlideMeasure {
+        self.folders.others(&self.entries[index].path, image.dimensions())
+    }
+
     fn wanted(&self, index: usize, digest: Option<Digest>) -> Wanted<'_> {
         Wanted {
             cells: self.cells,
@@ -269,7 +283,8 @@ impl Context<'_> {
         engine: &mut Engine,
         judge: Option<&mut Judge>,
     ) -> ImageAnswers {
-        let source = CellSource::new(image, &self.model.card().preprocessing);
+        let others = || self.others(index, image);
+        let source = CellSource::new(image, &self.model.card().preprocessing).among(&others);
         warn_of_background(&source, &mut read.warnings);
         let found = self.find(&self.wanted(index, read.digest), &source, engine, judge).map_err(|e| failure(&e))?;
         let unknown: Vec<Square> = found.cells.iter().filter(|c| c.2.is_none()).map(|c| c.1).collect();
@@ -277,7 +292,37 @@ impl Context<'_> {
         let cells = found.cells.into_iter();
         let cells =
             cells.filter_map(|(number, square, known)| Some((number, square, known.or_else(|| answers.next())?)));
-        Ok((cells.collect(), found.rejected))
+        let mut cells: Vec<Classified> = cells.collect();
+        let unsure = cells.iter_mut().map(|(_, square, answer)| (*square, answer));
+        self.look_again(engine, unsure.collect(), |square| self.tensors(&source, &[square]))?;
+        Ok((cells, found.rejected))
+    }
+
+    /// Answers that the model is unsure of become the mean over all views of their cells.
+    fn look_again(
+        &self,
+        engine: &mut Engine,
+        answers: Vec<(Square, &mut Prediction)>,
+        tensor_of: impl Fn(Square) -> Vec<f32>,
+    ) -> Result<(), Failure> {
+        let unsure: Vec<_> =
+            answers.into_iter().filter(|(_, a)| self.views > 1 && engine.sureness(a) < UNSURE).collect();
+        if unsure.is_empty() {
+            return Ok(());
+        }
+        let spec = &self.model.card().tensor;
+        let tensors: Vec<f32> = unsure
+            .iter()
+            .flat_map(|(square, _)| other_views(&tensor_of(*square), spec.size, spec.channels_first))
+            .collect();
+        let others = self.classify(engine, &tensors)?;
+        for ((_, answer), others) in unsure.into_iter().zip(others.chunks_exact(VIEWS - 1)) {
+            let all: Vec<Prediction> = std::iter::once(&*answer).chain(others).cloned().collect();
+            if let Some(mean) = engine.together(&all) {
+                *answer = mean;
+            }
+        }
+        Ok(())
     }
 
     fn find(
@@ -360,6 +405,7 @@ impl Context<'_> {
                         CellFeatures::All => answer.features,
                     },
                     doubt: answer.doubt,
+                    views: Some(answer.views),
                 });
                 (Outcome::Cells(cells.collect()), rejected)
             }
@@ -389,7 +435,7 @@ impl Context<'_> {
             let ready = std::panic::catch_unwind(AssertUnwindSafe(|| self.handed(index, judge.as_mut())));
             let sent = match ready {
                 Ok(Err(Skip)) => give.send(Done::Row(index, Err(Skip))).is_ok(),
-                Ok(Ok(handed)) if handed.squares == 0 => {
+                Ok(Ok(handed)) if handed.squares.is_empty() => {
                     let answers = handed.error.map_or_else(|| Ok((Vec::new(), handed.found.rejected)), Err);
                     give.send(Done::Row(index, Ok(self.row(index, handed.facts, answers, self.actual)))).is_ok()
                 }
@@ -412,18 +458,19 @@ impl Context<'_> {
             found: Found::default(),
             places: None,
             own: own_of(self.own, read.digest).to_vec(),
-            squares: 0,
+            squares: Vec::new(),
             tensors: Vec::new(),
             error: None,
         };
         match image {
             Err(why) => handed.error = Some(Failure::Image(why)),
             Ok(image) => {
-                let source = CellSource::new(&image, &self.model.card().preprocessing);
+                let others = || self.others(index, &image);
+                let source = CellSource::new(&image, &self.model.card().preprocessing).among(&others);
                 warn_of_background(&source, &mut read.warnings);
                 let squares = self.asked(index, &source, &mut handed, judge);
                 handed.tensors = self.tensors(&source, &squares);
-                handed.squares = squares.len();
+                handed.squares = squares;
             }
         }
         handed.facts.warnings = read.warnings;
@@ -463,16 +510,55 @@ impl Context<'_> {
         handed.found.cells.iter().map(|c| c.1).collect()
     }
 
+    /// What the answers about all squares of a group of images come to, and what further views say of those that the model is unsure of.
+    /// `tensors` are those of the squares, in their order.
+    fn answered(
+        &self,
+        engine: &mut Engine,
+        group: Vec<(usize, Handed)>,
+        results: Result<Vec<Prediction>, Failure>,
+        tensors: &[f32],
+    ) -> Vec<(usize, Facts, ImageAnswers)> {
+        let per_cell = 3 * self.model.card().tensor.size * self.model.card().tensor.size;
+        let asked: Vec<Vec<Square>> = group.iter().map(|(_, handed)| handed.squares.clone()).collect();
+        let mut results = results.map(Vec::into_iter);
+        let mut out = Vec::with_capacity(group.len());
+        for (index, handed) in group {
+            let answers = match &mut results {
+                Ok(all) => Ok(all.by_ref().take(handed.squares.len()).collect()),
+                Err(e) => Err(e.clone()),
+            };
+            let (facts, answers) = handed.answered(answers);
+            out.push((index, facts, answers));
+        }
+        let mut before = 0;
+        for ((_, _, answers), squares) in out.iter_mut().zip(&asked) {
+            let own = &tensors[before * per_cell..(before + squares.len()) * per_cell];
+            before += squares.len();
+            let tensor_of = |square: Square| {
+                let at = squares.iter().position(|s| *s == square).unwrap_or(0);
+                own[at * per_cell..(at + 1) * per_cell].to_vec()
+            };
+            if let Ok((cells, _)) = answers {
+                let unsure = cells.iter_mut().map(|(_, square, answer)| (*square, answer)).collect();
+                if let Err(why) = self.look_again(engine, unsure, tensor_of) {
+                    *answers = Err(why);
+                }
+            }
+        }
+        out
+    }
+
     /// Takes what is ready, up to a batch, and runs it in one go.
     fn batched(&self, mut engine: Engine, receive: &Receiver<(usize, Handed)>, give: &Sender<Done>) {
         let mut by = self.actual;
         let (mut runs, mut done, mut switched) = (0, 0, false);
         while let Ok(first) = receive.recv() {
             let mut group = vec![first];
-            let mut cells = group[0].1.squares;
+            let mut cells = group[0].1.squares.len();
             while cells < self.batch {
                 let Ok(more) = receive.try_recv() else { break };
-                cells += more.1.squares;
+                cells += more.1.squares.len();
                 group.push(more);
             }
             let all: Vec<f32> = group.iter_mut().flat_map(|(_, p)| std::mem::take(&mut p.tensors)).collect();
@@ -498,13 +584,7 @@ impl Context<'_> {
                 engine = cpu;
             }
             done += group.len();
-            let mut results = results.map(Vec::into_iter);
-            for (index, handed) in group {
-                let answers = match &mut results {
-                    Ok(all) => Ok(all.by_ref().take(handed.squares).collect()),
-                    Err(e) => Err(e.clone()),
-                };
-                let (facts, answers) = handed.answered(answers);
+            for (index, facts, answers) in self.answered(&mut engine, group, results, &all) {
                 if give.send(Done::Row(index, Ok(self.row(index, facts, answers, by)))).is_err() {
                     return;
                 }
@@ -543,6 +623,8 @@ mod tests {
             batch: 1,
             features: CellFeatures::None,
             own: &OwnSquares::new(),
+            views: 1,
+            folders: Folders::new(95.0, true),
         };
         let row = context.isolated(0, |_, _| panic!("a decoder stumbles")).expect("a row");
         assert!(matches!(row.outcome, Outcome::Failed(why) if why.reason().contains("others are not affected")));

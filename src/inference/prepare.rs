@@ -2,6 +2,7 @@
 //!
 //! What goes wrong is a value in words, so that a file that fails is a row and never a stopped batch.
 
+use super::folder::Folders;
 use crate::domain::{Digest, Square};
 use crate::files::{Entry, MAX_IMAGE_BYTES, ReadError, named_like_image, not_an_input, read_bounded};
 use crate::imaging::{self, CellSource, Cells, DecodeError, Decoded, Limits};
@@ -148,7 +149,9 @@ fn prepared(
     match read.image {
         Err(error) => prepared.error = Some(error),
         Ok(image) => {
-            let source = CellSource::new(&image, &card.preprocessing);
+            let folders = Folders::new(card.preprocessing.white_percentile(), true);
+            let others = || folders.others(&entry.path, image.dimensions());
+            let source = CellSource::new(&image, &card.preprocessing).among(&others);
             prepared.squares = choose(&source, own_of(own, digest), &mut prepared.warnings);
             for (_, square) in &prepared.squares {
                 imaging::tensor(&source.cut(*square, card.tensor.size), &card.tensor, &mut prepared.tensors);

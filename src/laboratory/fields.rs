@@ -138,6 +138,7 @@ mod tests {
             ood_score: None,
             features: sketch(seed),
             doubt: None,
+            views: None,
         };
         ImageResult {
             index: 0,

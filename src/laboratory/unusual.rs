@@ -77,6 +77,7 @@ mod tests {
             ood_score: None,
             features: Vec::new(),
             doubt: None,
+            views: None,
         };
         ImageResult {
             index: 0,

@@ -49,7 +49,8 @@ impl RowWriter {
                     ["path", "cell", "status", "label", "confidence"].map(String::from).into();
                 columns.extend(self.stamp.classes.labels().iter().map(|l| format!("p_{l}")));
                 columns.extend(
-                    ["x", "y", "side", "width", "height", "sha256", "model", "provider", "error"].map(String::from),
+                    ["x", "y", "side", "width", "height", "sha256", "model", "provider", "error", "flags", "views"]
+                        .map(String::from),
                 );
                 csv_line(&columns)
             }
@@ -110,6 +111,9 @@ impl RowWriter {
                     None => f.extend([const { String::new() }; 2]),
                 }
                 f.extend([digest, self.stamp.model.clone(), provider.into(), csv_text(error).into()]);
+                // No model carries flags yet.
+                f.push(String::new());
+                f.push(cell.and_then(|c| c.views).map_or_else(String::new, |n| n.to_string()));
                 csv_line(&f)
             }
             RowFormat::Json => {
@@ -139,6 +143,8 @@ impl RowWriter {
                 put("warnings", json!(result.warnings));
                 // How unlike the training images it is; above 1 is unlike them. Null where the model cannot tell.
                 put("unlike", cell.and_then(|c| c.ood_score).map_or(Value::Null, |u| rounded(u, 4)));
+                put("flags", json!([]));
+                put("views", cell.and_then(|c| c.views).map_or(Value::Null, Into::into));
                 put("doubt", cell.and_then(|c| c.doubt).map_or(Value::Null, |d| rounded(d, 4)));
                 put("rejected", if is_first(result, cell) { rejected(result) } else { json!([]) });
                 let comma = if self.rows > 1 { "," } else { "" };
@@ -210,6 +216,7 @@ mod tests {
             ood_score: None,
             features: Vec::new(),
             doubt: None,
+            views: Some(8),
         }
     }
 
@@ -218,16 +225,17 @@ mod tests {
         let mut w = writer(RowFormat::Csv);
         assert_eq!(
             String::from_utf8(w.head()).expect("text"),
-            "path,cell,status,label,confidence,p_a,p_b,x,y,side,width,height,sha256,model,provider,error\n"
+            "path,cell,status,label,confidence,p_a,p_b,x,y,side,width,height,sha256,model,provider,error,flags,views\n"
         );
         let row = String::from_utf8(w.image(&result("=a,\"b\".png", Outcome::Cells(vec![cell()])))).expect("text");
         assert!(
             row.starts_with("\"'=a,\"\"b\"\".png\",1,ok,b,0.750000,0.250000,0.750000,-3.2,10.0,80.5,640,480,0101"),
             "{row}"
         );
+        assert!(row.ends_with(",cpu,,,8\n"), "{row}");
         let row =
             String::from_utf8(w.image(&result("x", Outcome::Failed(Failure::Image("why".into()))))).expect("text");
-        assert!(row.starts_with("x,0,failed,,,,,,,,640,480,") && row.ends_with(",cpu,why\n"), "{row}");
+        assert!(row.starts_with("x,0,failed,,,,,,,,640,480,") && row.ends_with(",cpu,why,,\n"), "{row}");
     }
 
     #[test]

@@ -234,6 +234,7 @@ fn read_cells(mut bytes: &[u8]) -> Option<(Vec<CellResult>, Vec<RejectedPlace>)>
             ood_score: (!four[3].is_nan()).then_some(four[3]),
             features: own.iter().map(|f| f32::from(f.cast_signed()) / 127.0).collect(),
             doubt: None,
+            views: None,
         });
     }
     Some((out, rejected))
@@ -272,6 +273,7 @@ mod tests {
             ood_score,
             features: vec![1.0, -1.0, 0.0],
             doubt: (number == 1).then_some(0.25),
+            views: None,
         };
         let rows = [
             kept("/a/1.png", Outcome::Cells(vec![cell(1, None), cell(2, Some(1.5))])),

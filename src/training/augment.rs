@@ -15,6 +15,14 @@ pub struct Augmentation {
     pub geometry: f32,
     /// Stain and camera.
     pub colour: f32,
+    /// Edges through the image, and compression.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub file: f32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(v: &f32) -> bool {
+    *v == 0.0
 }
 
 /// Scale of the image, smallest and largest.
@@ -37,6 +45,14 @@ const GAMMA: f32 = 0.35;
 const RESOLUTION: f32 = 0.35;
 /// Standard deviation of the noise at most, of 255.
 const NOISE: f32 = 9.0;
+/// Share of images with an edge through them, beyond which all is black or white: of a scan, of a turned or stitched image.
+const EDGE: f32 = 0.1;
+/// How far from the centre the edge is, share of the side.
+const EDGE_AT: (f32, f32) = (0.22, 0.5);
+/// Share of images that were compressed.
+const COMPRESSED: f32 = 0.3;
+/// Quality of the compression.
+const QUALITY: (f32, f32) = (25.0, 90.0);
 
 fn between(random: &mut Rng, (low, high): (f32, f32), strength: f32) -> f32 {
     // Factors are drawn evenly on a logarithmic scale, so that halving is as likely as doubling.
@@ -54,6 +70,44 @@ pub fn augment(image: &[u8], side: usize, white: f32, how: Augmentation, random:
     read(image, side, white, how.geometry, random, out);
     if how.colour > 0.0 {
         colours(out, white, how.colour, random);
+    }
+    if how.file > 0.0 {
+        if random.f32() < EDGE * how.file {
+            edge(out, side, random);
+        }
+        if random.f32() < COMPRESSED * how.file {
+            compressed(out, side, random);
+        }
+    }
+}
+
+/// Black (more seldom white) beyond a line at any angle.
+fn edge(out: &mut [f32], side: usize, random: &mut Rng) {
+    let (s, c) = (random.f32() * std::f32::consts::TAU).sin_cos();
+    let middle = (side as f32 - 1.0) / 2.0;
+    let at = (EDGE_AT.0 + (EDGE_AT.1 - EDGE_AT.0) * random.f32()) * side as f32;
+    let beyond = if random.f32() < 0.7 { random.f32() * 12.0 } else { 255.0 };
+    for (i, p) in out.chunks_exact_mut(3).enumerate() {
+        let (x, y) = ((i % side) as f32 - middle, (i / side) as f32 - middle);
+        if x * c + y * s > at {
+            p.fill(beyond.round());
+        }
+    }
+}
+
+/// As JPEG writes and reads it.
+fn compressed(out: &mut [f32], side: usize, random: &mut Rng) {
+    let quality = (QUALITY.0 + (QUALITY.1 - QUALITY.0) * random.f32()) as u8;
+    let bytes: Vec<u8> = out.iter().map(|v| v.clamp(0.0, 255.0).round() as u8).collect();
+    let mut file = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, quality);
+    let side = side as u32;
+    // Sizes that JPEG cannot hold stay as they are: no network sees a square of 65,536 pixels.
+    if image::ImageEncoder::write_image(encoder, &bytes, side, side, image::ExtendedColorType::Rgb8).is_err() {
+        return;
+    }
+    if let Ok(read) = image::load_from_memory_with_format(&file, image::ImageFormat::Jpeg) {
+        out.iter_mut().zip(read.to_rgb8().as_raw()).for_each(|(o, v)| *o = f32::from(*v));
     }
 }
 
@@ -222,7 +276,14 @@ mod tests {
 
     fn of(geometry: f32, colour: f32, seed: u64) -> Vec<f32> {
         let mut out = vec![0.0; SIDE * SIDE * 3];
-        augment(&image(), SIDE, 235.0, Augmentation { geometry, colour }, &mut Rng::with_seed(seed), &mut out);
+        augment(
+            &image(),
+            SIDE,
+            235.0,
+            Augmentation { geometry, colour, file: colour },
+            &mut Rng::with_seed(seed),
+            &mut out,
+        );
         out
     }
 

@@ -61,6 +61,12 @@ pub struct AugmentedCells<'a> {
 }
 
 impl AugmentedCells<'_> {
+    /// What the changes of a file add to a text that stands for all changes; nothing where there are none, as before there were any.
+    fn file_changes(&self) -> String {
+        let strength = self.augmentation.file;
+        if strength == 0.0 { String::new() } else { format!(" file {strength:?}") }
+    }
+
     /// What the draws of the cached changes start from, beside the cell and the number of the change: one recipe and one seed draw the
     /// same in every version, so this text is what 0.1.0 wrote, whatever things are called now.
     fn draws(&self, seed: u64) -> String {
@@ -80,12 +86,13 @@ impl AugmentedCells<'_> {
                 format!("WholeImage(WholePreprocessing {{ crop: {crop}, filter: {filter} }})")
             }
         };
-        let Augmentation { geometry, colour } = self.augmentation;
+        let Augmentation { geometry, colour, .. } = self.augmentation;
         let InputScaling { mean, inverse, bgr } = &self.scaling;
         format!(
             "View {{ preprocessing: {preprocessing}, size: {} }} Augmentation {{ geometry: {geometry:?}, colour: {colour:?} }} \
-             Scaling {{ mean: {mean:?}, inverse: {inverse:?}, bgr: {bgr} }} {seed}",
-            view.size
+             Scaling {{ mean: {mean:?}, inverse: {inverse:?}, bgr: {bgr} }} {seed}{}",
+            view.size,
+            self.file_changes()
         )
     }
 }
@@ -150,8 +157,8 @@ impl Activations {
         let pack = Pack::cached(folder, &name, len * 4).map_err(full)?;
         // The plain view is the same whatever the changes are.
         let plain = format!("{} {}", source.cache.view().name(), source.scaling.name());
-        let Augmentation { geometry, colour } = source.augmentation;
-        let changed = format!("{plain} geometry {geometry} colour {colour} seed {seed}");
+        let Augmentation { geometry, colour, .. } = source.augmentation;
+        let changed = format!("{plain} geometry {geometry} colour {colour} seed {seed}{}", source.file_changes());
         let of = |cell: &CutCell, text: &str| digest_of(&[&cell.digest.0[..], text.as_bytes()].concat()).0;
         let key =
             |cell: &CutCell, v: usize| if v == 0 { of(cell, &plain) } else { of(cell, &format!("{changed} {v}")) };
@@ -221,7 +228,7 @@ mod tests {
             let folder = tempfile::tempdir().expect("a folder");
             let cache = CellCache::open(InputView { preprocessing, size: 96 }, Some(folder.path())).expect("a cache");
             let scaling = InputScaling { mean: [127.5, 0.0, 1.25], inverse: [0.007843138, 1.0, 2.0], bgr: false };
-            let augmentation = Augmentation { geometry: 1.0, colour: 0.5 };
+            let augmentation = Augmentation { geometry: 1.0, colour: 0.5, file: 0.0 };
             AugmentedCells { cache: &cache, cells: &[], scaling, augmentation }.draws(7)
         };
         let rest = ", size: 96 } Augmentation { geometry: 1.0, colour: 0.5 } Scaling { mean: [127.5, 0.0, 1.25], inverse: \

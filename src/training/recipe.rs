@@ -64,7 +64,7 @@ impl Recipe {
 
     /// The recipe of a kind with its usual numbers, for `images` training images.
     pub fn new(kind: RecipeKind, images: usize) -> Self {
-        let plain = Augmentation { geometry: 0.0, colour: 0.0 };
+        let plain = Augmentation { geometry: 0.0, colour: 0.0, file: 0.0 };
         let head = Self {
             kind,
             epochs: 15,
@@ -95,7 +95,7 @@ impl Recipe {
                 label_smoothing: 0.05,
                 dropout: 0.1,
                 balance: 0.5,
-                augmentation: Augmentation { geometry: 1.0, colour: 0.4 },
+                augmentation: Augmentation { geometry: 1.0, colour: 0.4, file: 0.0 },
                 // Enough copies to learn from when there are few images, few enough to fit when there are many.
                 views: (3000 / images.max(1)).clamp(4, 24),
                 ..head
@@ -113,7 +113,7 @@ impl Recipe {
                 dropout: 0.1,
                 balance: 0.75,
                 average: 0.998,
-                augmentation: Augmentation { geometry: 1.0, colour: 1.0 },
+                augmentation: Augmentation { geometry: 1.0, colour: 1.0, file: 1.0 },
                 ..head
             },
         }

@@ -11,6 +11,7 @@ use super::recipe::Recipe;
 use crate::domain::EpochRow;
 use fastrand::Rng;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// Where inputs come from.
@@ -100,6 +101,8 @@ pub struct Trainer<'a> {
     /// Item and class of each training and validation image.
     train: Vec<(usize, usize)>,
     validation: Vec<(usize, usize)>,
+    /// The laboratory of each training image; empty where they are not told apart.
+    sources: Vec<usize>,
     decays: Vec<bool>,
     state: TrainState,
 }
@@ -124,12 +127,19 @@ impl<'a> Trainer<'a> {
             ..TrainState::default()
         };
         let decays = engine.net().decays(first);
-        Self { engine, device: None, first, all, recipe, source, train, validation, decays, state }
+        Self { engine, device: None, first, all, recipe, source, train, validation, sources: Vec::new(), decays, state }
     }
 
     /// Lets another device compute the gradients; it must be made for the same network and cut.
     pub fn on(mut self, device: Option<Box<dyn GradientEngine>>) -> Self {
         self.device = device;
+        self
+    }
+
+    /// Draws as many images of each laboratory, and of each laboratory by class: `sources` has a number for each training image. Only
+    /// where the recipe draws by class at all.
+    pub fn from_sources(mut self, sources: Vec<usize>) -> Self {
+        self.sources = sources;
         self
     }
 
@@ -292,7 +302,7 @@ impl<'a> Trainer<'a> {
         ))
     }
 
-    /// Training positions of an epoch: all of them in a new order, or drawn by class.
+    /// Training positions of an epoch: all of them in a new order, or drawn by class, as many of each laboratory.
     fn order(&self, epoch: usize) -> Vec<usize> {
         let mut random = random(self.recipe.seed, epoch, usize::MAX);
         let n = self.train.len();
@@ -301,11 +311,18 @@ impl<'a> Trainer<'a> {
             random.shuffle(&mut order);
             return order;
         }
-        let mut members = vec![Vec::new(); self.classes()];
-        self.train.iter().enumerate().for_each(|(i, (_, c))| members[*c].push(i));
-        members.retain(|m| !m.is_empty());
-        let weights: Vec<f64> = members.iter().map(|m| (m.len() as f64).powf(1.0 - self.recipe.balance)).collect();
+        let mut strata = BTreeMap::<(usize, usize), Vec<usize>>::new();
+        for (i, (_, class)) in self.train.iter().enumerate() {
+            let source = self.sources.get(i).copied().unwrap_or(0);
+            strata.entry((source, *class)).or_default().push(i);
+        }
+        let wanted = |m: &Vec<usize>| (m.len() as f64).powf(1.0 - self.recipe.balance);
+        let mut of_source = BTreeMap::<usize, f64>::new();
+        strata.iter().for_each(|((source, _), m)| *of_source.entry(*source).or_default() += wanted(m));
+        let share = |source: usize| if of_source.len() > 1 { 1.0 / of_source[&source] } else { 1.0 };
+        let weights: Vec<f64> = strata.iter().map(|((source, _), m)| wanted(m) * share(*source)).collect();
         let sum: f64 = weights.iter().sum();
+        let mut members: Vec<Vec<usize>> = strata.into_values().collect();
         // Within a class every image comes once before any comes twice.
         members.iter_mut().for_each(|m| random.shuffle(m));
         let mut next = vec![0; members.len()];
@@ -580,5 +597,22 @@ mod tests {
         assert!((100..200).contains(&rare), "{rare}");
         assert_ne!(t.order(0), t.order(1));
         assert_eq!(t.order(1), t.order(1));
+    }
+
+    #[test]
+    fn laboratories_are_drawn_equally_whatever_their_size() {
+        let mut recipe = recipe();
+        recipe.balance = 0.5;
+        let mut t = trainer(&recipe, 1);
+        // 270 images of the first, two classes; 30 of the second, which lacks one.
+        t.train = (0..300).map(|i| (i, usize::from(i < 60))).collect();
+        let mut t = t.from_sources((0..300).map(|i| usize::from(i >= 270)).collect());
+        let drawn: Vec<usize> = (0..20).flat_map(|epoch| t.order(epoch)).collect();
+        let share = |of: &dyn Fn(usize) -> bool| drawn.iter().filter(|i| of(**i)).count() as f64 / drawn.len() as f64;
+        assert!((share(&|i| i >= 270) - 0.5).abs() < 0.03, "{}", share(&|i| i >= 270));
+        let rare = 60f64.sqrt() / (60f64.sqrt() + 210f64.sqrt()) / 2.0;
+        assert!((share(&|i| i < 60) - rare).abs() < 0.03, "{} {rare}", share(&|i| i < 60));
+        t.sources.clear();
+        assert!(t.order(0).iter().filter(|i| **i >= 270).count() < 60);
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn read_boxes(path: &Path) -> Result<Vec<(String, Vec<CellBox>)>, Use
     let columns = ["path", "xmin", "ymin", "xmax", "ymax"].map(|name| table.column(name));
     let [Some(at), Some(left), Some(top), Some(right), Some(bottom)] = columns else {
         return Err(refuse(
-            &"a table of boxes needs the columns path, xmin, ymin, xmax and ymax; a row with a path alone is an image without a cell",
+            &"a table of boxes needs the columns path, xmin, ymin, xmax and ymax; an image without a cell has a row with these four empty",
         ));
     };
     let mut images: Vec<(String, Vec<CellBox>)> = Vec::new();
@@ -101,6 +101,11 @@ pub(super) fn read_boxes(path: &Path) -> Result<Vec<(String, Vec<CellBox>)>, Use
         let [x0, y0, x1, y1] = numbers[..] else {
             return Err(refuse(&format!("line {line}: a box is four numbers of pixels, or none of them")));
         };
+        if x1 <= x0 || y1 <= y0 {
+            return Err(refuse(&format!(
+                "line {line}: this box is empty: xmax must be more than xmin, and ymax more than ymin"
+            )));
+        }
         images[place].1.push([x0, y0, x1, y1]);
     }
     if images.is_empty() {
@@ -109,8 +114,8 @@ pub(super) fn read_boxes(path: &Path) -> Result<Vec<(String, Vec<CellBox>)>, Use
     Ok(images)
 }
 
-/// Measures the finder on the images of `folder` that the table `boxes` names (`path,xmin,ymin,xmax,ymax`, pixels; a path alone is an
-/// image without a cell): by the first look alone, then judged.
+/// Measures the finder on the images of `folder` that the table `boxes` names (`path,xmin,ymin,xmax,ymax`, pixels; an image
+/// without a cell has a row with these four empty): by the first look alone, then judged.
 ///
 /// # Errors
 /// What is wrong with the table; that an image cannot be read, since every figure would be about fewer.
@@ -184,6 +189,16 @@ impl FinderScore {
                 return Err(UserError::new(format!("{}: {}", display_path(&row.path), why.reason())));
             }
         };
+        if let Some((width, height)) = row.size {
+            let (w, h) = (width as f32, height as f32);
+            let outside = boxes.iter().find(|[x0, y0, x1, y1]| *x0 >= w || *y0 >= h || *x1 <= 0.0 || *y1 <= 0.0);
+            if let Some([x0, y0, x1, y1]) = outside {
+                return Err(UserError::new(format!(
+                    "{}: the box {x0},{y0},{x1},{y1} lies outside the image, which has {width} × {height} pixels",
+                    display_path(&row.path)
+                )));
+            }
+        }
         let squares = found.iter().map(|c| c.square);
         if cells == Cells::One {
             match (boxes.is_empty(), found.first()) {
@@ -281,6 +296,7 @@ mod tests {
             ood_score: None,
             features: Vec::new(),
             doubt: None,
+            views: None,
         };
         let row = |xs: &[f32]| ImageResult {
             index: 0,

@@ -5,8 +5,8 @@ use crate::domain::{Digest, Outcome, Probabilities, Square};
 use crate::files::{Entry, display_path};
 use crate::imaging::{RgbImage, encode_png, heat_overlay};
 use crate::inference::{
-    self, Engine, HeatMap, Options, OwnSquares, PipelineEvent, PipelineMonitor, Provider, activation_map, decode_file,
-    occlusion_map, prepare_cell,
+    self, Engine, HeatMap, Options, OwnSquares, PipelineEvent, PipelineMonitor, Prediction, Provider, REJECTED,
+    activation_map, decode_file, occlusion_map, prepare_cell,
 };
 use crate::model::{Head, ModelCard, VettedModel};
 use crate::task::{Cancel, Progress};
@@ -40,8 +40,17 @@ pub struct Explained {
     pub square: Square,
     /// What the model says of the cell.
     pub probabilities: Probabilities,
+    /// How much the model doubts that it is a white cell (its probability); `None` where it does not say.
+    pub doubt: Option<f32>,
     /// The class that the map is of.
     pub class: usize,
+}
+
+impl Explained {
+    /// How much the model doubts that it is a white cell, where that is enough to leave it out of a field.
+    pub fn doubted(&self) -> Option<f32> {
+        self.doubt.filter(|doubt| *doubt > REJECTED)
+    }
 }
 
 /// Explains cells of one model, one after the other, with one session.
@@ -101,8 +110,9 @@ impl Explainer {
             }));
         };
         let tensor = &prepared.tensors[..];
-        let answers = engine.run(tensor.to_vec(), 1)?;
-        let probabilities = answers.into_iter().next().ok_or_else(|| UserError::new("no answer"))?;
+        let answers = engine.predict(tensor.to_vec(), 1)?;
+        let Prediction { probabilities, doubt, .. } =
+            answers.into_iter().next().ok_or_else(|| UserError::new("no answer"))?;
         let class = class.unwrap_or_else(|| probabilities.top().0);
         let exact = match (head, card.output_of(class)) {
             (Some(head), Some(output)) => activation_map(engine, head, tensor, output)?,
@@ -112,7 +122,7 @@ impl Explainer {
             Some(map) => Some(map),
             None => occlusion_map(engine, card, tensor, class, cancel, progress)?,
         };
-        Ok(map.map(|map| Explained { map, square: *square, probabilities, class }))
+        Ok(map.map(|map| Explained { map, square: *square, probabilities, doubt, class }))
     }
 }
 

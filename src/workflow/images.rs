@@ -7,7 +7,9 @@ use super::laboratory::slide_of;
 use super::output::{unwritten, write_output, write_own};
 use super::sessions::{RESEARCH, look};
 use crate::domain::{CellResult, Digest, NOT_A_WHITE_CELL, Outcome, Role, Square, role};
-use crate::files::{MAX_IMAGE_BYTES, create_folder, data_file, digest_of, display_name, display_path, read_bounded};
+use crate::files::{
+    MAX_IMAGE_BYTES, create_folder, data_file, digest_of, display_name, display_path, file_safe, read_bounded,
+};
 use crate::imaging::{self, Limits};
 use crate::inference::decode_file;
 use crate::report::csv_text;
@@ -194,11 +196,7 @@ fn copy(
     out: &Path,
     last: &mut Option<(PathBuf, imaging::RgbImage)>,
 ) -> Result<(String, Square), UserError> {
-    let plain = |text: &str| -> String {
-        let kept: String =
-            text.chars().map(|c| if c.is_alphanumeric() || matches!(c, ' ' | '-' | '_') { c } else { '-' }).collect();
-        kept.trim().chars().take(80).collect()
-    };
+    let plain = |text: &str| file_safe(text.trim(), &[' ', '-', '_'], 80);
     let folder = plain(&cell.label);
     let folder_of_class = out.join(&folder);
     create_folder(&folder_of_class).map_err(|e| unwritten(&folder_of_class, &e))?;

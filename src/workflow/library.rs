@@ -6,7 +6,8 @@ use super::output::{write_output, write_own};
 use super::{UserError, default_model, load_settings, open_model};
 use crate::domain::Digest;
 use crate::files::{
-    create_folder, data_file, display_path, files_of, is_file, read_bounded, real_path, to_trash, write_atomic,
+    create_folder, data_file, display_path, file_safe, files_of, is_file, read_bounded, real_path, to_trash,
+    write_atomic,
 };
 use crate::inference::{Engine, Provider};
 use crate::model::{MAX_MODEL_BYTES, ModelCard, VettedModel};
@@ -100,14 +101,8 @@ pub fn install_model(path: &Path) -> Result<PathBuf, UserError> {
     if let Some(known) = files_of(&folder).into_iter().find(there) {
         return Ok(known);
     }
-    let safe: String = model
-        .card()
-        .name
-        .chars()
-        .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '.') { c } else { '_' })
-        .take(60)
-        .collect();
-    let target = folder.join(format!("{}-{}.onnx", safe.trim_matches(['.', '_']), model.card().digest.short()));
+    let safe = file_safe(&model.card().name, &['.', '_'], 60);
+    let target = folder.join(format!("{}-{}.onnx", safe.trim_matches(['.', '-']), model.card().digest.short()));
     write_own(&target, model.bytes())?;
     Ok(target)
 }

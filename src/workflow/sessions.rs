@@ -2,7 +2,7 @@
 //! back. Images are known by digest: a table from another machine fits wherever the same images are.
 
 use super::UserError;
-use crate::files::{data_file, digest_of, display_name, display_path, walk};
+use crate::files::{data_file, digest_of, display_name, display_path, file_safe, walk};
 use crate::session::{Store, Verification};
 use std::path::{Path, PathBuf};
 
@@ -37,7 +37,7 @@ pub fn session_path(folders: &[PathBuf]) -> Result<PathBuf, UserError> {
     names.sort();
     names.dedup();
     let first: String = names.first().map_or_else(String::new, |n| display_name(Path::new(n)));
-    let plain: String = first.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).take(40).collect();
+    let plain = file_safe(&first, &[], 40);
     let digest = digest_of(names.join("\n").as_bytes()).short();
     Ok(place.join(format!("{plain}-{digest}.{ENDING}")))
 }

@@ -44,6 +44,7 @@ fn main() {
             ood_score: None,
             features: Vec::new(),
             doubt: None,
+            views: None,
         };
         let result = ImageResult {
             index: i,

@@ -137,7 +137,7 @@ impl Jobs {
     }
 
     fn export_model(&self, path: Option<PathBuf>, name: &str) {
-        let safe: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect();
+        let safe = crate::files::file_safe(name, &['_'], 60);
         self.events.spawn("export-model", move |events| {
             let Some(out) = events.file_where_asked(&format!("{safe}.onnx")) else { return };
             let _must_end = events.must_end();

@@ -4,7 +4,7 @@ use crate::domain::{Differential, ImageResult, Status};
 use crate::files::{self, Entry, FileFacts, Listing, walk};
 use crate::imaging::Cells;
 use crate::inference::{
-    self, CellFeatures, EngineReport, Finder, Options, OwnSquares, PipelineEvent, PipelineMonitor, Provider,
+    self, CellFeatures, EngineReport, Finder, Options, OwnSquares, PipelineEvent, PipelineMonitor, Provider, VIEWS,
 };
 use crate::laboratory::{FolderLook, Unusual};
 use crate::model::VettedModel;
@@ -24,6 +24,8 @@ pub struct ClassifyRequest {
     pub cells: Cells,
     /// How they are found.
     pub finder: Finder,
+    /// Views of a cell that the model is unsure of; all of them without.
+    pub views: Option<usize>,
     /// Cells per run at most.
     pub batch: Option<usize>,
     /// Part `.0` (from 1) of `.1`.
@@ -68,6 +70,8 @@ pub struct ClassifySummary {
     pub look: FolderLook,
     /// Files found in folders that are no images.
     pub skipped: usize,
+    /// Images looked at by the colours and sizes of the others of their folder.
+    pub by_folder: usize,
     /// Whether it was stopped early.
     pub cancelled: bool,
     /// What ran.
@@ -145,6 +149,9 @@ pub(super) fn round(
         provider: request.provider,
         cells: request.cells,
         finder: request.finder,
+        // While a folder grows, what its images say changes: rows must not depend on when they came.
+        by_folder: !request.watch,
+        views: request.views.unwrap_or(VIEWS),
         batch: request.batch,
         features: request.features,
         own: request.own.clone(),
@@ -185,6 +192,7 @@ pub(super) fn round(
         differential,
         look,
         skipped: summary.skipped,
+        by_folder: summary.by_folder,
         cancelled: summary.cancelled,
         engine: summary.engine,
         partial: None,
@@ -196,7 +204,13 @@ impl ClassifySummary {
     pub(super) fn and(mut self, after: Self) -> Self {
         self.differential.merge(&after.differential);
         self.look.merge(&after.look);
-        Self { differential: self.differential, look: self.look, skipped: self.skipped + after.skipped, ..after }
+        Self {
+            differential: self.differential,
+            look: self.look,
+            skipped: self.skipped + after.skipped,
+            by_folder: self.by_folder + after.by_folder,
+            ..after
+        }
     }
 
     /// Whether nothing at all could be classified or looked at.
@@ -224,6 +238,7 @@ impl ClassifySummary {
         add(d.no_cell, "without a white cell");
         add(d.failed, "failed");
         add(self.skipped, "other files skipped");
+        add(self.by_folder, "looked at by the colours and cell sizes of their folder, having too little of their own");
         match self.look.unusual() {
             None => line,
             Some(Unusual::NoCells { n, of }) => format!(

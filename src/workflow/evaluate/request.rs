@@ -3,7 +3,7 @@
 
 use crate::dataset::{Grouping, Scanned};
 use crate::domain::same_label;
-use crate::inference::Provider;
+use crate::inference::{Provider, VIEWS};
 use crate::workflow::{UserError, defaults};
 use std::path::PathBuf;
 
@@ -18,6 +18,8 @@ pub struct EvaluateRequest {
     /// How images are grouped for the intervals.
     pub grouping: Grouping,
     pub provider: Provider,
+    /// Views of a cell that the model is unsure of, as in classifying.
+    pub views: usize,
     /// Whether references are taken as this user corrected them, in the window or before; else as the dataset has them.
     pub corrected: bool,
     /// Of the intervals.
@@ -35,6 +37,7 @@ impl EvaluateRequest {
             leave_out: Vec::new(),
             grouping: Grouping::Auto,
             provider: Provider::Auto,
+            views: VIEWS,
             corrected: false,
             seed: defaults::SEED,
             cache: None,

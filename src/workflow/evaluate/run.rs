@@ -165,6 +165,7 @@ fn over_outputs(mut row: ImageResult, card: &ModelCard) -> ImageResult {
             ood_score: None,
             features: Vec::new(),
             doubt: Some(place.doubt),
+            views: None,
         }));
     }
     for cell in cells {
@@ -253,7 +254,8 @@ pub(in crate::workflow) fn answer(
     }
     let groups = group(&items, request.grouping, Similarity::default());
     monitor.event(EvaluateProgress::Phase(Phase::Classifying));
-    let options = Options { provider: request.provider, cells: Cells::One, features, ..Options::default() };
+    let options =
+        Options { provider: request.provider, cells: Cells::One, features, views: request.views, ..Options::default() };
     let Some(answers) = classify_labelled(&items, &classes, model, &options, judged, monitor)? else { return Ok(None) };
     let rows: Vec<usize> = answers.answered.iter().map(|a| a.row).collect();
     let references: Vec<usize> = rows.iter().map(|&r| classes[r]).collect();

@@ -54,8 +54,9 @@ pub fn train(
     let engine = CpuEngine::new(run.net.clone(), run.first, options.threads)?;
     let (examples, validation) = (run.examples(SplitPart::Train), run.examples(SplitPart::Validation));
     let recipe = options.recipe.clone();
-    let mut trainer =
-        Trainer::new(engine, run.first, run.values.clone(), recipe, inputs, examples, validation).on(device);
+    let mut trainer = Trainer::new(engine, run.first, run.values.clone(), recipe, inputs, examples, validation)
+        .from_sources(run.sources())
+        .on(device);
     let place = checkpoint_of(&options.out);
     let identity = run.identity();
     if options.fresh {

@@ -4,6 +4,7 @@ use super::outcome::{TrainMonitor, TrainOutcome, TrainProgress};
 use super::plan::PreparedDataset;
 use super::request::TrainOptions;
 use crate::dataset::{CutCell, SplitPart};
+use crate::domain::label_key;
 use crate::files::{digest_of, memory_available};
 use crate::model::Network;
 use crate::task::cores;
@@ -12,6 +13,7 @@ use crate::training::{
     TrainingDevice, fitting_batch, gpu_engine,
 };
 use crate::workflow::{Phase, UserError};
+use std::collections::BTreeMap;
 
 /// What is trained from where.
 pub(super) struct Run<'a> {
@@ -56,6 +58,18 @@ impl<'a> Run<'a> {
     pub(super) fn examples(&self, part: SplitPart) -> Vec<(usize, usize)> {
         let cells = self.prepared.cells.iter().enumerate();
         cells.filter(|(_, c)| c.part == Some(part)).map(|(i, c)| (i, c.class)).collect()
+    }
+
+    /// A number for the laboratory of each training cell; empty where the dataset names fewer than two.
+    pub(super) fn sources(&self) -> Vec<usize> {
+        let mut numbers = BTreeMap::new();
+        let cells = self.prepared.cells.iter().filter(|c| c.part == Some(SplitPart::Train));
+        let sources = cells.map(|c| {
+            let next = numbers.len();
+            *numbers.entry(c.item.source.as_deref().map(label_key)).or_insert(next)
+        });
+        let sources: Vec<usize> = sources.collect();
+        if numbers.len() > 1 { sources } else { Vec::new() }
     }
 
     pub(super) fn cells(&self) -> AugmentedCells<'_> {
@@ -123,8 +137,9 @@ impl<'a> Run<'a> {
     /// What a checkpoint belongs to, line by line.
     pub(super) fn identity(&self) -> String {
         let p = self.prepared;
+        let drawn = if self.sources().is_empty() { "" } else { "\nlaboratories drawn equally" };
         format!(
-            "data {}\nsplit {}\nlabels {}\nstart {}\nimage {}\nfirst layer {}\nrecipe {}",
+            "data {}\nsplit {}\nlabels {}\nstart {}\nimage {}\nfirst layer {}\nrecipe {}{drawn}",
             p.data_digest,
             p.split_digest,
             p.labels.labels().join(","),

@@ -8,6 +8,7 @@ use super::run::{check_outputs, train};
 use super::source_table::{SourceResult, SourceTable};
 use crate::dataset::{SplitPart, scan};
 use crate::domain::label_key;
+use crate::files::file_safe;
 use crate::task::Pause;
 use crate::workflow::UserError;
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +75,7 @@ pub fn leave_one_source_out(
 fn places<'a>(out: &Path, sources: impl Iterator<Item = &'a String>) -> Vec<PathBuf> {
     let mut taken = BTreeSet::new();
     let place = |source: &String| {
-        let plain: String = source.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).take(40).collect();
+        let plain = file_safe(source, &[], 40);
         let free = |n: usize| if n == 1 { plain.clone() } else { format!("{plain}-{n}") };
         let own = (1..).map(free).find(|name| taken.insert(name.to_lowercase())).unwrap_or_default();
         let mut name = out.file_stem().map(ToOwned::to_owned).unwrap_or_default();
