@@ -3,6 +3,7 @@
 
     squares.py list DATA OUT      writes OUT/boxes.csv: every image that is looked at, for `leukoscope bench --finder ... --places`
     squares.py make DATA OUT      reads OUT/places.csv, writes OUT/img and OUT/squares.csv, a dataset for `leukoscope train`
+    squares.py few DATA OUT       reads OUT/squares.csv, writes OUT/few.csv: a share of them, for leaving each laboratory out
     squares.py mine DATA OUT      the same, with what a model took wrongly for cells (OUT/mined-places.csv) twice
     squares.py recolour DATA OUT  writes OUT/re and OUT/recoloured.csv: images in drawn colours, for `--places` again
     squares.py rest DATA OUT      reads OUT/recoloured-places.csv, writes OUT/rest.csv: what a model took wrongly for cells there, among cells
@@ -392,6 +393,20 @@ def make(data, out, seed, mined):
     squares.write('mined.csv' if mined else 'squares.csv')
 
 
+def few(out, seed):
+    """At most 350 of each class and laboratory, and 1,400 that are no white cell."""
+    rng = random.Random(seed)
+    by = {}
+    for r in read(os.path.join(out, 'squares.csv')):
+        by.setdefault((r['source'], r['label'], r['split']), []).append(list(r.values()))
+    with open(os.path.join(out, 'few.csv'), 'w', newline='') as f:
+        table = csv.writer(f)
+        table.writerow(['path', 'label', 'group', 'source', 'split', 'x', 'y', 'side'])
+        for (_, label, split), members in sorted(by.items()):
+            rng.shuffle(members)
+            table.writerows(members if split == 'validation' else members[:1400 if label == NOT else 350])
+
+
 def mine(squares, cells):
     """What a model took wrongly for a cell: in OUT/mined-places.csv, of the dataset's own images without a cell and of fields."""
     known = {path: [s for s, _ in own] for path, _, _, own in cells}
@@ -466,7 +481,7 @@ def rest(out, seed):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    p.add_argument('what', choices=['list', 'make', 'mine', 'recolour', 'rest'])
+    p.add_argument('what', choices=['list', 'make', 'few', 'mine', 'recolour', 'rest'])
     p.add_argument('data')
     p.add_argument('out')
     p.add_argument('--seed', type=int, default=1)
@@ -474,6 +489,8 @@ def main():
     os.makedirs(a.out, exist_ok=True)
     if a.what == 'list':
         list_images(a.data, a.out)
+    elif a.what == 'few':
+        few(a.out, a.seed)
     elif a.what == 'recolour':
         recolour(a.data, a.out, a.seed)
     elif a.what == 'rest':

@@ -137,6 +137,59 @@ fn a_damaged_copy_of_the_bundled_model_fails_its_test() {
     }
 }
 
+/// The numbers of a network in a file.
+fn values_of(path: &Path) -> Vec<f32> {
+    use leukoscope::model::{read_network, vet_graph};
+    read_network(&vet_graph(&std::fs::read(path).unwrap()).unwrap()).unwrap().values
+}
+
+#[test]
+fn several_runs_become_the_mean_of_their_weights_and_go_on_where_they_were_stopped() {
+    let data = labelled_folder(3, 12);
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    // Parts are given, so that a seed draws the training alone.
+    let mut table = String::from("path,label,split\n");
+    for class in ["neutrophil", "lymphocyte", "eosinophil"] {
+        let mut names: Vec<_> =
+            std::fs::read_dir(data.path().join(class)).unwrap().map(|f| f.unwrap().path()).collect();
+        names.sort();
+        for (i, path) in names.iter().enumerate() {
+            let part = if i % 4 == 0 { "validation" } else { "train" };
+            table.push_str(&format!("{},{class},{part}\n", path.strip_prefix(data.path()).unwrap().display()));
+        }
+    }
+    let csv = data.path().join("all.csv");
+    std::fs::write(&csv, &table).unwrap();
+    let small = ["--epochs", "1", "--size", "64", "--keep", "last", "--group-by", "none"];
+    let start = at("start.onnx");
+    let ended = run(&csv, &start, &[&small[..], &["--recipe", "head"]].concat());
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    let start = start.to_str().unwrap();
+    let on = |seed: &'static str, more: &[&'static str]| {
+        [&small[..], &["--recipe", "blocks", "--blocks", "1", "--seed", seed], more].concat()
+    };
+    let from = |arguments: Vec<&'static str>, name: &str| {
+        let mut all = arguments;
+        all.extend(["--init"]);
+        let ended = train(&csv, &at(name), &all).arg(start).output().unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+        values_of(&at(name))
+    };
+    let (first, second) = (from(on("5", &[]), "a.onnx"), from(on("6", &[]), "b.onnx"));
+    let both = from(on("5", &["--runs", "2"]), "both.onnx");
+    assert_ne!(first, second);
+    let far = both.iter().zip(first.iter().zip(&second)).map(|(m, (a, b))| (m - (a + b) / 2.0).abs());
+    assert!(far.fold(0.0, f32::max) < 1e-6);
+    let history = std::fs::read_to_string(at("both.history.csv")).unwrap();
+    assert_eq!(history.lines().count(), 3, "{history}");
+    assert!(!at("both.onnx.checkpoint").exists() && !at("both.run-2.checkpoint").exists());
+    // A starting model that names other classes has no head whose mean means anything.
+    let refused = run(&csv, &at("c.onnx"), &[&small[..], &["--recipe", "blocks", "--runs", "2"]].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("same classes"), "{}", text(&refused.stderr));
+}
+
 #[test]
 fn each_laboratory_is_left_out_in_turn_and_the_model_is_calibrated_by_that() {
     let data = labelled_folder(3, 40);

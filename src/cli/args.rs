@@ -435,6 +435,12 @@ pub(super) struct Train {
     /// model's confidence is calibrated by that
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) leave_one_source_out: bool,
+    /// Train so many times from the starting model, by a seed each, and average the weights
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(super) runs: u8,
+    /// Where no laboratory is left out: the calibration of another model of the same classes
+    #[arg(long, value_name = "MODEL.onnx", conflicts_with = "leave_one_source_out")]
+    pub(super) calibration_of: Option<PathBuf>,
     /// Show the network the cell's square or the whole image [default: as the starting model has it]
     #[arg(long = "picture", value_enum)]
     pub(super) input: Option<InputKindArg>,

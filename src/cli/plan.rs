@@ -13,7 +13,7 @@ use crate::report::RowFormat;
 use crate::training::{RecipeKind, TrainingDevice};
 use crate::workflow::{
     CalibrateOptions, ClassifyRequest, EvaluateRequest, ExplainRequest, InputKind, QuantizeOptions, RecipeSettings,
-    TrainOptions, TrainRequest, UserError, default_model, model_name,
+    TrainOptions, TrainRequest, UserError, default_model, model_name, open_model,
 };
 use std::path::Path;
 
@@ -173,7 +173,7 @@ impl Train {
     }
 
     /// `images` is how many the training part has.
-    pub(super) fn options(&self, images: usize) -> TrainOptions {
+    pub(super) fn options(&self, images: usize) -> Result<TrainOptions, UserError> {
         let settings = RecipeSettings {
             kind: self.kind(),
             epochs: self.epochs as usize,
@@ -183,8 +183,18 @@ impl Train {
             keep_best: self.keep == KeepArg::Best,
             patience: self.patience.map(|p| p as usize),
         };
-        TrainOptions {
+        let calibration = match &self.calibration_of {
+            None => None,
+            Some(path) => Some(open_model(Some(path))?.card().calibration.clone().ok_or_else(|| {
+                UserError::new(format!(
+                    "{} carries no calibration; --calibration-of takes a model that has one",
+                    display_path(path)
+                ))
+            })?),
+        };
+        Ok(TrainOptions {
             recipe: settings.recipe(images),
+            runs: self.runs.into(),
             out: self.out.clone(),
             name: self.name.clone().unwrap_or_else(|| model_name(&self.out)),
             threads: self.threads,
@@ -192,6 +202,7 @@ impl Train {
             fresh: self.fresh,
             current: default_model().ok(),
             sources: None,
-        }
+            calibration,
+        })
     }
 }

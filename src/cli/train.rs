@@ -26,7 +26,7 @@ pub(super) fn train(a: &Train) -> Result<Exit, UserError> {
     if a.dry_run {
         return Ok(if prepared.plan().excluded.is_empty() { Exit::Fine } else { Exit::SomeFailed });
     }
-    let mut options = a.options(prepared.count(SplitPart::Train));
+    let mut options = a.options(prepared.count(SplitPart::Train))?;
     if a.leave_one_source_out {
         let Some(table) =
             shown(&control, |m| leave_one_source_out(&request, &|images| a.options(images), &control.pause, m))?

@@ -163,8 +163,8 @@ impl<'a> Trainer<'a> {
         self.train.len().div_ceil(self.recipe.batch).max(1)
     }
 
-    pub fn engine(&self) -> &CpuEngine {
-        &self.engine
+    pub fn into_engine(self) -> CpuEngine {
+        self.engine
     }
 
     /// All numbers of the network with the kept epoch's in their place; the starting ones before the first epoch.

@@ -130,8 +130,18 @@ fn run(
         path => PathBuf::from(path),
     };
     let (name, device) = (workflow::model_name(&out), form.device);
-    let options =
-        TrainOptions { recipe, out, name, threads: 0, device, fresh: false, current: Some(current), sources: None };
+    let options = TrainOptions {
+        recipe,
+        runs: 1,
+        out,
+        name,
+        threads: 0,
+        device,
+        fresh: false,
+        current: Some(current),
+        sources: None,
+        calibration: None,
+    };
     // Stopped by the end of the program it still keeps its checkpoint, and the best epoch as a model.
     let _must_end = events.must_end();
     let mut on_event = |told| send(TrainEvent::Step(told));

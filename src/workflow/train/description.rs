@@ -64,8 +64,8 @@ impl RunDescription<'_> {
             "learning_rate": o.rate, "weight_decay": o.weight_decay, "clip": o.clip, "warm_up_steps": o.warm_up,
             "schedule": if o.cosine { "cosine" } else { "constant" },
             "label_smoothing": r.label_smoothing, "mixup": r.mixup, "dropout": r.dropout, "class_balance": r.balance,
-            "average": r.average, "augmentation": {"geometry": r.augmentation.geometry, "colour": r.augmentation.colour},
-            "views": r.views, "kept": if r.keep_best { "best validation loss" } else { "last" },
+            "average": r.average, "augmentation": {"geometry": r.augmentation.geometry, "colour": r.augmentation.colour, "file": r.augmentation.file},
+            "runs": self.options.runs.max(1), "views": r.views, "kept": if r.keep_best { "best validation loss" } else { "last" },
         })
     }
 

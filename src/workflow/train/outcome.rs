@@ -50,6 +50,11 @@ pub(super) fn side_file(out: &Path, ending: &str) -> PathBuf {
     out.with_file_name(name)
 }
 
+/// The checkpoint of a run, from 1: the first one's is that of the model.
+pub(super) fn checkpoint_of_run(out: &Path, number: usize) -> PathBuf {
+    if number == 1 { checkpoint_of(out) } else { checkpoint_of(&side_file(out, &format!("run-{number}"))) }
+}
+
 pub(super) fn checkpoint_of(out: &Path) -> PathBuf {
     let mut name = out.file_name().map(ToOwned::to_owned).unwrap_or_default();
     name.push(".checkpoint");

@@ -5,7 +5,7 @@ use super::source_table::SourceTable;
 use crate::dataset::{Grouping, Ratio};
 use crate::domain::{Probabilities, same_label};
 use crate::metrics::{Interval, Scores};
-use crate::model::VettedModel;
+use crate::model::{Calibration, VettedModel};
 use crate::task::{Cancel, Pause, Progress};
 use crate::training::{Recipe, RecipeKind, TrainingDevice};
 use crate::workflow::defaults;
@@ -96,6 +96,8 @@ pub struct ClassCount {
 pub struct TrainOptions {
     /// The recipe with all its numbers; its kind must be the request's.
     pub recipe: Recipe,
+    /// Runs from the starting model, each by a seed of its own, whose weights are averaged.
+    pub runs: usize,
     /// Where the model goes; history, report and checkpoint lie beside it.
     pub out: PathBuf,
     /// What the model is called.
@@ -110,6 +112,9 @@ pub struct TrainOptions {
     pub current: Option<VettedModel>,
     /// How laboratories that were left out in turn were answered, and the calibration that follows from it.
     pub sources: Option<SourceTable>,
+    /// The calibration that the model gets where no laboratory was left out: that of another model of the same classes, fitted on
+    /// laboratories that it had not seen.
+    pub calibration: Option<Calibration>,
 }
 
 /// The other model on the test part.

@@ -1,10 +1,10 @@
 //! A training run from Start to the finished model file: activations, loop, checkpoints; what came out is verified and written by
 //! [`super::verify`].
 
-use super::outcome::{TrainMonitor, TrainOutcome, TrainProgress, checkpoint_of, side_file};
+use super::outcome::{TrainMonitor, TrainOutcome, TrainProgress, checkpoint_of_run, side_file};
 use super::plan::PreparedDataset;
 use super::request::TrainOptions;
-use super::setup::Run;
+use super::setup::{Run, weights_digest};
 use super::verify::verify_and_write;
 use crate::dataset::SplitPart;
 use crate::domain::EpochRow;
@@ -13,7 +13,9 @@ use crate::files::{
     write_atomic,
 };
 use crate::task::{Cancel, Pause};
-use crate::training::{Checkpoint, Control, CpuEngine, Observer, StepMetrics, Stop, TensorSource, TrainState, Trainer};
+use crate::training::{
+    Checkpoint, Control, CpuEngine, Observer, Recipe, StepMetrics, Stop, TensorSource, TrainState, Trainer,
+};
 use crate::workflow::output::unwritten;
 use crate::workflow::{Phase, UserError};
 use std::path::Path;
@@ -38,6 +40,11 @@ pub fn train(
     prepared.ready()?;
     check_outputs(&options.out)?;
     let run = Run::new(prepared, options)?;
+    if options.runs > 1 && prepared.start.labels.as_ref() != Some(&prepared.labels) {
+        return Err(UserError::new(
+            "the mean of several runs needs a starting model of the same classes in the same order: train one first, and go on from it with --init",
+        ));
+    }
     let cells = run.cells();
     let activations;
     let inputs: &dyn TensorSource = if run.first == 0 {
@@ -49,50 +56,115 @@ pub fn train(
         }
         &activations
     };
-    let device = run.device()?;
-    let trained_on = device.as_ref().map(|d| d.name().to_owned());
-    let engine = CpuEngine::new(run.net.clone(), run.first, options.threads)?;
-    let (examples, validation) = (run.examples(SplitPart::Train), run.examples(SplitPart::Validation));
-    let recipe = options.recipe.clone();
-    let mut trainer = Trainer::new(engine, run.first, run.values.clone(), recipe, inputs, examples, validation)
-        .from_sources(run.sources())
-        .on(device);
-    let place = checkpoint_of(&options.out);
-    let identity = run.identity();
-    if options.fresh {
-        forget_checkpoint(&place)?;
-    } else {
-        resume(&mut trainer, &place, &identity, monitor)?;
-    }
-    monitor.event(TrainProgress::Phase(match &trained_on {
-        None => Phase::TrainingOnProcessor { threads: run.threads },
-        Some(gpu) => Phase::TrainingOn(gpu.clone()),
-    }));
-    let mut watch = RunObserver {
-        place: &place,
-        identity: &identity,
-        cancel: monitor.cancel,
-        pause,
-        on_event: &mut *monitor.on_event,
-        saved: Instant::now(),
-        begun: false,
-        told_full: false,
+    let mut runs =
+        Runs { run: &run, inputs, pause, trained_on: None, engine: None, weights: Vec::new(), history: Vec::new() };
+    let mut outcome = loop {
+        let outcome = runs.next(monitor)?;
+        if runs.weights.len() == options.runs.max(1) || outcome.stop == Stop::Cancelled {
+            break outcome;
+        }
     };
-    let stop = trainer.run(&mut watch)?;
-    let weights = trainer.kept();
-    let mut outcome = run.outcome(stop, trainer.state(), &weights);
     if outcome.best_epoch == 0 {
         return match &outcome.stop {
             Stop::Diverged(why) => Err(UserError::new(why.clone())),
             _ => Ok(outcome),
         };
     }
-    verify_and_write(&run, &trainer, inputs, &weights, trained_on.as_deref(), &mut outcome, monitor)?;
+    let Runs { engine: Some(engine), weights, trained_on, .. } = runs else { return Ok(outcome) };
+    let weights = mean(&weights);
+    outcome.weights = weights_digest(&weights);
+    verify_and_write(&run, &engine, inputs, &weights, trained_on.as_deref(), &mut outcome, monitor)?;
     if outcome.stop != Stop::Cancelled {
-        // Best effort: a checkpoint that stays is only a file too many.
-        let _ = remove_file(&place);
+        for number in 1..=options.runs.max(1) {
+            // Best effort: a checkpoint that stays is only a file too many.
+            let _ = remove_file(&checkpoint_of_run(&options.out, number));
+        }
     }
     Ok(outcome)
+}
+
+/// Runs of one recipe from the same starting model, each drawn by a seed of its own: the mean of their weights holds better elsewhere than
+/// each of them (Wortsman et al. 2022, "Model soups").
+struct Runs<'a> {
+    run: &'a Run<'a>,
+    inputs: &'a dyn TensorSource,
+    pause: &'a Pause,
+    trained_on: Option<String>,
+    engine: Option<CpuEngine>,
+    /// What each run came to.
+    weights: Vec<Vec<f32>>,
+    /// Epochs of all of them, one run after the other.
+    history: Vec<EpochRow>,
+}
+
+impl Runs<'_> {
+    /// The next run, to its end or until it is stopped; what all of them came to so far.
+    fn next(&mut self, monitor: &mut TrainMonitor<'_>) -> Result<TrainOutcome, UserError> {
+        let (run, options) = (self.run, self.run.options);
+        let number = self.weights.len() + 1;
+        let seed = options.recipe.seed.wrapping_add(self.weights.len() as u64);
+        let recipe = Recipe { seed, ..options.recipe.clone() };
+        let device = run.device()?;
+        self.trained_on = device.as_ref().map(|d| d.name().to_owned());
+        let engine = CpuEngine::new(run.net.clone(), run.first, options.threads)?;
+        let (examples, validation) = (run.examples(SplitPart::Train), run.examples(SplitPart::Validation));
+        let identity = run.identity(&recipe);
+        let mut trainer =
+            Trainer::new(engine, run.first, run.values.clone(), recipe, self.inputs, examples, validation)
+                .from_sources(run.sources())
+                .on(device);
+        let place = checkpoint_of_run(&options.out, number);
+        if options.fresh {
+            forget_checkpoint(&place)?;
+        } else {
+            resume(&mut trainer, &place, &identity, monitor)?;
+        }
+        if options.runs > 1 {
+            monitor.event(TrainProgress::Note(format!("run {number} of {}, seed {seed}", options.runs)));
+        }
+        monitor.event(TrainProgress::Phase(match &self.trained_on {
+            None => Phase::TrainingOnProcessor { threads: run.threads },
+            Some(gpu) => Phase::TrainingOn(gpu.clone()),
+        }));
+        let mut watch = RunObserver {
+            place: &place,
+            identity: &identity,
+            cancel: monitor.cancel,
+            pause: self.pause,
+            on_event: &mut *monitor.on_event,
+            saved: Instant::now(),
+            begun: false,
+            told_full: false,
+            before: (self.weights.len(), self.history.len()),
+            runs: options.runs.max(1),
+        };
+        let stop = trainer.run(&mut watch)?;
+        let before = self.history.len();
+        let rows = trainer.state().history.iter().map(|row| EpochRow { epoch: row.epoch + before, ..*row });
+        self.history.extend(rows);
+        let mut outcome = run.outcome(stop, trainer.state(), &trainer.kept());
+        // A run that was stopped before its first epoch ended adds nothing to those before it.
+        if outcome.best_epoch > 0 || self.weights.is_empty() {
+            self.weights.push(trainer.kept());
+        }
+        if self.weights.len() > 1 || outcome.best_epoch > 0 {
+            outcome.best_epoch += before;
+        }
+        outcome.history = self.history.clone();
+        self.engine = Some(trainer.into_engine());
+        Ok(outcome)
+    }
+}
+
+/// The mean of the runs' weights.
+fn mean(runs: &[Vec<f32>]) -> Vec<f32> {
+    let mut mean = runs.first().cloned().unwrap_or_default();
+    for (done, weights) in (1u16..).zip(&runs[1.min(runs.len())..]) {
+        // A running mean: sums of many weights would lose digits.
+        let share = 1.0 / (f32::from(done) + 1.0);
+        mean.iter_mut().zip(weights).for_each(|(m, w)| *m += (w - *m) * share);
+    }
+    mean
 }
 
 /// Before hours of work: can the result be written at all?
@@ -149,11 +221,20 @@ struct RunObserver<'a> {
     /// Whether there is a checkpoint of this run.
     begun: bool,
     told_full: bool,
+    /// Runs before this one, and their epochs.
+    before: (usize, usize),
+    runs: usize,
 }
 
 impl Observer for RunObserver<'_> {
     fn step(&mut self, news: &StepMetrics) -> Control {
-        (self.on_event)(TrainProgress::Step(*news));
+        let (runs, epochs) = self.before;
+        (self.on_event)(TrainProgress::Step(StepMetrics {
+            epoch: news.epoch + epochs,
+            step: news.step + runs * news.steps,
+            steps: news.steps * self.runs,
+            ..*news
+        }));
         self.pause.wait(self.cancel);
         if self.cancel.is_cancelled() {
             Control::Stop
@@ -165,7 +246,8 @@ impl Observer for RunObserver<'_> {
     }
 
     fn epoch(&mut self, row: &EpochRow, best: bool) {
-        (self.on_event)(TrainProgress::Epoch(*row, best));
+        let row = EpochRow { epoch: row.epoch + self.before.1, ..*row };
+        (self.on_event)(TrainProgress::Epoch(row, best));
     }
 
     /// A disk that is full costs the checkpoint, not the training.

@@ -4,16 +4,21 @@ use super::outcome::{TrainMonitor, TrainOutcome, TrainProgress};
 use super::plan::PreparedDataset;
 use super::request::TrainOptions;
 use crate::dataset::{CutCell, SplitPart};
-use crate::domain::label_key;
+use crate::domain::{Digest, label_key};
 use crate::files::{digest_of, memory_available};
 use crate::model::Network;
 use crate::task::cores;
 use crate::training::{
-    Activations, AugmentedCells, CpuEngine, GradientEngine, InputScaling, Net, RecipeKind, Stop, TrainState,
+    Activations, AugmentedCells, CpuEngine, GradientEngine, InputScaling, Net, Recipe, RecipeKind, Stop, TrainState,
     TrainingDevice, fitting_batch, gpu_engine,
 };
 use crate::workflow::{Phase, UserError};
 use std::collections::BTreeMap;
+
+/// What trained numbers are known by.
+pub(super) fn weights_digest(weights: &[f32]) -> Digest {
+    digest_of(&weights.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())
+}
 
 /// What is trained from where.
 pub(super) struct Run<'a> {
@@ -126,7 +131,7 @@ impl<'a> Run<'a> {
             history: state.history.clone(),
             best_epoch: state.best_epoch,
             model: None,
-            weights: digest_of(&weights.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>()),
+            weights: weights_digest(weights),
             validation: None,
             held_out: None,
             difference: 0.0,
@@ -135,7 +140,7 @@ impl<'a> Run<'a> {
     }
 
     /// What a checkpoint belongs to, line by line.
-    pub(super) fn identity(&self) -> String {
+    pub(super) fn identity(&self, recipe: &Recipe) -> String {
         let p = self.prepared;
         let drawn = if self.sources().is_empty() { "" } else { "\nlaboratories drawn equally" };
         format!(
@@ -146,7 +151,7 @@ impl<'a> Run<'a> {
             p.start.digest,
             p.cache.view().name(),
             self.first,
-            self.options.recipe.identity()
+            recipe.identity()
         )
     }
 }

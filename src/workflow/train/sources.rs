@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// That the dataset does not name two sources at least; those of training.
 pub fn leave_one_source_out(
     request: &TrainRequest,
-    options: &dyn Fn(usize) -> TrainOptions,
+    options: &dyn Fn(usize) -> Result<TrainOptions, UserError>,
     pause: &Pause,
     monitor: &mut TrainMonitor<'_>,
 ) -> Result<Option<SourceTable>, UserError> {
@@ -41,7 +41,7 @@ pub fn leave_one_source_out(
         ));
     }
     // Everything that will be written can be, before hours of work.
-    let out = options(1).out;
+    let out = options(1)?.out;
     check_outputs(&out)?;
     let places = places(&out, sources.values());
     places.iter().try_for_each(|place| check_outputs(place))?;
@@ -52,7 +52,7 @@ pub fn leave_one_source_out(
         let Some(prepared) = prepare_training(&request, monitor.cancel, monitor.progress)? else { return Ok(None) };
         prepared.ready()?;
         let learnt = prepared.count(SplitPart::Train);
-        let mut options = options(learnt);
+        let mut options = options(learnt)?;
         options.out = place;
         options.name = format!("{} without {source}", options.name);
         options.current = None;

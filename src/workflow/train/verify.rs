@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::report::history_csv;
 use crate::task::{Cancel, cores};
-use crate::training::{CpuEngine, Net, TensorSource, Trainer, fit_ood_detector, logits_of, with_calibrated_threshold};
+use crate::training::{CpuEngine, Net, TensorSource, fit_ood_detector, logits_of, with_calibrated_threshold};
 use crate::workflow::{Phase, UserError, now};
 use std::path::Path;
 
@@ -31,7 +31,7 @@ const FAMILIAR: usize = 1500;
 /// Verifies the trained `weights` in ONNX Runtime, scores them, and writes the model, its history and its report.
 pub(super) fn verify_and_write(
     run: &Run<'_>,
-    trainer: &Trainer<'_>,
+    engine: &CpuEngine,
     inputs: &dyn TensorSource,
     weights: &[f32],
     trained_on: Option<&str>,
@@ -62,7 +62,7 @@ pub(super) fn verify_and_write(
     let cuts_of = |items: &[(usize, usize)]| items.iter().map(|(i, _)| prepared.cells[*i].cut).collect::<Vec<_>>();
     let validation = run.examples(SplitPart::Validation);
     let answers = runtime_answers(&draft, &prepared.cache, &cuts_of(&validation), monitor)?;
-    let logits = logits_of(trainer.engine(), run.first, weights, inputs, validation.iter().map(|(i, _)| *i))?;
+    let logits = logits_of(engine, run.first, weights, inputs, validation.iter().map(|(i, _)| *i))?;
     outcome.difference = check_agreement(&logits, &answers, prepared.labels.len())?;
     outcome.validation = Some(scores(prepared, &validation, &answers));
     let test = run.examples(SplitPart::Test);
@@ -85,7 +85,8 @@ pub(super) fn verify_and_write(
         monitor.event(TrainProgress::Note("too few cells to learn what is unlike the training images".into()));
     }
     description.record = Some(record(prepared, monitor)?);
-    description.calibration = options.sources.as_ref().and_then(SourceTable::calibration);
+    description.calibration =
+        options.sources.as_ref().and_then(SourceTable::calibration).or_else(|| options.calibration.clone());
     description.outcome = outcome.clone();
     let mut bytes = file(&description)?;
     if vet(&bytes, digest_of(&bytes)).is_err() {
