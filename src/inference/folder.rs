@@ -5,6 +5,7 @@
 use super::prepare::decode_file;
 use crate::files::{files_of, named_like_image};
 use crate::imaging::SlideMeasure;
+use crate::model::ModelCard;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -17,7 +18,7 @@ type Measured = ((u32, u32), SlideMeasure);
 
 /// The measures of the folders of a run.
 #[derive(Debug)]
-pub(super) struct Folders {
+pub struct Folders {
     white_percentile: f64,
     /// Whether folders are asked at all: one that still grows says something else each time.
     asked: bool,
@@ -27,7 +28,12 @@ pub(super) struct Folders {
 }
 
 impl Folders {
-    pub(super) fn new(white_percentile: f64, asked: bool) -> Self {
+    /// Measures for squares as a model wants them; `asked` is whether folders are looked at at all.
+    pub fn new(card: &ModelCard, asked: bool) -> Self {
+        Self::of(card.preprocessing.white_percentile(), asked)
+    }
+
+    fn of(white_percentile: f64, asked: bool) -> Self {
         Self { white_percentile, asked, known: Mutex::default(), helped: Mutex::default() }
     }
 
@@ -91,13 +97,13 @@ mod tests {
             save(&format!("{i}.png"), &field(40));
         }
         std::fs::write(folder.path().join("5.png"), "no image").expect("written");
-        let folders = Folders::new(95.0, true);
+        let folders = Folders::of(95.0, true);
         let said = folders.others(&empty, (400, 300));
         assert!(said.red_cell.is_some_and(|d| (d - 26.0).abs() < 4.0), "{said:?}");
         // What came later is not looked at in this run, and what has another size says nothing.
         save("00.png", &field(8));
         assert_eq!(folders.others(&folder.path().join("3.png"), (400, 300)), said);
         assert!(!folders.others(&empty, (800, 600)).says_something());
-        assert!(!Folders::new(95.0, false).others(&empty, (400, 300)).says_something());
+        assert!(!Folders::of(95.0, false).others(&empty, (400, 300)).says_something());
     }
 }

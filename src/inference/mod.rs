@@ -25,6 +25,7 @@ mod views;
 pub use availability::{Missing, ProviderStatus, provider_status, provider_statuses};
 pub use choice::{FAITHFUL, Measured, Measurements};
 pub use engine::{Engine, EngineError, EngineNote, EngineReport, Prediction, difference, self_test_tensor};
+pub use folder::Folders;
 pub use heat::{HeatMap, activation_map, occlusion_map};
 pub use judge::{Finder, REJECTED};
 pub use options::{CellFeatures, Options, Schedule};

@@ -127,7 +127,7 @@ pub fn run(
         features: options.features,
         own: &options.own,
         views: if model.card().looks_at_squares() { options.views } else { 1 },
-        folders: Folders::new(model.card().preprocessing.white_percentile(), options.by_folder),
+        folders: Folders::new(model.card(), options.by_folder),
     };
     let collected = pool.in_place_scope(|scope| {
         let (tickets, take) = bounded::<usize>(WINDOW);
@@ -624,7 +624,7 @@ mod tests {
             features: CellFeatures::None,
             own: &OwnSquares::new(),
             views: 1,
-            folders: Folders::new(95.0, true),
+            folders: Folders::new(model.card(), true),
         };
         let row = context.isolated(0, |_, _| panic!("a decoder stumbles")).expect("a row");
         assert!(matches!(row.outcome, Outcome::Failed(why) if why.reason().contains("others are not affected")));

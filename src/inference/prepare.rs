@@ -102,7 +102,7 @@ pub(super) fn warn_of_background(source: &CellSource<'_>, warnings: &mut Vec<Str
 /// # Errors
 /// As [`read_entry`].
 pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells, own: &OwnSquares) -> Result<PreparedImage, Skip> {
-    prepared(entry, card, own, |source, own, warnings| {
+    prepared(entry, card, own, &Folders::new(card, false), |source, own, warnings| {
         warn_of_background(source, warnings);
         source.squares(cells, entry.square, own)
     })
@@ -113,8 +113,14 @@ pub fn prepare(entry: &Entry, card: &ModelCard, cells: Cells, own: &OwnSquares) 
 ///
 /// # Errors
 /// As [`read_entry`].
-pub fn prepare_cell(entry: &Entry, card: &ModelCard, number: u32, own: &OwnSquares) -> Result<PreparedImage, Skip> {
-    prepared(entry, card, own, |source, own, _| {
+pub fn prepare_cell(
+    entry: &Entry,
+    card: &ModelCard,
+    number: u32,
+    own: &OwnSquares,
+    folders: &Folders,
+) -> Result<PreparedImage, Skip> {
+    prepared(entry, card, own, folders, |source, own, _| {
         let looks: [&dyn Fn() -> Vec<(u32, Square)>; 4] = [
             &|| own.to_vec(),
             &|| if source.looks_for_cells() { source.first_look() } else { source.squares(Cells::One, None, &[]) },
@@ -129,8 +135,8 @@ pub fn prepare_cell(entry: &Entry, card: &ModelCard, number: u32, own: &OwnSquar
 ///
 /// # Errors
 /// As [`read_entry`].
-pub fn prepare_places(entry: &Entry, card: &ModelCard) -> Result<PreparedImage, Skip> {
-    prepared(entry, card, &OwnSquares::new(), |source, _, _| {
+pub fn prepare_places(entry: &Entry, card: &ModelCard, folders: &Folders) -> Result<PreparedImage, Skip> {
+    prepared(entry, card, &OwnSquares::new(), folders, |source, _, _| {
         [source.first_look(), source.near_look(), source.further_look()].concat()
     })
 }
@@ -140,6 +146,7 @@ fn prepared(
     entry: &Entry,
     card: &ModelCard,
     own: &OwnSquares,
+    folders: &Folders,
     choose: impl FnOnce(&CellSource<'_>, &[(u32, Square)], &mut Vec<String>) -> Vec<(u32, Square)>,
 ) -> Result<PreparedImage, Skip> {
     let read = read_entry(entry)?;
@@ -149,7 +156,6 @@ fn prepared(
     match read.image {
         Err(error) => prepared.error = Some(error),
         Ok(image) => {
-            let folders = Folders::new(card.preprocessing.white_percentile(), true);
             let others = || folders.others(&entry.path, image.dimensions());
             let source = CellSource::new(&image, &card.preprocessing).among(&others);
             prepared.squares = choose(&source, own_of(own, digest), &mut prepared.warnings);

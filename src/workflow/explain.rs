@@ -5,8 +5,8 @@ use crate::domain::{Digest, Outcome, Probabilities, Square};
 use crate::files::{Entry, display_path};
 use crate::imaging::{RgbImage, encode_png, heat_overlay};
 use crate::inference::{
-    self, Engine, HeatMap, Options, OwnSquares, PipelineEvent, PipelineMonitor, Prediction, Provider, REJECTED,
-    activation_map, decode_file, occlusion_map, prepare_cell,
+    self, Engine, Folders, HeatMap, Options, OwnSquares, PipelineEvent, PipelineMonitor, Prediction, Provider,
+    REJECTED, activation_map, decode_file, occlusion_map, prepare_cell,
 };
 use crate::model::{Head, ModelCard, VettedModel};
 use crate::task::{Cancel, Progress};
@@ -59,6 +59,7 @@ pub struct Explainer {
     engine: Engine,
     head: Option<Head>,
     card: std::sync::Arc<ModelCard>,
+    folders: Folders,
 }
 
 impl Explainer {
@@ -68,7 +69,8 @@ impl Explainer {
     /// When it cannot be run.
     pub fn new(model: &VettedModel, provider: Provider) -> Result<Self, UserError> {
         let engine = Engine::load(model, provider, 1)?;
-        Ok(Self { engine, head: Head::find(model), card: model.card().clone() })
+        let folders = Folders::new(model.card(), true);
+        Ok(Self { engine, head: Head::find(model), card: model.card().clone(), folders })
     }
 
     /// Explains a cell; `None` when it was cancelled.
@@ -81,7 +83,7 @@ impl Explainer {
         cancel: &Cancel,
         progress: &Progress,
     ) -> Result<Option<Explained>, UserError> {
-        let Self { engine, head, card } = self;
+        let Self { engine, head, card, folders } = self;
         let shown = display_path(&request.path);
         let class = match &request.class {
             None => None,
@@ -95,7 +97,7 @@ impl Explainer {
             ),
         };
         let entry = Entry { path: request.path.clone(), named: true, error: None, square: None };
-        let prepared = prepare_cell(&entry, card, request.cell, &request.own)
+        let prepared = prepare_cell(&entry, card, request.cell, &request.own, folders)
             .map_err(|_| UserError::new(format!("{shown} is no image that can be read")))?;
         if let Some(error) = prepared.error {
             return Err(UserError::new(format!("{shown}: {error}")));

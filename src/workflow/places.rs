@@ -4,7 +4,7 @@
 use super::UserError;
 use super::bench_finder::{FinderImages, box_of, read_boxes};
 use crate::files::{Entry, display_path};
-use crate::inference::{Engine, Provider, prepare_places};
+use crate::inference::{Engine, Folders, Provider, prepare_places};
 use crate::model::VettedModel;
 use crate::task::{Cancel, cores};
 use rayon::prelude::*;
@@ -17,14 +17,21 @@ use std::path::Path;
 /// What is wrong with the table, the model or an image.
 pub fn places(model: &VettedModel, folder: &Path, boxes: &Path, cancel: &Cancel) -> Result<Vec<u8>, UserError> {
     let images = read_boxes(boxes)?;
+    let folders = Folders::new(model.card(), true);
     let tables = images
         .par_chunks(images.len().div_ceil(cores()).max(1))
-        .map(|own| places_of(model, folder, own, cancel))
+        .map(|own| places_of(model, folder, own, &folders, cancel))
         .collect::<Result<Vec<_>, UserError>>()?;
     Ok(std::iter::once(b"path,number,x,y,side,doubt,box\n".to_vec()).chain(tables).flatten().collect())
 }
 
-fn places_of(model: &VettedModel, folder: &Path, images: &FinderImages, cancel: &Cancel) -> Result<Vec<u8>, UserError> {
+fn places_of(
+    model: &VettedModel,
+    folder: &Path,
+    images: &FinderImages,
+    folders: &Folders,
+    cancel: &Cancel,
+) -> Result<Vec<u8>, UserError> {
     let card = model.card();
     let mut engine = Engine::load(model, Provider::Cpu, 1)?;
     let mut table = csv::Writer::from_writer(Vec::new());
@@ -34,7 +41,7 @@ fn places_of(model: &VettedModel, folder: &Path, images: &FinderImages, cancel: 
         }
         let entry = Entry { path: folder.join(name), named: true, error: None, square: None };
         let refuse = |why: &dyn std::fmt::Display| UserError::new(format!("{}: {why}", display_path(&entry.path)));
-        let Ok(mut image) = prepare_places(&entry, card) else { continue };
+        let Ok(mut image) = prepare_places(&entry, card, folders) else { continue };
         if let Some(why) = image.error {
             return Err(refuse(&why));
         }
