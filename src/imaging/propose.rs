@@ -78,22 +78,24 @@ impl DyeLook {
     }
 }
 
-/// Mean amount in a disc (centre and radius, pixels of the plane), as far as it lies in the image.
+/// Mean amount in the half of a disc that holds most (centre and radius, pixels of the plane), as far as it lies in the image: between the
+/// lobes of a nucleus there is little of it.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixel positions, clamped to the plane")]
 fn amount(plane: &Plane<u8>, [x, y, radius]: [f64; 3]) -> f64 {
     let span = |middle: f64, length: usize| {
         (middle - radius - 1.0).max(0.0) as usize..((middle + radius + 1.0).max(0.0) as usize).min(length)
     };
-    let (mut sum, mut n) = (0.0, 0.0);
+    let mut values = Vec::new();
     for row in span(y, plane.height) {
         for column in span(x, plane.width) {
             if (column as f64 + 0.5 - x).powi(2) + (row as f64 + 0.5 - y).powi(2) <= radius * radius {
-                sum += f64::from(plane.data[row * plane.width + column]);
-                n += 1.0;
+                values.push(plane.data[row * plane.width + column]);
             }
         }
     }
-    if n > 0.0 { sum / n } else { 0.0 }
+    values.sort_unstable();
+    let most = &values[values.len() / 2..];
+    most.iter().map(|v| f64::from(*v)).sum::<f64>() / most.len().max(1) as f64
 }
 
 /// Places that the looks before did not propose, by two more criteria in turn, most evident first. `near` are those of [`near`]; `others`

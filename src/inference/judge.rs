@@ -14,8 +14,11 @@ const CERTAIN: f32 = 0.2;
 const SURE: f32 = 0.05;
 /// Above this doubt a place of a field shows no white cell.
 pub const REJECTED: f32 = 0.5;
-/// The same in an image of one cell, which somebody has cut out: it takes more to say that there is none.
+/// The same in an image of one cell that somebody has cut out around it: it takes more to say that there is none.
 pub(super) const REJECTED_CROP: f32 = 0.9;
+/// The image is cut out around a cell where the cell's square is wider than this share of its longer side. Of 1,543 cells of five
+/// laboratories in images with more around them none was doubted more than 0.2.
+pub(super) const CUT_AROUND: f32 = 0.9;
 /// How much less another place must be doubted than the first one to be taken in its stead.
 const CLEARLY_LESS: f32 = 0.02;
 /// Of the first look, where one cell is wanted.

@@ -4,7 +4,7 @@
 //! would not have been looked at are left out again.
 
 use super::engine::{EngineError, Prediction};
-use super::judge::{Finder, Judge, Looks, REJECTED, REJECTED_CROP, dyed, select, settled};
+use super::judge::{CUT_AROUND, Finder, Judge, Looks, REJECTED, REJECTED_CROP, dyed, select, settled};
 use crate::domain::{RejectedPlace, Square};
 use crate::imaging::{CellSource, Cells, DyeLook};
 use std::cell::OnceCell;
@@ -60,6 +60,8 @@ pub(super) struct Places {
     looks: Looks,
     /// Whether it is an image of one cell.
     crop: bool,
+    /// Above this doubt a place is none.
+    limit: f32,
     /// What holds the dye that red cells lack; looked for where it is asked for.
     dye: OnceCell<Option<DyeLook>>,
     /// By number, from 1.
@@ -74,7 +76,9 @@ impl Places {
         places.extend(source.near_look());
         let looks = Looks { first, near: places.len() - first, further: 0 };
         let crop = !source.wants_all(Cells::ByScene);
-        Self { all: source.wants_all(cells), looks, crop, dye: OnceCell::new(), places }
+        let around = places.first().is_some_and(|(_, square)| square.side > CUT_AROUND * source.whole_square().side);
+        let limit = if crop && around { REJECTED_CROP } else { REJECTED };
+        Self { all: source.wants_all(cells), looks, crop, limit, dye: OnceCell::new(), places }
     }
 
     /// Looks everywhere.
@@ -106,10 +110,9 @@ impl Places {
         look: impl FnOnce() -> Option<DyeLook>,
     ) -> Found {
         let doubts: Vec<(Square, f32)> = answers.iter().map(|(i, p)| (self.places[*i].1, doubt_of(p))).collect();
-        let limit = if self.crop { REJECTED_CROP } else { REJECTED };
-        let several = !self.crop && doubts.iter().filter(|(_, doubt)| *doubt <= limit).count() > 1;
+        let several = !self.crop && doubts.iter().filter(|(_, doubt)| *doubt <= self.limit).count() > 1;
         let dye = if several { self.dye.get_or_init(look).as_ref() } else { None };
-        let selection = select(self.all, &dye.map_or_else(|| doubts.clone(), |dye| dyed(&doubts, dye)), limit);
+        let selection = select(self.all, &dye.map_or_else(|| doubts.clone(), |dye| dyed(&doubts, dye)), self.limit);
         let place = |k: &usize| (&answers[*k].1, self.places[answers[*k].0]);
         let drawn = |number: u32| own.iter().any(|(n, _)| *n == number);
         let kept = selection.kept.iter().map(place).filter(|(_, (number, _))| !drawn(*number));
