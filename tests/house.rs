@@ -363,7 +363,6 @@ fn no_file_is_longer_than_it_should_be() {
     let excused = [
         ("domain/catalogue.rs", "a table: the classes, their spellings and codes"),
         ("model/onnx.rs", "generated: the schema of ONNX"),
-        ("training/trainer.rs", "the loop and its tests against PyTorch"),
         ("app/evaluate/state.rs", "what the page knows and its tests"),
         ("app/train/page.rs", "one form and two plots"),
         ("cli/args.rs", "a table: every option with its words"),

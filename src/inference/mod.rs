@@ -4,6 +4,7 @@
 //! what really ran are all part of the answer.
 
 mod availability;
+mod batched;
 mod choice;
 mod engine;
 mod folder;

@@ -6,6 +6,7 @@
 mod augment;
 mod checkpoint;
 mod device;
+mod draw;
 mod engine;
 mod error;
 mod features;

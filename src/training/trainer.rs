@@ -4,6 +4,7 @@
 //! and taken up again at any step with the same bits. Everything drawn by chance is drawn from the seed, the epoch and
 //! the place in it, never from what happened before.
 
+use super::draw::draw;
 use super::engine::{Batch, BatchResult, CpuEngine, GradientEngine, shifted_exp};
 use super::error::{DeviceError, TrainError};
 use super::optimizer::{Optimizer, average};
@@ -11,7 +12,6 @@ use super::recipe::Recipe;
 use crate::domain::EpochRow;
 use fastrand::Rng;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// Where inputs come from.
@@ -304,45 +304,7 @@ impl<'a> Trainer<'a> {
 
     /// Training positions of an epoch: all of them in a new order, or drawn by class, as many of each laboratory.
     fn order(&self, epoch: usize) -> Vec<usize> {
-        let mut random = random(self.recipe.seed, epoch, usize::MAX);
-        let n = self.train.len();
-        if self.recipe.balance <= 0.0 {
-            let mut order: Vec<usize> = (0..n).collect();
-            random.shuffle(&mut order);
-            return order;
-        }
-        let mut strata = BTreeMap::<(usize, usize), Vec<usize>>::new();
-        for (i, (_, class)) in self.train.iter().enumerate() {
-            let source = self.sources.get(i).copied().unwrap_or(0);
-            strata.entry((source, *class)).or_default().push(i);
-        }
-        let wanted = |m: &Vec<usize>| (m.len() as f64).powf(1.0 - self.recipe.balance);
-        let mut of_source = BTreeMap::<usize, f64>::new();
-        strata.iter().for_each(|((source, _), m)| *of_source.entry(*source).or_default() += wanted(m));
-        let share = |source: usize| if of_source.len() > 1 { 1.0 / of_source[&source] } else { 1.0 };
-        let weights: Vec<f64> = strata.iter().map(|((source, _), m)| wanted(m) * share(*source)).collect();
-        let sum: f64 = weights.iter().sum();
-        let mut members: Vec<Vec<usize>> = strata.into_values().collect();
-        // Within a class every image comes once before any comes twice.
-        members.iter_mut().for_each(|m| random.shuffle(m));
-        let mut next = vec![0; members.len()];
-        (0..n)
-            .map(|_| {
-                let mut at = random.f64() * sum;
-                let class = weights.iter().position(|w| {
-                    at -= w;
-                    at < 0.0
-                });
-                let class = class.unwrap_or(members.len() - 1);
-                let m = &mut members[class];
-                if next[class] == m.len() {
-                    random.shuffle(m);
-                    next[class] = 0;
-                }
-                next[class] += 1;
-                m[next[class] - 1]
-            })
-            .collect()
+        draw(&self.train, &self.sources, self.recipe.balance, &mut random(self.recipe.seed, epoch, usize::MAX))
     }
 
     fn batch(&self, order: &[usize]) -> Result<Batch, TrainError> {
@@ -585,34 +547,5 @@ mod tests {
         let mut t = trainer(&recipe, 1);
         assert_eq!(t.run(&mut watch(0)).expect("runs"), Stop::Early);
         assert!(t.state().epoch < 10, "{}", t.state().epoch);
-    }
-
-    #[test]
-    fn balanced_drawing_evens_the_classes() {
-        let mut recipe = recipe();
-        recipe.balance = 1.0;
-        let mut t = trainer(&recipe, 1);
-        t.train = (0..300).map(|i| (i, usize::from(i >= 280))).collect();
-        let rare = t.order(0).into_iter().filter(|i| *i >= 280).count();
-        assert!((100..200).contains(&rare), "{rare}");
-        assert_ne!(t.order(0), t.order(1));
-        assert_eq!(t.order(1), t.order(1));
-    }
-
-    #[test]
-    fn laboratories_are_drawn_equally_whatever_their_size() {
-        let mut recipe = recipe();
-        recipe.balance = 0.5;
-        let mut t = trainer(&recipe, 1);
-        // 270 images of the first, two classes; 30 of the second, which lacks one.
-        t.train = (0..300).map(|i| (i, usize::from(i < 60))).collect();
-        let mut t = t.from_sources((0..300).map(|i| usize::from(i >= 270)).collect());
-        let drawn: Vec<usize> = (0..20).flat_map(|epoch| t.order(epoch)).collect();
-        let share = |of: &dyn Fn(usize) -> bool| drawn.iter().filter(|i| of(**i)).count() as f64 / drawn.len() as f64;
-        assert!((share(&|i| i >= 270) - 0.5).abs() < 0.03, "{}", share(&|i| i >= 270));
-        let rare = 60f64.sqrt() / (60f64.sqrt() + 210f64.sqrt()) / 2.0;
-        assert!((share(&|i| i < 60) - rare).abs() < 0.03, "{} {rare}", share(&|i| i < 60));
-        t.sources.clear();
-        assert!(t.order(0).iter().filter(|i| **i >= 270).count() < 60);
     }
 }
