@@ -4,11 +4,13 @@
     squares.py list DATA OUT      writes OUT/boxes.csv: every image that is looked at, for `leukoscope bench --finder ... --places`
     squares.py make DATA OUT      reads OUT/places.csv, writes OUT/img and OUT/squares.csv, a dataset for `leukoscope train`
     squares.py few DATA OUT       reads OUT/squares.csv, writes OUT/few.csv: a share of them, for leaving each laboratory out
-    squares.py mine DATA OUT      reads OUT/squares.csv, writes OUT/mined.csv: the same, with what a model took wrongly for cells
+    squares.py mine DATA OUT      the same, with what a model took wrongly for cells (OUT/mined-places.csv) twice
+    squares.py recolour DATA OUT  writes OUT/re and OUT/recoloured.csv: images in drawn colours, for `--places` again
+    squares.py rest DATA OUT      reads OUT/recoloured-places.csv, writes OUT/rest.csv: what a model took wrongly for cells there, among cells
 
 DATA has train/train.csv (path,label,group,source) and more/more.csv (the same and x,y,side). Whatever a class or "not a white cell" is made
 of is made of each laboratory alike, or the network would learn the laboratory instead. Images of other laboratories are never read.
-models/train.sh has the whole recipe.
+models/README.md has the whole recipe.
 """
 import argparse
 import csv
@@ -373,7 +375,7 @@ def chosen(rows, rng):
     return out
 
 
-def make(data, out, seed):
+def make(data, out, seed, mined):
     rng = random.Random(seed)
     rows, places = images_of(data), places_of(out)
     squares = Squares(data, out)
@@ -386,7 +388,9 @@ def make(data, out, seed):
     cells = cells_of(rows, places, lambda path: min(load(data, path).shape[:2]))
     made_of_cells(squares, rng, cells, places, {'pbc': 1, 'raabin': 1, 'chula': 6}, changed)
     given_negatives(squares, rng, [r for r in rows if r[2] not in squares.validation])
-    squares.write('squares.csv')
+    if mined:
+        mine(squares, cells)
+    squares.write('mined.csv' if mined else 'squares.csv')
 
 
 def few(out, seed):
@@ -403,31 +407,81 @@ def few(out, seed):
             table.writerows(members if split == 'validation' else members[:1400 if label == NOT else 350])
 
 
-def mine(data, out):
-    """The squares, and twice what a model took wrongly for a cell (OUT/mined-places.csv) in the dataset's own fields and images of one
-    cell."""
-    rows, places = images_of(data), places_of(out)
-    squares = Squares(data, out)
-    squares.rows = [list(r.values()) for r in read(os.path.join(out, 'squares.csv'))]
-    validation = {r[2] for r in squares.rows if r[4] == 'validation'}
-    cells = {path: (source, group, [s for s, _ in own])
-             for path, source, group, own in cells_of(rows, places, lambda path: min(load(data, path).shape[:2]))}
-    for path, found in places_of(out, 'mined-places.csv').items():
-        source, group, own = cells.get(path, (None, None, None))
-        if own is None or group in validation:
+def mine(squares, cells):
+    """What a model took wrongly for a cell: in OUT/mined-places.csv, of the dataset's own images without a cell and of fields."""
+    known = {path: [s for s, _ in own] for path, _, _, own in cells}
+    group = {path: (source, group) for path, source, group, _ in cells}
+    for path, found in places_of(squares.out, 'mined-places.csv').items():
+        own = known.get(path)
+        if own is None or group[path][1] in squares.validation:
             continue
         for square, doubt, _ in found:
             # Surely something else than the cell, and not a second cell of an image of one (those are few, and sit whole in the image).
             if doubt < 0.5 and all(distance(c, square) > 0.42 or not 0.45 < square[2] / c[2] < 2.0 for c in own):
-                if source == 'chula' or doubt > 0.05:
+                if group[path][0] == 'chula' or doubt > 0.05:
                     for _ in range(2):
-                        squares.take(path, square, NOT, group, source)
-    squares.write('mined.csv')
+                        squares.take(path, square, NOT, group[path][1], group[path][0])
+
+
+def recolour(data, out, seed):
+    """Images in other colours, with the boxes of their cells: fields twice, one image of one cell in eight."""
+    rng = random.Random(seed)
+    rows, places = images_of(data), places_of(out)
+    validation = {r['group'] for r in read(os.path.join(out, 'mined.csv')) if r['split'] == 'validation'}
+    cells = cells_of(chosen(rows, rng), places, lambda path: min(load(data, path).shape[:2]))
+    os.makedirs(os.path.join(out, 're'), exist_ok=True)
+    n = 0
+    with open(os.path.join(out, 'recoloured.csv'), 'w', newline='') as f:
+        table = csv.writer(f)
+        table.writerow(['path', 'xmin', 'ymin', 'xmax', 'ymax', 'source', 'group', 'x', 'y', 'side'])
+        for path, source, group, own in cells:
+            if group in validation or (source != 'chula' and rng.random() > 0.24):
+                continue
+            rgb = load(data, path)
+            for _ in range(4 if source == 'chula' else 1):
+                new = recoloured(rgb, [square for square, _ in own], rng)
+                if new is None:
+                    continue
+                name = f're/{n:05d}.jpg'
+                n += 1
+                cv2.imwrite(os.path.join(out, name), cv2.cvtColor(new, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 94])
+                for (x, y, side), _ in own:
+                    r = side / SQUARE * 0.75
+                    cx, cy = x + side / 2, y + side / 2
+                    table.writerow([name, cx - r, cy - r, cx + r, cy + r, source, group, x, y, side])
+
+
+def rest(out, seed):
+    """At most six squares an image that a model took wrongly for cells, among a share of the squares that it has learnt."""
+    rng = random.Random(seed)
+    cells, found, wrong = {}, {}, []
+    for r in read(os.path.join(out, 'recoloured.csv')):
+        cells.setdefault(r['path'], []).append((tuple(float(r[k]) for k in ('x', 'y', 'side')), r['source'], r['group']))
+    for path, places in places_of(out, 'recoloured-places.csv').items():
+        own = cells[path]
+        for square, doubt, _ in places:
+            # One of an image of one cell that is not doubted at all may be a second cell.
+            if doubt < 0.6 and all(distance(c, square) > 0.45 for c, _, _ in own) and (own[0][1] == 'chula' or doubt > 0.03):
+                found.setdefault(path, []).append((doubt, square))
+    for path, places in found.items():
+        _, source, group = cells[path][0]
+        for _, square in sorted(places)[:6]:
+            wrong.append([path, NOT, group, source, 'train', *(f'{v:.1f}' for v in square)])
+    old = [list(r.values()) for r in read(os.path.join(out, 'mined.csv'))]
+    kept = [r for r in old if r[4] == 'validation']
+    for of_cells, most in ((True, 7000), (False, 3500)):
+        some = [r for r in old if r[4] == 'train' and (r[1] != NOT) == of_cells]
+        kept += rng.sample(some, min(most, len(some)))
+    with open(os.path.join(out, 'rest.csv'), 'w', newline='') as f:
+        table = csv.writer(f)
+        table.writerow(['path', 'label', 'group', 'source', 'split', 'x', 'y', 'side'])
+        table.writerows(kept + wrong)
+    print(len(wrong), 'of', len(kept) + len(wrong))
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    p.add_argument('what', choices=['list', 'make', 'few', 'mine'])
+    p.add_argument('what', choices=['list', 'make', 'few', 'mine', 'recolour', 'rest'])
     p.add_argument('data')
     p.add_argument('out')
     p.add_argument('--seed', type=int, default=1)
@@ -437,10 +491,12 @@ def main():
         list_images(a.data, a.out)
     elif a.what == 'few':
         few(a.out, a.seed)
-    elif a.what == 'mine':
-        mine(a.data, a.out)
+    elif a.what == 'recolour':
+        recolour(a.data, a.out, a.seed)
+    elif a.what == 'rest':
+        rest(a.out, a.seed)
     else:
-        make(a.data, a.out, a.seed)
+        make(a.data, a.out, a.seed, a.what == 'mine')
 
 
 if __name__ == '__main__':

@@ -56,8 +56,16 @@ pub fn train(
         }
         &activations
     };
-    let mut runs =
-        Runs { run: &run, inputs, pause, trained_on: None, engine: None, weights: Vec::new(), history: Vec::new() };
+    let mut runs = Runs {
+        run: &run,
+        inputs,
+        pause,
+        trained_on: None,
+        engine: None,
+        weights: Vec::new(),
+        history: Vec::new(),
+        kept: 0,
+    };
     let mut outcome = loop {
         let outcome = runs.next(monitor)?;
         if runs.weights.len() == options.runs.max(1) || outcome.stop == Stop::Cancelled {
@@ -95,6 +103,8 @@ struct Runs<'a> {
     weights: Vec<Vec<f32>>,
     /// Epochs of all of them, one run after the other.
     history: Vec<EpochRow>,
+    /// The last epoch among them that was kept; 0 before the first.
+    kept: usize,
 }
 
 impl Runs<'_> {
@@ -147,9 +157,8 @@ impl Runs<'_> {
         if outcome.best_epoch > 0 || self.weights.is_empty() {
             self.weights.push(trainer.kept());
         }
-        if self.weights.len() > 1 || outcome.best_epoch > 0 {
-            outcome.best_epoch += before;
-        }
+        self.kept = if outcome.best_epoch > 0 { outcome.best_epoch + before } else { self.kept };
+        outcome.best_epoch = self.kept;
         outcome.history = self.history.clone();
         self.engine = Some(trainer.into_engine());
         Ok(outcome)
