@@ -384,7 +384,7 @@ fn two_models_side_by_side() {
 fn the_report_on_real_cells_is_scikit_learns() {
     let Some(data) = real_images("check/tecom300") else { return };
     let out = tempfile::tempdir().unwrap();
-    let ended = evaluate(&data, out.path(), &["--provider", "cpu"]);
+    let ended = evaluate(&data, out.path(), &["--provider", "cpu", "--views", "1"]);
     assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
     let report = json(&out.path().join("report.json"));
     let golden: serde_json::Value = serde_json::from_slice(&crate::common::fixture("evaluation/golden.json")).unwrap();

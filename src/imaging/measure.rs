@@ -2,9 +2,6 @@
 //! from one slide, so what several of them say serves one that says nothing by itself: a field with two red cells, or with none.
 
 use super::dye::Dyes;
-use super::find::Search;
-use super::propose::red_cells_of;
-use image::RgbImage;
 
 /// So many images must say something before it serves another one.
 const LEAST_IMAGES: usize = 3;
@@ -22,12 +19,6 @@ pub struct SlideMeasure {
 pub type OthersMeasure<'a> = dyn Fn() -> SlideMeasure + 'a;
 
 impl SlideMeasure {
-    /// Measures an upright image. `white_percentile` is the share of the image, in percent, that is darker than its background.
-    pub fn of(image: &RgbImage, white_percentile: f64) -> Self {
-        let Some(search) = Search::new(image, white_percentile) else { return Self::default() };
-        Self { red_cell: red_cells_of(&search), dyes: search.dyes() }
-    }
-
     /// The middle of several images of one size in pixels; each part only where at least three say it.
     pub fn middle(of: &[Self]) -> Self {
         let sizes: Vec<f64> = of.iter().filter_map(|m| m.red_cell).collect();
@@ -61,7 +52,9 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::propose::measure_slide;
     use super::*;
+    use image::RgbImage;
 
     fn field(red_cells: u32) -> RgbImage {
         RgbImage::from_fn(400, 300, |x, y| {
@@ -78,9 +71,9 @@ mod tests {
 
     #[test]
     fn several_fields_say_what_an_empty_one_cannot() {
-        let full = SlideMeasure::of(&field(48), 95.0);
+        let full = measure_slide(&field(48), 95.0);
         assert!(full.red_cell.is_some_and(|d| (d - 26.0).abs() < 4.0) && full.dyes.is_some(), "{full:?}");
-        assert!(!SlideMeasure::of(&field(0), 95.0).says_something());
+        assert!(!measure_slide(&field(0), 95.0).says_something());
         let empty = SlideMeasure::default();
         let middle = SlideMeasure::middle(&[empty, full, full, full]);
         assert_eq!(middle.red_cell, full.red_cell);

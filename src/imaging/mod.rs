@@ -27,7 +27,7 @@ pub use image::RgbImage;
 pub use measure::{OthersMeasure, SlideMeasure};
 pub use overlap::FieldCopy;
 pub use overlay::{HEAT_OPACITY, heat_at, heat_colour, heat_overlay};
-pub use propose::DyeLook;
+pub use propose::{DyeLook, measure_slide};
 pub use resample::{fit_within, thumbnail_of_square};
 pub use sniff::{Sniffed, sniff};
 pub use source::{CellSource, Cells};

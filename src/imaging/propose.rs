@@ -2,9 +2,10 @@
 //! touching nuclei taken apart, each of a plausible size. Whether a place is a cell is not decided here.
 
 use super::find::{Criterion, Finding, FoundCell, Search};
-use super::measure::OthersMeasure;
+use super::measure::{OthersMeasure, SlideMeasure};
 use super::plane::Plane;
 use crate::domain::Square;
+use image::RgbImage;
 
 /// Further places in one image at most.
 const MOST: usize = 64;
@@ -141,9 +142,10 @@ fn plausible(cell: &FoundCell, red_cell: Option<f64>, (width, height): (f64, f64
     }
 }
 
-/// Diameter of the red cells of an image; `None` where there are too few.
-pub(super) fn red_cells_of(search: &Search) -> Option<f64> {
-    red_cell_diameter(&search.find(Criterion::Absorbance))
+/// What an upright image says of its slide. `white_percentile` is the share of the image, in percent, that is darker than its background.
+pub fn measure_slide(image: &RgbImage, white_percentile: f64) -> SlideMeasure {
+    let Some(search) = Search::new(image, white_percentile) else { return SlideMeasure::default() };
+    SlideMeasure { red_cell: red_cell_diameter(&search.find(Criterion::Absorbance)), dyes: search.dyes() }
 }
 
 /// Diameter of the image's red cells, pixels: the middle one of the round things of a size that absorb light; `None` where there are too
@@ -162,9 +164,7 @@ fn red_cell_diameter(absorbance: &Finding) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::measure::SlideMeasure;
     use super::*;
-    use image::RgbImage;
 
     /// Red cells in a grid under a green filter, and nuclei of `radius` pixels.
     fn field(nuclei: &[(f64, f64)], radius: f64) -> RgbImage {

@@ -5,6 +5,7 @@
 
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixel positions")]
 
+use crate::imaging::{Limits, RgbImage, decode, encode_jpeg};
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -99,15 +100,11 @@ fn edge(out: &mut [f32], side: usize, random: &mut Rng) {
 fn compressed(out: &mut [f32], side: usize, random: &mut Rng) {
     let quality = (QUALITY.0 + (QUALITY.1 - QUALITY.0) * random.f32()) as u8;
     let bytes: Vec<u8> = out.iter().map(|v| v.clamp(0.0, 255.0).round() as u8).collect();
-    let mut file = Vec::new();
-    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, quality);
-    let side = side as u32;
+    let length = u32::try_from(side).unwrap_or(0);
     // Sizes that JPEG cannot hold stay as they are: no network sees a square of 65,536 pixels.
-    if image::ImageEncoder::write_image(encoder, &bytes, side, side, image::ExtendedColorType::Rgb8).is_err() {
-        return;
-    }
-    if let Ok(read) = image::load_from_memory_with_format(&file, image::ImageFormat::Jpeg) {
-        out.iter_mut().zip(read.to_rgb8().as_raw()).for_each(|(o, v)| *o = f32::from(*v));
+    let Some(image) = RgbImage::from_raw(length, length, bytes) else { return };
+    if let Ok(Ok(read)) = encode_jpeg(&image, quality).map(|file| decode(&file, Limits::default())) {
+        out.iter_mut().zip(read.image.as_raw()).for_each(|(o, v)| *o = f32::from(*v));
     }
 }
 
@@ -280,7 +277,7 @@ mod tests {
             &image(),
             SIDE,
             235.0,
-            Augmentation { geometry, colour, file: colour },
+            Augmentation { geometry, colour, file: 0.0 },
             &mut Rng::with_seed(seed),
             &mut out,
         );
@@ -302,6 +299,24 @@ mod tests {
             let at = |x: usize, y: usize| out[(y * SIDE + x) * 3..][..3].iter().sum::<f32>() / 3.0;
             assert!(at(16, 16) + 10.0 < at(0, 0), "seed {seed}: {} {}", at(16, 16), at(0, 0));
         }
+    }
+
+    #[test]
+    fn some_images_get_an_edge_and_some_are_compressed() {
+        let plain = Augmentation { geometry: 0.0, colour: 0.0, file: 1.0 };
+        let (mut edges, mut changed) = (0, 0);
+        for seed in 0..400 {
+            let mut out = vec![0.0; SIDE * SIDE * 3];
+            augment(&image(), SIDE, 235.0, plain, &mut Rng::with_seed(seed), &mut out);
+            assert!(out.iter().all(|v| (0.0..=255.0).contains(v)));
+            let corners = [0, SIDE - 1, SIDE * (SIDE - 1), SIDE * SIDE - 1].map(|i| out[i * 3]);
+            edges += usize::from(corners.iter().any(|v| *v < 60.0 || *v > 250.0));
+            changed += usize::from(out.iter().zip(image()).any(|(a, b)| *a != f32::from(b)));
+            // The nucleus is still there.
+            assert!((out[(16 * SIDE + 16) * 3] - 90.0).abs() < 40.0, "seed {seed}");
+        }
+        assert!((20..=60).contains(&edges), "{edges} of 400 edges");
+        assert!((110..=190).contains(&changed), "{changed} of 400 changed");
     }
 
     #[test]
