@@ -121,7 +121,7 @@ fn a_damaged_copy_of_the_bundled_model_fails_its_test() {
     std::fs::write(&image, drawn(1)).unwrap();
     let whole = leukoscope::model::embedded_bytes();
     // Blocks amid weights, wherever this model's file has them: damage to the file's structure is refused before its test.
-    let blocks = [1, 3, 5, 7, 9].map(|tenths| weights_after(whole, whole.len() / 10 * tenths));
+    let blocks = [1, 3, 5, 7].map(|tenths| weights_after(whole, whole.len() / 10 * tenths));
     for (from, byte, fails) in std::iter::once((None, 0, false)).chain(blocks.map(|from| (Some(from), 0x3f, true))) {
         let mut bytes = whole.to_vec();
         if let Some(from) = from {
@@ -167,7 +167,7 @@ fn several_runs_become_the_mean_of_their_weights_and_go_on_where_they_were_stopp
     assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
     let start = start.to_str().unwrap();
     let on = |seed: &'static str, more: &[&'static str]| {
-        [&small[..], &["--recipe", "blocks", "--blocks", "1", "--seed", seed], more].concat()
+        [&small[..], &["--recipe", "full", "--seed", seed], more].concat()
     };
     let from = |arguments: Vec<&'static str>, name: &str| {
         let mut all = arguments;
@@ -180,7 +180,7 @@ fn several_runs_become_the_mean_of_their_weights_and_go_on_where_they_were_stopp
     let both = from(on("5", &["--runs", "2"]), "both.onnx");
     assert_ne!(first, second);
     let far = both.iter().zip(first.iter().zip(&second)).map(|(m, (a, b))| (m - (a + b) / 2.0).abs());
-    assert!(far.fold(0.0, f32::max) < 1e-6);
+    assert!(far.fold(0.0, f32::max) < 1e-5);
     let history = std::fs::read_to_string(at("both.history.csv")).unwrap();
     assert_eq!(history.lines().count(), 3, "{history}");
     assert!(!at("both.onnx.checkpoint").exists() && !at("both.run-2.checkpoint").exists());
