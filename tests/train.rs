@@ -166,9 +166,8 @@ fn several_runs_become_the_mean_of_their_weights_and_go_on_where_they_were_stopp
     let ended = run(&csv, &start, &[&small[..], &["--recipe", "head"]].concat());
     assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
     let start = start.to_str().unwrap();
-    let on = |seed: &'static str, more: &[&'static str]| {
-        [&small[..], &["--recipe", "full", "--seed", seed], more].concat()
-    };
+    let on =
+        |seed: &'static str, more: &[&'static str]| [&small[..], &["--recipe", "full", "--seed", seed], more].concat();
     let from = |arguments: Vec<&'static str>, name: &str| {
         let mut all = arguments;
         all.extend(["--init"]);
