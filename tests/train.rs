@@ -137,6 +137,19 @@ fn a_damaged_copy_of_the_bundled_model_fails_its_test() {
     }
 }
 
+/// The images of a folder of three classes as a table with one column more, by the number of the image in its class.
+fn table_of(folder: &Path, column: &str, word: impl Fn(usize) -> &'static str) -> String {
+    let mut table = format!("path,label,{column}\n");
+    for class in ["neutrophil", "lymphocyte", "eosinophil"] {
+        let mut names: Vec<_> = std::fs::read_dir(folder.join(class)).unwrap().map(|f| f.unwrap().path()).collect();
+        names.sort();
+        for (i, path) in names.iter().enumerate() {
+            table.push_str(&format!("{},{class},{}\n", path.strip_prefix(folder).unwrap().display(), word(i)));
+        }
+    }
+    table
+}
+
 /// The numbers of a network in a file.
 fn values_of(path: &Path) -> Vec<f32> {
     use leukoscope::model::{read_network, vet_graph};
@@ -144,21 +157,12 @@ fn values_of(path: &Path) -> Vec<f32> {
 }
 
 #[test]
-fn several_runs_become_the_mean_of_their_weights_and_go_on_where_they_were_stopped() {
+fn several_runs_become_the_mean_of_their_weights() {
     let data = labelled_folder(3, 12);
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     // Parts are given, so that a seed draws the training alone.
-    let mut table = String::from("path,label,split\n");
-    for class in ["neutrophil", "lymphocyte", "eosinophil"] {
-        let mut names: Vec<_> =
-            std::fs::read_dir(data.path().join(class)).unwrap().map(|f| f.unwrap().path()).collect();
-        names.sort();
-        for (i, path) in names.iter().enumerate() {
-            let part = if i % 4 == 0 { "validation" } else { "train" };
-            table.push_str(&format!("{},{class},{part}\n", path.strip_prefix(data.path()).unwrap().display()));
-        }
-    }
+    let table = table_of(data.path(), "split", |i| if i % 4 == 0 { "validation" } else { "train" });
     let csv = data.path().join("all.csv");
     std::fs::write(&csv, &table).unwrap();
     let small = ["--epochs", "1", "--size", "64", "--keep", "last", "--group-by", "none"];
@@ -192,16 +196,7 @@ fn several_runs_become_the_mean_of_their_weights_and_go_on_where_they_were_stopp
 #[test]
 fn each_laboratory_is_left_out_in_turn_and_the_model_is_calibrated_by_that() {
     let data = labelled_folder(3, 40);
-    let mut table = String::from("path,label,source\n");
-    for class in ["neutrophil", "lymphocyte", "eosinophil"] {
-        let mut names: Vec<_> =
-            std::fs::read_dir(data.path().join(class)).unwrap().map(|f| f.unwrap().path()).collect();
-        names.sort();
-        for (i, path) in names.iter().enumerate() {
-            let source = if i % 2 == 0 { "north" } else { "south" };
-            table.push_str(&format!("{},{class},{source}\n", path.strip_prefix(data.path()).unwrap().display()));
-        }
-    }
+    let table = table_of(data.path(), "source", |i| if i % 2 == 0 { "north" } else { "south" });
     let csv = data.path().join("all.csv");
     std::fs::write(&csv, &table).unwrap();
     let out = tempfile::tempdir().unwrap();

@@ -132,8 +132,13 @@ fn middle(pixels: impl Iterator<Item = Absorbance>) -> Option<[f64; 3]> {
     for (median, channel) in medians.iter_mut().zip(&mut channels) {
         *median = f64::from(quantile(channel, 0.5)?);
     }
-    let length = medians.iter().map(|m| m * m).sum::<f64>().sqrt();
-    (length > 0.0).then(|| medians.map(|m| m / length))
+    direction(medians)
+}
+
+/// A vector brought to length 1; `None` of nothing.
+pub(super) fn direction(vector: [f64; 3]) -> Option<[f64; 3]> {
+    let length = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
+    (length > 0.0).then(|| vector.map(|v| v / length))
 }
 
 #[cfg(test)]

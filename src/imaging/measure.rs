@@ -1,7 +1,7 @@
 //! What an image says of the slide that it shows: how large its red cells are, and how its two dyes look. Images of one folder mostly come
 //! from one slide, so what several of them say serves one that says nothing by itself: a field with two red cells, or with none.
 
-use super::dye::Dyes;
+use super::dye::{Dyes, direction};
 
 /// So many images must say something before it serves another one.
 const LEAST_IMAGES: usize = 3;
@@ -28,8 +28,7 @@ impl SlideMeasure {
             for (k, middle) in middles.iter_mut().enumerate() {
                 *middle = median(dyes.iter().map(|d| which(d)[k]).collect())?;
             }
-            let length = middles.iter().map(|v| v * v).sum::<f64>().sqrt();
-            (length > 0.0).then(|| middles.map(|v| v / length))
+            direction(middles)
         };
         Self {
             red_cell: median(sizes),
