@@ -4,6 +4,7 @@
     squares.py list DATA OUT      writes OUT/boxes.csv: every image that is looked at, for `leukoscope bench --finder ... --places`
     squares.py make DATA OUT      reads OUT/places.csv, writes OUT/img and OUT/squares.csv, a dataset for `leukoscope train`
     squares.py few DATA OUT       reads OUT/squares.csv, writes OUT/few.csv: a share of them, for leaving each laboratory out
+    squares.py flags DATA OUT     writes OUT/flags.csv, for `leukoscope train --epochs 0 --flag ...`
     squares.py mine DATA OUT      the same, with what a model took wrongly for cells (OUT/mined-places.csv) twice
     squares.py recolour DATA OUT  writes OUT/re and OUT/recoloured.csv: images in drawn colours, for `--places` again
     squares.py rest DATA OUT      reads OUT/recoloured-places.csv, writes OUT/rest.csv: what a model took wrongly for cells there, among cells
@@ -407,6 +408,15 @@ def few(out, seed):
             table.writerows(members if split == 'validation' else members[:1400 if label == NOT else 350])
 
 
+def flags(data, out):
+    """All images of both tables, for the flags: kinds that one laboratory alone has are among them."""
+    with open(os.path.join(out, 'flags.csv'), 'w', newline='') as f:
+        table = csv.writer(f)
+        table.writerow(['path', 'label', 'group', 'source', 'x', 'y', 'side'])
+        for path, label, group, source, square in images_of(data):
+            table.writerow([os.path.relpath(os.path.join(data, path), out), label, group, source, *(square or ('', '', ''))])
+
+
 def mine(squares, cells):
     """What a model took wrongly for a cell: in OUT/mined-places.csv, of the dataset's own images without a cell and of fields."""
     known = {path: [s for s, _ in own] for path, _, _, own in cells}
@@ -481,7 +491,7 @@ def rest(out, seed):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    p.add_argument('what', choices=['list', 'make', 'few', 'mine', 'recolour', 'rest'])
+    p.add_argument('what', choices=['list', 'make', 'few', 'flags', 'mine', 'recolour', 'rest'])
     p.add_argument('data')
     p.add_argument('out')
     p.add_argument('--seed', type=int, default=1)
@@ -491,6 +501,8 @@ def main():
         list_images(a.data, a.out)
     elif a.what == 'few':
         few(a.out, a.seed)
+    elif a.what == 'flags':
+        flags(a.data, a.out)
     elif a.what == 'recolour':
         recolour(a.data, a.out, a.seed)
     elif a.what == 'rest':

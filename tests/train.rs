@@ -1,6 +1,7 @@
 //! `leukoscope train` as it is run: the model that comes out, resuming after a kill, and every bad input by its words.
 
 use crate::common::{classify, drawn, labelled_folder, leukoscope, real_images, table, text};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -217,6 +218,54 @@ fn each_laboratory_is_left_out_in_turn_and_the_model_is_calibrated_by_that() {
     std::fs::write(&csv, table.replace(",source\n", ",ward\n")).unwrap();
     let ended = run(&csv, &model, &["--recipe", "head", "--epochs", "1", "--leave-one-source-out"]);
     assert!(ended.status.code() == Some(2) && text(&ended.stderr).contains("column \"source\""));
+}
+
+/// What `classify` says of the images of a folder: its columns of probabilities, and `flags`.
+fn answers(model: &Path, folder: &Path) -> Vec<(String, String)> {
+    let out = classify(&["--model", model.to_str().unwrap(), folder.to_str().unwrap()]);
+    let told = |row: BTreeMap<String, String>| {
+        let shown = row.iter().filter(|(column, _)| column.starts_with("p_")).map(|(_, p)| p.as_str());
+        (shown.collect::<Vec<_>>().join(","), row["flags"].clone())
+    };
+    table(&out.stdout).into_iter().map(told).collect()
+}
+
+#[test]
+fn a_flag_is_raised_beside_the_class_and_changes_nothing_of_it() {
+    let data = labelled_folder(3, 40);
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let small = ["--recipe", "head", "--epochs", "2", "--group-by", "none"];
+    let ended = run(data.path(), &at("plain.onnx"), &[&small[..], &["--leave-out", "eosinophil"]].concat());
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    let ended = run(data.path(), &at("flag.onnx"), &[&small[..], &["--flag", "eosinophils"]].concat());
+    let told = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(0), "{told}");
+    assert!(told.contains("a flag") && told.contains("note: flag eosinophil?:"), "{told}");
+    assert_eq!(values_of(&at("plain.onnx")), values_of(&at("flag.onnx")), "a flag changes no weight");
+    let share = |model: &Path, class: &str| {
+        let rows = answers(model, &data.path().join(class));
+        rows.iter().filter(|r| r.1 == "eosinophil?").count() as f64 / rows.len() as f64
+    };
+    assert!(share(&at("flag.onnx"), "eosinophil") > 0.7);
+    assert!(share(&at("flag.onnx"), "neutrophil") < 0.1 && share(&at("flag.onnx"), "lymphocyte") < 0.1);
+    assert_eq!(share(&at("plain.onnx"), "eosinophil"), 0.0);
+    // Without an epoch the same flag goes onto the network as it is, byte for byte.
+    let none = ["--epochs", "0", "--group-by", "none", "--flag", "eosinophil", "--init"];
+    let start = at("plain.onnx");
+    let ended = run(data.path(), &at("later.onnx"), &[&none[..], &[start.to_str().unwrap()]].concat());
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    assert_eq!(values_of(&start), values_of(&at("later.onnx")));
+    let (before, after) = (answers(&start, data.path()), answers(&at("later.onnx"), data.path()));
+    let probabilities = |rows: &[(String, String)]| rows.iter().map(|r| r.0.clone()).collect::<Vec<_>>();
+    assert_eq!(probabilities(&before), probabilities(&after));
+    assert!(share(&at("later.onnx"), "eosinophil") > 0.7);
+    assert!(text(&leukoscope().arg("inspect").arg(at("later.onnx")).output().unwrap().stdout).contains("eosinophil?"));
+    // What cannot be.
+    assert!(refusal(data.path(), &["--flag", "plasma cell"]).contains("no images of \"plasma cell\""));
+    assert!(refusal(data.path(), &["--flag", "eosinophil", "--leave-out", "eosinophil"]).contains("choose one"));
+    let nothing = run(data.path(), &at("none.onnx"), &["--epochs", "0", "--init", start.to_str().unwrap()]);
+    assert!(nothing.status.code() == Some(2) && text(&nothing.stderr).contains("no epoch"));
 }
 
 /// Bytes that are damaged.

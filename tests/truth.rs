@@ -127,6 +127,7 @@ fn classified(path: &Path, content: u8, own: &OwnSquares) -> ImageResult {
             ood_score: None,
             features: Vec::new(),
             doubt: None,
+            flags: Vec::new(),
             views: None,
         }
     };

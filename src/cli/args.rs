@@ -410,8 +410,8 @@ pub(super) struct Train {
     /// Where to start from: one of our models, or a MobileNetV2 backbone [default: the embedded model]
     #[arg(long, value_name = "MODEL.onnx")]
     pub(super) init: Option<PathBuf>,
-    /// Epochs at most
-    #[arg(long, default_value_t = defaults::EPOCHS.into(), value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Epochs at most; 0 leaves the network as it is and fits only what goes with it (flags, what is unlike its images)
+    #[arg(long, default_value_t = defaults::EPOCHS.into(), value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub(super) epochs: u32,
     /// Images of a step
     #[arg(long, default_value_t = defaults::BATCH.into(), value_parser = clap::value_parser!(u32).range(1..=65_536))]
@@ -431,6 +431,9 @@ pub(super) struct Train {
     /// A class to leave out (may be repeated)
     #[arg(long, value_name = "LABEL")]
     pub(super) leave_out: Vec<String>,
+    /// A label that becomes no class but a flag: a suspicion beside the class, which changes nothing of it (may be repeated)
+    #[arg(long, value_name = "LABEL")]
+    pub(super) flag: Vec<String>,
     /// Before the model itself: leave each laboratory of the CSV's column "source" out in turn, train on the others and test on it; the
     /// model's confidence is calibrated by that
     #[arg(long, conflicts_with = "dry_run")]

@@ -167,6 +167,7 @@ impl Train {
             ratio: self.split,
             grouping: self.group_by.into(),
             leave_out: self.leave_out.clone(),
+            flags: self.flag.clone(),
             seed: self.seed,
             ..TrainRequest::new(self.dataset.clone())
         }

@@ -25,5 +25,5 @@ pub use input::{CellPreprocessing, Preprocessing, ResizeFilter, TensorSpec, Whol
 pub use learning::EpochRow;
 pub use prediction::{
     ADDED, CellResult, Failure, ImageResult, Outcome, Probabilities, RejectedPlace, Square, Status, is_unfamiliar,
-    logarithms,
+    logarithms, name_of_flag,
 };

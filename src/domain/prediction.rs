@@ -130,6 +130,8 @@ pub struct CellResult {
     pub features: Vec<f32>,
     /// How probable it is that the square shows no white cell; `None` where nothing judged it.
     pub doubt: Option<f32>,
+    /// Kinds that the model suspects beside the class, as its flags name them.
+    pub flags: Vec<Arc<str>>,
     /// Of how many views of the square its probabilities are the mean; `None` where that is not known any more.
     pub views: Option<u8>,
 }
@@ -167,6 +169,11 @@ impl Failure {
             Self::Image(reason) | Self::Model(reason) => reason,
         }
     }
+}
+
+/// How a flag is shown: it is a suspicion, and the question mark says so.
+pub fn name_of_flag(label: &str) -> String {
+    format!("{label}?")
 }
 
 /// Whether a cell is unlike the training images: its score is in multiples of the calibrated threshold.

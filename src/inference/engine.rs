@@ -314,7 +314,8 @@ impl Engine {
             None => mean,
             Some(calibration) => calibration.apply(&mean)?,
         };
-        Some(Prediction { probabilities, views: u8::try_from(views.len()).ok()?, ..first.clone() })
+        let flags = (0..first.flags.len()).map(|f| views.iter().map(|v| v.flags[f]).sum::<f32>() / n).collect();
+        Some(Prediction { probabilities, flags, views: u8::try_from(views.len()).ok()?, ..first.clone() })
     }
 
     /// The probability of an answer's class before calibration.
@@ -377,8 +378,9 @@ impl Engine {
                     Some(calibration) => calibration.apply(&own)?,
                 };
                 let features = features[i * wide..][..wide].to_vec();
+                let flags = card.flags.iter().map_while(|f| f.excess(&features)).collect();
                 let ood_score = card.ood.as_ref().and_then(|f| f.score(&features));
-                Some(Prediction { probabilities, doubt, output: row.to_vec(), ood_score, features, views: 1 })
+                Some(Prediction { probabilities, doubt, output: row.to_vec(), ood_score, features, flags, views: 1 })
             })
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| {
@@ -452,6 +454,8 @@ pub struct Prediction {
     pub ood_score: Option<f32>,
     /// The pooled features; empty where the model does not give them.
     pub features: Vec<f32>,
+    /// How far the log-odds of each of the model's flags lie above their thresholds.
+    pub flags: Vec<f32>,
     /// Of how many views the probabilities are the mean.
     pub views: u8,
 }

@@ -71,14 +71,18 @@ pub(super) struct Places {
 impl Places {
     /// Looks by the usual colour alone.
     fn usual(source: &CellSource<'_>, cells: Cells) -> Self {
+        let all = source.wants_all(cells);
         let mut places = source.first_look();
         let first = places.len();
-        places.extend(source.near_look());
+        // Where one cell is wanted they are looked at where the first look does not settle it.
+        if all {
+            places.extend(source.near_look());
+        }
         let looks = Looks { first, near: places.len() - first, further: 0 };
         let crop = !source.wants_all(Cells::ByScene);
         let around = places.first().is_some_and(|(_, square)| square.side > CUT_AROUND * source.whole_square().side);
         let limit = if crop && around { REJECTED_CROP } else { REJECTED };
-        Self { all: source.wants_all(cells), looks, crop, limit, dye: OnceCell::new(), places }
+        Self { all, looks, crop, limit, dye: OnceCell::new(), places }
     }
 
     /// Looks everywhere.
@@ -87,6 +91,10 @@ impl Places {
     }
 
     fn further(mut self, source: &CellSource<'_>) -> Self {
+        if !self.all {
+            self.places.extend(source.near_look());
+            self.looks.near = self.places.len() - self.looks.first;
+        }
         let more = source.further_look();
         self.looks.further = more.len();
         self.places.extend(more);

@@ -20,12 +20,13 @@ use super::views::{UNSURE, VIEWS, other_views};
 use crate::domain::{CellResult, Digest, Failure, ImageResult, Outcome, Square};
 use crate::files::Entry;
 use crate::imaging::{self, CellSource, Cells, SlideMeasure};
-use crate::model::VettedModel;
+use crate::model::{ModelCard, VettedModel};
 use crate::task::{Cancel, Monitor, cores};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 /// How many files may be begun before the first of them has its row.
 const WINDOW: usize = 1024;
@@ -405,6 +406,7 @@ impl Context<'_> {
                         CellFeatures::All => answer.features,
                     },
                     doubt: answer.doubt,
+                    flags: raised(self.model.card(), &answer.flags),
                     views: Some(answer.views),
                 });
                 (Outcome::Cells(cells.collect()), rejected)
@@ -425,6 +427,16 @@ impl Context<'_> {
             provider: ran.then(|| by.as_str().into()),
         }
     }
+}
+
+/// The names of the flags that lie above their thresholds.
+fn raised(card: &ModelCard, excess: &[f32]) -> Vec<Arc<str>> {
+    card.flags
+        .iter()
+        .zip(excess)
+        .filter(|(_, excess)| **excess > 0.0)
+        .map(|(flag, _)| flag.label.as_str().into())
+        .collect()
 }
 
 pub(super) fn failure(error: &EngineError) -> Failure {

@@ -138,6 +138,7 @@ mod tests {
             ood_score: None,
             features: sketch(seed),
             doubt: None,
+            flags: Vec::new(),
             views: None,
         };
         ImageResult {

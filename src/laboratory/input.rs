@@ -311,6 +311,7 @@ mod tests {
             ood_score: None,
             features: Vec::new(),
             doubt: None,
+            flags: Vec::new(),
             views: None,
         };
         ImageResult {

@@ -5,6 +5,7 @@
 
 use super::calibration::Calibration;
 use super::evidence::EvidenceLine;
+use super::flags::Flag;
 use super::manifest_error::ManifestError;
 use super::ood::{OodDetector, TrainingRecord};
 use super::selftest::SelfTest;
@@ -52,6 +53,9 @@ pub struct Manifest {
     /// What the training images' features are like.
     #[serde(rename = "familiarity", default, skip_serializing_if = "Option::is_none")]
     pub ood: Option<OodDetector>,
+    /// Kinds that it suspects beside its classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Flag>,
     /// The images that it learnt from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training_record: Option<TrainingRecord>,
@@ -249,6 +253,8 @@ pub struct ModelCard {
     pub features: Option<String>,
     /// What the training images' features are like, where the model carries it.
     pub ood: Option<OodDetector>,
+    /// Kinds that it suspects beside its classes.
+    pub flags: Vec<Flag>,
     /// The images that it learnt from, where the model carries them.
     pub trained_on: Option<TrainingRecord>,
     /// Other outputs by meaning, for the card.
@@ -300,6 +306,7 @@ impl Manifest {
             outputs: ManifestOutputs::default(),
             calibration: None,
             ood: None,
+            flags: Vec::new(),
             training_record: None,
             self_test: None,
             history: None,
@@ -541,6 +548,9 @@ impl ModelCard {
                 .as_ref()
                 .map_or_else(|| "none: it cannot tell what is unlike its training images".into(), OodDetector::to_line),
         );
+        for (i, flag) in self.flags.iter().enumerate() {
+            line(if i == 0 { "flags" } else { "" }, &flag.to_line());
+        }
         line(
             "learnt from",
             &self.trained_on.as_ref().map_or_else(

@@ -7,6 +7,7 @@ mod card;
 mod contract;
 mod embedded;
 mod evidence;
+mod flags;
 mod head;
 mod input_view;
 mod limits;
@@ -31,6 +32,7 @@ pub use card::{
 pub use contract::{Answers, Draft, Question};
 pub use embedded::{EMBEDDED_NAME, embedded_bytes};
 pub use evidence::{ContractPart, Evidence, EvidenceLine, Source};
+pub use flags::Flag;
 pub use head::Head;
 pub use input_view::{Crop, Normalization, UnknownView};
 pub use manifest_error::ManifestError;

@@ -8,6 +8,7 @@ use crate::domain::Digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// Bytes kept of an image's digest: two of a million images share them with a chance of 3 · 10⁻⁸.
 const DIGEST: usize = 8;
@@ -15,16 +16,16 @@ const DIGEST: usize = 8;
 pub const HASH_BYTES: usize = 72;
 
 /// Numbers as they stand in the manifest: base64 of little-endian 32-bit floats.
-mod numbers {
+pub(super) mod numbers {
     use super::{Deserialize, STANDARD};
     use base64::Engine as _;
 
-    pub(super) fn serialize<S: serde::Serializer>(values: &[f32], s: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: serde::Serializer>(values: &[f32], s: S) -> Result<S::Ok, S::Error> {
         let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         s.serialize_str(&STANDARD.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<f32>, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<f32>, D::Error> {
         let bytes = STANDARD.decode(String::deserialize(d)?).map_err(serde::de::Error::custom)?;
         let (numbers, rest) = bytes.as_chunks::<4>();
         if !rest.is_empty() {
@@ -132,16 +133,23 @@ impl TrainingRecord {
         Self { digests: STANDARD.encode(digests), similarity: STANDARD.encode(similarity), partial: false }
     }
 
-    /// This record with those of the model that it began from; `None` is a model without a record.
+    /// This record with those of the model that it began from, each image once; `None` is a model without a record.
     pub fn and(self, before: Option<&Self>) -> Self {
         let Some(before) = before else { return Self { partial: true, ..self } };
-        let joined = |a: &str, b: &str| {
+        let (mut digests, mut similarity) = (Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
+        for record in [before, &self] {
             let decode = |t: &str| STANDARD.decode(t).unwrap_or_default();
-            STANDARD.encode([decode(a), decode(b)].concat())
-        };
+            let (own, hashes) = (decode(&record.digests), decode(&record.similarity));
+            let images = own.as_chunks::<DIGEST>().0.iter().zip(hashes.as_chunks::<HASH_BYTES>().0);
+            for (digest, hash) in images.filter(|(digest, hash)| seen.insert((**digest, **hash))) {
+                digests.extend_from_slice(digest);
+                similarity.extend_from_slice(hash);
+            }
+        }
         Self {
-            digests: joined(&before.digests, &self.digests),
-            similarity: joined(&before.similarity, &self.similarity),
+            digests: STANDARD.encode(digests),
+            similarity: STANDARD.encode(similarity),
             partial: before.partial,
         }
     }
@@ -156,7 +164,7 @@ impl TrainingRecord {
     }
 
     /// The beginnings of the digests.
-    pub fn digests(&self) -> std::collections::HashSet<[u8; DIGEST]> {
+    pub fn digests(&self) -> HashSet<[u8; DIGEST]> {
         let bytes = STANDARD.decode(&self.digests).unwrap_or_default();
         bytes.as_chunks::<DIGEST>().0.iter().copied().collect()
     }
@@ -197,6 +205,7 @@ mod tests {
         assert_eq!(read.similarity()[1], [2; HASH_BYTES]);
         let both = TrainingRecord::new([(&Digest([8; 32]), [3; HASH_BYTES])]).and(Some(&read));
         assert_eq!((both.len(), both.partial, both.similarity()[2], both.check()), (3, false, [3; HASH_BYTES], Ok(())));
+        assert_eq!(record.clone().and(Some(&both)).len(), 3, "each image once");
         assert!(record.clone().and(None).partial);
         let torn = TrainingRecord { digests: record.digests.clone(), similarity: String::new(), partial: false };
         assert!(torn.check().is_err() && TrainingRecord::default().is_empty());

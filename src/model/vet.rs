@@ -4,6 +4,7 @@
 //! folder; here such files are refused, and the very bytes that were vetted are handed on from memory.
 
 use super::card::{MANIFEST_KEY, Manifest, ModelCard, NEWEST_SCHEMA};
+use super::flags::Flag;
 use super::limits::{Constants, exceeded_limit, shape};
 use super::manifest_error::ManifestError;
 use super::onnx::{ModelProto, TensorProto, tensor_proto, type_proto};
@@ -160,6 +161,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
     let checks = [
         manifest.calibration.as_ref().map_or(Ok(()), |c| c.check(classes.len())),
         manifest.ood.as_ref().map_or(Ok(()), OodDetector::check),
+        Flag::check(&manifest.flags),
         manifest.training_record.as_ref().map_or(Ok(()), TrainingRecord::check),
     ];
     checks.into_iter().collect::<Result<(), ManifestError>>()?;
@@ -178,6 +180,7 @@ fn vetted(bytes: &[u8], digest: Digest, looked: &Looked, manifest: &Manifest) ->
         calibration: manifest.calibration.clone(),
         features: manifest.outputs.features.clone(),
         ood: manifest.ood.clone(),
+        flags: manifest.flags.clone(),
         trained_on: manifest.training_record.clone(),
         made: manifest.made(),
         history: manifest.epochs(),

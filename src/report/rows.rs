@@ -3,7 +3,7 @@
 //! Rows become bytes one image at a time, so that any number of images streams through.
 
 use super::escape::csv_text;
-use crate::domain::{CellResult, ClassSet, ImageResult, Outcome, Status};
+use crate::domain::{CellResult, ClassSet, ImageResult, Outcome, Status, name_of_flag};
 use crate::files::display_path;
 use serde_json::{Map, Value, json};
 
@@ -111,8 +111,7 @@ impl RowWriter {
                     None => f.extend([const { String::new() }; 2]),
                 }
                 f.extend([digest, self.stamp.model.clone(), provider.into(), csv_text(error).into()]);
-                // No model carries flags yet.
-                f.push(String::new());
+                f.push(cell.map_or_else(String::new, |c| csv_text(&flag_names(c).join(";")).into()));
                 f.push(cell.and_then(|c| c.views).map_or_else(String::new, |n| n.to_string()));
                 csv_line(&f)
             }
@@ -143,7 +142,7 @@ impl RowWriter {
                 put("warnings", json!(result.warnings));
                 // How unlike the training images it is; above 1 is unlike them. Null where the model cannot tell.
                 put("unlike", cell.and_then(|c| c.ood_score).map_or(Value::Null, |u| rounded(u, 4)));
-                put("flags", json!([]));
+                put("flags", json!(cell.map_or_else(Vec::new, flag_names)));
                 put("views", cell.and_then(|c| c.views).map_or(Value::Null, Into::into));
                 put("doubt", cell.and_then(|c| c.doubt).map_or(Value::Null, |d| rounded(d, 4)));
                 put("rejected", if is_first(result, cell) { rejected(result) } else { json!([]) });
@@ -152,6 +151,11 @@ impl RowWriter {
             }
         }
     }
+}
+
+/// What the model suspects of a cell beside its class.
+fn flag_names(cell: &CellResult) -> Vec<String> {
+    cell.flags.iter().map(|label| name_of_flag(label)).collect()
 }
 
 /// Whether a row is the first one of its image.
@@ -216,6 +220,7 @@ mod tests {
             ood_score: None,
             features: Vec::new(),
             doubt: None,
+            flags: vec!["platelet".into()],
             views: Some(8),
         }
     }
@@ -232,7 +237,7 @@ mod tests {
             row.starts_with("\"'=a,\"\"b\"\".png\",1,ok,b,0.750000,0.250000,0.750000,-3.2,10.0,80.5,640,480,0101"),
             "{row}"
         );
-        assert!(row.ends_with(",cpu,,,8\n"), "{row}");
+        assert!(row.ends_with(",cpu,,platelet?,8\n"), "{row}");
         let row =
             String::from_utf8(w.image(&result("x", Outcome::Failed(Failure::Image("why".into()))))).expect("text");
         assert!(row.starts_with("x,0,failed,,,,,,,,640,480,") && row.ends_with(",cpu,why,,\n"), "{row}");

@@ -156,7 +156,8 @@ impl Store {
 }
 
 /// Little-endian, cell after cell: number, square, whether it is accepted, unlikeness (NaN for none), probabilities and
-/// features with their counts. Features are unit vectors and kept as signed bytes. What was judged follows a number that no cell has
+/// features with their counts. Features are unit vectors and kept as signed bytes. What is flagged follows a number that no cell has
+/// ([`FLAGGED`]): how many cells, and number and names of each; what was judged follows a number that no cell has
 /// ([`JUDGED`]): number, square and doubt of each cell that was kept, and of each place that was not.
 fn write_cells(cells: &[CellResult], rejected: &[RejectedPlace]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -173,6 +174,18 @@ fn write_cells(cells: &[CellResult], rejected: &[RejectedPlace]) -> Vec<u8> {
         #[expect(clippy::cast_possible_truncation, reason = "a component of a unit vector is within ±1")]
         out.extend(c.features.iter().map(|f| ((f * 127.0).round() as i8).cast_unsigned()));
     }
+    let flagged = || cells.iter().filter(|c| !c.flags.is_empty());
+    if flagged().next().is_some() {
+        out.extend(FLAGGED.to_le_bytes());
+        out.extend(u32::try_from(flagged().count()).unwrap_or(0).to_le_bytes());
+    }
+    for c in flagged() {
+        // Names have no line break in them (the model was vetted).
+        let names = c.flags.join("\n");
+        out.extend(c.number.to_le_bytes());
+        out.extend(u32::try_from(names.len()).unwrap_or(0).to_le_bytes());
+        out.extend(names.as_bytes());
+    }
     let kept = cells.iter().filter_map(|c| Some((c.number, c.square, c.doubt?)));
     let judged: Vec<_> = kept.chain(rejected.iter().map(|r| (r.number, r.square, r.doubt))).collect();
     if !judged.is_empty() {
@@ -185,6 +198,8 @@ fn write_cells(cells: &[CellResult], rejected: &[RejectedPlace]) -> Vec<u8> {
     out
 }
 
+/// Stands where a cell's number would, before the cells that are flagged.
+const FLAGGED: u32 = u32::MAX - 1;
 /// Stands where a cell's number would, before what was judged.
 const JUDGED: u32 = u32::MAX;
 
@@ -216,6 +231,17 @@ fn read_cells(mut bytes: &[u8]) -> Option<(Vec<CellResult>, Vec<RejectedPlace>)>
             }
             break;
         }
+        if number == FLAGGED {
+            for _ in 0..u32::from_le_bytes(take(&mut bytes)?) {
+                let number = u32::from_le_bytes(take(&mut bytes)?);
+                let long = u32::from_le_bytes(take(&mut bytes)?) as usize;
+                let (names, rest) = bytes.split_at_checked(long)?;
+                bytes = rest;
+                let cell = out.iter_mut().find(|c| c.number == number)?;
+                cell.flags = std::str::from_utf8(names).ok()?.lines().map(Arc::from).collect();
+            }
+            continue;
+        }
         let four = four(&mut bytes)?;
         let accepted = take::<1>(&mut bytes)? == [1];
         let classes = u32::from_le_bytes(take(&mut bytes)?) as usize;
@@ -234,6 +260,7 @@ fn read_cells(mut bytes: &[u8]) -> Option<(Vec<CellResult>, Vec<RejectedPlace>)>
             ood_score: (!four[3].is_nan()).then_some(four[3]),
             features: own.iter().map(|f| f32::from(f.cast_signed()) / 127.0).collect(),
             doubt: None,
+            flags: Vec::new(),
             views: None,
         });
     }
@@ -273,6 +300,7 @@ mod tests {
             ood_score,
             features: vec![1.0, -1.0, 0.0],
             doubt: (number == 1).then_some(0.25),
+            flags: if number == 2 { vec!["platelet".into(), "erythroblast".into()] } else { Vec::new() },
             views: None,
         };
         let rows = [

@@ -296,6 +296,7 @@ mod tests {
             ood_score: None,
             features: Vec::new(),
             doubt: None,
+            flags: Vec::new(),
             views: None,
         };
         let row = |xs: &[f32]| ImageResult {

@@ -105,6 +105,7 @@ fn fill(n: usize, slides: &Path, sessions: &Path, made_with: &str) {
             ood_score: Some(0.5),
             features: vec![0.125; 64],
             doubt: None,
+            flags: Vec::new(),
             views: None,
         };
         let result = ImageResult {

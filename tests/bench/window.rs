@@ -44,6 +44,7 @@ fn main() {
             ood_score: None,
             features: Vec::new(),
             doubt: None,
+            flags: Vec::new(),
             views: None,
         };
         let result = ImageResult {

@@ -345,6 +345,7 @@ mod tests {
                     ood_score: None,
                     features: Vec::new(),
                     doubt: None,
+                    flags: Vec::new(),
                     views: None,
                 })
                 .collect(),

@@ -10,7 +10,7 @@ use crate::app::command::Command;
 use crate::app::language::{look_up, tr, whole};
 use crate::app::theme;
 use crate::app::widgets::{Asked, Cx, command_button, label_key};
-use crate::domain::UNIDENTIFIED;
+use crate::domain::{UNIDENTIFIED, name_of_flag};
 use crate::files::{display_name, display_path};
 use crate::laboratory::{DifferentialRow, Unusual};
 use egui::{RichText, Role, Sense, Ui, WidgetInfo};
@@ -152,6 +152,9 @@ pub(super) fn counts(ui: &mut Ui, cx: &Cx<'_>, state: &State, asked: &mut Asked<
     if state.labels.open {
         let squares = d.squares();
         row(ui, Kind::Unreviewed, &tr!("to review"), squares.all - squares.reviewed, None, None);
+    }
+    for (flag, n) in &state.suspected {
+        row(ui, Kind::Suspected(flag.clone()), &name_of_flag(&look_up(flag)), *n, None, None);
     }
     row(ui, Kind::NoCell, &tr!("no white cell"), d.no_cell, None, None);
     row(ui, Kind::Failed, &tr!("failed"), d.failed, None, None);

@@ -9,7 +9,7 @@ use crate::app::language::{look_up, percent, tr};
 use crate::app::textures::{ImageKey, Look, Textures};
 use crate::app::theme;
 use crate::app::widgets::{Asked, paint_fitted};
-use crate::domain::{CellId, ImageResult, Square, Status};
+use crate::domain::{CellId, ImageResult, Square, Status, name_of_flag};
 use crate::files::display_name;
 use egui::{Align2, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
@@ -140,7 +140,8 @@ fn draw(
     let sense = if shift { Sense::click() } else { Sense::click_and_drag() };
     let (rect, response) = ui.allocate_exact_size(vec2(size, size + CAPTION), sense);
     let name = display_name(&image.path);
-    let words = spoken(&name, &verdict);
+    let suspected = suspected(state, tile, &verdict);
+    let words = spoken(&name, &verdict, suspected.as_deref());
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &words));
     take(ui, state, asked, tile, chosen, &response);
     let dark = ui.visuals().dark_mode;
@@ -149,6 +150,7 @@ fn draw(
     let inner = frame.shrink(3.0);
     ui.painter().rect_filled(inner, 4.0, theme::image_back(dark));
     paint_image(ui, textures, image, state.cell_of(tile).map(|c| c.square), &verdict, inner);
+    let name = suspected.map_or(name.clone(), |s| format!("{s} · {name}"));
     paint_caption(ui, state, tile, &verdict, name, rect, size);
     if response.hovered() {
         memory.hovered = Some(tile);
@@ -273,8 +275,16 @@ fn paint_badges(ui: &Ui, verdict: &TileStatus<'_>, flagged: bool, frame: Rect) {
     }
 }
 
+/// What the model suspects of a cell beside its class, as long as nobody has looked at it.
+fn suspected(state: &State, tile: CellId, v: &TileStatus<'_>) -> Option<String> {
+    let flags = &state.cell_of(tile).filter(|_| v.reviewed.is_none())?.flags;
+    let names: Vec<String> = flags.iter().map(|f| name_of_flag(&look_up(f))).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
 /// What a screen reader says of a tile.
-fn spoken(name: &str, v: &TileStatus<'_>) -> String {
+fn spoken(name: &str, v: &TileStatus<'_>, suspected: Option<&str>) -> String {
+    let suspected = suspected.map_or_else(String::new, |s| format!(", {s}"));
     match v.confidence {
         Some(p) => {
             let reviewed = match v.reviewed {
@@ -282,7 +292,7 @@ fn spoken(name: &str, v: &TileStatus<'_>) -> String {
                 Some(false) => format!(", {}", tr!("changed")),
                 None => String::new(),
             };
-            format!("{name}, {}, {}{reviewed}", look_up(v.label), percent(f64::from(p), 0))
+            format!("{name}, {}, {}{suspected}{reviewed}", look_up(v.label), percent(f64::from(p), 0))
         }
         None if v.reason.is_empty() => format!("{name}, {}", look_up(v.label)),
         None => format!("{name}, {}: {}", look_up(v.label), v.reason),

@@ -387,6 +387,12 @@ fn bars(ui: &mut Ui, state: &State, cell: &CellResult) {
                 n = decimal(f64::from(ood_score), 2)
             ));
     }
+    for flag in &cell.flags {
+        let name = look_up(flag);
+        ui.colored_label(theme::error_colour(ui), tr!("Perhaps %{kind}?", kind = name)).on_hover_text(tr!(
+            "It looks like a kind that is none of the model's classes. Look at it, and set the label yourself"
+        ));
+    }
     let top = cell.probabilities.top().0;
     for class in state.model.classes.clinical_order() {
         let name = state.model.classes.name(class).unwrap_or("");

@@ -18,7 +18,7 @@ use crate::laboratory::{FolderLook, Unusual};
 use crate::model::ModelCard;
 use crate::session::{CellKey, Edit, KeptResult};
 use crate::task::{Generation, seconds_left};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,6 +38,8 @@ pub enum Kind {
     Unreviewed,
     /// Cells that want eyes: see [`State::flagged`].
     Flagged,
+    /// Cells that the model suspects to be of a kind that is none of its classes.
+    Suspected(Arc<str>),
 }
 
 /// Which tiles are shown.
@@ -175,6 +177,8 @@ pub struct State {
     pub replaced: bool,
     /// Confidences of all cells in twenty bins of five percent.
     pub bins: [usize; 20],
+    /// How many cells the model suspects to be of each kind that is none of its classes.
+    pub suspected: BTreeMap<Arc<str>, usize>,
     pub selected: Option<CellId>,
     /// The tile that was chosen last; chosen again when a view that hid it goes.
     pub cursor: Option<CellId>,
@@ -246,6 +250,7 @@ impl State {
             known: Arc::default(),
             replaced: false,
             bins: [0; 20],
+            suspected: BTreeMap::new(),
             selected: None,
             cursor: None,
             anchor: None,
@@ -306,6 +311,7 @@ impl State {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..20")]
             let bin = ((cell.probabilities.top().1 * 20.0) as usize).min(19);
             self.bins[bin] += 1;
+            cell.flags.iter().for_each(|flag| *self.suspected.entry(flag.clone()).or_default() += 1);
             let tile = CellId { image, number: cell.number };
             self.count_tile(tile, true);
             self.tiles.push(tile);
@@ -341,6 +347,7 @@ impl State {
         self.slides.clear();
         self.revision += 1;
         self.bins = [0; 20];
+        self.suspected.clear();
         let all: Vec<ImageId> = self.images.iter().map(|(id, _)| id).collect();
         all.into_iter().for_each(|id| self.index(id));
         let there: HashSet<CellId> = self.tiles.iter().copied().collect();

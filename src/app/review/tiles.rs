@@ -90,12 +90,14 @@ impl State {
         }
     }
 
-    /// Whether a tile wants eyes: nobody has looked at it, and the model cannot name it, doubts, or has learnt nothing like it.
+    /// Whether a tile wants eyes: nobody has looked at it, and the model cannot name it, doubts, suspects
+    /// something else, or has learnt nothing like it.
     pub fn flagged(&self, tile: CellId) -> bool {
         let v = self.verdict(tile);
         v.reviewed.is_none()
             && self.cell_of(tile).is_some_and(|c| {
-                c.ood_score.as_ref().is_some_and(is_unfamiliar) || c.probabilities.top().1 < UNSURE || !c.accepted
+                let unsure = c.probabilities.top().1 < UNSURE || !c.accepted;
+                unsure || !c.flags.is_empty() || c.ood_score.as_ref().is_some_and(is_unfamiliar)
             })
     }
 
@@ -112,6 +114,7 @@ impl State {
             Kind::Failed => v.status == Status::Failed,
             Kind::Unreviewed => v.reviewed.is_none() && tile.is_cell(),
             Kind::Flagged => self.flagged(tile),
+            Kind::Suspected(flag) => self.cell_of(tile).is_some_and(|c| c.flags.contains(flag)),
         };
         let sure = match self.certainty(tile) {
             Some(p) => p * 100.0 >= f32::from(self.filter.from) - 0.5 && p * 100.0 <= f32::from(self.filter.to) + 0.5,

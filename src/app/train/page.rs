@@ -188,20 +188,36 @@ fn class_row(ui: &mut Ui, state: &State, form: &mut TrainForm, class: &ClassCoun
     if class.too_small && used {
         name = name.color(theme::error_colour(ui));
     }
-    if ui.add_enabled(!state.busy(), egui::Checkbox::new(&mut used, name)).on_hover_text(hint).changed() {
-        if used {
-            form.leave_out.retain(|l| !same_label(l, &class.label));
-        } else {
-            form.leave_out.push(class.label.clone());
+    ui.horizontal(|ui| {
+        if ui.add_enabled(!state.busy(), egui::Checkbox::new(&mut used, name)).on_hover_text(hint).changed() {
+            form.flags.retain(|l| !same_label(l, &class.label));
+            if used {
+                form.leave_out.retain(|l| !same_label(l, &class.label));
+            } else {
+                form.leave_out.push(class.label.clone());
+            }
         }
-    }
+        let mut flag = form.flags.iter().any(|l| same_label(l, &class.label));
+        let button = Button::selectable(flag, tr!("flag"));
+        let hint = tr!(
+            "As a flag it is no class: the model says \"%{label}?\" beside the class of a cell that looks like one",
+            label = look_up(&class.label)
+        );
+        if ui.add_enabled(used && !state.busy(), button).on_hover_text(hint).clicked() {
+            flag = !flag;
+            form.flags.retain(|l| !same_label(l, &class.label));
+            if flag {
+                form.flags.push(class.label.clone());
+            }
+        }
+    });
     // The bar shows the imbalance at a glance; the number beside it says it.
     let share = class.images as f32 / most as f32;
     ui.add(egui::ProgressBar::new(share).desired_width(64.0).text(class.images.to_string()));
     for n in class.parts {
         ui.label(n.to_string());
     }
-    let left_out = if class.left_out { class.images - class.no_cell - class.failed } else { 0 };
+    let left_out = if class.left_out && !class.flag { class.images - class.no_cell - class.failed } else { 0 };
     let out = class.no_cell + class.failed + left_out;
     if out > 0 {
         ui.colored_label(theme::error_colour(ui), out.to_string()).on_hover_text(tr!(

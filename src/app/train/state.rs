@@ -41,6 +41,8 @@ pub struct TrainForm {
     /// Where the model goes; empty is a new name in the folder of models.
     pub out: String,
     pub leave_out: Vec<String>,
+    /// Labels that are flags of the new model.
+    pub flags: Vec<String>,
     /// Where cells are cached; the user's cache folder without. Not shown: for tests.
     pub cache: Option<PathBuf>,
     /// Whether the numbers are shown.
@@ -64,6 +66,7 @@ impl Default for TrainForm {
             device: TrainingDevice::Auto,
             out: String::new(),
             leave_out: Vec::new(),
+            flags: Vec::new(),
             cache: None,
             opened_up: false,
         }
@@ -90,6 +93,7 @@ impl TrainForm {
             ratio,
             grouping: self.grouping,
             leave_out: self.leave_out.clone(),
+            flags: self.flags.clone(),
             seed: self.seed,
             cache: self.cache.clone(),
             ..TrainRequest::new(PathBuf::from(dataset))
@@ -383,6 +387,7 @@ impl State {
             device: self.form.device,
             out: display_path(&run.out),
             leave_out: r.leave_out.clone(),
+            flags: r.flags.clone(),
             cache: r.cache.clone(),
             opened_up: false,
         };

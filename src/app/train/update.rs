@@ -116,6 +116,7 @@ pub fn event(state: &mut State, shell: &mut shell::State, event: Event, now: f64
         Event::Dataset(path) => {
             state.form.dataset = path.to_string_lossy().into_owned();
             state.form.leave_out.clear();
+            state.form.flags.clear();
             return look(state);
         }
         Event::Runs(unfinished, earlier) => (state.unfinished, state.earlier) = (unfinished, earlier),

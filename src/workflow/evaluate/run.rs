@@ -165,6 +165,7 @@ fn over_outputs(mut row: ImageResult, card: &ModelCard) -> ImageResult {
             ood_score: None,
             features: Vec::new(),
             doubt: Some(place.doubt),
+            flags: Vec::new(),
             views: None,
         }));
     }

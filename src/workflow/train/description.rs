@@ -8,8 +8,8 @@ use crate::dataset::SplitPart;
 use crate::domain::EpochRow;
 use crate::metrics::Scores;
 use crate::model::{
-    self, Calibration, Manifest, ManifestHistory, ManifestInput, ManifestOutputs, ManifestPreprocessing, OodDetector,
-    SelfTest, TrainingRecord,
+    self, Calibration, Flag, Manifest, ManifestHistory, ManifestInput, ManifestOutputs, ManifestPreprocessing,
+    OodDetector, SelfTest, TrainingRecord,
 };
 use crate::report::scores_json;
 use crate::training::Stop;
@@ -26,6 +26,7 @@ pub(super) struct RunDescription<'a> {
     pub(super) trained_on: String,
     pub(super) self_test: SelfTest,
     pub(super) ood: Option<OodDetector>,
+    pub(super) flags: Vec<Flag>,
     pub(super) record: Option<TrainingRecord>,
     /// Fitted to laboratories that were left out.
     pub(super) calibration: Option<Calibration>,
@@ -114,6 +115,7 @@ impl RunDescription<'_> {
             },
             calibration: self.calibration.clone(),
             ood: self.ood.clone(),
+            flags: self.flags.clone(),
             training_record: self.record.clone(),
             self_test: Some(self.self_test.clone()),
             history: Some(self.history()),
@@ -172,6 +174,7 @@ impl RunDescription<'_> {
                 "note": "on the same images; whether it was trained on some of them is not known here"})
         });
         report["left_out_sources"] = self.options.sources.as_ref().map_or(Value::Null, SourceTable::to_json);
+        report["flags"] = self.flags.iter().map(Flag::to_json).collect();
         report["calibration"] = json!(self.calibration);
         report["model"] = json!({"name": self.options.name, "sha256": model_digest});
         report["onnx_runtime_difference"] = (*difference).into();

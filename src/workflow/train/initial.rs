@@ -6,8 +6,8 @@ use crate::domain::{CellPreprocessing, ClassSet, Digest, Preprocessing, TensorSp
 use crate::files::{digest_of, display_name, display_path, read_bounded};
 use crate::inference::run_graph;
 use crate::model::{
-    EMBEDDED_NAME, MAX_MODEL_BYTES, Network, ReadNetwork, TrainingRecord, VetError, VettedGraph, embedded_bytes,
-    read_network, vet, vet_graph,
+    EMBEDDED_NAME, MAX_MODEL_BYTES, Network, ReadNetwork, TrainingRecord, VetError, VettedGraph, VettedModel,
+    embedded_bytes, read_network, vet, vet_graph,
 };
 use crate::training::{CpuEngine, Net, RecipeKind};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,8 @@ pub struct InitialModel {
     pub licence: String,
     /// The images that it learnt from, where it says; an empty record for a bare backbone.
     pub record: Option<TrainingRecord>,
+    /// The file as it is, where it is a model with a card.
+    pub model: Option<VettedModel>,
     /// Largest difference from ONNX Runtime on the same input.
     pub difference: f32,
 }
@@ -73,11 +75,12 @@ pub fn load_initial_model(
             (s.bytes, s.digest, display_name(p))
         }
     };
-    let (card, graph) = match vet(&bytes, digest) {
-        Ok(model) => (Some(model.card().clone()), model.graph()),
+    let (model, graph) = match vet(&bytes, digest) {
+        Ok(model) => (Some(model.clone()), model.graph()),
         Err(VetError::NoManifest) => (None, vet_graph(&bytes).map_err(|e| refuse(&e))?),
         Err(e) => return Err(refuse(&e)),
     };
+    let card = model.as_ref().map(VettedModel::card);
     let read = read_network(&graph).map_err(|e| refuse(&e))?;
     let square = usual_square();
     let record = card.as_ref().map_or_else(|| Some(TrainingRecord::default()), |c| c.trained_on.clone());
@@ -119,6 +122,7 @@ pub fn load_initial_model(
         preprocessing,
         licence,
         record,
+        model,
         difference,
     })
 }

@@ -2,8 +2,11 @@
 //!
 //! [`prepare_training`] is what the user sees before Start; [`train`] runs it, resumes it, verifies and writes.
 
+mod answers;
 mod description;
+mod flags;
 mod initial;
+mod lookalikes;
 mod obstacle;
 mod outcome;
 mod plan;
@@ -14,12 +17,14 @@ mod settings;
 mod setup;
 mod source_table;
 mod sources;
+mod unchanged;
 mod verify;
 
 pub use initial::{InitialModel, InputKind, load_initial_model};
+pub use lookalikes::{Lookalike, LookalikeCell, Lookalikes};
 pub use obstacle::{Obstacle, Remedy, Short, Why};
 pub use outcome::{TrainMonitor, TrainOutcome, TrainProgress};
-pub use plan::{Lookalike, LookalikeCell, Lookalikes, PreparedDataset, TrainPlan, prepare_training};
+pub use plan::{PreparedDataset, TrainPlan, prepare_training};
 pub(super) use plan::{digest_of_lines, similarity_view};
 pub use request::{ClassCount, CurrentModelResult, HeldOutResult, TrainControl, TrainOptions, TrainRequest};
 pub use run::train;

@@ -2,83 +2,23 @@
 
 use super::super::UserError;
 use super::initial::{InitialModel, load_initial_model, usual_square};
+use super::lookalikes::{LookalikeCell, Lookalikes, lookalikes};
 use super::obstacle::{Obstacle, obstacle};
 use super::request::{ClassCount, TrainRequest};
 use crate::dataset::{
-    CellCache, CellState, CutCell, Grouping, Groups, InputView, Item, LEAST, LabelledCell, NearDuplicatePair, Parted,
-    PerceptualHash, Scanned, Similarity, SplitPart, group, near_duplicates, scan, split_together,
+    CellCache, CellState, CutCell, Grouping, Groups, InputView, Item, LEAST, LabelledCell, Parted, PerceptualHash,
+    Scanned, Similarity, SplitPart, group, near_duplicates, scan, split_together,
 };
-use crate::domain::{ClassSet, Digest, Preprocessing, Square, same_label};
+use crate::domain::{ClassSet, Digest, Preprocessing, same_label};
 use crate::files::{digest_of, display_path};
-use crate::laboratory::number_of;
 use crate::task::{Cancel, Progress};
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
 
 /// Side of the squares on which near-duplicates are looked for, whatever the network sees and at whatever size: how alike
 /// two cells are is a fact about the cells.
 const SIMILARITY_SIDE: usize = 128;
 /// Of these, the pairs that are printed.
 const PRINTED_PAIRS: usize = 5;
-/// Pairs of lookalikes that are kept for the user to look at, those on different sides first.
-const SHOWN_PAIRS: usize = 400;
-
-/// One of two cells that look alike.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LookalikeCell {
-    pub path: PathBuf,
-    /// Digest of the file's bytes.
-    pub digest: Digest,
-    /// The same below the dataset.
-    pub name: String,
-    /// Its square, where the dataset says one.
-    pub square: Option<Square>,
-    pub label: String,
-    pub part: Option<SplitPart>,
-}
-
-/// Two cells of different groups that look like the same one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Lookalike {
-    /// The two.
-    pub cells: [LookalikeCell; 2],
-    /// How alike they are, at most 1.
-    pub correlation: f32,
-    /// Whether they lie in different parts.
-    pub apart: bool,
-}
-
-/// What is alike across groups.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Lookalikes {
-    pub pairs: usize,
-    /// How many images are in a pair.
-    pub images: usize,
-    /// Pairs on different sides of the split.
-    pub apart: usize,
-    pub apart_images: usize,
-    /// The pairs to look at: those on different sides first, then the most alike.
-    pub shown: Vec<Lookalike>,
-}
-
-impl Lookalikes {
-    /// In a sentence; nothing where nothing is alike.
-    pub fn line(&self) -> Option<String> {
-        let told = format!(
-            "lookalikes in different groups: {} of {} images",
-            number_of(self.pairs, "pair", "pairs"),
-            self.images
-        );
-        match (self.pairs, self.apart) {
-            (0, _) => None,
-            (_, 0) => Some(format!("{told}, each pair on one side of the split")),
-            (_, n) => Some(format!(
-                "{told}; {n} of the pairs ({} images) are on different sides of the split, else a class would be missing from a part: the figures may be a little too good",
-                self.apart_images
-            )),
-        }
-    }
-}
 
 /// What the user sees before Start.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -112,6 +52,8 @@ pub struct PreparedDataset {
     pub(super) labels: ClassSet,
     /// Their parts are known unless the plan has an obstacle; classes are those of `labels`.
     pub(super) cells: Vec<LabelledCell>,
+    /// Cells of the flags that are asked for, without those that the dataset keeps for its test.
+    pub(super) flagged: Vec<FlaggedCell>,
     pub(super) data_digest: Digest,
     pub(super) split_digest: Digest,
 }
@@ -126,6 +68,17 @@ pub(in super::super) fn digest_of_lines(mut lines: Vec<String>) -> Digest {
 struct CutImages {
     items: Vec<Item>,
     cuts: Vec<CutCell>,
+    /// Cells of flags, which are no classes: the item's class is the flag's number among those asked for.
+    flagged: Vec<FlaggedCell>,
+}
+
+/// A cell of a kind that is a flag of the new model.
+#[derive(Debug, Clone)]
+pub(super) struct FlaggedCell {
+    pub(super) item: Item,
+    pub(super) cut: CutCell,
+    /// Which of the request's flags.
+    pub(super) flag: usize,
 }
 
 impl CutImages {
@@ -136,6 +89,7 @@ impl CutImages {
         let items = std::mem::take(&mut self.items).into_iter();
         let kept = items.zip(std::mem::take(&mut self.cuts)).filter(|(item, _)| !tested(item));
         (self.items, self.cuts) = kept.unzip();
+        self.flagged.retain(|c| !c.item.is_of(source));
         for item in self.items.iter_mut().filter(|item| item.is_of(source)) {
             item.part = Some(SplitPart::Test);
         }
@@ -184,6 +138,7 @@ pub fn prepare_training(
     describe_groups(&mut plan, request, &images.items, &groups);
     let parts = split_groups(&mut plan, request, &images, &groups, &classes);
     describe_parts(&mut plan, &images.items, &parts);
+    let flagged = images.flagged;
     let labelled = images.items.into_iter().zip(images.cuts).zip(groups.of);
     let cells: Vec<LabelledCell> = labelled
         .enumerate()
@@ -205,6 +160,7 @@ pub fn prepare_training(
         cache,
         labels: classes,
         cells,
+        flagged,
         data_digest,
         split_digest,
     }))
@@ -213,9 +169,10 @@ pub fn prepare_training(
 /// The plan before anything is counted: the new model's classes, then those left out.
 fn new_plan(request: &TrainRequest, start: &InitialModel, classes: &ClassSet, dataset: &[String]) -> TrainPlan {
     let count = |label: &String, left_out| ClassCount { label: label.clone(), left_out, ..ClassCount::default() };
-    let left_out = dataset.iter().filter(|label| request.leaves_out(label));
+    let no_class = dataset.iter().filter(|label| request.leaves_out(label) || request.flag_of(label).is_some());
+    let no_class = no_class.map(|l| ClassCount { flag: request.flag_of(l).is_some(), ..count(l, true) });
     TrainPlan {
-        classes: classes.labels().iter().map(|l| count(l, false)).chain(left_out.map(|l| count(l, true))).collect(),
+        classes: classes.labels().iter().map(|l| count(l, false)).chain(no_class).collect(),
         random_split: request.grouping == Grouping::None,
         start: format!(
             "{} ({}), agrees with ONNX Runtime to {:.1e}",
@@ -235,7 +192,7 @@ fn take_cells(
     places: &[Place],
 ) -> Result<CutImages, UserError> {
     let classes = plan.classes.iter().filter(|c| !c.left_out).count();
-    let mut images = CutImages { items: Vec::new(), cuts: Vec::new() };
+    let mut images = CutImages { items: Vec::new(), cuts: Vec::new(), flagged: Vec::new() };
     for (mut item, state) in items.into_iter().zip(states) {
         // Where a row goes was settled once for its class; nothing is looked up by its spelling here.
         let place = places.get(item.class).copied().ok_or_else(|| {
@@ -243,7 +200,7 @@ fn take_cells(
         })?;
         let at = match place {
             Place::Class(at) => at,
-            Place::LeftOut(nth) => classes + nth,
+            Place::LeftOut(nth, _) => classes + nth,
         };
         let count = &mut plan.classes[at];
         count.images += 1;
@@ -253,7 +210,14 @@ fn take_cells(
                 images.items.push(item);
                 images.cuts.push(cut);
             }
-            CellState::Cell(_) | CellState::Stopped => {}
+            CellState::Cell(cut) => {
+                if let Place::LeftOut(_, Some(flag)) = place
+                    && item.part != Some(SplitPart::Test)
+                {
+                    images.flagged.push(FlaggedCell { item, cut, flag });
+                }
+            }
+            CellState::Stopped => {}
             CellState::NoCell => {
                 count.no_cell += 1;
                 plan.excluded.push((display_path(&item.path), "no white cell was found".into()));
@@ -295,16 +259,17 @@ fn split_groups(
     groups: &Groups,
     classes: &ClassSet,
 ) -> Vec<SplitPart> {
+    let alike = (&images.items[..], &images.cuts[..]);
     let of: Vec<usize> = images.items.iter().map(|i| i.class).collect();
     let fixed: Vec<Option<SplitPart>> = images.items.iter().map(|i| i.part).collect();
     match split_together(&of, groups, &fixed, request.ratio, request.seed) {
         Ok(Parted { split, apart }) => {
-            plan.lookalikes = lookalikes(&groups.across, &apart, images, classes, Some(&split.parts));
+            plan.lookalikes = lookalikes(&groups.across, &apart, alike, classes, Some(&split.parts));
             plan.grouping.extend(plan.lookalikes.line());
             split.parts
         }
         Err(e) => {
-            plan.lookalikes = lookalikes(&groups.across, &[], images, classes, None);
+            plan.lookalikes = lookalikes(&groups.across, &[], alike, classes, None);
             plan.obstacle = Some(obstacle(&e, request, &plan.classes, &images.items, &of, groups));
             Vec::new()
         }
@@ -368,8 +333,8 @@ pub(super) fn perceptual_hashes(
 enum Place {
     /// To this class of the new model.
     Class(usize),
-    /// Nowhere; it is the so many-th of those left out.
-    LeftOut(usize),
+    /// To no class: it is the so many-th label of those, and a flag of the request where the person asks for one.
+    LeftOut(usize, Option<usize>),
 }
 
 /// The classes of the new model, and where each of the dataset's labels goes.
@@ -388,13 +353,23 @@ fn match_labels(request: &TrainRequest, dataset: &[String], start: Option<&Class
             dataset.join(", ")
         )));
     }
-    Ok(take_labels(dataset, start.map_or(&[], |l| l.labels()), &|label| request.leaves_out(label)))
+    if let Some(missing) = request.flags.iter().find(|l| !dataset.iter().any(|s| same_label(s, l))) {
+        return Err(UserError::new(format!(
+            "there are no images of \"{missing}\" for a flag; the dataset has {}",
+            dataset.join(", ")
+        )));
+    }
+    if let Some(both) = request.flags.iter().find(|l| request.leaves_out(l)) {
+        return Err(UserError::new(format!("\"{both}\" cannot be both left out and a flag: choose one")));
+    }
+    let out = |label: &str| request.leaves_out(label).then_some(None).or_else(|| request.flag_of(label).map(Some));
+    Ok(take_labels(dataset, start.map_or(&[], |l| l.labels()), &out))
 }
 
 /// Known labels keep the starting model's spelling and order, new ones follow. Each label of the dataset has its place
-/// settled here and nowhere else.
-fn take_labels(dataset: &[String], known: &[String], out: &dyn Fn(&str) -> bool) -> Matched {
-    let kept = |label: &String| dataset.iter().any(|l| same_label(l, label) && !out(l));
+/// settled here and nowhere else; `out` says of those that are no class whether and which flag they are.
+fn take_labels(dataset: &[String], known: &[String], out: &dyn Fn(&str) -> Option<Option<usize>>) -> Matched {
+    let kept = |label: &String| dataset.iter().any(|l| same_label(l, label) && out(l).is_none());
     let mut labels: Vec<String> = known.iter().filter(|k| kept(k)).cloned().collect();
     let mut notes: Vec<String> = known
         .iter()
@@ -408,8 +383,8 @@ fn take_labels(dataset: &[String], known: &[String], out: &dyn Fn(&str) -> bool)
     let mut places = Vec::with_capacity(dataset.len());
     let mut left = 0;
     for label in dataset {
-        if out(label) {
-            places.push(Place::LeftOut(left));
+        if let Some(flag) = out(label) {
+            places.push(Place::LeftOut(left, flag));
             left += 1;
             continue;
         }
@@ -430,46 +405,8 @@ fn take_labels(dataset: &[String], known: &[String], out: &dyn Fn(&str) -> bool)
     Matched { labels, places, notes }
 }
 
-/// What is alike across groups, with the pairs that the user may look at.
-fn lookalikes(
-    across: &[NearDuplicatePair],
-    apart: &[NearDuplicatePair],
-    CutImages { items, cuts }: &CutImages,
-    classes: &ClassSet,
-    parts: Option<&[SplitPart]>,
-) -> Lookalikes {
-    let images = |pairs: &[NearDuplicatePair]| {
-        let mut all: Vec<usize> = pairs.iter().flat_map(|p| [p.pair.0, p.pair.1]).collect();
-        all.sort_unstable();
-        all.dedup();
-        all.len()
-    };
-    let cell = |i: usize| LookalikeCell {
-        path: items[i].path.clone(),
-        digest: cuts[i].file,
-        name: items[i].name.clone(),
-        square: items[i].square,
-        label: classes.label(items[i].class).unwrap_or_default().to_owned(),
-        part: parts.map(|p| p[i]),
-    };
-    let away = |p: &NearDuplicatePair| parts.is_some_and(|parts| parts[p.pair.0] != parts[p.pair.1]);
-    let together = across.iter().filter(|p| !away(p));
-    let shown = apart.iter().chain(together).take(SHOWN_PAIRS).map(|p| Lookalike {
-        cells: [cell(p.pair.0), cell(p.pair.1)],
-        correlation: p.correlation,
-        apart: away(p),
-    });
-    Lookalikes {
-        pairs: across.len(),
-        images: images(across),
-        apart: apart.len(),
-        apart_images: images(apart),
-        shown: shown.collect(),
-    }
-}
-
 /// Says it where two identical images have different labels.
-fn contradiction(CutImages { items, cuts }: &CutImages, classes: &ClassSet) -> Option<String> {
+fn contradiction(CutImages { items, cuts, .. }: &CutImages, classes: &ClassSet) -> Option<String> {
     let mut first: HashMap<Digest, &Item> = HashMap::new();
     let (a, b) = items.iter().zip(cuts).find_map(|(item, cut)| {
         let before = *first.entry(cut.digest).or_insert(item);
@@ -525,6 +462,7 @@ impl TrainPlan {
             let [a, b, d] = c.parts;
             let _ = write!(t, "{:<width$} {:>7} {:>8} {:>7} {:>7}", c.label, c.images, c.no_cell, c.failed, c.groups);
             let _ = match (c.left_out, c.too_small) {
+                (true, _) if c.flag => writeln!(t, "  a flag"),
                 (true, _) => writeln!(t, "  left out"),
                 (_, true) => writeln!(t, "  too few"),
                 _ => writeln!(t, " {a:>7} {b:>11} {d:>6}"),
@@ -576,12 +514,12 @@ mod tests {
         for spelt in ["neutrophil", "Neutrophil", "NEUTROPHILS", "Neutrophil ", "segmented neutrophil"] {
             for said in ["neutrophil", "Neutrophils", "NEUTROPHIL", "seg"] {
                 let dataset = words(&["basophil", spelt, "hairy cell"]);
-                let taken = take_labels(&dataset, &known, &|l| same_label(l, said));
-                assert_eq!(taken.places, [Place::Class(0), Place::LeftOut(0), Place::Class(1)], "{spelt} {said}");
+                let taken = take_labels(&dataset, &known, &|l| same_label(l, said).then_some(None));
+                assert_eq!(taken.places, [Place::Class(0), Place::LeftOut(0, None), Place::Class(1)], "{spelt} {said}");
                 assert_eq!(taken.labels, ["basophil", "hairy cell"]);
             }
         }
-        let taken = take_labels(&words(&["Lymphocytes", "basophil"]), &known, &|_| false);
+        let taken = take_labels(&words(&["Lymphocytes", "basophil"]), &known, &|_| None);
         assert_eq!(taken.labels, ["basophil", "lymphocyte"]);
         assert_eq!(taken.places, [Place::Class(1), Place::Class(0)]);
     }

@@ -29,6 +29,9 @@ pub struct TrainRequest {
     pub ratio: Ratio,
     pub grouping: Grouping,
     pub leave_out: Vec<String>,
+    /// Labels that are no classes but flags of the new model: suspicions beside the class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
     /// The source (laboratory) whose images are all kept for the test, whatever the split says; none without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out_source: Option<String>,
@@ -50,6 +53,7 @@ impl TrainRequest {
             ratio: Ratio::default(),
             grouping: Grouping::Auto,
             leave_out: Vec::new(),
+            flags: Vec::new(),
             held_out_source: None,
             seed: defaults::SEED,
             cache: None,
@@ -59,6 +63,11 @@ impl TrainRequest {
     /// Whether a label of the dataset is left out.
     pub fn leaves_out(&self, label: &str) -> bool {
         self.leave_out.iter().any(|l| same_label(l, label))
+    }
+
+    /// Which of the flags a label of the dataset is; `None` where it is none.
+    pub fn flag_of(&self, label: &str) -> Option<usize> {
+        self.flags.iter().position(|l| same_label(l, label))
     }
 }
 
@@ -85,8 +94,10 @@ pub struct ClassCount {
     pub groups: usize,
     /// Cells in training, validation and test.
     pub parts: [usize; 3],
-    /// Whether the person leaves it out.
+    /// Whether it is no class of the new model.
     pub left_out: bool,
+    /// Whether it is a flag of the new model.
+    pub flag: bool,
     /// Whether it has too few images or groups to be split.
     pub too_small: bool,
 }

@@ -5,6 +5,7 @@ use super::outcome::{TrainMonitor, TrainOutcome, TrainProgress, checkpoint_of_ru
 use super::plan::PreparedDataset;
 use super::request::TrainOptions;
 use super::setup::{Run, weights_digest};
+use super::unchanged::with_other_flags;
 use super::verify::verify_and_write;
 use crate::dataset::SplitPart;
 use crate::domain::EpochRow;
@@ -14,7 +15,8 @@ use crate::files::{
 };
 use crate::task::{Cancel, Pause};
 use crate::training::{
-    Checkpoint, Control, CpuEngine, Observer, Recipe, StepMetrics, Stop, TensorSource, TrainState, Trainer,
+    Checkpoint, Control, CpuEngine, Observer, Recipe, StepMetrics, Stop, TensorSource, TrainState,
+    Trainer,
 };
 use crate::workflow::output::unwritten;
 use crate::workflow::{Phase, UserError};
@@ -44,6 +46,9 @@ pub fn train(
         return Err(UserError::new(
             "the mean of several runs needs a starting model of the same classes in the same order: train one first, and go on from it with --init",
         ));
+    }
+    if options.recipe.epochs == 0 {
+        return with_other_flags(&run, monitor);
     }
     let cells = run.cells();
     let activations;

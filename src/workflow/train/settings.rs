@@ -57,7 +57,7 @@ impl RecipeSettings {
     /// The recipe with all its numbers, for `images` training images.
     pub fn recipe(&self, images: usize) -> Recipe {
         let mut recipe = Recipe::new(self.kind, images);
-        recipe.epochs = self.epochs.max(1);
+        recipe.epochs = self.epochs;
         recipe.batch = self.batch.max(1);
         recipe.seed = self.seed;
         recipe.keep_best = self.keep_best;

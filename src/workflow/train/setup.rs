@@ -37,7 +37,7 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(super) fn new(prepared: &'a PreparedDataset, options: &'a TrainOptions) -> Result<Self, UserError> {
         let recipe = &options.recipe;
-        let new_head = recipe.kind == RecipeKind::Head;
+        let new_head = recipe.kind == RecipeKind::Head && recipe.epochs > 0;
         let (network, values) = prepared.start.with_head(&prepared.labels, new_head, recipe.seed);
         let first = match recipe.kind {
             RecipeKind::Head => network.layers.len(),

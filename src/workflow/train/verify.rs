@@ -1,7 +1,9 @@
 //! What a training run ends with: the new model answers in ONNX Runtime as it did in training, it is scored on the parts, learns what is
 //! unlike its images, and is written with everything that is known of it. Trains nothing.
 
+use super::answers::runtime_answers;
 use super::description::RunDescription;
+use super::flags::fit_flags;
 use super::outcome::{TrainMonitor, TrainOutcome, TrainProgress, checkpoint_of, side_file};
 use super::plan::{PreparedDataset, perceptual_hashes};
 use super::request::{CurrentModelResult, HeldOutResult};
@@ -10,14 +12,13 @@ use super::source_table::SourceTable;
 use crate::dataset::{CellCache, CellState, CutCell, InputView, Item, PerceptualHash, SplitPart};
 use crate::domain::{Probabilities, TensorSpec, same_label};
 use crate::files::{digest_of, display_path, write_atomic};
-use crate::imaging;
-use crate::inference::{Engine, Prediction, Provider, self_test_tensor};
+use crate::inference::{Prediction, self_test_tensor};
 use crate::metrics::{Scores, wilson};
 use crate::model::{
     HASH_BYTES, OodDetector, SELF_TEST_TOLERANCE, SelfTest, TrainingRecord, VettedModel, vet, write_network,
 };
 use crate::report::history_csv;
-use crate::task::{Cancel, cores};
+use crate::task::Cancel;
 use crate::training::{CpuEngine, Net, TensorSource, fit_ood_detector, logits_of, with_calibrated_threshold};
 use crate::workflow::{Phase, UserError, now};
 use std::path::Path;
@@ -49,6 +50,7 @@ pub(super) fn verify_and_write(
         trained_on: trained_on.unwrap_or("cpu").to_owned(),
         self_test: self_test(run, weights)?,
         ood: None,
+        flags: Vec::new(),
         record: None,
         calibration: None,
     };
@@ -84,6 +86,7 @@ pub(super) fn verify_and_write(
     if description.ood.is_none() {
         monitor.event(TrainProgress::Note("too few cells to learn what is unlike the training images".into()));
     }
+    description.flags = fit_flags(run, &draft, monitor)?;
     description.record = Some(record(prepared, monitor)?);
     description.calibration =
         options.sources.as_ref().and_then(SourceTable::calibration).or_else(|| options.calibration.clone());
@@ -105,7 +108,7 @@ pub(super) fn verify_and_write(
 }
 
 /// Writes a file of the run whose model is `out`.
-fn write(out: &Path, path: &Path, bytes: &[u8]) -> Result<(), UserError> {
+pub(super) fn write(out: &Path, path: &Path, bytes: &[u8]) -> Result<(), UserError> {
     write_atomic(path, bytes).map_err(|e| {
         UserError::new(format!(
             "{} cannot be written: {e}. The training is kept in {}; make room and start again, it goes on from there",
@@ -141,34 +144,6 @@ fn check_agreement(logits: &[f32], answers: &[Prediction], classes: usize) -> Re
     Ok(difference)
 }
 
-/// What a model answers to some cells, through ONNX Runtime.
-fn runtime_answers(
-    model: &VettedModel,
-    cache: &CellCache,
-    cells: &[CutCell],
-    monitor: &TrainMonitor<'_>,
-) -> Result<Vec<Prediction>, UserError> {
-    let mut engine = Engine::load(model, Provider::Cpu, cores())?;
-    let mut out = Vec::with_capacity(cells.len());
-    monitor.progress.set_total(monitor.progress.total() + cells.len());
-    for part in cells.chunks(16) {
-        let mut tensors = Vec::new();
-        for cell in part {
-            let image = cache.image(*cell)?;
-            imaging::tensor(&image, &model.card().tensor, &mut tensors);
-            monitor.progress.step();
-        }
-        out.extend(engine.predict(tensors, part.len())?);
-    }
-    // The labels of a training are the outputs: "not a white cell" is one of them.
-    for answer in &mut out {
-        if let Some(all) = model.card().over_outputs(&answer.probabilities, answer.doubt) {
-            answer.probabilities = all;
-        }
-    }
-    Ok(out)
-}
-
 /// What training images look like to the new network: fitted on training cells, its threshold set on the validation part.
 fn fit_ood(
     prepared: &PreparedDataset,
@@ -189,10 +164,20 @@ fn fit_ood(
     Ok(fit_ood_detector(&features, &classes).and_then(|f| with_calibrated_threshold(f, &flat(validation))))
 }
 
-/// The images of training and validation, and those of the model that it began from.
+/// The images of training, validation and flags, and those of the model that it began from.
 fn record(prepared: &PreparedDataset, monitor: &TrainMonitor<'_>) -> Result<TrainingRecord, UserError> {
     let overlap = prepared.cells.iter().filter(|c| c.part != Some(SplitPart::Test));
-    let (items, cells): (Vec<Item>, Vec<CutCell>) = overlap.map(|c| (c.item.clone(), c.cut)).unzip();
+    record_of(prepared, overlap.map(|c| (c.item.clone(), c.cut)).collect(), monitor)
+}
+
+/// Some images, those of flags, and those of the model that it began from.
+pub(super) fn record_of(
+    prepared: &PreparedDataset,
+    mut cells: Vec<(Item, CutCell)>,
+    monitor: &TrainMonitor<'_>,
+) -> Result<TrainingRecord, UserError> {
+    cells.extend(prepared.flagged.iter().map(|c| (c.item.clone(), c.cut)));
+    let (items, cells): (Vec<Item>, Vec<CutCell>) = cells.into_iter().unzip();
     // A model that is stopped by hand is still written whole.
     let (request, never) = (&prepared.request, Cancel::new());
     let hashes = perceptual_hashes(request, &prepared.cache, &items, &cells, &never, monitor.progress)?;
