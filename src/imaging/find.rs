@@ -16,6 +16,7 @@ use super::threshold::{Channels, nuclear_score, soften, two_thresholds};
 use super::touching::pieces;
 use crate::domain::Square;
 use image::RgbImage;
+use std::cell::OnceCell;
 
 /// Counted up whenever the same image may give another square than before: cut cells are cached under it.
 pub const FINDER_VERSION: u32 = 2;
@@ -133,27 +134,31 @@ pub(super) struct Search {
     /// Width and height of the image.
     pub(super) size: (f64, f64),
     white: [f32; 3],
+    /// The illumination surface, made where it is asked for.
+    surface: OnceCell<Light>,
+    /// How much of the dye that red cells lack each pixel holds under it.
+    dye: OnceCell<Option<Plane<u8>>>,
 }
 
 impl Search {
     /// `None` where an image is too small to hold anything.
     pub(super) fn new(image: &RgbImage, white_percentile: f64) -> Option<Self> {
-        Self::on(image, white_percentile, WORK_SIDE)
-    }
-
-    /// On half of the usual copy: enough to see where the most evident thing is, at a quarter of the cost.
-    pub(super) fn coarse(image: &RgbImage, white_percentile: f64) -> Option<Self> {
-        Self::on(image, white_percentile, WORK_SIDE / 2)
-    }
-
-    fn on(image: &RgbImage, white_percentile: f64, work_side: u32) -> Option<Self> {
         if image.width() < 8 || image.height() < 8 {
             return None;
         }
-        let (work, scale) = fit_within(image, work_side);
+        let (work, scale) = fit_within(image, WORK_SIDE);
         let soft = soften(&work);
         let white = white_level(image, white_percentile);
-        Some(Self { work, soft, scale, size: (f64::from(image.width()), f64::from(image.height())), white })
+        let size = (f64::from(image.width()), f64::from(image.height()));
+        Some(Self { work, soft, scale, size, white, surface: OnceCell::new(), dye: OnceCell::new() })
+    }
+
+    /// On a copy of half the size, made of this one: enough to see where the most evident thing is, at a quarter of the cost.
+    pub(super) fn coarse(&self) -> Self {
+        let (work, scale) = fit_within(&self.work, WORK_SIDE / 2);
+        let soft = soften(&work);
+        let surface = OnceCell::from(self.surface().clone());
+        Self { work, soft, scale: self.scale * scale, size: self.size, white: self.white, surface, dye: OnceCell::new() }
     }
 
     /// The cells by one criterion: under one white, and where that shows no single large nucleus, under the illumination surface.
@@ -165,24 +170,34 @@ impl Search {
         {
             return found;
         }
-        self.nuclei(by, &illumination(&self.work, self.size, self.white), Scene::Field)
+        self.nuclei(by, self.surface(), Scene::Field)
+    }
+
+    fn surface(&self) -> &Light {
+        self.surface.get_or_init(|| illumination(&self.work, self.size, self.white))
     }
 
     /// How much of the dye that red cells lack each pixel of the working copy of a field holds, and its pixels a pixel of the image; `None`
     /// where no two dyes can be told apart.
     pub(super) fn dye(&self, others: &dyn Fn() -> Option<Dyes>) -> Option<(Plane<u8>, f64)> {
-        Some((self.plane(Criterion::Dye(others), &illumination(&self.work, self.size, self.white))?, self.scale))
+        Some((self.plane(Criterion::Dye(others), self.surface())?, self.scale))
     }
 
     /// The dyes of a field; `None` where no two can be told apart.
     pub(super) fn dyes(&self) -> Option<Dyes> {
-        Absorbances::new(&self.soft, &illumination(&self.work, self.size, self.white)).dyes()
+        Absorbances::new(&self.soft, self.surface()).dyes()
     }
 
     fn plane(&self, by: Criterion<'_>, light: &Light) -> Option<Plane<u8>> {
         match by {
             Criterion::Nuclear => Some(nuclear_score(&self.soft, light)),
-            Criterion::Dye(others) => Absorbances::new(&self.soft, light).nuclear_dye(others),
+            Criterion::Dye(others) => {
+                let dye = || Absorbances::new(&self.soft, light).nuclear_dye(others);
+                match light {
+                    Light::Even(_) => dye(),
+                    Light::Surface { .. } => self.dye.get_or_init(dye).clone(),
+                }
+            }
             Criterion::Absorbance => Some(Absorbances::new(&self.soft, light).total()),
         }
     }

@@ -116,8 +116,8 @@ impl<'a> CellSource<'a> {
     /// What holds the dye that the image's red cells lack; `None` for a model of whole images, and where the image is too small.
     pub fn dye_look(&self) -> Option<DyeLook> {
         let Preprocessing::CellSquare(how) = self.preprocessing else { return None };
-        let search = Search::coarse(self.image, how.white_percentile)?;
-        DyeLook::new(&search, how.side_factor, self.others)
+        let search = self.looked.as_ref()?.search.as_ref()?;
+        DyeLook::new(&search.coarse(), how.side_factor, self.others)
     }
 
     /// Places by other criteria, for where the looks before were not enough; their numbers follow.

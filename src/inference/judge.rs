@@ -11,7 +11,7 @@ use crate::model::{VettedModel, embedded_bytes, vet};
 /// Below this doubt a place of the first look is believed where another criterion shows it, too: no further one is looked for.
 const CERTAIN: f32 = 0.2;
 /// Below this doubt a place of the first look is believed by itself.
-const SURE: f32 = 0.05;
+pub(super) const SURE: f32 = 0.05;
 /// Above this doubt a place of a field shows no white cell.
 pub const REJECTED: f32 = 0.5;
 /// The same in an image of one cell that somebody has cut out around it: it takes more to say that there is none.
@@ -25,8 +25,12 @@ const CLEARLY_LESS: f32 = 0.02;
 const FIRST_FOR_ONE: usize = 4;
 /// Of what the first look left out, where one cell is wanted.
 const NEAR_FOR_ONE: usize = 2;
-/// Of all looks, where one cell is wanted.
+/// Of all looks, where one cell of a field is wanted.
 const MOST_FOR_ONE: usize = 12;
+/// The same in an image of one cell, where the first place is nearly always the right one.
+const MOST_IN_A_CROP: usize = 6;
+/// So many of the last stage are judged at a time where one cell is wanted: a sure one among them ends it.
+pub(super) const AT_A_TIME: usize = 3;
 /// Two squares whose centres are nearer than this share of the smaller side show one cell: two that touch are 0.42 apart or more.
 const ONE_CELL: f32 = 0.4;
 /// A square smaller than this share of the other, on a lobe of its nucleus, counts as that large.
@@ -64,6 +68,18 @@ pub(super) struct Selection {
     pub(super) rejected: Vec<usize>,
 }
 
+/// How far places are judged. Where one cell is wanted its most evident place comes by itself; where all are, the first two are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub(super) enum Stage {
+    First,
+    Near,
+    Everywhere,
+}
+
+impl Stage {
+    pub(super) const ALL: [Self; 3] = [Self::First, Self::Near, Self::Everywhere];
+}
+
 /// How many places there are by each look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Looks {
@@ -73,19 +89,21 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    /// How many places are judged before any further one is looked for; they are the first ones.
-    pub(super) fn before(self, all: bool) -> usize {
-        if all { self.first + self.near } else { self.first.min(1) }
-    }
-
-    /// Positions of the places that are judged where those do not settle it.
-    pub(super) fn everywhere(self, all: bool) -> Vec<usize> {
-        let n = self.first + self.near + self.further;
-        if all {
-            return (0..n).collect();
-        }
+    /// Positions of the places that are judged at a stage, those of the stages before among them; the next stage where these do not
+    /// settle it. The last one has all that are looked at.
+    pub(super) fn at(self, stage: Stage, all: bool, crop: bool) -> Vec<usize> {
+        let (found, n) = (self.first + self.near, self.first + self.near + self.further);
         let near = self.first..(self.first + self.near.min(NEAR_FOR_ONE));
-        (0..self.first.min(FIRST_FOR_ONE)).chain(near).chain(self.first + self.near..n).take(MOST_FOR_ONE).collect()
+        let usual = (0..self.first.min(FIRST_FOR_ONE)).chain(near);
+        match (stage, all) {
+            (Stage::First, false) => (0..self.first.min(1)).collect(),
+            (Stage::Near, false) => usual.collect(),
+            (Stage::First | Stage::Near, true) => (0..found).collect(),
+            (Stage::Everywhere, false) => {
+                usual.chain(found..n).take(if crop { MOST_IN_A_CROP } else { MOST_FOR_ONE }).collect()
+            },
+            (Stage::Everywhere, true) => (0..n).collect(),
+        }
     }
 }
 
@@ -214,12 +232,19 @@ mod tests {
     #[test]
     fn one_image_costs_twelve_places_at_most() {
         let looks = |first, near, further| Looks { first, near, further };
-        assert_eq!(looks(2, 1, 2).everywhere(false), [0, 1, 2, 3, 4]);
-        assert_eq!(looks(40, 9, 41).everywhere(false)[3..7], [3, 40, 41, 49]);
-        assert_eq!((looks(40, 9, 41).everywhere(false).len(), looks(40, 9, 41).everywhere(true).len()), (12, 90));
+        let all = Stage::Everywhere;
+        assert_eq!(looks(2, 1, 2).at(all, false, false), [0, 1, 2, 3, 4]);
+        assert_eq!(looks(40, 9, 41).at(all, false, false)[3..7], [3, 40, 41, 49]);
+        assert_eq!((looks(40, 9, 41).at(all, false, false).len(), looks(40, 9, 41).at(all, true, false).len()), (12, 90));
+        assert_eq!(looks(1, 1, 41).at(all, false, true), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(looks(40, 9, 41).at(Stage::Near, false, false), [0, 1, 2, 3, 40, 41]);
+        for stages in Stage::ALL.windows(2) {
+            let (less, more) = (looks(3, 9, 41).at(stages[0], false, false), looks(3, 9, 41).at(stages[1], false, false));
+            assert_eq!(more[..less.len()], less, "a stage goes on from the one before");
+        }
         assert_eq!(
-            (looks(40, 9, 41).before(false), looks(40, 9, 41).before(true), looks(0, 0, 3).before(false)),
-            (1, 49, 0)
+            [looks(40, 9, 41), looks(0, 0, 3)].map(|l| (l.at(Stage::First, false, false).len(), l.at(Stage::First, true, false).len())),
+            [(1, 49), (0, 0)]
         );
     }
 }

@@ -4,7 +4,7 @@
 //! would not have been looked at are left out again.
 
 use super::engine::{EngineError, Prediction};
-use super::judge::{CUT_AROUND, Finder, Judge, Looks, REJECTED, REJECTED_CROP, dyed, select, settled};
+use super::judge::{AT_A_TIME, CUT_AROUND, Finder, Judge, Looks, REJECTED, REJECTED_CROP, SURE, Stage, dyed, select, settled};
 use crate::domain::{RejectedPlace, Square};
 use crate::imaging::{CellSource, Cells, DyeLook};
 use std::cell::OnceCell;
@@ -87,27 +87,46 @@ impl Places {
 
     /// Looks everywhere.
     pub(super) fn everywhere(source: &CellSource<'_>, cells: Cells) -> Self {
-        Self { dye: OnceCell::from(source.dye_look()), ..Self::usual(source, cells).further(source) }
+        let mut places = Self::usual(source, cells);
+        Stage::ALL.into_iter().for_each(|stage| places.look(stage, source));
+        Self { dye: OnceCell::from(source.dye_look()), ..places }
     }
 
-    fn further(mut self, source: &CellSource<'_>) -> Self {
-        if !self.all {
-            self.places.extend(source.near_look());
-            self.looks.near = self.places.len() - self.looks.first;
+    /// Looks for the places of a stage; those of the stages before are there.
+    fn look(&mut self, stage: Stage, source: &CellSource<'_>) {
+        match stage {
+            Stage::Near if !self.all => {
+                self.places.extend(source.near_look());
+                self.looks.near = self.places.len() - self.looks.first;
+            }
+            Stage::First | Stage::Near => {}
+            Stage::Everywhere => {
+                let more = source.further_look();
+                self.looks.further = more.len();
+                self.places.extend(more);
+            }
         }
-        let more = source.further_look();
-        self.looks.further = more.len();
-        self.places.extend(more);
-        self
     }
 
     /// Whether what is known of places of the first look is enough to go by. `look` looks for the dye.
-    fn settled(&self, doubts: &[f32], look: impl FnOnce() -> Option<DyeLook>) -> bool {
-        let doubts = &doubts[..doubts.len().min(self.looks.first)];
-        settled(self.crop, doubts, || {
+    fn settled(&self, answers: &[(usize, Prediction)], look: impl FnOnce() -> Option<DyeLook>) -> bool {
+        let of_first = answers.iter().filter(|(place, _)| *place < self.looks.first);
+        // They come in the order of their places, none left out.
+        let doubts: Vec<f32> = of_first.map(|(_, answer)| doubt_of(answer)).collect();
+        settled(self.crop, &doubts, || {
             let dye = self.dye.get_or_init(look).as_ref()?;
             self.places[..doubts.len()].iter().position(|(_, square)| dye.most_evident_in(*square))
         })
+    }
+
+    /// How many places of a stage are judged at a time.
+    fn at_a_time(&self, stage: Stage) -> usize {
+        if stage == Stage::Everywhere && !self.all { AT_A_TIME } else { usize::MAX }
+    }
+
+    /// Whether a stage need not go on: one cell is wanted, and one is sure.
+    fn ended(&self, stage: Stage, answers: &[(usize, Prediction)]) -> bool {
+        stage == Stage::Everywhere && !self.all && answers.iter().any(|(_, answer)| doubt_of(answer) <= SURE)
     }
 
     /// The cells among the places, by what the judge says of some of them (by position, ascending), without those that a person drew.
@@ -135,13 +154,18 @@ impl Places {
 
     /// The cells among the places where the judge was asked about every one of them.
     pub(super) fn chosen_of_all(&self, mut answers: Vec<Option<Prediction>>, own: &[(u32, Square)]) -> Found {
-        let before = self.looks.before(self.all);
-        let doubts: Vec<f32> = answers.iter().take(before).map(|a| a.as_ref().map_or(1.0, doubt_of)).collect();
-        let looked_at =
-            if self.settled(&doubts, || None) { (0..before).collect() } else { self.looks.everywhere(self.all) };
-        let own_answers: Vec<(usize, Prediction)> =
-            looked_at.into_iter().filter_map(|i| Some((i, answers.get_mut(i)?.take()?))).collect();
-        self.chosen(&own_answers, own, || None).with_own(own)
+        let mut known: Vec<(usize, Prediction)> = Vec::new();
+        for stage in Stage::ALL {
+            let mut more = self.looks.at(stage, self.all, self.crop).into_iter().skip(known.len()).peekable();
+            while more.peek().is_some() && !self.ended(stage, &known) {
+                let part = more.by_ref().take(self.at_a_time(stage));
+                known.extend(part.filter_map(|i| Some((i, answers.get_mut(i)?.take()?))));
+            }
+            if stage != Stage::Everywhere && self.settled(&known, || None) {
+                break;
+            }
+        }
+        self.chosen(&known, own, || None).with_own(own)
     }
 }
 
@@ -179,13 +203,16 @@ pub(super) fn find_judged(
         Ok(which.into_iter().zip(answers).collect())
     };
     let mut places = Places::usual(source, wanted.cells);
-    let before = places.looks.before(places.all);
-    let mut answers = ask(&places, (0..before).collect())?;
-    let doubts: Vec<f32> = answers.iter().map(|(_, p)| doubt_of(p)).collect();
-    if !places.settled(&doubts, || source.dye_look()) {
-        places = places.further(source);
-        let more = places.looks.everywhere(places.all).into_iter().filter(|i| *i >= before).collect();
-        answers.extend(ask(&places, more)?);
+    let mut answers = Vec::new();
+    for stage in Stage::ALL {
+        places.look(stage, source);
+        let mut more = places.looks.at(stage, places.all, places.crop).into_iter().skip(answers.len()).peekable();
+        while more.peek().is_some() && !places.ended(stage, &answers) {
+            answers.extend(ask(&places, more.by_ref().take(places.at_a_time(stage)).collect())?);
+        }
+        if stage != Stage::Everywhere && places.settled(&answers, || source.dye_look()) {
+            break;
+        }
     }
     Ok(places.chosen(&answers, wanted.own, || source.dye_look()).with_own(wanted.own))
 }
