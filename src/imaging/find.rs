@@ -158,7 +158,15 @@ impl Search {
         let (work, scale) = fit_within(&self.work, WORK_SIDE / 2);
         let soft = soften(&work);
         let surface = OnceCell::from(self.surface().clone());
-        Self { work, soft, scale: self.scale * scale, size: self.size, white: self.white, surface, dye: OnceCell::new() }
+        Self {
+            work,
+            soft,
+            scale: self.scale * scale,
+            size: self.size,
+            white: self.white,
+            surface,
+            dye: OnceCell::new(),
+        }
     }
 
     /// The cells by one criterion: under one white, and where that shows no single large nucleus, under the illumination surface.

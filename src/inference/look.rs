@@ -4,7 +4,9 @@
 //! would not have been looked at are left out again.
 
 use super::engine::{EngineError, Prediction};
-use super::judge::{AT_A_TIME, CUT_AROUND, Finder, Judge, Looks, REJECTED, REJECTED_CROP, SURE, Stage, dyed, select, settled};
+use super::judge::{
+    AT_A_TIME, Finder, Judge, Looks, REJECTED, REJECTED_CROP, SURE, Stage, cut_around, dyed, select, settled,
+};
 use crate::domain::{RejectedPlace, Square};
 use crate::imaging::{CellSource, Cells, DyeLook};
 use std::cell::OnceCell;
@@ -80,7 +82,8 @@ impl Places {
         }
         let looks = Looks { first, near: places.len() - first, further: 0 };
         let crop = !source.wants_all(Cells::ByScene);
-        let around = places.first().is_some_and(|(_, square)| square.side > CUT_AROUND * source.whole_square().side);
+        let whole = source.whole_square();
+        let around = places.first().is_some_and(|(_, square)| cut_around(*square, (whole.centre(), whole.side)));
         let limit = if crop && around { REJECTED_CROP } else { REJECTED };
         Self { all, looks, crop, limit, dye: OnceCell::new(), places }
     }

@@ -147,11 +147,7 @@ impl TrainingRecord {
                 similarity.extend_from_slice(hash);
             }
         }
-        Self {
-            digests: STANDARD.encode(digests),
-            similarity: STANDARD.encode(similarity),
-            partial: before.partial,
-        }
+        Self { digests: STANDARD.encode(digests), similarity: STANDARD.encode(similarity), partial: before.partial }
     }
 
     pub fn len(&self) -> usize {

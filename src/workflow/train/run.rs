@@ -15,8 +15,7 @@ use crate::files::{
 };
 use crate::task::{Cancel, Pause};
 use crate::training::{
-    Checkpoint, Control, CpuEngine, Observer, Recipe, StepMetrics, Stop, TensorSource, TrainState,
-    Trainer,
+    Checkpoint, Control, CpuEngine, Observer, Recipe, StepMetrics, Stop, TensorSource, TrainState, Trainer,
 };
 use crate::workflow::output::unwritten;
 use crate::workflow::{Phase, UserError};
