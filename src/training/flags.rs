@@ -15,7 +15,7 @@ const FALSE: f64 = 0.05;
 /// Weight of the squared weights against the mean loss of a cell, for features of variance 1.
 const PENALTY: f32 = 0.01;
 /// Steps over all cells; after these the weights move no more.
-const STEPS: usize = 400;
+const STEPS: usize = 600;
 /// Parts of the groups, each of which is answered by a fit on the others.
 const FOLDS: usize = 5;
 
@@ -126,7 +126,7 @@ fn logistic(cells: &[FlagExample<'_>], of: &[usize]) -> Option<(Vec<f32>, f32)> 
         0.5 / sort as f32
     };
     let all = Matrix::by_rows(&rows, n, width);
-    let settings = OptimizerSettings { rate: 0.01, weight_decay: 0.0, clip: 0.0, warm_up: 0, cosine: true };
+    let settings = OptimizerSettings { rate: 0.05, weight_decay: 0.0, clip: 0.0, warm_up: 0, cosine: true };
     // The last value is the bias.
     let (mut values, mut gradient, mut scores) = (vec![0f32; width + 1], vec![0f32; width + 1], vec![0f32; n]);
     let spared = vec![false; width + 1];

@@ -177,7 +177,9 @@ fn finished(state: &mut State, shell: &mut shell::State, skipped: usize, stopped
     state.unusual = state.look_at_folder();
     let d = state.slides.counts(None);
     let images = if d.images == 1 { tr!("1 image") } else { tr!("%{n} images", n = whole(d.images)) };
-    let mut text = tr!("%{n} cells in %{images}", n = whole(d.squares().all), images = images);
+    let all = d.squares().all;
+    let cells = if all == 1 { tr!("1 cell") } else { tr!("%{n} cells", n = whole(all)) };
+    let mut text = tr!("%{cells} in %{images}", cells = cells, images = images);
     for (n, what) in
         [(d.failed, "%{n} failed"), (d.no_cell, "%{n} without a white cell"), (skipped, "%{n} other files skipped")]
     {

@@ -1,16 +1,16 @@
 //! Classify whatever was named: walk, run the pipeline, tell about it as it goes.
 
-use crate::domain::{Differential, ImageResult, Status};
+use crate::domain::{Differential, ImageResult, Outcome, Status, name_of_flag};
 use crate::files::{self, Entry, FileFacts, Listing, walk};
 use crate::imaging::Cells;
 use crate::inference::{
     self, CellFeatures, EngineReport, Finder, Options, OwnSquares, PipelineEvent, PipelineMonitor, Provider, VIEWS,
 };
-use crate::laboratory::{FolderLook, Unusual};
+use crate::laboratory::{FolderLook, Unusual, number_of};
 use crate::model::VettedModel;
 use crate::task::Monitor;
 use crate::workflow::UserError;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,6 +72,8 @@ pub struct ClassifySummary {
     pub skipped: usize,
     /// Images looked at by the colours and sizes of the others of their folder.
     pub by_folder: usize,
+    /// How many cells are suspected to be of each kind that is no class of the model.
+    pub suspected: BTreeMap<Arc<str>, usize>,
     /// Whether it was stopped early.
     pub cancelled: bool,
     /// What ran.
@@ -158,7 +160,7 @@ pub(super) fn round(
         ..Options::default()
     };
     let (mut differential, mut look) = (Differential::default(), FolderLook::default());
-    let mut refused = None;
+    let (mut refused, mut suspected) = (None, BTreeMap::new());
     let mut on_event = |event| {
         let told = match keep(event) {
             None => return ControlFlow::Continue(()),
@@ -167,6 +169,10 @@ pub(super) fn round(
             Some(PipelineEvent::Row(row)) => {
                 differential.add(&row, &model.card().classes);
                 look.add(&row);
+                if let Outcome::Cells(cells) = &row.outcome {
+                    let flags = cells.iter().flat_map(|c| &c.flags);
+                    flags.for_each(|flag| *suspected.entry(flag.clone()).or_default() += 1);
+                }
                 ClassifyEvent::Row(Arc::new(row))
             }
         };
@@ -193,6 +199,7 @@ pub(super) fn round(
         look,
         skipped: summary.skipped,
         by_folder: summary.by_folder,
+        suspected,
         cancelled: summary.cancelled,
         engine: summary.engine,
         partial: None,
@@ -204,11 +211,15 @@ impl ClassifySummary {
     pub(super) fn and(mut self, after: Self) -> Self {
         self.differential.merge(&after.differential);
         self.look.merge(&after.look);
+        for (flag, n) in &after.suspected {
+            *self.suspected.entry(flag.clone()).or_default() += n;
+        }
         Self {
             differential: self.differential,
             look: self.look,
             skipped: self.skipped + after.skipped,
             by_folder: self.by_folder + after.by_folder,
+            suspected: self.suspected,
             ..after
         }
     }
@@ -228,7 +239,8 @@ impl ClassifySummary {
             .filter_map(|i| classes.label(i))
             .map(|label| format!("{label} {}", d.count_of(label).all))
             .collect();
-        let mut line = format!("{} cells in {} images: {}", d.squares().all, d.images, counts.join(", "));
+        let (cells, images) = (number_of(d.squares().all, "cell", "cells"), number_of(d.images, "image", "images"));
+        let mut line = format!("{cells} in {images}: {}", counts.join(", "));
         let mut add = |n: usize, what: &str| {
             if n > 0 {
                 line.push_str(&format!("; {n} {what}"));
@@ -238,6 +250,9 @@ impl ClassifySummary {
         add(d.no_cell, "without a white cell");
         add(d.failed, "failed");
         add(self.skipped, "other files skipped");
+        for (flag, n) in &self.suspected {
+            add(*n, &format!("suspected: {}", name_of_flag(flag)));
+        }
         add(self.by_folder, "looked at by the colours and cell sizes of their folder, having too little of their own");
         match self.look.unusual() {
             None => line,

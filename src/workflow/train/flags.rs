@@ -34,8 +34,16 @@ pub(super) fn fit_flags(
     let request = &prepared.request;
     if request.flags.is_empty() {
         let same = run.options.recipe.kind == RecipeKind::Head && request.side.is_none() && request.input.is_none();
-        let start = prepared.start.model.as_ref().filter(|_| same);
-        return Ok(start.map_or_else(Vec::new, |model| model.card().flags.clone()));
+        let before = prepared.start.model.as_ref().map_or_else(Vec::new, |model| model.card().flags.clone());
+        if same || before.is_empty() {
+            return Ok(before);
+        }
+        let names: Vec<&str> = before.iter().map(|f| f.label.as_str()).collect();
+        monitor.event(TrainProgress::Note(format!(
+            "the starting model's flags ({}) are not the new model's: its features are others now. Give --flag with images of them",
+            names.join(", ")
+        )));
+        return Ok(Vec::new());
     }
     let chosen = choose(run);
     let cuts: Vec<CutCell> = chosen.iter().map(|c| c.cut).collect();
