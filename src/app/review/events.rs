@@ -347,7 +347,8 @@ mod tests {
                     ood_score: None,
                     features: Vec::new(),
                     doubt: None,
-                    flags: Vec::new(),
+                    // One kind of cell is suspected, by its confidence.
+                    flags: if (0.59..0.61).contains(&p) { vec!["platelet".into()] } else { Vec::new() },
                     views: None,
                 })
                 .collect(),
@@ -428,6 +429,18 @@ mod tests {
 
     fn place(s: &Page) -> Option<usize> {
         s.tiles.iter().position(|t| Some(*t) == s.selected)
+    }
+
+    #[test]
+    fn what_is_suspected_is_counted_and_shown_alone() {
+        let mut s = opened();
+        assert_eq!(s.suspected.iter().map(|(k, n)| (&**k, *n)).collect::<Vec<_>>(), [("platelet", 1)]);
+        input(&mut s, Input::Filter(Filter { kind: Kind::Suspected("platelet".into()), ..Filter::default() }), 3.0);
+        tick(&mut s, 3.0);
+        assert_eq!(places(&s), [2]);
+        assert!(s.flagged(s.tiles[2]), "it wants eyes");
+        s.0.rebuild();
+        assert_eq!(s.suspected.values().sum::<usize>(), 1, "each once");
     }
 
     #[test]
