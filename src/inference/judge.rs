@@ -32,7 +32,7 @@ const NEAR_FOR_ONE: usize = 2;
 const MOST_FOR_ONE: usize = 12;
 /// The same in an image of one cell, where the first place is nearly always the right one.
 const MOST_IN_A_CROP: usize = 6;
-/// So many of the last stage are judged at a time where one cell is wanted: a sure one among them ends it.
+/// So many of the last stage are judged at a time in an image of one cell: a sure one among them ends it.
 pub(super) const AT_A_TIME: usize = 3;
 /// Two squares whose centres are nearer than this share of the smaller side show one cell: two that touch are 0.42 apart or more.
 const ONE_CELL: f32 = 0.4;

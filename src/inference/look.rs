@@ -124,12 +124,25 @@ impl Places {
 
     /// How many places of a stage are judged at a time.
     fn at_a_time(&self, stage: Stage) -> usize {
-        if stage == Stage::Everywhere && !self.all { AT_A_TIME } else { usize::MAX }
+        if stage == Stage::Everywhere && !self.all && self.crop { AT_A_TIME } else { usize::MAX }
     }
 
-    /// Whether a stage need not go on: one cell is wanted, and one is sure.
+    /// Whether a stage may be the last one. In a field of strange colours a red cell may look sure: where its first place does not settle
+    /// it, all are compared.
+    fn ends_after(&self, stage: Stage) -> bool {
+        match stage {
+            Stage::First => true,
+            Stage::Near => self.all || self.crop,
+            Stage::Everywhere => false,
+        }
+    }
+
+    /// Whether a stage need not go on: one cell is wanted of an image of one, and one is sure.
     fn ended(&self, stage: Stage, answers: &[(usize, Prediction)]) -> bool {
-        stage == Stage::Everywhere && !self.all && answers.iter().any(|(_, answer)| doubt_of(answer) <= SURE)
+        stage == Stage::Everywhere
+            && !self.all
+            && self.crop
+            && answers.iter().any(|(_, answer)| doubt_of(answer) <= SURE)
     }
 
     /// The cells among the places, by what the judge says of some of them (by position, ascending), without those that a person drew.
@@ -164,7 +177,7 @@ impl Places {
                 let part = more.by_ref().take(self.at_a_time(stage));
                 known.extend(part.filter_map(|i| Some((i, answers.get_mut(i)?.take()?))));
             }
-            if stage != Stage::Everywhere && self.settled(&known, || None) {
+            if self.ends_after(stage) && self.settled(&known, || None) {
                 break;
             }
         }
@@ -213,7 +226,7 @@ pub(super) fn find_judged(
         while more.peek().is_some() && !places.ended(stage, &answers) {
             answers.extend(ask(&places, more.by_ref().take(places.at_a_time(stage)).collect())?);
         }
-        if stage != Stage::Everywhere && places.settled(&answers, || source.dye_look()) {
+        if places.ends_after(stage) && places.settled(&answers, || source.dye_look()) {
             break;
         }
     }
