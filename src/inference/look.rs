@@ -127,12 +127,12 @@ impl Places {
         if stage == Stage::Everywhere && !self.all && self.crop { AT_A_TIME } else { usize::MAX }
     }
 
-    /// Whether a stage may be the last one. In a field of strange colours a red cell may look sure: where its first place does not settle
-    /// it, all are compared.
+    /// Whether a stage may be the last one. In strange colours a red cell may look like one: where the first place does not settle it, all
+    /// are compared.
     fn ends_after(&self, stage: Stage) -> bool {
         match stage {
             Stage::First => true,
-            Stage::Near => self.all || self.crop,
+            Stage::Near => self.all,
             Stage::Everywhere => false,
         }
     }
